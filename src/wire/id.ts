@@ -1,0 +1,45 @@
+/** A peer's name for itself on the wire: 16 bytes, written as 26 characters of lower-case base32 (RFC 4648, unpadded). */
+export type PeerId = string & { readonly __brand: 'PeerId' }
+
+export const ID_BYTES = 16
+/** Characters that serve people, like a short commit hash. */
+export const SHORT_ID_LENGTH = 8
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+const ID_PATTERN = /^[a-z2-7]{26}$/
+
+/** Whether a text is a whole peer id. */
+export function isPeerId(text: string): text is PeerId {
+  return ID_PATTERN.test(text)
+}
+
+/** The id written in the 16 bytes at `offset`. */
+export function readId(bytes: Uint8Array, offset = 0): PeerId {
+  let text = ''
+  let bits = 0
+  let held = 0
+  for (let i = offset; i < offset + ID_BYTES; i++) {
+    held = ((held << 8) | (bytes[i] ?? 0)) & 0xfff
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += ALPHABET.charAt((held >> bits) & 31)
+    }
+  }
+  return (text + ALPHABET.charAt((held << (5 - bits)) & 31)) as PeerId
+}
+
+/** Writes an id's 16 bytes at `offset`. */
+export function writeId(id: PeerId, bytes: Uint8Array, offset: number): void {
+  let bits = 0
+  let held = 0
+  let at = offset
+  for (let i = 0; i < id.length && at < offset + ID_BYTES; i++) {
+    held = ((held << 5) | ALPHABET.indexOf(id.charAt(i))) & 0xfff
+    bits += 5
+    if (bits >= 8) {
+      bits -= 8
+      bytes[at++] = (held >> bits) & 0xff
+    }
+  }
+}
