@@ -1,0 +1,66 @@
+import createError from '@fastify/error'
+
+/**
+ * Every error that earshot raises on purpose, grouped by area: what failed, on what, what to do.
+ * The code is stable; the text may be bettered.
+ */
+
+// Starting
+export const PortInUse = createError<[number, string]>(
+  'EARSHOT_PORT_IN_USE',
+  "cannot bind UDP port %d on %s: in use by another process (is earshotd running already? try 'earshot status'; another port: --port)",
+)
+export const HttpInUse = createError<[string]>(
+  'EARSHOT_HTTP_IN_USE',
+  "cannot listen on http://%s: in use by another process (is earshotd running already? try 'earshot status'; another address: --http 127.0.0.1:15354, none: --http off)",
+)
+export const HttpUnusable = createError<[string, string]>(
+  'EARSHOT_HTTP_UNUSABLE',
+  'cannot listen on http://%s: %s (another address: --http 127.0.0.1:15354, none: --http off)',
+)
+export const AlreadyRunning = createError<[string]>(
+  'EARSHOT_ALREADY_RUNNING',
+  "earshotd is already running on %s (see 'earshot status'; a second daemon needs --socket, --state-dir and --http of its own)",
+)
+export const SocketUnusable = createError<[string, string]>(
+  'EARSHOT_SOCKET_UNUSABLE',
+  'cannot listen on the control socket %s: %s (choose another with --socket)',
+)
+export const StateUnusable = createError<[string, string]>(
+  'EARSHOT_STATE_UNUSABLE',
+  'cannot use the state directory %s: %s (choose another with --state-dir)',
+)
+export const BadConfig = createError<[string]>('EARSHOT_BAD_CONFIG', '%s')
+
+// Asking
+export const NoSuchPeer = createError<[string]>(
+  'EARSHOT_NO_SUCH_PEER',
+  "no peer is called '%s', and no peer's id begins so (try 'earshot ls --all')",
+  404,
+)
+export const AmbiguousPeer = createError<[string, string]>(
+  'EARSHOT_AMBIGUOUS_PEER',
+  "'%s' means several peers: %s (use more of the id)",
+  409,
+)
+export const BadRequest = createError<[string]>('EARSHOT_BAD_REQUEST', '%s', 400)
+export const NoSuchRoute = createError<[string, string]>(
+  'EARSHOT_NO_SUCH_ROUTE',
+  "there is nothing at '%s %s' (GET /openapi.json describes what there is)",
+  404,
+)
+export const ForeignHost = createError<[string]>(
+  'EARSHOT_FOREIGN_HOST',
+  "this API answers on loopback only, and the request's Host is '%s' (use http://127.0.0.1 or http://localhost)",
+  403,
+)
+export const ForeignOrigin = createError<[string]>(
+  'EARSHOT_FOREIGN_ORIGIN',
+  "a page of another origin ('%s') may not read this network",
+  403,
+)
+export const TooManyReaders = createError<[number]>(
+  'EARSHOT_TOO_MANY_READERS',
+  'there are %d readers of events already, which is the limit',
+  503,
+)

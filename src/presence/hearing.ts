@@ -1,0 +1,224 @@
+import {
+  type Beat,
+  type Bye,
+  CHAIN_LENGTH,
+  decode,
+  follows,
+  goodbyeCommitment,
+  type Message,
+  type MessageType,
+  open,
+  Reassembly,
+  type RecordPart,
+  type Refusal,
+  type SignedRecord,
+  writeDigest,
+} from '../wire/index.ts'
+import type { Answerer } from './answerer.ts'
+import type { Asker } from './asker.ts'
+import { Budget, BudgetByAddress } from './budget.ts'
+import type { Ears } from './ears.ts'
+import type { Liveness } from './liveness.ts'
+import type { Peer } from './peer.ts'
+import { type Registry, signatureOf } from './registry.ts'
+import type { Self } from './self.ts'
+import type { Speaker } from './speaker.ts'
+import type { Notice, Where } from './types.ts'
+
+/** Chain positions ahead that are believed possible at any time, and per second on top of the beats: answers to probes. */
+const STEPS_AT_ONCE = 16
+const STEPS_PER_SECOND = 8
+/** So many hashes are always spent on a beat; more only within the budget, so that forged ones cannot eat up the time. */
+const FREE_STEPS = 4
+const HASHES_PER_SECOND = 20_000
+/** Signatures checked per second: for addresses that known peers were heard at, and for strangers. */
+const SIGNATURES_PER_SECOND = 500
+const SIGNATURES_PER_SECOND_AND_ADDRESS = 50
+
+/** Everything a datagram passes before it is believed: the cheapest checks first. */
+export class Hearing {
+  readonly received: Record<MessageType, number> = { beat: 0, record: 0, query: 0, bye: 0, probe: 0 }
+  readonly refused: Partial<Record<Refusal, number>> = {}
+  readonly #self: Self
+  readonly #registry: Registry
+  readonly #liveness: Liveness
+  readonly #answerer: Answerer | undefined
+  readonly #asker: Asker
+  readonly #speaker: Speaker
+  readonly #ears: Ears
+  readonly #notice: (notice: Notice) => void
+  readonly #reassembly = new Reassembly()
+  readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
+  readonly #knownSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
+  readonly #strangeSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
+  readonly #signaturesByAddress = new BudgetByAddress(
+    SIGNATURES_PER_SECOND_AND_ADDRESS,
+    2 * SIGNATURES_PER_SECOND_AND_ADDRESS,
+  )
+
+  constructor(parts: {
+    self: Self
+    registry: Registry
+    liveness: Liveness
+    /** Absent in a daemon that only listens. */
+    answerer: Answerer | undefined
+    asker: Asker
+    speaker: Speaker
+    ears: Ears
+    notice: (notice: Notice) => void
+  }) {
+    this.#self = parts.self
+    this.#registry = parts.registry
+    this.#liveness = parts.liveness
+    this.#answerer = parts.answerer
+    this.#asker = parts.asker
+    this.#speaker = parts.speaker
+    this.#ears = parts.ears
+    this.#notice = parts.notice
+  }
+
+  /** Takes one datagram. Never throws: what cannot be believed is counted by its reason. */
+  hear(datagram: Uint8Array, where: Where, now: number): void {
+    const refusal = this.#take(datagram, where, now)
+    if (refusal) this.refused[refusal] = (this.refused[refusal] ?? 0) + 1
+  }
+
+  #take(datagram: Uint8Array, where: Where, now: number): Refusal | undefined {
+    if (!where.onLink && !where.own) return 'off-link'
+    const message = decode(datagram)
+    if (typeof message === 'string') return message
+    if (message.id === this.#self.id) return this.#takeOwn(message, where, now)
+    this.received[message.type]++
+    switch (message.type) {
+      case 'beat':
+        return this.#beat(message, where, now)
+      case 'record':
+        return this.#record(message, where, now)
+      case 'bye':
+        return this.#bye(message, now)
+      case 'query':
+        this.#answerer?.query(message, where, this.#registry.present, now)
+        return undefined
+      case 'probe':
+        this.#answerer?.probe(message, where, now, () => this.#speaker.beat(now))
+        return undefined
+    }
+  }
+
+  #beat(beat: Beat, where: Where, now: number): Refusal | undefined {
+    const peer = this.#registry.get(beat.id)
+    if (!peer || beat.incarnation > peer.incarnation) {
+      this.#asker.want(beat.id, peer !== undefined, where.interface, now)
+      return 'unproven'
+    }
+    if (beat.incarnation < peer.incarnation || peer.state === 'left' || beat.sequence < peer.link.sequence) {
+      return 'replayed'
+    }
+    if (beat.sequence === peer.link.sequence) {
+      if (Buffer.compare(beat.reveal, peer.link.value) !== 0) return 'bad-reveal'
+      peer.heardOn(where, now)
+      return 'duplicate'
+    }
+    const doubt = this.#doubt(peer, beat, now)
+    if (beat.recordVersion > peer.recordVersion) this.#asker.want(peer.id, true, where.interface, now)
+    if (doubt) return doubt
+
+    peer.beat(beat, now)
+    peer.heardOn(where, now)
+    this.#liveness.heard(peer, now)
+    if (beat.echo !== 0) this.#liveness.echoed(peer, beat.echo, now)
+    return undefined
+  }
+
+  /** Why a beat ahead of what was heard is not believed. */
+  #doubt(peer: Peer, beat: Beat, now: number): Refusal | undefined {
+    const steps = beat.sequence - peer.link.sequence
+    if (steps > stepsExplained(peer, now)) return 'too-far-ahead'
+    if (steps > FREE_STEPS && !this.#hashes.take(now, steps)) return 'too-far-ahead'
+    return follows(peer.step, peer.link, { sequence: beat.sequence, value: beat.reveal }) ? undefined : 'bad-reveal'
+  }
+
+  #record(part: RecordPart, where: Where, now: number): Refusal | undefined {
+    const peer = this.#registry.get(part.id)
+    const order = peer ? compareVersions(part, peer) : 1
+    if (peer && (order < 0 || (peer.state === 'left' && part.incarnation === peer.incarnation))) return 'replayed'
+    if (peer && order === 0 && peer.hasCopy(where)) return 'duplicate'
+
+    const signed = this.#reassembly.add(part, `${where.interface} ${where.address}`, now)
+    if (signed === undefined || typeof signed === 'string') return signed
+    const signature = signatureOf(signed)
+    const addresses = peer && order === 0 ? peer.addressesSignedBy(signature) : undefined
+    if (peer && addresses) {
+      peer.addCopy(where, addresses, signature)
+      return undefined
+    }
+    if (!this.#mayCheckSignature(peer, where, now)) return 'signature-budget'
+    const record = open(signed)
+    if (typeof record === 'string') return record
+    if (peer && order === 0) {
+      this.#registry.learnCopy(peer, where, record.addresses, signature, now)
+      return undefined
+    }
+    const isNewLife = !peer || part.incarnation > peer.incarnation
+    const learnt = this.#registry.learn(signed, record, where, now)
+    if (!learnt) return 'registry-full'
+    if (isNewLife) {
+      learnt.heardOn(where, now)
+      this.#liveness.watch(learnt, now)
+    }
+    return undefined
+  }
+
+  /** A flood of records from strangers leaves the peers we know their own budget. */
+  #mayCheckSignature(peer: Peer | undefined, where: Where, now: number): boolean {
+    if (!this.#signaturesByAddress.take(where.address, now)) return false
+    const isKnown = peer?.whereabouts().some(({ address }) => address === where.address)
+    return (isKnown ? this.#knownSignatures : this.#strangeSignatures).take(now)
+  }
+
+  #bye(bye: Bye, now: number): Refusal | undefined {
+    const peer = this.#registry.get(bye.id)
+    if (!peer || bye.incarnation > peer.incarnation) return 'unproven'
+    if (bye.incarnation < peer.incarnation || peer.state === 'left') return 'replayed'
+    const commitment = writeDigest(goodbyeCommitment(bye.id, bye.incarnation, bye.secret))
+    if (commitment !== peer.record.goodbye) return 'bad-goodbye'
+    this.#registry.enter(peer, 'left', now)
+    return undefined
+  }
+
+  /** Our own id: an echo of what we sent, or somebody who has our key, or pretends to. */
+  #takeOwn(message: Message, where: Where, now: number): Refusal | undefined {
+    if (where.own && message.incarnation === this.#self.incarnation) {
+      if (message.type === 'beat' && where.path !== 'unicast') this.#ears.echo(where.interface, where.path, now)
+      return undefined
+    }
+    if (message.type !== 'record' || message.incarnation < this.#self.incarnation) return 'own-id'
+    const signed = this.#reassembly.add(message, `${where.interface} ${where.address}`, now)
+    if (signed === undefined || typeof signed === 'string') return signed
+    if (!this.#mayCheckSignature(undefined, where, now)) return 'signature-budget'
+    this.#takeOwnRecord(signed, where)
+    return 'own-id'
+  }
+
+  /**
+   * A record that our own key signed in an incarnation that we never had cannot be a replay: the key is on two
+   * machines. The older of the two gives way; when both began in the same second, both do.
+   */
+  #takeOwnRecord(signed: SignedRecord, where: Where): void {
+    const record = open(signed)
+    if (typeof record === 'string') return
+    if (signed.incarnation === this.#self.incarnation && record.goodbye === this.#self.goodbye) return
+    this.#notice({ type: 'identity-taken', id: signed.id, address: where.address, interface: where.interface })
+  }
+}
+
+/** How many positions the time since the last proof can explain: beats, and answers to probes. */
+function stepsExplained(peer: Peer, now: number): number {
+  if (peer.provenAt === undefined) return CHAIN_LENGTH
+  const elapsed = now - peer.provenAt
+  return STEPS_AT_ONCE + elapsed / peer.record.interval + (STEPS_PER_SECOND * elapsed) / 1000
+}
+
+function compareVersions(part: RecordPart, peer: Peer): number {
+  return part.incarnation - peer.incarnation || part.recordVersion - peer.recordVersion
+}

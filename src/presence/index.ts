@@ -1,0 +1,3 @@
+export { Presence, type PresenceOptions } from './presence.ts'
+export type { Profile } from './self.ts'
+export type * from './types.ts'

@@ -1,0 +1,58 @@
+import { encode, type Message, type MessageType, onPath } from '../wire/index.ts'
+import type { Interface, Outgoing, Where } from './types.ts'
+
+/** What is to be sent, and on what: the interfaces there are. */
+export class Outbox {
+  readonly sent: Record<MessageType, number> = { beat: 0, record: 0, query: 0, bye: 0, probe: 0 }
+  #interfaces: Interface[] = []
+  #outgoing: Outgoing[] = []
+
+  get interfaces(): readonly Interface[] {
+    return this.#interfaces
+  }
+
+  /** The greatest number of shared paths that an interface has. */
+  get paths(): number {
+    return Math.max(0, ...this.#interfaces.map(({ paths }) => paths.length))
+  }
+
+  setInterfaces(interfaces: Interface[]): void {
+    this.#interfaces = interfaces
+  }
+
+  find(name: string): Interface | undefined {
+    return this.#interfaces.find((each) => each.name === name)
+  }
+
+  /** To everyone, on every path of these interfaces. */
+  shout(message: Message, interfaces: readonly Interface[] = this.#interfaces): void {
+    const datagram = encode(message)
+    for (const { name, paths } of interfaces) {
+      for (const path of paths) this.#add(message, { interface: name, to: path, bytes: onPath(datagram, path) })
+    }
+  }
+
+  /**
+   * To one address. Several daemons of one machine share the port, and unicast reaches but one of them, so an
+   * address of this machine is told on the shared paths; one that is not on the link is told nothing.
+   */
+  tell(message: Message, where: Where): void {
+    if (!where.onLink) return
+    const { address, port } = where
+    const through = this.find(where.interface)
+    if (!through) return
+    if (where.own) this.shout(message, [through])
+    else this.#add(message, { interface: through.name, to: { address, port }, bytes: encode(message) })
+  }
+
+  take(): Outgoing[] {
+    const outgoing = this.#outgoing
+    this.#outgoing = []
+    return outgoing
+  }
+
+  #add(message: Message, outgoing: Outgoing): void {
+    this.sent[message.type]++
+    this.#outgoing.push(outgoing)
+  }
+}

@@ -1,0 +1,182 @@
+import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
+import { Flapping } from './flapping.ts'
+import type { PeerState, PeerView, Where } from './types.ts'
+
+const HISTORY = 16
+/** Copies of one record kept: a peer signs one for each of its networks. */
+export const MOST_COPIES = 8
+/** Beats missing in a row that are counted as lost: beyond, the peer was away rather than unheard. */
+const MOST_LOST = 1000
+
+/** A record as it came in by one way: the addresses in it are those of that network. */
+interface Copy {
+  interface: string
+  source: string
+  addresses: string[]
+  signature: string
+}
+
+interface HeardPath {
+  where: Where
+  lastHeard: number
+}
+
+/** What is known of one peer. Keeps the facts; the rules are elsewhere. */
+export class Peer {
+  readonly id: PeerId
+  readonly firstSeen: number
+  readonly flapping = new Flapping()
+  state: PeerState = 'alive'
+  incarnation = 0
+  recordVersion = 0
+  record: PeerRecord
+  recordBytes = 0
+  lastSeen: number
+  /** The newest proven position of its chain, and when it was proven; no time yet when it comes from a record. */
+  link: Link = { sequence: 0, value: new Uint8Array() }
+  provenAt: number | undefined
+  step: ChainStep
+  rtt: number | undefined
+  /** Number of the task that watches its lease: an older one has nothing to say. */
+  watch = 0
+  readonly #paths = new Map<string, HeardPath>()
+  #copies: Copy[] = []
+  #heard = 0
+  #lost = 0
+  #jitter = 0
+  #lastBeat: { number: number; sent: number; at: number } | undefined
+  #history: { at: number; state: PeerState }[] = []
+
+  constructor(id: PeerId, record: PeerRecord, now: number) {
+    this.id = id
+    this.record = record
+    this.firstSeen = now
+    this.lastSeen = now
+    this.step = new ChainStep(id, 0)
+    this.#history.push({ at: now, state: 'alive' })
+  }
+
+  /** A new incarnation: what was counted and proven of the last one is void. */
+  begin(incarnation: number): void {
+    this.incarnation = incarnation
+    this.step = new ChainStep(this.id, incarnation)
+    this.link = { sequence: -1, value: new Uint8Array() }
+    this.provenAt = undefined
+    this.#lastBeat = undefined
+    this.#heard = 0
+    this.#lost = 0
+    this.#jitter = 0
+    this.#copies = []
+  }
+
+  /** A record whose signature has been checked. */
+  hold(record: PeerRecord, recordVersion: number, bytes: number): void {
+    this.record = record
+    this.recordBytes = bytes
+    this.recordVersion = recordVersion
+    this.#copies = []
+    if (record.anchor.sequence > this.link.sequence) {
+      this.link = { sequence: record.anchor.sequence, value: readDigest(record.anchor.value) }
+      this.provenAt = undefined
+    }
+  }
+
+  /** Whether a copy came in this way already, or there is no room for one more. */
+  hasCopy(where: Where): boolean {
+    return (
+      this.#copies.length >= MOST_COPIES ||
+      this.#copies.some((copy) => copy.interface === where.interface && copy.source === where.address)
+    )
+  }
+
+  /** The addresses in a copy with this very signature, if there is one. */
+  addressesSignedBy(signature: string): string[] | undefined {
+    return this.#copies.find((copy) => copy.signature === signature)?.addresses
+  }
+
+  addCopy(where: Where, addresses: string[], signature: string): void {
+    this.#copies.push({ interface: where.interface, source: where.address, addresses, signature })
+  }
+
+  /** Drops what was learnt through an interface that has gone. True when its addresses have changed by that. */
+  forgetInterface(name: string): boolean {
+    for (const [key, { where }] of this.#paths) if (where.interface === name) this.#paths.delete(key)
+    const before = this.#copies.length
+    this.#copies = this.#copies.filter((copy) => copy.interface !== name)
+    return this.#copies.length !== before
+  }
+
+  heardOn(where: Where, now: number): void {
+    this.#paths.set(`${where.interface} ${where.path}`, { where, lastHeard: now })
+  }
+
+  /** Where it was last heard, each address once: where to look for it. */
+  whereabouts(): Where[] {
+    const known = new Map<string, Where>()
+    for (const { where } of this.#paths.values()) known.set(`${where.interface} ${where.address}`, where)
+    return [...known.values()]
+  }
+
+  /** A beat that was proven fresh. */
+  beat(beat: Beat, now: number): void {
+    this.link = { sequence: beat.sequence, value: Uint8Array.from(beat.reveal) }
+    this.provenAt = now
+    this.lastSeen = now
+    if (beat.echo !== 0) return
+    this.#heard++
+    const last = this.#lastBeat
+    if (last && beat.number > last.number) {
+      this.#lost += Math.min(beat.number - last.number - 1, MOST_LOST)
+      const deviation = Math.abs(now - last.at - ((beat.sent - last.sent) >>> 0))
+      this.#jitter += (deviation - this.#jitter) / 16
+    }
+    this.#lastBeat = { number: beat.number, sent: beat.sent, at: now }
+  }
+
+  enter(state: PeerState, now: number): void {
+    this.state = state
+    this.#history.push({ at: now, state })
+    if (this.#history.length > HISTORY) this.#history.shift()
+  }
+
+  view(): PeerView {
+    const { record } = this
+    return {
+      id: this.id,
+      name: record.name,
+      state: this.state,
+      source: 'beacon',
+      hostname: record.hostname,
+      addresses: this.#addresses(),
+      services: record.services,
+      attributes: record.attributes,
+      version: record.version,
+      incarnation: this.incarnation,
+      recordVersion: this.recordVersion,
+      interval: record.interval,
+      firstSeen: this.firstSeen,
+      lastSeen: this.lastSeen,
+      paths: [...this.#paths.values()].map(({ where, lastHeard }) => ({
+        interface: where.interface,
+        path: where.path,
+        lastHeard,
+      })),
+      beacons: { heard: this.#heard, lost: this.#lost },
+      jitter: this.#jitter,
+      rtt: this.rtt,
+      flapping: this.flapping.flapping,
+      history: [...this.#history],
+    }
+  }
+
+  #addresses(): PeerView['addresses'] {
+    const addresses = new Map<string, PeerView['addresses'][number]>()
+    for (const copy of this.#copies) {
+      for (const address of copy.addresses) {
+        const family = address.includes(':') ? 'ipv6' : 'ipv4'
+        addresses.set(`${address} ${copy.interface}`, { address, family, interface: copy.interface })
+      }
+    }
+    return [...addresses.values()]
+  }
+}

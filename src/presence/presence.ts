@@ -1,0 +1,241 @@
+import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type Refusal } from '../wire/index.ts'
+import { Agenda } from './agenda.ts'
+import { Answerer } from './answerer.ts'
+import { Asker } from './asker.ts'
+import { beatInterval } from './bandwidth.ts'
+import { Ears } from './ears.ts'
+import { Hearing } from './hearing.ts'
+import { Liveness } from './liveness.ts'
+import { Outbox } from './outbox.ts'
+import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
+import { type Profile, Self } from './self.ts'
+import { Speaker } from './speaker.ts'
+import type {
+  Chance,
+  Change,
+  Interface,
+  Notice,
+  Outgoing,
+  PeerView,
+  PresenceReader,
+  SelfView,
+  SharedPathOn,
+  Where,
+} from './types.ts'
+
+/** Late by so much, the machine slept, and much may have changed, ms. */
+const SLEPT = 5000
+/** Failed peers are asked for this often, ms, so that a healed partition is noticed from both sides. */
+const ASK_FOR_FAILED = 60_000
+/** Fewer characters of an id are no reference to a peer. */
+const SHORTEST_PREFIX = 4
+
+export interface PresenceOptions {
+  identity: Identity
+  /** Higher than in any earlier life of this identity: seconds since 1970, or the last one + 1 if that is higher. */
+  incarnation: number
+  profile: Profile
+  /** Beat interval on a quiet segment, ms. */
+  interval: number
+  /** What all beats on a segment may take together, bits per second. */
+  budget: number
+  chance: Chance
+  /** Only listens and asks; never says that it is there. */
+  silent?: boolean
+}
+
+/**
+ * The rules of presence. Does no I/O and reads no clock: it is given datagrams and the time (monotonic ms), and
+ * gives back what to send, what changed, and when it wants to be woken.
+ */
+export class Presence implements PresenceReader {
+  readonly #base: number
+  readonly #budget: number
+  readonly #silent: boolean
+  readonly #agenda = new Agenda()
+  readonly #outbox = new Outbox()
+  readonly #self: Self
+  readonly #registry: Registry
+  readonly #liveness: Liveness
+  readonly #speaker: Speaker
+  readonly #hearing: Hearing
+  readonly #ears: Ears
+  #notices: Notice[] = []
+  #renewals: SharedPathOn[] = []
+  #askedForFailed = 0
+
+  /** Throws RangeError when the profile makes a record larger than 16 KiB. */
+  constructor({ identity, incarnation, profile, interval, budget, chance, silent = false }: PresenceOptions) {
+    const notice = (notice: Notice) => this.#notices.push(notice)
+    const self = new Self(identity, incarnation, profile, interval, chance)
+    const registry = new Registry(this.#agenda, notice)
+    const liveness = new Liveness(self, registry, this.#outbox, this.#agenda, notice)
+    const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
+    const answerer = silent ? undefined : new Answerer(self, this.#outbox, this.#agenda, chance)
+    const asker = new Asker(self, this.#outbox, this.#agenda, chance)
+    const ears = new Ears(notice)
+    this.#base = interval
+    this.#budget = budget
+    this.#silent = silent
+    this.#self = self
+    this.#registry = registry
+    this.#liveness = liveness
+    this.#speaker = speaker
+    this.#ears = ears
+    this.#hearing = new Hearing({ self, registry, liveness, answerer, asker, speaker, ears, notice })
+  }
+
+  /** Begins: from now on it beats. */
+  start(now: number): void {
+    if (!this.#silent) this.#speaker.start(now)
+    this.#planToAskForFailed(now)
+  }
+
+  /** The interfaces there are now: networks that appear are told and asked at once. */
+  setInterfaces(interfaces: Interface[], now: number): void {
+    const before = new Map(this.#outbox.interfaces.map((each) => [each.name, each]))
+    const names = new Set(interfaces.map(({ name }) => name))
+    this.#outbox.setInterfaces(interfaces)
+    this.#ears.setInterfaces(interfaces, now)
+    for (const name of before.keys()) if (!names.has(name)) this.#registry.forgetInterface(name, now)
+    const isNew = (each: Interface) => {
+      const old = before.get(each.name)
+      return !old || each.paths.some((path) => !old.paths.includes(path)) || !hasSameAddresses(old, each)
+    }
+    const fresh = interfaces.filter(isNew)
+    if (fresh.some(({ name }) => before.has(name))) this.#self.readdress()
+    if (this.#silent) this.#outbox.shout(this.#self.query([]), fresh)
+    else this.#speaker.announce(fresh, now)
+  }
+
+  /** A datagram that came in. */
+  hear(datagram: Uint8Array, where: Where, now: number): void {
+    this.#hearing.hear(datagram, where, now)
+  }
+
+  /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
+  wake(now: number): void {
+    const late = this.#liveness.wokeUp(this.#agenda.next, now)
+    if (late > SLEPT && !this.#silent) this.#speaker.announce(this.#outbox.interfaces, now)
+    this.#agenda.run(now)
+  }
+
+  /** When `wake` is to be called next, monotonic ms. */
+  get nextWake(): number | undefined {
+    return this.#agenda.next
+  }
+
+  /** Describes this peer anew. Throws RangeError, and changes nothing, when its record would be larger than 16 KiB. */
+  describe(profile: Profile, now: number): void {
+    this.#self.describe(profile)
+    this.#speaker.changed(now)
+  }
+
+  /** Goes on under a new identity, after `identity-taken`. */
+  become(identity: Identity, incarnation: number, now: number): void {
+    this.#self.become(identity, incarnation)
+    this.#speaker.announce(this.#outbox.interfaces, now)
+  }
+
+  /** Asks everyone for their records. */
+  query(): void {
+    this.#outbox.shout(this.#self.query([]))
+  }
+
+  /** Says goodbye: to be woken for 20 ms more. */
+  leave(now: number): void {
+    if (!this.#silent) this.#speaker.leave(now)
+  }
+
+  takeOutgoing(): Outgoing[] {
+    return this.#outbox.take()
+  }
+
+  takeNotices(): Notice[] {
+    const notices = this.#notices
+    this.#notices = []
+    return notices
+  }
+
+  /** The paths whose memberships are to be renewed. */
+  takeRenewals(): SharedPathOn[] {
+    const renewals = this.#renewals
+    this.#renewals = []
+    return renewals
+  }
+
+  get index(): number {
+    return this.#registry.journal.index
+  }
+
+  changesSince(index: number): readonly Change[] | undefined {
+    return this.#registry.journal.since(index)
+  }
+
+  peers(): PeerView[] {
+    return Array.from(this.#registry.values(), (peer) => peer.view())
+  }
+
+  find(reference: string): PeerView[] {
+    if (isPeerId(reference)) {
+      const peer = this.#registry.get(reference)
+      return peer ? [peer.view()] : []
+    }
+    const named = this.#registry.named(reference)
+    const matches = (id: string) => id.startsWith(reference)
+    const ids =
+      named.length > 0 || reference.length < SHORTEST_PREFIX
+        ? named
+        : Array.from(this.#registry.values(), ({ id }) => id).filter(matches)
+    return ids.flatMap((id) => this.#registry.get(id)?.view() ?? [])
+  }
+
+  self(): SelfView {
+    const self = this.#self
+    return {
+      id: self.id,
+      ...self.profile,
+      incarnation: self.incarnation,
+      recordVersion: self.recordVersion,
+      interval: self.interval,
+      interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#ears.view(each.name) })),
+      counters: { received: this.#hearing.received, sent: this.#outbox.sent, refused: this.#refused() },
+      limits: {
+        peers: { now: this.#registry.size, most: MOST_PEERS },
+        recordBytes: { now: this.#registry.recordBytes, most: MOST_RECORD_BYTES },
+      },
+    }
+  }
+
+  #refused(): Record<string, number> {
+    const refused: Partial<Record<Refusal, number>> = this.#hearing.refused
+    return { ...refused }
+  }
+
+  /** Keeps to the segment's budget, and listens for its own echoes. */
+  #beforeBeat(now: number): void {
+    const peers = this.#registry.present + 1
+    const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
+    if (interval !== this.#self.interval) {
+      this.#self.setInterval(Math.min(interval, MAX_INTERVAL))
+      this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
+    }
+    this.#renewals.push(...this.#ears.check(this.#self.interval, now))
+  }
+
+  #planToAskForFailed(now: number): void {
+    this.#agenda.add(now + ASK_FOR_FAILED, (later) => {
+      const failed = Array.from(this.#registry.values()).filter(({ state }) => state === 'failed')
+      const from = this.#askedForFailed % Math.max(1, failed.length)
+      const ids = failed.slice(from, from + MAX_QUERY_IDS).map(({ id }) => id)
+      this.#askedForFailed = from + ids.length
+      if (ids.length > 0) this.#outbox.shout(this.#self.query(ids))
+      this.#planToAskForFailed(later)
+    })
+  }
+}
+
+function hasSameAddresses(a: Interface, b: Interface): boolean {
+  const text = ({ addresses }: Interface) => addresses.map(({ address }) => address).join(' ')
+  return text(a) === text(b)
+}

@@ -1,0 +1,197 @@
+import { type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
+import type { Agenda } from './agenda.ts'
+import { Journal } from './journal.ts'
+import { Peer } from './peer.ts'
+import type { ChangeType, Notice, PeerState, Where } from './types.ts'
+
+export const MOST_PEERS = 16_384
+export const MOST_RECORD_BYTES = 64 * 1024 * 1024
+/** How long failed and left peers are kept, ms. */
+export const RETENTION = 24 * 3_600_000
+
+const CHANGE_OF_STATE: Record<PeerState, ChangeType> = {
+  alive: 'peer-up',
+  suspect: 'peer-suspect',
+  failed: 'peer-failed',
+  left: 'peer-left',
+}
+
+/** Whom we know, and what changed: the only place where a peer is added, removed or changes state. */
+export class Registry {
+  readonly journal = new Journal()
+  readonly #peers = new Map<PeerId, Peer>()
+  readonly #names = new Map<string, Set<PeerId>>()
+  readonly #agenda: Agenda
+  readonly #notice: (notice: Notice) => void
+  #recordBytes = 0
+  #present = 0
+  #fullNoticed = false
+
+  constructor(agenda: Agenda, notice: (notice: Notice) => void) {
+    this.#agenda = agenda
+    this.#notice = notice
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+
+  get recordBytes(): number {
+    return this.#recordBytes
+  }
+
+  /** How many are alive or suspect. */
+  get present(): number {
+    return this.#present
+  }
+
+  get(id: PeerId): Peer | undefined {
+    return this.#peers.get(id)
+  }
+
+  values(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+
+  /** Ids of all peers by this name. */
+  named(name: string): PeerId[] {
+    return [...(this.#names.get(name) ?? [])]
+  }
+
+  /**
+   * Takes in a record that was checked and is newer than the one held. Returns the peer, or nothing when the
+   * registry is full: then a newcomer is dropped, or a known peer keeps its older record.
+   */
+  learn(signed: SignedRecord, record: PeerRecord, where: Where, now: number): Peer | undefined {
+    const known = this.#peers.get(signed.id)
+    const bytes = signed.joined.length - SEAL_BYTES
+    if (!this.#makeRoom(known, bytes)) return undefined
+
+    const peer = known ?? new Peer(signed.id, record, now)
+    const before = known && visible(known.record)
+    this.#rename(peer, known?.record.name, record.name)
+    this.#recordBytes += bytes - peer.recordBytes
+    const restarted = known !== undefined && signed.incarnation > known.incarnation
+    if (!known || restarted) peer.begin(signed.incarnation)
+    peer.hold(record, signed.recordVersion, bytes)
+    peer.addCopy(where, record.addresses, signatureOf(signed))
+
+    if (!known) {
+      this.#peers.set(peer.id, peer)
+      this.#present++
+      this.#report(peer, 'peer-up', now)
+    } else if (restarted) {
+      const type = isPresent(known) ? 'peer-update' : 'peer-up'
+      peer.lastSeen = now
+      this.#move(peer, 'alive', now)
+      this.#report(peer, type, now)
+    } else if (before !== visible(record)) {
+      this.#report(peer, 'peer-update', now)
+    }
+    return peer
+  }
+
+  /** The same record by another way, with the addresses of another network. */
+  learnCopy(peer: Peer, where: Where, addresses: string[], signature: string, now: number): void {
+    const before = peer.view().addresses.length
+    peer.addCopy(where, addresses, signature)
+    if (peer.view().addresses.length !== before) this.#report(peer, 'peer-update', now)
+  }
+
+  /**
+   * Changes a peer's state and reports it. One that keeps falling silent and coming back is damped: listed as it
+   * is, but no longer reported each time.
+   */
+  enter(peer: Peer, state: PeerState, now: number): void {
+    this.#move(peer, state, now)
+    if (state !== 'left') {
+      const wasFlapping = peer.flapping.flapping
+      if (peer.flapping.changed(now)) this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
+      if (wasFlapping) return
+    }
+    this.#report(peer, CHANGE_OF_STATE[state], now)
+  }
+
+  /** What was learnt through an interface that has gone is no longer so. */
+  forgetInterface(name: string, now: number): void {
+    for (const peer of this.#peers.values()) if (peer.forgetInterface(name)) this.#report(peer, 'peer-update', now)
+  }
+
+  #move(peer: Peer, state: PeerState, now: number): void {
+    if (peer.state === state) return
+    const wasPresent = isPresent(peer)
+    peer.enter(state, now)
+    this.#present += Number(isPresent(peer)) - Number(wasPresent)
+    if (!isPresent(peer)) this.#agenda.add(now + RETENTION, (later) => this.#forget(peer, later))
+  }
+
+  #report(peer: Peer, type: ChangeType, now: number): void {
+    this.journal.add(type, now, peer.view(), peer.recordBytes)
+  }
+
+  #settle(peer: Peer, now: number): void {
+    if (this.#peers.get(peer.id) !== peer || !peer.flapping.flapping) return
+    if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
+    else this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
+  }
+
+  #rename(peer: Peer, before: string | undefined, name: string): void {
+    if (before === name) return
+    if (before !== undefined) this.#unname(peer.id, before)
+    const ids = this.#names.get(name) ?? new Set<PeerId>()
+    ids.add(peer.id)
+    this.#names.set(name, ids)
+    if (ids.size === 2) this.#notice({ type: 'name-shared', name, ids: [...ids] })
+  }
+
+  #unname(id: PeerId, name: string): void {
+    const ids = this.#names.get(name)
+    ids?.delete(id)
+    if (ids?.size === 0) this.#names.delete(name)
+  }
+
+  /** Room for a record: at need the peers that have long been gone make it. */
+  #makeRoom(known: Peer | undefined, bytes: number): boolean {
+    const growth = bytes - (known?.recordBytes ?? 0)
+    const fits = () =>
+      (known !== undefined || this.#peers.size < MOST_PEERS) &&
+      (growth <= 0 || this.#recordBytes + growth <= MOST_RECORD_BYTES)
+    if (fits()) return true
+    for (const peer of this.#peers.values()) {
+      if (isPresent(peer) || peer === known) continue
+      this.#remove(peer)
+      if (fits()) return true
+    }
+    if (!this.#fullNoticed) {
+      this.#notice({ type: 'limit', limit: known || this.#peers.size < MOST_PEERS ? 'record-bytes' : 'peers' })
+    }
+    this.#fullNoticed = true
+    return false
+  }
+
+  #forget(peer: Peer, now: number): void {
+    if (this.#peers.get(peer.id) !== peer || isPresent(peer) || now - peer.lastSeen < RETENTION) return
+    this.#remove(peer)
+  }
+
+  #remove(peer: Peer): void {
+    this.#peers.delete(peer.id)
+    this.#unname(peer.id, peer.record.name)
+    this.#recordBytes -= peer.recordBytes
+    this.#fullNoticed = false
+  }
+}
+
+/** The part of a joined record that tells its copies apart. */
+export function signatureOf({ joined }: SignedRecord): string {
+  return Buffer.from(joined.subarray(0, SEAL_BYTES)).toString('latin1')
+}
+
+function isPresent({ state }: Peer): boolean {
+  return state === 'alive' || state === 'suspect'
+}
+
+/** What of a record concerns its readers: a new hash chain alone is no news. */
+function visible({ anchor: _anchor, goodbye: _goodbye, ...rest }: PeerRecord): string {
+  return JSON.stringify(rest)
+}

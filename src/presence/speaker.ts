@@ -1,0 +1,113 @@
+import type { Agenda } from './agenda.ts'
+import { Budget } from './budget.ts'
+import type { Outbox } from './outbox.ts'
+import type { Self } from './self.ts'
+import type { Chance, Interface } from './types.ts'
+
+/** Beats are spread by this share of the interval to either side, so that peers do not fall into step. */
+const JITTER = 0.1
+/** When what is said at the start is said again, for loss: ms, each spread by half. */
+const REPEATS = [250, 750]
+/** When a changed record is said again, ms. */
+const CHANGE_REPEAT = 300
+/** Records told to everyone per second, and at once. */
+const CHANGES_PER_SECOND = 4
+/** A goodbye is said three times, ms after the first. */
+const GOODBYES = [0, 10, 20]
+
+/** When to say something unasked: at the start, at every beat, on a change, at the end. */
+export class Speaker {
+  readonly #self: Self
+  readonly #outbox: Outbox
+  readonly #agenda: Agenda
+  readonly #chance: Chance
+  readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGES_PER_SECOND)
+  #announced = 0
+  #changePlanned = false
+  #left = false
+  /** Called at every beat, before it is sent. */
+  readonly #beforeBeat: (now: number) => void
+
+  constructor(self: Self, outbox: Outbox, agenda: Agenda, chance: Chance, beforeBeat: (now: number) => void) {
+    this.#self = self
+    this.#outbox = outbox
+    this.#agenda = agenda
+    this.#chance = chance
+    this.#beforeBeat = beforeBeat
+  }
+
+  get hasLeft(): boolean {
+    return this.#left
+  }
+
+  /** Begins to beat. */
+  start(now: number): void {
+    this.#planBeat(now)
+  }
+
+  /** Tells newly reached networks who is here, and asks who else is. */
+  announce(interfaces: readonly Interface[], now: number): void {
+    if (this.#left || interfaces.length === 0) return
+    this.#shoutRecord(interfaces)
+    this.beat(now)
+    this.#outbox.shout(this.#self.query([]), interfaces)
+    for (const delay of REPEATS) {
+      this.#agenda.add(now + delay * (0.5 + this.#chance.number()), () => {
+        if (this.#left) return
+        const still = interfaces.filter(({ name }) => this.#outbox.find(name))
+        this.#shoutRecord(still)
+        this.#outbox.shout(this.#self.query([]), still)
+      })
+    }
+  }
+
+  /** One beat to everyone, now. */
+  beat(now: number): void {
+    if (this.#left) return
+    const beat = this.#self.beat(now)
+    // First the record that a new chain is signed in: the beat follows from it.
+    if (this.#self.recordVersion !== this.#announced) this.changed(now)
+    this.#outbox.shout(beat)
+  }
+
+  /** Tells everyone of a new record: at once, but only so often, and the last one always. */
+  changed(now: number): void {
+    if (this.#left || this.#changePlanned) return
+    if (!this.#changes.take(now)) {
+      this.#changePlanned = true
+      this.#agenda.add(this.#changes.availableAt(now), (later) => {
+        this.#changePlanned = false
+        this.changed(later)
+      })
+      return
+    }
+    this.#shoutRecord(this.#outbox.interfaces)
+    const version = this.#announced
+    this.#agenda.add(now + CHANGE_REPEAT * (0.5 + this.#chance.number()), () => {
+      if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces)
+    })
+  }
+
+  leave(now: number): void {
+    this.#left = true
+    const bye = this.#self.bye()
+    for (const delay of GOODBYES) this.#agenda.add(now + delay, () => this.#outbox.shout(bye))
+  }
+
+  #planBeat(now: number): void {
+    const spread = 1 + JITTER * (2 * this.#chance.number() - 1)
+    this.#agenda.add(now + this.#self.interval * spread, (later) => {
+      if (this.#left) return
+      this.#beforeBeat(later)
+      this.beat(later)
+      this.#planBeat(later)
+    })
+  }
+
+  #shoutRecord(interfaces: readonly Interface[]): void {
+    this.#announced = this.#self.recordVersion
+    for (const network of interfaces) {
+      for (const part of this.#self.recordFor(network)) this.#outbox.shout(part, [network])
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import type { AttributeValue, Path, PeerId, Service, SharedPath } from '../wire/index.ts'
+
+/** An interface as the core knows it. */
+export interface Interface {
+  name: string
+  addresses: InterfaceAddress[]
+  /** The shared paths that can be sent on and heard now. */
+  paths: SharedPath[]
+}
+
+export interface InterfaceAddress {
+  /** Without a zone. */
+  address: string
+  family: 'ipv4' | 'ipv6'
+}
+
+/** Where a datagram was heard. */
+export interface Where {
+  interface: string
+  path: Path
+  address: string
+  port: number
+  /** The source address lies in one of the interface's own subnets. */
+  onLink: boolean
+  /** The source address is this machine's own. */
+  own: boolean
+}
+
+/** A datagram to send: on a shared path of an interface, or to one address through it. */
+export interface Outgoing {
+  interface: string
+  to: SharedPath | { address: string; port: number }
+  bytes: Uint8Array
+}
+
+/** A shared path of one interface. */
+export interface SharedPathOn {
+  interface: string
+  path: SharedPath
+}
+
+/** Where chance comes from: the real one, or a seeded one in the simulator. */
+export interface Chance {
+  /** Uniform in [0, 1). */
+  number(): number
+  bytes(length: number): Uint8Array
+}
+
+export type PeerState = 'alive' | 'suspect' | 'failed' | 'left'
+
+/** One peer as it stood at one moment: never changed once made. All times are monotonic ms. */
+export interface PeerView {
+  id: PeerId
+  name: string
+  state: PeerState
+  source: 'beacon'
+  hostname: string
+  addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
+  services: Service[]
+  attributes: Record<string, AttributeValue>
+  /** Version of the peer's software. */
+  version: string
+  incarnation: number
+  recordVersion: number
+  /** Its beat interval, ms. */
+  interval: number
+  firstSeen: number
+  lastSeen: number
+  paths: { interface: string; path: Path; lastHeard: number }[]
+  beacons: { heard: number; lost: number }
+  /** Interarrival jitter of its beats, ms (RFC 3550, section 6.4.1). */
+  jitter: number
+  /** Last round trip of a probe, ms. */
+  rtt: number | undefined
+  /** It changes state so often that changes are no longer reported one by one. */
+  flapping: boolean
+  /** The newest last. */
+  history: { at: number; state: PeerState }[]
+}
+
+export type ChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
+
+/** One change of the registry. `index` rises by one with each. */
+export interface Change {
+  index: number
+  type: ChangeType
+  at: number
+  peer: PeerView
+}
+
+/** What the log should say, once. */
+export type Notice =
+  | { type: 'identity-taken'; id: PeerId; address: string; interface: string }
+  | { type: 'name-shared'; name: string; ids: PeerId[] }
+  | { type: 'deaf'; interface: string; path: SharedPath }
+  | { type: 'hearing-again'; interface: string; path: SharedPath }
+  | { type: 'doubt'; cause: 'late' | 'silence'; ms: number }
+  | { type: 'limit'; limit: 'peers' | 'record-bytes' }
+  | { type: 'interval'; interval: number; peers: number }
+
+/** This daemon's own state, for `status`. */
+export interface SelfView {
+  id: PeerId
+  name: string
+  hostname: string
+  version: string
+  incarnation: number
+  recordVersion: number
+  interval: number
+  services: Service[]
+  attributes: Record<string, AttributeValue>
+  interfaces: (Interface & {
+    /** When this daemon last heard its own beat there, monotonic ms; absent when never. */
+    echoes: { path: SharedPath; lastHeard: number | undefined; deaf: boolean }[]
+  })[]
+  counters: Counters
+  limits: {
+    peers: { now: number; most: number }
+    recordBytes: { now: number; most: number }
+  }
+}
+
+/** Datagrams by message type, and refusals by reason, since the start. */
+export interface Counters {
+  received: Record<string, number>
+  sent: Record<string, number>
+  refused: Record<string, number>
+}
+
+/** What the control side may ask of the registry. */
+export interface PresenceReader {
+  /** Index of the newest change; 0 when there was none. */
+  readonly index: number
+  peers(): PeerView[]
+  /** The peers that a person may mean: by whole id, else by name, else by a prefix of the id (four characters or more). */
+  find(reference: string): PeerView[]
+  self(): SelfView
+  /** The changes after `index`, oldest first; undefined when they are no longer all kept. */
+  changesSince(index: number): readonly Change[] | undefined
+}

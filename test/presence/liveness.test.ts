@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import { SimNetwork } from '../sim/network.ts'
+
+const INTERVAL = 1000
+
+describe('liveness', () => {
+  it('lets five hosts that start together find each other within 100 ms', () => {
+    const network = new SimNetwork()
+    const hosts = Array.from({ length: 5 }, () => network.host())
+    network.run(100)
+    for (const host of hosts) expect(Object.values(host.states())).toEqual(['alive', 'alive', 'alive', 'alive'])
+  })
+
+  it('is known to all within 1 ms and knows all within 50 ms when it comes later', () => {
+    const network = new SimNetwork()
+    const hosts = Array.from({ length: 5 }, () => network.host())
+    network.run(10_000)
+    const late = network.host()
+    network.run(1)
+    for (const host of hosts) expect(host.state(late.name)).toBe('alive')
+    network.run(49)
+    expect(Object.keys(late.states())).toHaveLength(5)
+  })
+
+  it('finds a silent peer suspect after its lease and failed when probes stay unanswered', () => {
+    const network = new SimNetwork()
+    const [watcher, other, dying] = [network.host(), network.host(), network.host()]
+    network.run(10_000)
+    network.kill(dying)
+    network.run(2 * INTERVAL)
+    expect(watcher.state(dying.name)).toBe('alive')
+    network.run(1.6 * INTERVAL)
+    expect(watcher.state(dying.name)).toBe('suspect')
+    network.run(1.3 * INTERVAL)
+    expect(watcher.state(dying.name)).toBe('failed')
+    expect(watcher.state(other.name)).toBe('alive')
+  })
+
+  it('lists a peer that says goodbye as left, for good in this incarnation', () => {
+    const network = new SimNetwork()
+    const [watcher, leaving] = [network.host(), network.host()]
+    network.run(3000)
+    leaving.presence.leave(network.now)
+    network.flush(leaving)
+    network.run(30)
+    expect(watcher.state(leaving.name)).toBe('left')
+    network.run(10_000)
+    expect(watcher.state(leaving.name)).toBe('left')
+  })
+
+  it('does not declare anyone failed on waking from a long sleep', () => {
+    const network = new SimNetwork()
+    const hosts = Array.from({ length: 4 }, () => network.host())
+    const [sleeper] = hosts
+    if (!sleeper) throw new Error('no host')
+    network.run(10_000)
+    const before = sleeper.presence.index
+    sleeper.frozen = true
+    network.run(60_000)
+    network.thaw(sleeper)
+    network.run(20_000)
+    const changes = sleeper.presence.changesSince(before) ?? []
+    expect(changes.filter(({ type }) => type === 'peer-failed')).toEqual([])
+    expect(Object.values(sleeper.states())).toEqual(['alive', 'alive', 'alive'])
+    expect(hosts[1]?.state(sleeper.name)).toBe('alive')
+  })
+
+  it('fails nobody in ten minutes of 30 % loss among 20 hosts', () => {
+    const network = new SimNetwork('loss')
+    const hosts = Array.from({ length: 20 }, () => network.host())
+    network.loss = 0.3
+    network.run(600_000)
+    for (const host of hosts) {
+      expect(host.presence.changesSince(0)?.filter(({ type }) => type === 'peer-failed')).toEqual([])
+      expect(Object.keys(host.states())).toHaveLength(19)
+    }
+  })
+})
