@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import { chance } from './chance.ts'
+import { Clock } from './clock.ts'
+import type { Config } from './config/index.ts'
+import { Control, type Station } from './control/index.ts'
+import { Driver } from './driver.ts'
+import { BadConfig } from './errors.ts'
+import { openLog } from './log.ts'
+import { logChanges, logNetwork, logNotice } from './narrate.ts'
+import { DEFAULT_EXCLUDE, Net } from './net/index.ts'
+import { Presence, type Profile } from './presence/index.ts'
+import { beginAnew, beginLife, type Life } from './state.ts'
+import { VERSION } from './version.ts'
+
+/**
+ * Runs the daemon until SIGTERM or SIGINT.
+ * @throws what it cannot start with: BadConfig, StateUnusable, AlreadyRunning, SocketUnusable, HttpInUse, PortInUse
+ */
+export async function runDaemon(config: Config): Promise<void> {
+  const log = openLog(config)
+  const stop = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+  const daemon = await startDaemon(config, log)
+  const signal = await stop
+  log.info({ signal }, 'leaving')
+  await daemon.stop()
+}
+
+async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promise<void> }> {
+  const clock = new Clock()
+  const life = await beginLife(config.stateDir)
+  const net = new Net({
+    port: config.port,
+    group4: config.group4,
+    group6: config.group6,
+    include: config.interface,
+    exclude: config.exclude ?? DEFAULT_EXCLUDE,
+  })
+  const presence = createPresence(config, life)
+  const driver = new Driver(presence, net, clock, (notice) => {
+    logNotice(log, notice)
+    if (notice.type === 'identity-taken') void takeNewIdentity()
+  })
+
+  async function takeNewIdentity(): Promise<void> {
+    const { incarnation } = presence.self()
+    try {
+      const identity = await beginAnew(config.stateDir, incarnation)
+      driver.become(identity, incarnation)
+      log.warn({ id: identity.id }, 'took a new identity')
+    } catch (error) {
+      log.error(error, 'could not take a new identity')
+    }
+  }
+
+  const startedAt = clock.now()
+  const station: Station = {
+    reader: presence,
+    epoch: randomBytes(4).toString('hex'),
+    now: () => clock.now(),
+    wallClock: (moment) => clock.wallClock(moment),
+    onChange: (listener) => driver.onChange(listener),
+    describe: () => {
+      const { leftOut, faults } = net.status()
+      return { startedAt, port: config.port, stateDir: config.stateDir, leftOut, faults }
+    },
+  }
+  // The socket first: it tells whether a daemon is running already, which the shared UDP port does not.
+  const control = new Control(station, { socket: config.socket, http: config.http, log })
+  await control.listen()
+  logNetwork(log, net)
+  logChanges(log, driver, presence)
+  try {
+    await driver.start()
+  } catch (error) {
+    await control.close()
+    throw error
+  }
+  const { id, incarnation, name } = presence.self()
+  const { socket, http } = control.listening
+  log.info({ id, name, incarnation, fresh: life.fresh, socket, http, port: config.port }, 'ready')
+
+  return {
+    async stop() {
+      await driver.stop()
+      await control.close()
+    },
+  }
+}
+
+function createPresence(config: Config, { identity, incarnation }: Life): Presence {
+  const profile: Profile = {
+    name: config.name,
+    hostname: hostname(),
+    version: VERSION,
+    services: config.services.map((service) => ({ ...service })),
+    attributes: config.attributes,
+  }
+  try {
+    return new Presence({ identity, incarnation, profile, interval: config.interval, budget: config.budget, chance })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new BadConfig(`services and attributes are too many: ${error.message}`)
+  }
+}

@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Clock } from './clock.ts'
+import type { Net } from './net/index.ts'
+import type { Notice, Presence, Profile } from './presence/index.ts'
+import type { Identity } from './wire/index.ts'
+
+/** How long a goodbye takes to be said three times, ms. */
+const GOODBYE = 25
+
+/** Drives the rules of presence with real sockets and a real clock. */
+export class Driver {
+  readonly #presence: Presence
+  readonly #net: Net
+  readonly #clock: Clock
+  readonly #onNotice: (notice: Notice) => void
+  readonly #listeners = new Set<() => void>()
+  #timer: NodeJS.Timeout | undefined
+  #wakesAt = Number.POSITIVE_INFINITY
+  #index = 0
+
+  constructor(presence: Presence, net: Net, clock: Clock, onNotice: (notice: Notice) => void) {
+    this.#presence = presence
+    this.#net = net
+    this.#clock = clock
+    this.#onNotice = onNotice
+  }
+
+  /** Opens the network and begins. Throws what `Net.open` throws. */
+  async start(): Promise<void> {
+    const presence = this.#presence
+    this.#net.on('datagram', (bytes, heard) => this.#do((now) => presence.hear(bytes, heard, now)))
+    this.#net.on('links', (links) => this.#do((now) => presence.setInterfaces(links, now)))
+    this.#do((now) => presence.start(now))
+    await this.#net.open()
+  }
+
+  /** Calls `listener` after changes of the registry, once for several; returns what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Throws RangeError when the record would be too large. */
+  describe(profile: Profile): void {
+    this.#do((now) => this.#presence.describe(profile, now))
+  }
+
+  become(identity: Identity, incarnation: number): void {
+    this.#do((now) => this.#presence.become(identity, incarnation, now))
+  }
+
+  /** Says goodbye, and takes the sockets down. */
+  async stop(): Promise<void> {
+    this.#do((now) => this.#presence.leave(now))
+    await delay(GOODBYE)
+    clearTimeout(this.#timer)
+    await this.#net.close()
+  }
+
+  #do(action: (now: number) => void): void {
+    action(this.#clock.now())
+    this.#flush()
+    this.#schedule()
+  }
+
+  #flush(): void {
+    for (const { interface: name, to, bytes } of this.#presence.takeOutgoing()) {
+      if (typeof to === 'string') this.#net.send(name, to, bytes)
+      else this.#net.sendTo(name, to.address, to.port, bytes)
+    }
+    for (const { interface: name, path } of this.#presence.takeRenewals()) this.#net.renew(name, path)
+    if (this.#presence.index !== this.#index) {
+      this.#index = this.#presence.index
+      for (const listener of this.#listeners) listener()
+    }
+    for (const notice of this.#presence.takeNotices()) this.#onNotice(notice)
+  }
+
+  #schedule(): void {
+    const at = this.#presence.nextWake ?? Number.POSITIVE_INFINITY
+    if (at >= this.#wakesAt) return
+    clearTimeout(this.#timer)
+    this.#wakesAt = at
+    this.#timer = setTimeout(() => this.#wake(), Math.max(0, Math.ceil(at - this.#clock.now())))
+  }
+
+  #wake(): void {
+    this.#wakesAt = Number.POSITIVE_INFINITY
+    this.#clock.notice()
+    this.#do((now) => this.#presence.wake(now))
+  }
+}

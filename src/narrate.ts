@@ -1,0 +1,79 @@
+import type { Logger } from 'pino'
+import type { Driver } from './driver.ts'
+import type { Link, Net } from './net/index.ts'
+import type { ChangeType, Notice, Presence } from './presence/index.ts'
+
+/** What the daemon's log says, and how loudly. */
+
+const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
+  'peer-up': 'info',
+  'peer-update': 'debug',
+  'peer-suspect': 'debug',
+  'peer-failed': 'info',
+  'peer-left': 'info',
+}
+
+/** Peers as they come and go. */
+export function logChanges(log: Logger, driver: Driver, presence: Presence): void {
+  let seen = presence.index
+  driver.onChange(() => {
+    for (const { type, peer } of presence.changesSince(seen) ?? []) {
+      log[LOUDNESS[type]]({ peer: peer.name, id: peer.id }, type)
+    }
+    seen = presence.index
+  })
+}
+
+/** Interfaces and what fails on them: a line for each change, none for each attempt. */
+export function logNetwork(log: Logger, net: Net): void {
+  let before = new Map<string, Link>()
+  net.on('links', (links) => {
+    for (const { name, addresses, paths } of links) {
+      const isNew = !before.has(name)
+      log.info(
+        { interface: name, addresses: addresses.map(({ address }) => address), paths },
+        isNew ? 'using interface' : 'interface changed',
+      )
+      before.delete(name)
+    }
+    for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
+    before = new Map(links.map((link) => [link.name, link]))
+  })
+  net.on('fault', ({ interface: name, path, error }) => {
+    log.warn({ interface: name, path, reason: error.message }, 'cannot send')
+  })
+  net.on('recovered', ({ interface: name, path }) => log.info({ interface: name, path }, 'can send again'))
+}
+
+/** What the rules of presence noticed. */
+export function logNotice(log: Logger, notice: Notice): void {
+  switch (notice.type) {
+    case 'identity-taken':
+      log.error(
+        { id: notice.id, address: notice.address, interface: notice.interface },
+        'somebody else has our identity: a cloned disk, or a second daemon with the same state directory?',
+      )
+      break
+    case 'name-shared':
+      log.warn({ name: notice.name, ids: notice.ids }, 'several peers have the same name: tell them apart by their ids')
+      break
+    case 'deaf':
+      log.warn({ interface: notice.interface, path: notice.path }, 'no longer hears itself: joining again')
+      break
+    case 'hearing-again':
+      log.info({ interface: notice.interface, path: notice.path }, 'hears itself again')
+      break
+    case 'doubt':
+      log.warn(
+        { cause: notice.cause, ms: Math.round(notice.ms) },
+        'doubts itself: everyone gets another lease before being judged',
+      )
+      break
+    case 'limit':
+      log.warn({ limit: notice.limit }, 'the registry is full: newcomers are dropped')
+      break
+    case 'interval':
+      log.info({ intervalMs: notice.interval, peers: notice.peers }, 'beat interval follows the number of peers')
+      break
+  }
+}
