@@ -1,0 +1,53 @@
+import type { Plan } from './family-sockets.ts'
+import type { Interface } from './interfaces.ts'
+import { broadcastAddress } from './subnet.ts'
+import type { NetOptions } from './types.ts'
+
+type Place = Pick<NetOptions, 'port' | 'group4' | 'group6'>
+
+/**
+ * The IPv4 sockets of an interface, none when it has no IPv4 address. The first address speaks; further ones only widen
+ * what counts as on the link.
+ */
+export function planIpv4({ name, ipv4 }: Interface, { port, group4 }: Place): Plan | undefined {
+  const first = ipv4[0]
+  if (first === undefined) return undefined
+  const { address, netmask } = first
+  const family = 'ipv4'
+  const ears: Plan['ears'] = [
+    {
+      path: 'multicast4',
+      to: group4,
+      socket: { family, address: group4, port, join: { group: group4, interface: address } },
+    },
+  ]
+  const everyone = broadcastAddress(address, netmask)
+  // A socket bound to the interface's own address does not hear broadcast: that takes one bound to just that.
+  if (everyone !== undefined) {
+    ears.unshift({ path: 'broadcast', to: everyone, socket: { family, address: everyone, port } })
+  }
+  return { key: `${name} ${address}/${netmask}`, port, mouth: { family, address, port, sendsThrough: address }, ears }
+}
+
+/**
+ * The IPv6 sockets of an interface, none when it has no link-local address (`lo` has none, and Linux routes no
+ * multicast to it). The zone in the addresses binds the sockets to the device.
+ */
+export function planIpv6({ name, linkLocal, index }: Interface, { port, group6 }: Place): Plan | undefined {
+  if (linkLocal === undefined) return undefined
+  const family = 'ipv6'
+  const group = `${group6}%${name}`
+  const any = `::%${name}`
+  return {
+    key: `${name} ${linkLocal} ${index}`,
+    port,
+    mouth: { family, address: `${linkLocal}%${name}`, port, sendsThrough: any },
+    ears: [
+      {
+        path: 'multicast6',
+        to: group,
+        socket: { family, address: group, port, join: { group: group6, interface: any } },
+      },
+    ],
+  }
+}
