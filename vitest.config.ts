@@ -1,8 +1,33 @@
 import { defineConfig } from 'vitest/config'
 
+const LAB = ['test/lab/**/*.test.ts', 'test/acceptance/**/*.test.ts', 'test/**/*.lab.test.ts']
+const TIMING = ['test/**/*.timing.test.ts']
+
+/** Three groups, one after the other: what measures times is not to be disturbed by the rest. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['node_modules/**'],
+    globalSetup: 'test/build.ts',
+    testTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...LAB, ...TIMING],
+          benchmark: { include: ['test/bench/**/*.bench.ts'] },
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        // Mostly waiting for time to pass on hosts of their own: more at once than there are cores.
+        test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'timing', include: TIMING, maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 2 } },
+      },
+    ],
   },
 })

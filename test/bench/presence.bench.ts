@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import { bench, describe } from 'vitest'
+import { Presence } from '../../src/presence/index.ts'
+import { decode, encode, HashChain, seal, writeDigest } from '../../src/wire/index.ts'
+import { seededChance, seededIdentity } from '../sim/network.ts'
+
+// How much work a datagram is, each beside the bare loop that nothing could do without.
+
+const BEATS = 2000
+const identity = seededIdentity('peer')
+const header = { path: 'broadcast', id: identity.id, incarnation: 1 } as const
+const where = {
+  interface: 'eth0',
+  path: 'broadcast',
+  address: '10.0.0.2',
+  port: 15353,
+  onLink: true,
+  own: false,
+} as const
+
+const chain = new HashChain(identity.id, 1, 0, Buffer.alloc(16), BEATS)
+const anchor = writeDigest(chain.anchor.value)
+const { joined } = seal(identity, 1, 1, {
+  name: 'peer',
+  hostname: '',
+  addresses: [],
+  interval: 1000,
+  services: [],
+  attributes: {},
+  version: '',
+  anchor: { sequence: 0, value: anchor },
+  goodbye: anchor,
+})
+const record = encode({ type: 'record', ...header, sequence: 0, part: 0, parts: 1, recordVersion: 1, bytes: joined })
+const beats = Array.from({ length: BEATS }, (_, i) => {
+  const link = chain.next()
+  if (!link) throw new Error('the chain is too short')
+  const body = { recordVersion: 1, echo: 0, number: i + 1, sent: i * 1000, reveal: link.value }
+  return encode({ type: 'beat', ...header, sequence: link.sequence, ...body })
+})
+const [firstBeat = record] = beats
+
+/** One that knows the peer and has heard no beat of it yet. */
+function watcher(): Presence {
+  const presence = new Presence({
+    identity: seededIdentity('watcher'),
+    incarnation: 1,
+    profile: { name: 'watcher', hostname: '', version: '', services: [], attributes: {} },
+    interval: 1000,
+    budget: 1e9,
+    chance: seededChance('watcher'),
+  })
+  presence.setInterfaces([{ name: 'eth0', addresses: [], paths: ['broadcast'] }], 0)
+  presence.hear(record, where, 0)
+  return presence
+}
+
+describe(`${BEATS} fresh beats`, () => {
+  const input = Buffer.alloc(60)
+  bench('SHA-256 alone', () => {
+    for (let i = 0; i < BEATS; i++) createHash('sha256').update(input).digest()
+  })
+  bench('heard and believed', () => {
+    const presence = watcher()
+    for (const [i, beat] of beats.entries()) presence.hear(beat, where, i * 1000)
+  })
+})
+
+describe(`${BEATS} copies of a beat, as they come by other paths`, () => {
+  bench('decoded', () => {
+    for (let i = 0; i < BEATS; i++) decode(firstBeat)
+  })
+  bench('heard', () => {
+    const presence = watcher()
+    for (let i = 0; i < BEATS; i++) presence.hear(firstBeat, where, 1000)
+  })
+})
