@@ -64,3 +64,8 @@ export const TooManyReaders = createError<[number]>(
   'there are %d readers of events already, which is the limit',
   503,
 )
+export const TooBusy = createError<[number]>(
+  'EARSHOT_TOO_BUSY',
+  'there are %d lists under way that their readers are not taking, which is the limit (try again)',
+  503,
+)

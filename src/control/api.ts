@@ -1,0 +1,168 @@
+import { type Static, Type } from 'typebox'
+
+/**
+ * The HTTP API's shapes: what is sent, documented in OpenAPI and typed in the client.
+ * Fields may be added; none changes its meaning within `/v1`.
+ */
+
+const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
+export const PEER_STATES = ['alive', 'suspect', 'failed', 'left'] as const
+const State = Type.Enum([...PEER_STATES])
+const Path = Type.Enum(['unicast', 'broadcast', 'multicast4', 'multicast6'])
+const Family = Type.Enum(['ipv4', 'ipv6'])
+
+/** An object with any keys, said more plainly than by TypeBox's Record, which is a pattern for the keys. */
+function anyKeys<Value>(value: object) {
+  return Type.Unsafe<Record<string, Value>>({ type: 'object', additionalProperties: value })
+}
+
+/** A schema that is registered once and referred to by its `$id`, so that it has a name in the OpenAPI document. */
+function refer<Shape>(id: string) {
+  return Type.Unsafe<Shape>({ $ref: `${id}#` })
+}
+
+export const ServiceSchema = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String({ description: 'Instance name, for people' }),
+    type: Type.String({ description: 'DNS-SD type', examples: ['_http._tcp'] }),
+    port: Type.Integer({ minimum: 0, maximum: 65535 }),
+    txt: anyKeys<string>({ type: 'string' }),
+    subtypes: Type.Array(Type.String()),
+  },
+  { $id: 'Service' },
+)
+export type Service = Static<typeof ServiceSchema>
+const Services = Type.Array(refer<Service>('Service'))
+
+const Attributes = anyKeys<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
+
+export const PeerSchema = Type.Object(
+  {
+    id: Type.String({ description: '26 characters of base32; the first 8 serve people' }),
+    name: Type.String(),
+    state: State,
+    source: Type.Enum(['beacon']),
+    hostname: Type.String(),
+    addresses: Type.Array(
+      Type.Object({
+        address: Type.String({ description: 'Link-local IPv6 with its zone: fe80::1%eth0' }),
+        family: Family,
+        interface: Type.String({ description: 'The interface of this machine that leads there' }),
+      }),
+    ),
+    services: Services,
+    attributes: Attributes,
+    version: Type.String({ description: "Version of the peer's software" }),
+    incarnation: Type.Integer({ description: "Higher at every start of the peer's daemon" }),
+    recordVersion: Type.Integer(),
+    intervalMs: Type.Number({ description: 'It beats this often' }),
+    firstSeen: Timestamp,
+    lastSeen: Timestamp,
+    paths: Type.Array(Type.Object({ interface: Type.String(), path: Path, lastHeard: Timestamp })),
+    beacons: Type.Object({ heard: Type.Integer(), lost: Type.Integer() }),
+    jitterMs: Type.Number({ description: 'Interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),
+    rttMs: Type.Optional(Type.Number({ description: 'Last round trip of a probe; absent before the first' })),
+    flapping: Type.Boolean({ description: 'It changes state so often that changes are no longer reported one by one' }),
+    history: Type.Array(Type.Object({ at: Timestamp, state: State }), { description: 'The newest last' }),
+  },
+  { $id: 'Peer' },
+)
+export type Peer = Static<typeof PeerSchema>
+export const PeerRef = refer<Peer>('Peer')
+
+const Epoch = Type.String({ description: 'New at every start of the daemon' })
+const Index = Type.Integer({ description: 'Rises by one with every change of the registry' })
+
+export const PeersSchema = Type.Object({ epoch: Epoch, index: Index, peers: Type.Array(PeerRef) }, { $id: 'Peers' })
+export type Peers = Static<typeof PeersSchema>
+
+export const EventSchema = Type.Object(
+  {
+    type: Type.Enum(['peer', 'peer-up', 'peer-update', 'peer-suspect', 'peer-failed', 'peer-left'], {
+      description: '`peer` tells a part of the present state, every other a change',
+    }),
+    index: Type.Integer({ description: 'The change; of a `peer`, the registry as it stood when this was told' }),
+    at: Timestamp,
+    peer: PeerRef,
+  },
+  { $id: 'Event' },
+)
+export type Event = Static<typeof EventSchema>
+
+export const SyncSchema = Type.Object(
+  { type: Type.Literal('sync'), epoch: Epoch, index: Index, at: Timestamp },
+  { $id: 'Sync', description: 'The reader now knows everything up to `index`' },
+)
+export type Sync = Static<typeof SyncSchema>
+
+export const GapSchema = Type.Object(
+  { type: Type.Literal('gap'), epoch: Epoch, index: Index, at: Timestamp },
+  { $id: 'Gap', description: 'Changes were missed: forget what you held; the present state and a `sync` follow' },
+)
+export type Gap = Static<typeof GapSchema>
+
+const Limit = Type.Object({ now: Type.Integer(), most: Type.Integer() })
+const Counts = anyKeys<number>({ type: 'integer' })
+
+export const SelfSchema = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    hostname: Type.String(),
+    version: Type.String(),
+    incarnation: Type.Integer(),
+    recordVersion: Type.Integer(),
+    intervalMs: Type.Number(),
+    services: Services,
+    attributes: Attributes,
+    epoch: Epoch,
+    index: Index,
+    pid: Type.Integer(),
+    startedAt: Timestamp,
+    port: Type.Integer({ description: 'UDP port of the beacons' }),
+    socket: Type.String(),
+    http: Type.Optional(Type.String({ examples: ['127.0.0.1:15353'], description: 'Absent when off' })),
+    stateDir: Type.String(),
+    interfaces: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        addresses: Type.Array(Type.Object({ address: Type.String(), family: Family })),
+        paths: Type.Array(
+          Type.Object({
+            path: Path,
+            lastEcho: Type.Optional(
+              Type.String({ format: 'date-time', description: 'When it last heard itself there' }),
+            ),
+            deaf: Type.Boolean({ description: 'It no longer hears itself there' }),
+            fault: Type.Optional(Type.String({ description: 'Why sending there fails' })),
+          }),
+        ),
+      }),
+    ),
+    leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
+    counters: Type.Object({ received: Counts, sent: Counts, refused: Counts }),
+    limits: Type.Object({ peers: Limit, recordBytes: Limit }),
+  },
+  { $id: 'Self' },
+)
+export type Self = Static<typeof SelfSchema>
+export const SelfRef = refer<Self>('Self')
+
+export const ErrorSchema = Type.Object(
+  {
+    statusCode: Type.Integer(),
+    code: Type.String({ description: 'Stable', examples: ['EARSHOT_NO_SUCH_PEER'] }),
+    error: Type.String({ description: "The status code's name" }),
+    message: Type.String({ description: 'For people: may be bettered' }),
+  },
+  { $id: 'Error' },
+)
+export type ApiError = Static<typeof ErrorSchema>
+export const ErrorRef = refer<ApiError>('Error')
+
+export const HealthSchema = Type.Object(
+  { status: Type.Enum(['ok']), peers: Type.Integer({ description: 'Held, in whatever state' }), epoch: Epoch },
+  { $id: 'Health' },
+)
+export type Health = Static<typeof HealthSchema>

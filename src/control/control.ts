@@ -1,0 +1,150 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { Server as NetServer, Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { HttpInUse, HttpUnusable } from '../errors.ts'
+import { buildApp } from './app.ts'
+import { EventReaders, READERS, type ReadersOptions } from './event-readers.ts'
+import { rawFailure } from './failures.ts'
+import { checkLoopback, type HttpAddress, writeHttpAddress } from './http-address.ts'
+import { listenOnSocket, prepareSocket } from './socket-file.ts'
+import type { Station } from './station.ts'
+import type { Listening } from './views.ts'
+
+export interface ControlOptions {
+  /** Path of the Unix socket. */
+  socket: string
+  /** Loopback only; none when undefined. */
+  http?: HttpAddress | undefined
+  log: Logger
+  /** What differs from `READERS`. */
+  readers?: Partial<ReadersOptions>
+}
+
+/** Against clients that connect and then dawdle: ms, bytes, connections. */
+const SERVER_LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 2_000,
+  maxHeaderSize: 16 * 1024,
+}
+const MOST_OTHER_CONNECTIONS = 256
+/** How long an answer under way may take to get out when the daemon stops, ms. */
+const FAREWELL_MS = 200
+
+/** The HTTP API on its two transports: a Unix socket, and TCP on loopback. Holds nothing but connections. */
+export class Control {
+  readonly #options: ControlOptions
+  readonly #readers: EventReaders
+  readonly #readersOptions: ReadersOptions
+  readonly #station: Station
+  readonly #servers: Server[] = []
+  readonly #listening: Listening
+  readonly #throughSocket = new WeakSet<Socket>()
+  #closeApp: () => Promise<void> = async () => {}
+
+  /** @throws BadConfig when `http` is not on loopback */
+  constructor(station: Station, options: ControlOptions) {
+    if (options.http) checkLoopback(options.http)
+    this.#station = station
+    this.#options = options
+    this.#readersOptions = { ...READERS, ...options.readers }
+    this.#readers = new EventReaders(station, this.#readersOptions)
+    this.#listening = { socket: options.socket, http: undefined }
+  }
+
+  /** Where it listens: with port 0, the port that was chosen. */
+  get listening(): Readonly<Listening> {
+    return this.#listening
+  }
+
+  /**
+   * Begins to answer. Of two daemons started at once, the port decides before a socket file left behind is replaced.
+   * @throws AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable; then it listens nowhere
+   */
+  async listen(): Promise<void> {
+    const { socket, http, log } = this.#options
+    try {
+      await prepareSocket(socket)
+      const app = await buildApp({
+        station: this.#station,
+        readers: this.#readers,
+        listening: this.#listening,
+        log,
+        cameThroughSocket: (connection) => this.#throughSocket.has(connection),
+      })
+      this.#closeApp = () => app.close()
+      if (http) {
+        const server = this.#createServer(app.routing)
+        await listenOnLoopback(server, http)
+        this.#listening.http = writeHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
+      }
+      const server = this.#createServer(app.routing)
+      server.prependListener('connection', (connection) => this.#throughSocket.add(connection))
+      await listenOnSocket(server, socket)
+      for (const each of this.#servers) {
+        // For want of file descriptors, say: those connected are served on, and later there may be some again.
+        each.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
+      }
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** Takes no more connections, writes the last changes to the readers of events, and ends them all. */
+  async close(): Promise<void> {
+    const closed = this.#servers.splice(0).map(closeServer)
+    this.#readers.close()
+    await Promise.all(closed)
+    await this.#closeApp()
+  }
+
+  #createServer(handler: Parameters<typeof createServer>[1]): Server {
+    const server = createServer(SERVER_LIMITS, handler)
+    server.maxConnections = this.#readersOptions.most + MOST_OTHER_CONNECTIONS
+    server.on('clientError', refuseNonsense)
+    this.#servers.push(server)
+    return server
+  }
+}
+
+async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress): Promise<void> {
+  try {
+    server.listen({ host, port, exclusive: true })
+    await once(server, 'listening')
+  } catch (error) {
+    const address = writeHttpAddress({ host, port })
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') throw new HttpInUse(address)
+    throw new HttpUnusable(address, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function portOf(server: NetServer): number | undefined {
+  const address = server.address()
+  return typeof address === 'object' ? address?.port : undefined
+}
+
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise((resolve) => server.close(resolve))
+  const impatience = setTimeout(() => server.closeAllConnections(), FAREWELL_MS)
+  await closed
+  clearTimeout(impatience)
+}
+
+/** Answers what Node's parser could not make a request of. */
+function refuseNonsense(error: NodeJS.ErrnoException, connection: Socket): void {
+  if (error.code === 'ECONNRESET' || !connection.writable) {
+    connection.destroy()
+    return
+  }
+  const [statusCode, message] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ([408, 'the request did not come in time'] as const)
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ([431, `the request's head is over ${SERVER_LIMITS.maxHeaderSize} bytes`] as const)
+        : ([400, 'this is not HTTP/1.1'] as const)
+  connection.end(rawFailure(statusCode, message))
+}

@@ -1,0 +1,79 @@
+import { BadRequest } from '../errors.ts'
+import type { PeerView } from '../presence/types.ts'
+import { PEER_STATES } from './api.ts'
+
+export type PeerTest = (peer: PeerView) => boolean
+
+/** What a query asks for; parameters are joined by «and», the values of one parameter by «or». */
+export interface PeerQuery {
+  service?: readonly string[] | undefined
+  name?: readonly string[] | undefined
+  /** Each may hold several, separated by commas. */
+  state?: readonly string[] | undefined
+}
+
+const EVERY_STATE = 'all'
+const STATES_UNLESS_ASKED: readonly string[] = ['alive', 'suspect']
+const ATTRIBUTE_PREFIX = 'attr.'
+
+/**
+ * The test for `GET /v1/peers`: service, name, attributes, and state, which is alive or suspect unless asked otherwise.
+ * @throws BadRequest
+ */
+export function peersTest(query: PeerQuery): PeerTest {
+  const tests = [stateTest(query.state), ...attributeTests(query), eventsTest(query) ?? (() => true)]
+  return (peer) => tests.every((passes) => passes(peer))
+}
+
+/**
+ * The test for `GET /v1/events`: service and name. Undefined when it asks for everything.
+ * @throws BadRequest
+ */
+export function eventsTest({ service, name }: Omit<PeerQuery, 'state'>): PeerTest | undefined {
+  const types = service?.flatMap(serviceTypes)
+  if (!types && !name) return undefined
+  return (peer) =>
+    (!types || peer.services.some(({ type }) => types.includes(type.toLowerCase()))) &&
+    (!name || name.includes(peer.name))
+}
+
+/** Whether a peer belongs to the present: neither failed nor left. */
+export function isPresent({ state }: PeerView): boolean {
+  return state === 'alive' || state === 'suspect'
+}
+
+function stateTest(asked: readonly string[] | undefined): PeerTest {
+  const wanted = new Set<string>(asked?.flatMap((value) => value.split(',')) ?? STATES_UNLESS_ASKED)
+  for (const state of wanted) {
+    if (state === EVERY_STATE || PEER_STATES.some((known) => known === state)) continue
+    throw new BadRequest(`querystring/state must be one of ${PEER_STATES.join(', ')} or all, not '${state}'`)
+  }
+  return wanted.has(EVERY_STATE) ? () => true : ({ state }) => wanted.has(state)
+}
+
+/** The DNS-SD types that a person means: `http` is `_http._tcp` or `_http._udp`; `http/udp` and `_http._udp` are one. */
+function serviceTypes(text: string): string[] {
+  const [, name, protocol] = /^_?([a-z0-9-]{1,63})(?:(?:\/|\._)(tcp|udp))?$/.exec(text.toLowerCase()) ?? []
+  if (name === undefined) {
+    throw new BadRequest(
+      `querystring/service must be a service type such as http, http/tcp or _http._tcp, not '${text}'`,
+    )
+  }
+  return protocol ? [`_${name}._${protocol}`] : [`_${name}._tcp`, `_${name}._udp`]
+}
+
+function attributeTests(query: object): PeerTest[] {
+  const asked = Object.entries(query).filter(([parameter]) => parameter.startsWith(ATTRIBUTE_PREFIX))
+  return asked.map(([parameter, values]: [string, readonly string[]]) => {
+    const key = parameter.slice(ATTRIBUTE_PREFIX.length)
+    return ({ attributes }) => {
+      const held = Object.hasOwn(attributes, key) ? attributes[key] : undefined
+      return held !== undefined && values.some((value) => isWritten(held, value))
+    }
+  })
+}
+
+/** Whether a text in a query is a way to write this value: `21.50` is the number 21.5. */
+function isWritten(held: string | number | boolean, text: string): boolean {
+  return typeof held === 'number' ? text.trim() !== '' && Number(text) === held : String(held) === text
+}

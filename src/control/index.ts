@@ -1,0 +1,3 @@
+export { Control, type ControlOptions } from './control.ts'
+export { checkLoopback, type HttpAddress, readHttpAddress, writeHttpAddress } from './http-address.ts'
+export type { DaemonFacts, Station } from './station.ts'

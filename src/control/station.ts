@@ -1,0 +1,28 @@
+import type { PeerView, PresenceReader } from '../presence/types.ts'
+
+/** What the daemon lends to the control side: the registry to read, and the clock to read it by. */
+export interface Station {
+  readonly reader: PresenceReader
+  /** New at every start of the daemon: `index` counts within it. Letters and digits. */
+  readonly epoch: string
+  /** Monotonic ms. */
+  now(): number
+  /** The wall-clock time of a monotonic one, in ms since 1970. */
+  wallClock(monotonic: number): number
+  /** Calls `listener` after the registry has changed, once or oftener; returns what ends that. */
+  onChange(listener: () => void): () => void
+  describe(): DaemonFacts
+}
+
+/** What presence does not know of its own daemon. */
+export interface DaemonFacts {
+  /** Monotonic ms. */
+  startedAt: number
+  /** UDP port of the beacons. */
+  port: number
+  stateDir: string
+  /** Interfaces that are not used, and why. */
+  leftOut: readonly { name: string; reason: string }[]
+  /** Where sending or opening fails now, and why. */
+  faults: readonly { interface: string; path: PeerView['paths'][number]['path']; message: string }[]
+}

@@ -1,0 +1,170 @@
+import type { Change, PeerView, SelfView } from '../presence/types.ts'
+import type { Event, Peer, Self, Service } from './api.ts'
+import { isoTime } from './iso-time.ts'
+import type { Station } from './station.ts'
+
+/** From the core's views to the API's JSON: monotonic times become ISO 8601, and a link-local address gets its zone. */
+
+/** A peer as the API shows it. `wallClock` turns monotonic ms into ms since 1970. */
+export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer {
+  const time = (at: number) => isoTime(wallClock(at))
+  const peer: Peer = {
+    id: view.id,
+    name: view.name,
+    state: view.state,
+    source: view.source,
+    hostname: view.hostname,
+    addresses: view.addresses.map(({ address, family, interface: through }) => ({
+      address: withZone(address, through),
+      family,
+      interface: through,
+    })),
+    services: view.services.map(serviceJson),
+    attributes: view.attributes,
+    version: view.version,
+    incarnation: view.incarnation,
+    recordVersion: view.recordVersion,
+    intervalMs: view.interval,
+    firstSeen: time(view.firstSeen),
+    lastSeen: time(view.lastSeen),
+    paths: view.paths.map((on) => ({ interface: on.interface, path: on.path, lastHeard: time(on.lastHeard) })),
+    beacons: view.beacons,
+    jitterMs: view.jitter,
+    flapping: view.flapping,
+    history: view.history.map(({ at, state }) => ({ at: time(at), state })),
+  }
+  if (view.rtt !== undefined) peer.rttMs = view.rtt
+  return peer
+}
+
+/** A change of the registry as the API tells it. */
+export function changeJson(change: Change, wallClock: Station['wallClock']): Event {
+  return {
+    type: change.type,
+    index: change.index,
+    at: isoTime(wallClock(change.at)),
+    peer: peerJson(change.peer, wallClock),
+  }
+}
+
+/**
+ * This daemon's own peer, seen as the others are: alive, since it answers.
+ * It is heard on the paths on which it hears itself.
+ */
+export function ownPeer(self: SelfView, station: Station): PeerView {
+  const startedAt = station.describe().startedAt
+  return {
+    id: self.id,
+    name: self.name,
+    state: 'alive',
+    source: 'beacon',
+    hostname: self.hostname,
+    addresses: self.interfaces.flatMap(({ name, addresses }) =>
+      addresses.map(({ address, family }) => ({ address, family, interface: name })),
+    ),
+    services: self.services,
+    attributes: self.attributes,
+    version: self.version,
+    incarnation: self.incarnation,
+    recordVersion: self.recordVersion,
+    interval: self.interval,
+    firstSeen: startedAt,
+    lastSeen: station.now(),
+    paths: self.interfaces.flatMap(({ name, echoes }) =>
+      echoes.flatMap(({ path, lastHeard }) => (lastHeard === undefined ? [] : [{ interface: name, path, lastHeard }])),
+    ),
+    beacons: { heard: 0, lost: 0 },
+    jitter: 0,
+    rtt: undefined,
+    flapping: false,
+    history: [{ at: startedAt, state: 'alive' }],
+  }
+}
+
+/** Where the control side itself can be reached. */
+export interface Listening {
+  socket: string
+  /** `host:port`; undefined when off. */
+  http: string | undefined
+}
+
+/** The daemon about itself. */
+export function selfJson(station: Station, listening: Listening): Self {
+  const view = station.reader.self()
+  const facts = station.describe()
+  const time = (at: number) => isoTime(station.wallClock(at))
+  const self: Self = {
+    id: view.id,
+    name: view.name,
+    hostname: view.hostname,
+    version: view.version,
+    incarnation: view.incarnation,
+    recordVersion: view.recordVersion,
+    intervalMs: view.interval,
+    services: view.services.map(serviceJson),
+    attributes: view.attributes,
+    epoch: station.epoch,
+    index: station.reader.index,
+    pid: process.pid,
+    startedAt: time(facts.startedAt),
+    port: facts.port,
+    socket: listening.socket,
+    stateDir: facts.stateDir,
+    interfaces: interfacesJson(view.interfaces, facts.faults, time),
+    leftOut: facts.leftOut.map(({ name, reason }) => ({ name, reason })),
+    counters: view.counters,
+    limits: view.limits,
+  }
+  if (listening.http !== undefined) self.http = listening.http
+  return self
+}
+
+type Faults = ReturnType<Station['describe']>['faults']
+
+/** A path appears when it is open, when it was heard, or when it is at fault; an interface that only has faults appears too. */
+function interfacesJson(
+  interfaces: SelfView['interfaces'],
+  faults: Faults,
+  time: (at: number) => string,
+): Self['interfaces'] {
+  const known = interfaces.map(({ name, addresses, paths, echoes }) => {
+    const ownFaults = faults.filter((fault) => fault.interface === name)
+    const everyPath = new Set([...paths, ...echoes.map((echo) => echo.path), ...ownFaults.map((fault) => fault.path)])
+    return {
+      name,
+      addresses: addresses.map(({ address, family }) => ({ address: withZone(address, name), family })),
+      paths: [...everyPath].map((path) => {
+        const echo = echoes.find((one) => one.path === path)
+        const fault = ownFaults.find((one) => one.path === path)
+        return {
+          path,
+          deaf: echo?.deaf ?? false,
+          ...(echo?.lastHeard !== undefined && { lastEcho: time(echo.lastHeard) }),
+          ...(fault && { fault: fault.message }),
+        }
+      }),
+    }
+  })
+  const names = new Set(interfaces.map(({ name }) => name))
+  const faultyOnly = new Set(faults.map((fault) => fault.interface).filter((name) => !names.has(name)))
+  return [
+    ...known,
+    ...[...faultyOnly].map((name) => ({
+      name,
+      addresses: [],
+      paths: faults
+        .filter((fault) => fault.interface === name)
+        .map(({ path, message }) => ({ path, deaf: false, fault: message })),
+    })),
+  ]
+}
+
+/** Member by member: a record from the network may hold members that this version does not know. */
+function serviceJson({ id, name, type, port, txt, subtypes }: PeerView['services'][number]): Service {
+  return { id, name, type, port, txt, subtypes }
+}
+
+/** A link-local IPv6 address (RFC 4291, section 2.5.6) means nothing without the interface it is on. */
+function withZone(address: string, through: string): string {
+  return /^fe[89ab][0-9a-f]:/i.test(address) ? `${address}%${through}` : address
+}

@@ -1,0 +1,205 @@
+import { once } from 'node:events'
+import { chmod, mkdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { Daemon } from '../../src/client/daemon.ts'
+import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
+import { socketPlaces } from '../../src/client/places.ts'
+import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../control/fixtures.ts'
+
+function household(): Neighbourhood {
+  const neighbourhood = new Neighbourhood(100)
+  neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
+  neighbourhood.happens('peer-up', 2, { name: 'a/b %', attributes: { 'x y': '&=' } })
+  neighbourhood.happens('peer-up', 3, { name: 'gone' })
+  neighbourhood.happens('peer-left', 3)
+  return neighbourhood
+}
+
+/** A server that answers everything with this text. */
+async function imposter(text: string): Promise<string> {
+  const socket = join(await temporaryDirectory(), 'socket')
+  const server = createServer((connection) => connection.on('error', () => {}).once('data', () => connection.end(text)))
+  server.listen(socket)
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  return socket
+}
+
+describe('Earshot', () => {
+  test('asks over the socket and over loopback alike', async () => {
+    const { socket, port } = await startControl(household())
+    for (const earshot of [new Earshot({ socket }), new Earshot({ url: `http://localhost:${port}` })]) {
+      const names = async (filter: Parameters<Earshot['peers']>[0]) =>
+        (await earshot.peers(filter)).peers.map(({ name }) => name)
+      expect(await names({})).toEqual(['kitchen', 'a/b %'])
+      expect(await names({ state: 'all', service: ['http', 'osc'] })).toEqual(['kitchen', 'a/b %', 'gone'])
+      expect(await names({ state: ['left', 'failed'] })).toEqual(['gone'])
+      expect(await names({ attributes: { 'x y': '&=' } })).toEqual(['a/b %'])
+      expect(await names({ attributes: { temperature: 21.5, ready: true }, self: true })).toEqual(['kitchen'])
+      expect(await earshot.peer('a/b %')).toMatchObject({ id: idOf(2) })
+      expect(await earshot.self()).toMatchObject({ name: 'here', epoch: 'e1', socket })
+    }
+  })
+
+  test("passes the API's errors on", async () => {
+    const { socket } = await startControl()
+    const earshot = new Earshot({ socket })
+    await expect(earshot.peer('nobody')).rejects.toBeInstanceOf(EarshotError)
+    await expect(earshot.peer('nobody')).rejects.toMatchObject({ code: 'EARSHOT_NO_SUCH_PEER', status: 404 })
+    await expect(earshot.peers({ service: '!' })).rejects.toMatchObject({ code: 'EARSHOT_BAD_REQUEST', status: 400 })
+    await expect(earshot.events({ since: 'x' }).next()).rejects.toMatchObject({ code: 'EARSHOT_BAD_REQUEST' })
+  })
+
+  test.each([
+    ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', 'EARSHOT_BAD_ANSWER'],
+    ['HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull', 'EARSHOT_BAD_ANSWER'],
+    ['HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}', 'EARSHOT_BAD_ANSWER'],
+    ['HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{', 'EARSHOT_CONNECTION_LOST'],
+    ['SSH-2.0-OpenSSH_10.0\r\n', 'EARSHOT_CONNECTION_LOST'],
+    ['', 'EARSHOT_CONNECTION_LOST'],
+  ])('makes no daemon out of %j', async (text, code) => {
+    const earshot = new Earshot({ socket: await imposter(text) })
+    await expect(earshot.peers()).rejects.toMatchObject({ name: 'EarshotError', code })
+  })
+
+  test('does not wait for ever, and stops when told', async () => {
+    const socket = join(await temporaryDirectory(), 'socket')
+    const silent = createServer().listen(socket)
+    onTestFinished(() => void silent.close())
+    await once(silent, 'listening')
+    await expect(new Earshot({ socket, timeout: 20 }).self()).rejects.toMatchObject({ code: 'EARSHOT_TIMED_OUT' })
+    const controller = new AbortController()
+    const asked = new Earshot({ socket }).self({ signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(asked).rejects.toThrow('enough')
+  })
+})
+
+describe('events', () => {
+  test('come as they happen, from the present state on', async () => {
+    const { socket, neighbourhood } = await startControl(household())
+    const seen: string[] = []
+    for await (const event of new Earshot({ socket }).events({ state: true, name: 'kitchen' })) {
+      seen.push(`${event.type} ${'peer' in event ? event.peer.state : event.epoch} ${event.lastEventId}`)
+      if (event.type === 'sync') neighbourhood.happens('peer-suspect', 1)
+      if (event.type === 'peer-suspect') neighbourhood.happens('peer-failed', 1)
+      if (event.type === 'peer-failed') break
+    }
+    expect(seen).toEqual(['peer alive ', 'sync e1 e1-4', 'peer-suspect suspect e1-5', 'peer-failed failed e1-6'])
+  })
+
+  test('can be resumed by the last id, or by an index', async () => {
+    const { socket } = await startControl(household())
+    for (const since of ['e1-3', 3]) {
+      const events = new Earshot({ socket }).events({ since })
+      expect((await events.next()).value).toMatchObject({ type: 'peer-left', index: 4 })
+      await events.return()
+    }
+  })
+
+  test('end when the daemon stops', async () => {
+    const { socket, control } = await startControl(household())
+    const types: string[] = []
+    for await (const event of new Earshot({ socket }).events({})) {
+      types.push(event.type)
+      void control.close()
+    }
+    expect(types).toEqual(['sync'])
+  })
+
+  test('stop when told', async () => {
+    const { socket } = await startControl(household())
+    const controller = new AbortController()
+    const events = new Earshot({ socket }).events({ signal: controller.signal })
+    await events.next()
+    const next = events.next()
+    controller.abort(new Error('enough'))
+    await expect(next).rejects.toThrow('enough')
+  })
+
+  test('one who is slow to ask is told of the gap', async () => {
+    const { socket, neighbourhood } = await startControl(household())
+    const events = new Earshot({ socket }).events()
+    await events.next()
+    for (let number = 0; number < 2000; number++) {
+      neighbourhood.happens('peer-update', 1)
+      if (number % 10 === 0) await new Promise(setImmediate)
+    }
+    const seen: DaemonEvent[] = []
+    for await (const event of events) {
+      seen.push(event)
+      if (event.type === 'sync') break
+    }
+    expect(seen.slice(-4).map(({ type }) => type)).toEqual(['gap', 'peer', 'peer', 'sync'])
+  })
+})
+
+describe('the daemon is looked for', () => {
+  test('in every place, and said where', async () => {
+    const temporary = await temporaryDirectory()
+    const around = {
+      env: { XDG_RUNTIME_DIR: join(temporary, 'x') },
+      uid: process.getuid?.(),
+      temporaryDirectory: temporary,
+    }
+    const failure = new Daemon({}, around).get('/healthz', {})
+    await expect(failure).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
+    for (const place of socketPlaces(around)) await expect(failure).rejects.toThrow(`${place} (`)
+    await expect(failure).rejects.toThrow('start one: earshotd')
+  })
+
+  test('where the user’s own is, before any other', async () => {
+    const temporary = await temporaryDirectory()
+    const around = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
+    await startControl(new Neighbourhood(), { socket: join(temporary, 'earshot', 'control.sock') })
+    expect((await new Daemon({}, around).get('/healthz', {})).statusCode).toBe(200)
+  })
+
+  test('nowhere else when a place is named', async () => {
+    const named = { env: { EARSHOT_SOCKET: '/nowhere/named.sock' }, uid: 1, temporaryDirectory: '/nowhere' }
+    await expect(new Daemon({}, named).get('/', {})).rejects.toThrow(/looked at \/nowhere\/named.sock \(not there\) /)
+    await expect(new Daemon({ socket: '/nowhere/s' }, named).get('/', {})).rejects.toThrow('looked at /nowhere/s (')
+    const url = 'http://127.0.0.1:1'
+    await expect(new Daemon({ url }, named).get('/', {})).rejects.toThrow(`looked at ${url} (nobody listens)`)
+    expect(() => new Daemon({ url: 'ftp://x' }, named)).toThrow(TypeError)
+  })
+
+  test('not in a directory that somebody else may have made', async () => {
+    const temporary = await temporaryDirectory()
+    const uid = process.getuid?.() ?? 0
+    const around = { env: {}, uid, temporaryDirectory: temporary }
+    const directory = join(temporary, `earshot-${uid}`)
+    await mkdir(directory)
+    await chmod(directory, 0o755)
+    await startControl(new Neighbourhood(), { socket: join(directory, 'control.sock') })
+    await expect(new Daemon({}, around).get('/healthz', {})).rejects.toThrow('not trusted: others may enter')
+    await chmod(directory, 0o700)
+    expect((await new Daemon({}, around).get('/healthz', {})).statusCode).toBe(200)
+  })
+
+  test('over loopback, when its socket is there but may not be opened', async () => {
+    const asked: string[] = []
+    vi.resetModules()
+    vi.doMock('node:http', () => ({
+      // root may open everything, so the refusal has to be played.
+      request: (options: { socketPath?: string; port?: number; host: string }) => {
+        asked.push(options.socketPath ?? `${options.host}:${options.port}`)
+        const code = options.socketPath?.startsWith('/run/earshot/') ? 'EACCES' : 'ENOENT'
+        const error = Object.assign(new Error(code), { code: options.socketPath ? code : 'ECONNREFUSED' })
+        return { once: (event: string, done: (error: Error) => void) => event === 'error' && done(error), end() {} }
+      },
+    }))
+    onTestFinished(() => void vi.doUnmock('node:http'))
+    const { Daemon: Played } = await import('../../src/client/daemon.ts')
+    const around = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
+    await expect(new Played({}, around).get('/', {})).rejects.toThrow(
+      /may not be opened\), http:\/\/127.0.0.1:15353 \(nobody/,
+    )
+    expect(asked.slice(-2)).toEqual(['/run/earshot/control.sock', '127.0.0.1:15353'])
+    asked.length = 0
+    await expect(new Played({ socket: '/run/earshot/x' }, around).get('/', {})).rejects.toThrow('may not be opened')
+    expect(asked).toEqual(['/run/earshot/x'])
+  })
+})

@@ -1,0 +1,21 @@
+import { connect, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+/** A connection that asks, and then does not read until it is told to. */
+export function deafReader(socket: string, path: string): Socket {
+  const connection = connect(socket)
+  connection.on('error', () => {})
+  connection.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  onTestFinished(() => void connection.destroy())
+  return connection
+}
+
+/** What a connection has to say until then or until it ends, without the chunk lengths of HTTP. */
+export async function readUntil(connection: Socket, met: (text: string) => boolean): Promise<string> {
+  let text = ''
+  for await (const chunk of connection) {
+    text += chunk
+    if (met(text)) break
+  }
+  return text.replace(/^[0-9a-f]+\r\n/gm, '').replace(/\r\n/g, '')
+}

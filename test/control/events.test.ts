@@ -1,0 +1,189 @@
+import { describe, expect, test, vi } from 'vitest'
+import { deafReader } from './deaf-reader.ts'
+import { ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
+
+const OSC = [{ id: 'o', name: 'O', type: '_osc._udp', port: 9, txt: {}, subtypes: [] }]
+
+/** Names of the peers told, with the type where it is not the state. */
+function told(listener: Listener): string[] {
+  return listener.events.map(({ type, json }) => {
+    const peer = json['peer'] as { name: string } | undefined
+    return peer ? `${type} ${peer.name}` : type
+  })
+}
+
+describe('GET /v1/events', () => {
+  test('tells changes as they happen, with an id each', async () => {
+    const { socket, neighbourhood } = await startControl()
+    neighbourhood.happens('peer-up', 1)
+    const listener = new Listener({ socket }, '/v1/events')
+    const [sync] = await listener.untilType('sync')
+    expect(sync).toMatchObject({ type: 'sync', lastEventId: 'e1-1', json: { type: 'sync', epoch: 'e1', index: 1 } })
+
+    neighbourhood.happens('peer-update', 1, { name: 'a\nb\r\nevent: forged\n\n' })
+    neighbourhood.happens('peer-suspect', 1)
+    neighbourhood.happens('peer-left', 1)
+    const events = await listener.untilType('peer-left')
+    expect(events.map(({ type, lastEventId }) => [type, lastEventId])).toEqual([
+      ['sync', 'e1-1'],
+      ['peer-update', 'e1-2'],
+      ['peer-suspect', 'e1-3'],
+      ['peer-left', 'e1-4'],
+    ])
+    expect(events[1]?.json).toMatchObject({
+      index: 2,
+      at: '2026-11-21T09:01:02.000Z',
+      peer: { id: idOf(1), name: 'a\nb\r\nevent: forged\n\n', state: 'alive', jitterMs: 0.25 },
+    })
+  })
+
+  test('begins with the present state on ?state=1', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1)
+    neighbourhood.happens('peer-up', 2)
+    neighbourhood.happens('peer-suspect', 2)
+    neighbourhood.happens('peer-up', 3)
+    neighbourhood.happens('peer-failed', 3)
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, '/v1/events?state=1')
+    const events = await listener.untilType('sync')
+    expect(told(listener)).toEqual(['peer peer-1', 'peer peer-2', 'sync'])
+    expect(events.map(({ lastEventId }) => lastEventId)).toEqual(['', '', 'e1-5'])
+    expect(events[0]?.json).toMatchObject({ type: 'peer', index: 5, peer: { id: idOf(1), state: 'alive' } })
+  })
+
+  test.each([
+    ['?since=2', {}],
+    ['?since=e1-2', {}],
+    ['', { 'last-event-id': 'e1-2' }],
+    ['?since=0&state=1', { 'last-event-id': 'e1-2' }],
+  ])('resumes: %s %o', async (query, headers) => {
+    const neighbourhood = new Neighbourhood()
+    for (const number of [1, 2, 3, 4]) neighbourhood.happens('peer-up', number)
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, `/v1/events${query}`, headers)
+    await listener.untilType('sync')
+    neighbourhood.happens('peer-up', 5)
+    await listener.untilType('peer-up')
+    expect(listener.events.map(({ lastEventId }) => lastEventId)).toEqual(['e1-3', 'e1-4', 'e1-4', 'e1-5'])
+    expect(told(listener)).toEqual(['peer-up peer-3', 'peer-up peer-4', 'sync', 'peer-up peer-5'])
+  })
+
+  test.each([
+    ['?since=1', {}],
+    ['?since=7', {}],
+    ['?since=e0-5', {}],
+    ['', { 'last-event-id': 'e0-5' }],
+    ['', { 'last-event-id': 'who knows' }],
+  ])('says gap when it cannot resume: %s %o', async (query, headers) => {
+    const neighbourhood = new Neighbourhood(3)
+    for (const number of [1, 2, 3, 4, 5, 6]) neighbourhood.happens('peer-up', number)
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, `/v1/events${query}`, headers)
+    await listener.untilType('sync')
+    expect(listener.types()).toEqual(['gap', 'peer', 'peer', 'peer', 'peer', 'peer', 'peer', 'sync'])
+    expect(listener.events.map(({ lastEventId }) => lastEventId)).toEqual([...Array(7).fill(''), 'e1-6'])
+    expect(listener.events[0]?.json).toMatchObject({ type: 'gap', epoch: 'e1', index: 6 })
+  })
+
+  test.each(['since=x', 'since=', 'since=-1', 'state=alive', 'index=1', 'service=!'])('refuses ?%s', async (query) => {
+    const { socket } = await startControl()
+    expect(await ask({ socket }, `/v1/events?${query}`)).toMatchObject({
+      status: 400,
+      body: { code: 'EARSHOT_BAD_REQUEST', message: expect.stringContaining('querystring') },
+    })
+  })
+
+  test('filters, and tells the change that ends a match', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1)
+    neighbourhood.happens('peer-up', 2, { services: OSC })
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, '/v1/events?service=osc&state=1')
+    await listener.untilType('sync')
+    neighbourhood.happens('peer-update', 1, { attributes: {} })
+    neighbourhood.happens('peer-update', 2, { services: [] })
+    neighbourhood.happens('peer-update', 2, { attributes: {} })
+    neighbourhood.happens('peer-update', 1, { services: OSC })
+    neighbourhood.happens('peer-failed', 2)
+    neighbourhood.happens('peer-failed', 1)
+    await listener.untilType('peer-failed')
+    expect(told(listener)).toEqual([
+      'peer peer-2',
+      'sync',
+      'peer-update peer-2',
+      'peer-update peer-1',
+      'peer-failed peer-1',
+    ])
+  })
+
+  test('a filtered reader that resumes is told every update it may have to know', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1, { name: 'one' })
+    neighbourhood.happens('peer-up', 2, { name: 'two' })
+    neighbourhood.happens('peer-update', 1, { name: 'uno' })
+    neighbourhood.happens('peer-suspect', 2)
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, '/v1/events?name=one&since=1')
+    await listener.untilType('sync')
+    neighbourhood.happens('peer-update', 1, { attributes: {} })
+    neighbourhood.happens('peer-up', 3, { name: 'one' })
+    await listener.untilType('peer-up')
+    expect(told(listener)).toEqual(['peer-update uno', 'sync', 'peer-up one'])
+  })
+
+  test('holds no more readers than its limit', async () => {
+    const { socket } = await startControl(new Neighbourhood(), { readers: { most: 2 } })
+    const first = new Listener({ socket }, '/v1/events')
+    const second = new Listener({ socket }, '/v1/events')
+    await Promise.all([first.untilType('sync'), second.untilType('sync')])
+    expect(await ask({ socket }, '/v1/events')).toMatchObject({
+      status: 503,
+      body: { code: 'EARSHOT_TOO_MANY_READERS' },
+    })
+    first.close()
+    await vi.waitUntil(async () => {
+      const third = new Listener({ socket }, '/v1/events')
+      await Promise.race([third.untilType('sync'), third.closed])
+      return third.types().includes('sync')
+    })
+  })
+
+  test('keeps places free for those who may open the socket', async () => {
+    const { socket, port } = await startControl(new Neighbourhood(), { readers: { mostOnLoopback: 1 } })
+    await new Listener({ port }, '/v1/events').untilType('sync')
+    expect((await ask({ port }, '/v1/events')).status).toBe(503)
+    await new Listener({ socket }, '/v1/events').untilType('sync')
+  })
+
+  test('answers HEAD with nothing to read', async () => {
+    const { socket } = await startControl()
+    expect((await ask({ socket }, '/v1/events', {}, 'HEAD')).status).toBe(404)
+  })
+
+  test('shows life on a quiet connection', async () => {
+    const { socket } = await startControl(new Neighbourhood(), { readers: { keepAliveMs: 5 } })
+    const connection = deafReader(socket, '/v1/events')
+    let text = ''
+    connection.on('data', (chunk) => {
+      text += chunk
+    })
+    await vi.waitUntil(() => text.split(': keep-alive\n\n').length > 2)
+    expect(text).toMatch(/^HTTP\/1.1 200 OK\r\ncontent-type: text\/event-stream; charset=utf-8\r\n/i)
+  })
+
+  test('at the end, writes the last changes and ends every stream at once', async () => {
+    const { socket, control, neighbourhood } = await startControl()
+    const listener = new Listener({ socket }, '/v1/events')
+    await listener.untilType('sync')
+    const deaf = deafReader(socket, '/v1/events?since=0')
+    neighbourhood.happens('peer-up', 1)
+    neighbourhood.happens('peer-left', 1)
+    const before = performance.now()
+    await control.close()
+    expect(performance.now() - before).toBeLessThan(150)
+    await listener.closed
+    expect(told(listener)).toEqual(['sync', 'peer-up peer-1', 'peer-left peer-1'])
+    deaf.destroy()
+  })
+})

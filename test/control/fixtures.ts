@@ -1,0 +1,250 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
+import { EventStreamParser, type StreamEvent } from '../../src/client/event-stream.ts'
+import { Control, type ControlOptions, type DaemonFacts, type Station } from '../../src/control/index.ts'
+import type { Change, ChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
+import type { PeerId } from '../../src/wire/id.ts'
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+/** Wall-clock time of monotonic 0. */
+export const BEGINNING = Date.UTC(2026, 10, 21, 9, 0, 0)
+
+/** A distinct id whose first characters show the number: its first digit in base 32 comes first. */
+export function idOf(number: number): PeerId {
+  let text = ''
+  for (let rest = number; text.length < 26; rest = Math.floor(rest / 32)) text += ALPHABET[rest % 32]
+  return text as PeerId
+}
+
+export function peerView(number: number, given: Partial<PeerView> = {}): PeerView {
+  return {
+    id: idOf(number),
+    name: `peer-${number}`,
+    state: 'alive',
+    source: 'beacon',
+    hostname: `peer-${number}.lan`,
+    addresses: [
+      { address: `10.0.${number >> 8}.${number & 255}`, family: 'ipv4', interface: 'eth0' },
+      { address: 'fe80::1', family: 'ipv6', interface: 'eth0' },
+    ],
+    services: [{ id: 'web', name: 'Web', type: '_http._tcp', port: 8080, txt: { path: '/' }, subtypes: [] }],
+    attributes: { status: 'idle', temperature: 21.5, ready: true },
+    version: '1.0.0',
+    incarnation: 1_795_250_000,
+    recordVersion: 1,
+    interval: 1000,
+    firstSeen: 1000,
+    lastSeen: 61_004,
+    paths: [
+      { interface: 'eth0', path: 'broadcast', lastHeard: 61_004 },
+      { interface: 'eth0', path: 'multicast4', lastHeard: 61_003 },
+    ],
+    beacons: { heard: 60, lost: 1 },
+    jitter: 0.25,
+    rtt: undefined,
+    flapping: false,
+    history: [{ at: 1000, state: 'alive' }],
+    ...given,
+  }
+}
+
+const STATE_OF: Record<ChangeType, PeerState | undefined> = {
+  'peer-up': 'alive',
+  'peer-update': undefined,
+  'peer-suspect': 'suspect',
+  'peer-failed': 'failed',
+  'peer-left': 'left',
+}
+
+/** Peers without a network: the test says what happens, and the control side reads it as it reads the real registry. */
+export class Neighbourhood implements Station, PresenceReader {
+  readonly epoch = 'e1'
+  readonly reader = this
+  index = 0
+  time = 62_000
+  facts: DaemonFacts = { startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] }
+  ownView: SelfView = {
+    id: idOf(31),
+    name: 'here',
+    hostname: 'here.lan',
+    version: '1.0.0',
+    incarnation: 7,
+    recordVersion: 3,
+    interval: 1000,
+    services: [],
+    attributes: { role: 'test' },
+    interfaces: [
+      {
+        name: 'eth0',
+        addresses: [{ address: 'fe80::9', family: 'ipv6' }],
+        paths: ['broadcast', 'multicast4'],
+        echoes: [{ path: 'broadcast', lastHeard: 61_000, deaf: false }],
+      },
+    ],
+    counters: { received: { beat: 5 }, sent: { beat: 2 }, refused: {} },
+    limits: { peers: { now: 0, most: 16_384 }, recordBytes: { now: 0, most: 1 } },
+  }
+  readonly #peers = new Map<string, PeerView>()
+  readonly #listeners = new Set<() => void>()
+  readonly #journalLength: number
+  #journal: Change[] = []
+
+  constructor(journalLength = 4096) {
+    this.#journalLength = journalLength
+  }
+
+  /** Something happens to a peer: it is as it was, or new, but for what is given. */
+  happens(type: ChangeType, number: number, given: Partial<PeerView> = {}): Change {
+    const state = STATE_OF[type]
+    const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
+    this.#peers.set(peer.id, peer)
+    const change: Change = { index: ++this.index, type, at: this.time, peer }
+    this.#journal.push(change)
+    if (this.#journal.length > this.#journalLength) this.#journal = this.#journal.slice(-this.#journalLength)
+    for (const listener of this.#listeners) listener()
+    return change
+  }
+
+  now() {
+    return this.time
+  }
+  wallClock(monotonic: number) {
+    return BEGINNING + monotonic
+  }
+  onChange(listener: () => void) {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+  describe() {
+    return this.facts
+  }
+  peers() {
+    return [...this.#peers.values()]
+  }
+  find(reference: string) {
+    const whole = this.#peers.get(reference)
+    if (whole) return [whole]
+    const named = this.peers().filter(({ name }) => name === reference)
+    if (named.length > 0) return named
+    return reference.length < 4 ? [] : this.peers().filter(({ id }) => id.startsWith(reference))
+  }
+  self() {
+    return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }
+  }
+  changesSince(index: number) {
+    const first = (this.#journal[0]?.index ?? this.index + 1) - 1
+    return index < first ? undefined : this.#journal.slice(index - first)
+  }
+}
+
+/** A directory that goes when the test ends. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'earshot-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export interface Running {
+  control: Control
+  neighbourhood: Neighbourhood
+  socket: string
+  /** On loopback TCP. */
+  port: number
+}
+
+/** A control side on a socket and a port of its own, closed when the test ends. */
+export async function startControl(
+  neighbourhood = new Neighbourhood(),
+  options: Partial<ControlOptions> = {},
+): Promise<Running> {
+  const socket = options.socket ?? join(await temporaryDirectory(), 'control.sock')
+  const control = new Control(neighbourhood, {
+    socket,
+    http: { host: '127.0.0.1', port: 0 },
+    log: pino({ level: 'silent' }),
+    ...options,
+  })
+  onTestFinished(() => control.close())
+  await control.listen()
+  return { control, neighbourhood, socket, port: Number(control.listening.http?.split(':').at(-1)) }
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  /** Parsed where it is JSON. */
+  body: unknown
+}
+
+type Way = { socket: string } | { port: number }
+
+/** Asks as a program would; `Host` and others can be forged by `headers`. */
+export async function ask(
+  way: Way,
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<Answer> {
+  const target = 'socket' in way ? { socketPath: way.socket } : { host: '127.0.0.1', port: way.port }
+  return await new Promise((resolve, reject) => {
+    const asked = request({ ...target, path, method, headers, agent: false }, async (answer) => {
+      let text = ''
+      for await (const chunk of answer.setEncoding('utf8')) text += chunk
+      const isJson = answer.headers['content-type']?.includes('json') && text !== ''
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: isJson ? JSON.parse(text) : text })
+    })
+    asked.once('error', reject)
+    asked.end()
+  })
+}
+
+/** Reads a stream of events; `until` resolves with all that came when one of the type has come. */
+export class Listener {
+  readonly events: (StreamEvent & { json: Record<string, unknown> })[] = []
+  readonly closed: Promise<void>
+  #wake: () => void = () => {}
+  readonly #asked
+
+  constructor(way: Way, path: string, headers: Record<string, string> = {}) {
+    const parser = new EventStreamParser()
+    const target = 'socket' in way ? { socketPath: way.socket } : { host: '127.0.0.1', port: way.port }
+    this.#asked = request({ ...target, path, headers, agent: false })
+    this.closed = new Promise((resolve) => this.#asked.once('close', resolve))
+    this.#asked.on('error', () => {})
+    this.#asked.once('response', (answer) => {
+      answer.on('error', () => {})
+      answer.on('data', (chunk: Buffer) => {
+        for (const event of parser.read(chunk)) this.events.push({ ...event, json: JSON.parse(event.data) })
+        this.#wake()
+      })
+    })
+    this.#asked.end()
+    onTestFinished(() => this.close())
+  }
+
+  async until(met: (events: Listener['events']) => boolean): Promise<Listener['events']> {
+    while (!met(this.events)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return this.events
+  }
+
+  /** Waits for the last event to be of this type. */
+  async untilType(type: string): Promise<Listener['events']> {
+    return await this.until((events) => events.at(-1)?.type === type)
+  }
+
+  types(): string[] {
+    return this.events.map(({ type }) => type)
+  }
+
+  close(): void {
+    this.#asked.destroy()
+  }
+}

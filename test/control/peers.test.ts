@@ -1,0 +1,222 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import fc from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import type { Peers } from '../../src/control/api.ts'
+import type { Service } from '../../src/wire/index.ts'
+import { ask, BEGINNING, idOf, Neighbourhood, startControl } from './fixtures.ts'
+
+function offering(type: string): Service[] {
+  return [{ id: 's', name: 'S', type, port: 1, txt: {}, subtypes: [] }]
+}
+
+function household(): Neighbourhood {
+  const neighbourhood = new Neighbourhood()
+  neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
+  neighbourhood.happens('peer-up', 2, { name: 'studio', services: offering('_osc._udp'), attributes: { 'a.b': 'x y' } })
+  neighbourhood.happens('peer-suspect', 2)
+  neighbourhood.happens('peer-up', 3, { name: 'old' })
+  neighbourhood.happens('peer-failed', 3)
+  neighbourhood.happens('peer-up', 4, { name: 'gone', services: offering('_HTTP._udp'), attributes: {} })
+  neighbourhood.happens('peer-left', 4)
+  return neighbourhood
+}
+
+describe('GET /v1/peers', () => {
+  test.each([
+    ['', ['kitchen', 'studio']],
+    ['state=alive', ['kitchen']],
+    ['state=failed,left', ['old', 'gone']],
+    ['state=failed&state=suspect', ['studio', 'old']],
+    ['state=all', ['kitchen', 'studio', 'old', 'gone']],
+    ['state=all&service=http', ['kitchen', 'old', 'gone']],
+    ['state=all&service=_http._tcp', ['kitchen', 'old']],
+    ['state=all&service=http/udp', ['gone']],
+    ['service=osc', ['studio']],
+    ['service=osc&service=HTTP', ['kitchen', 'studio']],
+    ['service=osc/tcp', []],
+    ['name=kitchen', ['kitchen']],
+    ['name=kitchen&name=studio&name=old', ['kitchen', 'studio']],
+    ['name=Kitchen', []],
+    ['attr.status=idle', ['kitchen']],
+    ['attr.temperature=21.50', ['kitchen']],
+    ['attr.temperature=', []],
+    ['attr.ready=true', ['kitchen']],
+    ['attr.ready=1', []],
+    ['attr.a.b=x%20y', ['studio']],
+    ['attr.status=busy&attr.status=idle', ['kitchen']],
+    ['attr.status=idle&attr.ready=false', []],
+    ['attr.__proto__=x', []],
+    ['attr.toString=x', []],
+    ['self=1', ['here', 'kitchen', 'studio']],
+    ['self=0', ['kitchen', 'studio']],
+    ['self=true&attr.role=test', ['here']],
+  ])('?%s', async (query, names) => {
+    const { socket } = await startControl(household())
+    const { status, body } = await ask({ socket }, `/v1/peers?${query}`)
+    expect(status).toBe(200)
+    const { epoch, index, peers } = body as Peers
+    expect({ epoch, index }).toEqual({ epoch: 'e1', index: 7 })
+    expect(peers.map(({ name }) => name)).toEqual(names)
+  })
+
+  test.each([
+    ['stat=alive', "querystring has no parameter 'stat'"],
+    ['attr.=x', "querystring has no parameter 'attr.'"],
+    ['state=dead', "querystring/state must be one of alive, suspect, failed, left or all, not 'dead'"],
+    ['state=', "querystring/state must be one of alive, suspect, failed, left or all, not ''"],
+    ['service=a%20b', "querystring/service must be a service type such as http, http/tcp or _http._tcp, not 'a b'"],
+    ['self=yes', 'querystring/self must be one of 0, 1, false, true'],
+    ['self=1&self=1', 'querystring/self must be one of 0, 1, false, true'],
+    [`name=${'x'.repeat(257)}`, 'querystring/name/0 must NOT have more than 256 characters'],
+  ])('refuses ?%s', async (query, message) => {
+    const { socket } = await startControl()
+    expect(await ask({ socket }, `/v1/peers?${query}`)).toMatchObject({
+      status: 400,
+      body: { statusCode: 400, code: 'EARSHOT_BAD_REQUEST', error: 'Bad Request', message },
+    })
+  })
+
+  test('shows a peer with wall-clock times, zones, and only what is known', async () => {
+    const { socket } = await startControl(household())
+    const { body } = await ask({ socket }, '/v1/peers/kitchen')
+    expect(body).toEqual({
+      id: idOf(1),
+      name: 'kitchen',
+      state: 'alive',
+      source: 'beacon',
+      hostname: 'peer-1.lan',
+      addresses: [
+        { address: '10.0.0.1', family: 'ipv4', interface: 'eth0' },
+        { address: 'fe80::1%eth0', family: 'ipv6', interface: 'eth0' },
+      ],
+      services: [{ id: 'web', name: 'Web', type: '_http._tcp', port: 8080, txt: { path: '/' }, subtypes: [] }],
+      attributes: { status: 'idle', temperature: 21.5, ready: true },
+      version: '1.0.0',
+      incarnation: 1_795_250_000,
+      recordVersion: 1,
+      intervalMs: 1000,
+      firstSeen: '2026-11-21T09:00:01.000Z',
+      lastSeen: '2026-11-21T09:01:01.004Z',
+      paths: [
+        { interface: 'eth0', path: 'broadcast', lastHeard: '2026-11-21T09:01:01.004Z' },
+        { interface: 'eth0', path: 'multicast4', lastHeard: '2026-11-21T09:01:01.003Z' },
+      ],
+      beacons: { heard: 60, lost: 1 },
+      jitterMs: 0.25,
+      flapping: false,
+      history: [{ at: '2026-11-21T09:00:01.000Z', state: 'alive' }],
+    })
+  })
+
+  test('holds only so many lists for those who do not take them', async () => {
+    const neighbourhood = new Neighbourhood()
+    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number)
+    const { socket, port } = await startControl(neighbourhood)
+    const deaf = Array.from({ length: 32 }, () => connect(socket))
+    for (const connection of deaf) connection.write('GET /v1/peers HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await Promise.all(deaf.map((connection) => once(connection, 'readable')))
+    expect(await ask({ socket }, '/v1/peers')).toMatchObject({ status: 503, body: { code: 'EARSHOT_TOO_BUSY' } })
+    expect((await ask({ socket }, '/v1/self')).status).toBe(200)
+    expect((await ask({ port }, '/v1/peers')).status).toBe(200)
+    for (const connection of deaf) connection.destroy()
+    await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers')).status === 200)
+  })
+
+  test('survives every query', async () => {
+    const { socket } = await startControl(household())
+    const parameter = fc.oneof(
+      fc.constantFrom(
+        'service',
+        'state',
+        'name',
+        'self',
+        'attr.status',
+        'attr.temperature',
+        '__proto__',
+        'constructor',
+      ),
+      fc.string({ unit: 'grapheme' }),
+    )
+    const value = fc.oneof(fc.constantFrom('alive', 'http', '1', '_http._tcp', ','), fc.string({ unit: 'binary' }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(parameter, value), { maxLength: 5 }), async (pairs) => {
+        const { status, body } = await ask({ socket }, `/v1/peers?${new URLSearchParams(pairs)}`)
+        expect([200, 400]).toContain(status)
+        if (status === 400) expect(body).toMatchObject({ statusCode: 400, code: expect.stringMatching(/^EARSHOT_/) })
+      }),
+      { numRuns: 200 },
+    )
+    const raw = fc.stringMatching(/^[!-~]{0,60}$/)
+    await fc.assert(
+      fc.asyncProperty(raw, async (text) => {
+        const { status } = await ask({ socket }, `/v1/peers?${text}`)
+        expect([200, 400]).toContain(status)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe('GET /v1/peers/{reference}', () => {
+  test.each([idOf(1), 'kitchen', idOf(1).slice(0, 4), 'gone'])('finds %s', async (reference) => {
+    const { socket } = await startControl(household())
+    expect((await ask({ socket }, `/v1/peers/${reference}`)).status).toBe(200)
+  })
+
+  test('finds a name with any characters', async () => {
+    const neighbourhood = household()
+    neighbourhood.happens('peer-up', 9, { name: 'Büro / 2 %' })
+    const { socket } = await startControl(neighbourhood)
+    const { body } = await ask({ socket }, `/v1/peers/${encodeURIComponent('Büro / 2 %')}`)
+    expect(body).toMatchObject({ id: idOf(9) })
+  })
+
+  test.each([['nobody'], [idOf(1).slice(0, 3)]])('knows no %s', async (reference) => {
+    const { socket } = await startControl(household())
+    expect(await ask({ socket }, `/v1/peers/${reference}`)).toMatchObject({
+      status: 404,
+      body: { code: 'EARSHOT_NO_SUCH_PEER', message: expect.stringContaining(reference) },
+    })
+  })
+
+  test.each(['here', idOf(31), idOf(31).slice(0, 6)])('finds its own peer as %s', async (reference) => {
+    const { socket } = await startControl(household())
+    const { body } = await ask({ socket }, `/v1/peers/${reference}`)
+    expect(body).toMatchObject({
+      name: 'here',
+      state: 'alive',
+      addresses: [{ address: 'fe80::9%eth0' }],
+      lastSeen: new Date(BEGINNING + 62_000).toISOString(),
+    })
+  })
+
+  test('of several with one name, means the only one alive', async () => {
+    const neighbourhood = household()
+    neighbourhood.happens('peer-up', 10, { name: 'old' })
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
+
+    neighbourhood.happens('peer-up', 11, { name: 'old' })
+    const { status, body } = await ask({ socket }, '/v1/peers/old')
+    expect({ status, body }).toMatchObject({ status: 409, body: { code: 'EARSHOT_AMBIGUOUS_PEER' } })
+    expect(body).toHaveProperty('message', expect.stringContaining(`${idOf(10)}, ${idOf(11)}`))
+    expect(body).not.toHaveProperty('message', expect.stringContaining(idOf(3)))
+  })
+
+  test('does not choose among ids that begin alike', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 5)
+    neighbourhood.happens('peer-failed', 5 + 32 ** 5)
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, `/v1/peers/${idOf(5).slice(0, 5)}`)).status).toBe(409)
+    expect((await ask({ socket }, `/v1/peers/${idOf(5).slice(0, 6)}`)).status).toBe(200)
+  })
+
+  test.each(['%', '%ff', 'x'.repeat(1025)])('refuses the path %s', async (reference) => {
+    const { socket } = await startControl()
+    const { status, body } = await ask({ socket }, `/v1/peers/${reference}`)
+    expect([400, 404, 414]).toContain(status)
+    expect(body).toMatchObject({ statusCode: status, code: 'EARSHOT_BAD_REQUEST', message: expect.any(String) })
+  })
+})

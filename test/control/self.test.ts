@@ -1,0 +1,121 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { describe, expect, test } from 'vitest'
+import { ask, idOf, Neighbourhood, startControl } from './fixtures.ts'
+
+describe('the daemon about itself', () => {
+  test('GET /v1/self', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.facts = {
+      ...neighbourhood.facts,
+      leftOut: [{ name: 'docker0', reason: 'excluded' }],
+      faults: [
+        { interface: 'eth0', path: 'multicast6', message: 'no address' },
+        { interface: 'wlan0', path: 'unicast', message: 'down' },
+      ],
+    }
+    const { socket, port } = await startControl(neighbourhood)
+    const { status, body } = await ask({ socket }, '/v1/self')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      id: idOf(31),
+      epoch: 'e1',
+      index: 0,
+      pid: process.pid,
+      startedAt: '2026-11-21T09:00:00.500Z',
+      port: 15353,
+      socket,
+      http: `127.0.0.1:${port}`,
+      leftOut: [{ name: 'docker0', reason: 'excluded' }],
+      counters: { received: { beat: 5 }, sent: { beat: 2 }, refused: {} },
+      interfaces: [
+        {
+          name: 'eth0',
+          addresses: [{ address: 'fe80::9%eth0', family: 'ipv6' }],
+          paths: [
+            { path: 'broadcast', deaf: false, lastEcho: '2026-11-21T09:01:01.000Z' },
+            { path: 'multicast4', deaf: false },
+            { path: 'multicast6', deaf: false, fault: 'no address' },
+          ],
+        },
+        { name: 'wlan0', addresses: [], paths: [{ path: 'unicast', deaf: false, fault: 'down' }] },
+      ],
+    })
+  })
+
+  test('GET /healthz', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1)
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, '/healthz')).body).toEqual({ status: 'ok', peers: 1, epoch: 'e1' })
+  })
+
+  test('GET /openapi.json holds every route, every shape, and no dangling reference', async () => {
+    const { socket } = await startControl()
+    const { status, body } = await ask({ socket }, '/openapi.json')
+    expect(status).toBe(200)
+    const document = body as { openapi: string; paths: object; components: { schemas: Record<string, object> } }
+    expect(document.openapi).toBe('3.1.0')
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/healthz',
+      '/v1/events',
+      '/v1/peers',
+      '/v1/peers/{reference}',
+      '/v1/self',
+    ])
+    expect(Object.keys(document.components.schemas).sort()).toEqual(
+      ['Error', 'Event', 'Gap', 'Health', 'Peer', 'Peers', 'Self', 'Service', 'Sync'].sort(),
+    )
+    expect(JSON.stringify(document.paths)).toContain('text/event-stream')
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      ([, reference = '']) => reference,
+    )
+    expect(references.length).toBeGreaterThan(5)
+    for (const reference of references) {
+      expect(document.components.schemas).toHaveProperty(reference.replace('#/components/schemas/', ''))
+    }
+    // OpenAPI 3.1 schemas are JSON Schema 2020-12: what we send must be what we describe.
+    const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
+    ajv.addSchema(document, 'api')
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1, { rtt: 0.4 })
+    const other = await startControl(neighbourhood)
+    for (const [path, name] of [
+      ['/v1/peers?self=1', 'Peers'],
+      ['/v1/self', 'Self'],
+      ['/healthz', 'Health'],
+      ['/v1/peers/nobody', 'Error'],
+    ]) {
+      const answer = await ask({ socket: other.socket }, path ?? '')
+      expect(ajv.validate(`api#/components/schemas/${name}`, answer.body), ajv.errorsText()).toBe(true)
+    }
+  })
+
+  test.each([
+    ['GET', '/v1/nothing?x=1', 'GET /v1/nothing'],
+    ['POST', '/v1/peers', 'POST /v1/peers'],
+    ['GET', '/', 'GET /'],
+  ])('answers %s %s with where to look', async (method, path, named) => {
+    const { socket } = await startControl()
+    expect(await ask({ socket }, path, {}, method)).toMatchObject({
+      status: 404,
+      body: {
+        statusCode: 404,
+        code: 'EARSHOT_NO_SUCH_ROUTE',
+        error: 'Not Found',
+        message: expect.stringContaining(named),
+      },
+    })
+  })
+
+  test('shows nobody what went wrong inside', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.describe = () => {
+      throw new Error('secret')
+    }
+    const { socket } = await startControl(neighbourhood)
+    const { status, body } = await ask({ socket }, '/v1/self')
+    expect(body).toMatchObject({ statusCode: 500, code: 'EARSHOT_INTERNAL' })
+    expect(status).toBe(500)
+    expect(JSON.stringify(body)).not.toContain('secret')
+  })
+})

@@ -1,0 +1,85 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ask, Neighbourhood, startControl, temporaryDirectory } from './fixtures.ts'
+
+describe('the socket', () => {
+  test('is of mode 0660 in a directory of the user, and goes at the end', async () => {
+    const directory = join(await temporaryDirectory(), 'new', 'earshot')
+    const socket = join(directory, 'control.sock')
+    const { control } = await startControl(new Neighbourhood(), { socket, http: undefined })
+    expect(control.listening).toEqual({ socket, http: undefined })
+    expect((await stat(socket)).mode & 0o777).toBe(0o660)
+    expect((await stat(directory)).mode & 0o777).toBe(process.getuid?.() === 0 ? 0o755 : 0o700)
+    await control.close()
+    await expect(stat(socket)).rejects.toThrow('ENOENT')
+  })
+
+  test('of a daemon that died is replaced', async () => {
+    const socket = join(await temporaryDirectory(), 'control.sock')
+    const script = join(await temporaryDirectory(), 'dying.mjs')
+    await writeFile(
+      script,
+      "import { createServer } from 'node:net'\ncreateServer().listen(process.argv[2], () => process.send(1))",
+    )
+    const dying = fork(script, [socket])
+    await once(dying, 'message')
+    dying.kill('SIGKILL')
+    await once(dying, 'exit')
+    expect((await stat(socket)).isSocket()).toBe(true)
+
+    await startControl(new Neighbourhood(), { socket })
+    expect((await ask({ socket }, '/healthz')).status).toBe(200)
+  })
+
+  test('of a living daemon is left alone', async () => {
+    const { socket } = await startControl()
+    await expect(startControl(new Neighbourhood(), { socket })).rejects.toMatchObject({
+      code: 'EARSHOT_ALREADY_RUNNING',
+    })
+    expect((await ask({ socket }, '/healthz')).status).toBe(200)
+  })
+
+  test('is not made when the port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void taken.close())
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    const socket = join(await temporaryDirectory(), 'control.sock')
+    await expect(
+      startControl(new Neighbourhood(), { socket, http: { host: '127.0.0.1', port } }),
+    ).rejects.toMatchObject({ code: 'EARSHOT_HTTP_IN_USE', message: expect.stringContaining(`127.0.0.1:${port}`) })
+    await expect(stat(socket)).rejects.toThrow('ENOENT')
+  })
+
+  test('cannot be where something else is', async () => {
+    const directory = await temporaryDirectory()
+    const file = join(directory, 'file')
+    await writeFile(file, 'kept')
+    await symlink(file, join(directory, 'link'))
+    for (const name of ['file', 'link', 'file/control.sock']) {
+      await expect(startControl(new Neighbourhood(), { socket: join(directory, name) })).rejects.toMatchObject({
+        code: 'EARSHOT_SOCKET_UNUSABLE',
+      })
+    }
+    expect((await stat(file)).size).toBe(4)
+  })
+
+  test('cannot be where others may put theirs', async () => {
+    const open = join(await temporaryDirectory(), 'open')
+    await mkdir(open)
+    await chmod(open, 0o777)
+    await expect(startControl(new Neighbourhood(), { socket: join(open, 's') })).rejects.toThrow(
+      'everybody may write into',
+    )
+  })
+
+  test.each(['', `/tmp/${'x'.repeat(103)}`, 'a\0b'])('cannot be at %j', async (socket) => {
+    await expect(startControl(new Neighbourhood(), { socket })).rejects.toMatchObject({
+      code: 'EARSHOT_SOCKET_UNUSABLE',
+    })
+  })
+})
