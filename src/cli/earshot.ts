@@ -1,0 +1,84 @@
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
+import { Earshot } from '../client/index.ts'
+import { PARSING, textFlag } from '../config/flag-kinds.ts'
+import { VERSION } from '../version.ts'
+import type { Context } from './command.ts'
+import { exitStatus, type KnownWords, sentence, usageError } from './failure.ts'
+import { lsCommand } from './ls.ts'
+import { processOutput } from './output.ts'
+import { showCommand } from './show.ts'
+import { statusCommand } from './status.ts'
+import { watchCommand } from './watch.ts'
+
+/** The command `earshot`: parses, runs one command, and ends with a status that scripts can use. */
+
+const GLOBAL_FLAGS = {
+  socket: { ...textFlag, describe: "The daemon's control socket (also EARSHOT_SOCKET)" },
+  json: { type: 'boolean', describe: "JSON in the HTTP API's shape" },
+} as const
+
+async function run(argv: readonly string[], context: Context): Promise<void> {
+  const ls = lsCommand(context)
+  const show = showCommand(context)
+  const watch = watchCommand(context)
+  const status = statusCommand(context)
+  const known = wordsOf([ls, show, watch, status])
+  await yargs([...argv])
+    .scriptName('earshot')
+    .usage('$0 COMMAND\n\nWho is on this network right now, what they offer, and whether they are alive.')
+    .locale('en')
+    .parserConfiguration(PARSING)
+    .options(GLOBAL_FLAGS)
+    .command(ls)
+    .command(show)
+    .command(watch)
+    .command(status)
+    .demandCommand(1, `which command? ${known.commands.join(', ')}`)
+    .strict()
+    .alias('help', 'h')
+    .version(VERSION)
+    .exitProcess(false)
+    .wrap(context.output.terminal ? context.output.width : null)
+    .fail((message, error) => {
+      throw error && !message ? error : usageError(message, argv, known, 'earshot')
+    })
+    .parseAsync()
+}
+
+interface Worded {
+  command?: string | readonly string[] | undefined
+  aliases?: string | readonly string[] | undefined
+  builder?: unknown
+}
+
+/** Every word of the command line that a user may have meant. */
+function wordsOf(commands: readonly Worded[]): KnownWords {
+  return {
+    commands: commands
+      .flatMap(({ command = [], aliases = [] }) => [command, aliases].flat())
+      .map((usage) => usage.split(' ')[0] ?? usage),
+    flags: [
+      ...Object.keys(GLOBAL_FLAGS),
+      'help',
+      'version',
+      ...commands.flatMap(({ builder }) => (typeof builder === 'object' && builder ? Object.keys(builder) : [])),
+    ],
+  }
+}
+
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
+const output = processOutput()
+
+try {
+  await run(hideBin(process.argv), {
+    output,
+    daemon: ({ socket }) => new Earshot({ socket }),
+    signal: interruption.signal,
+    now: Date.now,
+  })
+} catch (error) {
+  if (!interruption.signal.aborted) output.remark(sentence(error))
+  process.exitCode = interruption.signal.aborted ? 130 : exitStatus(error)
+}

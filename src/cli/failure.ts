@@ -1,0 +1,57 @@
+import { nearest } from '../config/nearest.ts'
+import { Usage } from './command.ts'
+import { printable } from './printable.ts'
+
+/** What an exit status means: 0 done, 1 the answer is no, 2 wrong usage, 3 no daemon, 4 timed out. */
+export const EXIT = { done: 0, no: 1, usage: 2, noDaemon: 3, timedOut: 4 } as const
+
+const STATUSES: Readonly<Record<string, number>> = {
+  EARSHOT_BAD_REQUEST: EXIT.usage,
+  EARSHOT_BAD_CONFIG: EXIT.usage,
+  EARSHOT_NO_DAEMON: EXIT.noDaemon,
+  EARSHOT_CONNECTION_LOST: EXIT.noDaemon,
+  EARSHOT_TIMED_OUT: EXIT.timedOut,
+}
+
+/** The exit status that tells a script what went wrong. */
+export function exitStatus(error: unknown): number {
+  if (error instanceof Usage) return EXIT.usage
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return STATUSES[code] ?? EXIT.no
+}
+
+/** An error in one line. A query parameter that the API refuses is named as the flag that it came from. */
+export function sentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return printable(message.replace(/^querystring\/(?=\w)/, '--'))
+}
+
+export interface KnownWords {
+  commands: readonly string[]
+  flags: readonly string[]
+}
+
+/**
+ * What yargs finds wrong with the arguments, in our words: one line, and the nearest of what is known where a word is
+ * unknown. `program` is what the user typed.
+ */
+export function usageError(message: string, argv: readonly string[], known: KnownWords, program: string): Usage {
+  const seeHelp = ` (see '${program} --help')`
+  if (message.startsWith('Not enough non-option arguments')) return new Usage(`an argument is missing${seeHelp}`)
+  const [, words] = /^Unknown (?:argument|command)s?: (.*)$/.exec(message) ?? []
+  const [word = ''] = words?.split(', ') ?? []
+  // yargs gives its parting line breaks, and calls a command and a flag alike an argument.
+  if (word === '') return new Usage(message.replace(/\s*\n\s*/g, ' ') + seeHelp)
+  const dashes = word.length === 1 ? '-' : '--'
+  if (argv.some((argument) => argument === dashes + word || argument.startsWith(`${dashes}${word}=`))) {
+    return new Usage(`unknown flag '${dashes}${word}'${hint('--', nearest(word, known.flags)) || seeHelp}`)
+  }
+  if (known.commands.length === 0 || argv.find((argument) => !argument.startsWith('-')) !== word) {
+    return new Usage(`unexpected argument '${word}'${seeHelp}`)
+  }
+  return new Usage(`unknown command '${word}'${hint('', nearest(word, known.commands)) || seeHelp}`)
+}
+
+function hint(dashes: string, near: string | undefined): string {
+  return near === undefined ? '' : ` (did you mean '${dashes}${near}'?)`
+}

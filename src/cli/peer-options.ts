@@ -1,0 +1,63 @@
+import type { Options } from 'yargs'
+import type { PeerFilter, PeerState } from '../client/index.ts'
+import { listFlag } from '../config/flag-kinds.ts'
+import { Usage } from './command.ts'
+import { STATE_FORMATS } from './style.ts'
+
+/** The flags that choose peers, and the filter they make. */
+export const peerOptions = {
+  service: {
+    ...listFlag,
+    describe: 'Only peers with a service of this type: http, osc/udp or _http._tcp',
+  },
+  state: {
+    ...listFlag,
+    describe: 'Only peers in this state: alive, suspect, failed, left or all',
+    defaultDescription: 'alive,suspect',
+  },
+  where: {
+    ...listFlag,
+    describe: 'Only peers with this attribute: status=idle',
+  },
+  all: { type: 'boolean', describe: 'Also peers that have failed or left', conflicts: 'state' },
+  self: { type: 'boolean', describe: 'Also this machine itself' },
+} as const satisfies Record<string, Options>
+
+/** What yargs makes of these flags. */
+export interface PeerArguments {
+  service?: string[] | undefined
+  state?: string[] | undefined
+  where?: string[] | undefined
+  all?: boolean | undefined
+  self?: boolean | undefined
+}
+
+/** @throws Usage when a state is unknown or `--where` is not `key=value` */
+export function peerFilter({ service, state, where = [], all, self }: PeerArguments): PeerFilter {
+  const states = all ? 'all' : readStates(state)
+  return {
+    ...(service && { service }),
+    ...(states && { state: states }),
+    ...(where.length > 0 && { attributes: Object.fromEntries(where.map(readCondition)) }),
+    ...(self && { self }),
+  }
+}
+
+function readStates(texts: readonly string[] | undefined): PeerState[] | 'all' | undefined {
+  const words = texts?.flatMap((text) => text.split(','))
+  if (words?.includes('all')) return 'all'
+  return words?.map((word) => {
+    if (isState(word)) return word
+    throw new Usage(`--state: expected ${Object.keys(STATE_FORMATS).join(', ')} or all, found "${word}"`)
+  })
+}
+
+function isState(word: string): word is PeerState {
+  return Object.hasOwn(STATE_FORMATS, word)
+}
+
+function readCondition(text: string): [key: string, value: string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new Usage(`--where: expected key=value, found "${text}"`)
+  return [text.slice(0, at), text.slice(at + 1)]
+}

@@ -1,0 +1,65 @@
+import type { Peer, Service } from '../client/index.ts'
+import { printable } from './printable.ts'
+
+/** How parts of a peer are written in tables and lines. Everything here is printable. */
+
+/** Characters of an id that serve people. */
+const SHORT_ID = 8
+/** Paths not heard for so many beats before the peer was last heard are not shown as ways to it. */
+const SILENT_BEATS = 4
+
+const PATH_SIGNS: Readonly<Record<Peer['paths'][number]['path'], string>> = {
+  broadcast: 'b',
+  multicast4: 'm4',
+  multicast6: 'm6',
+  unicast: 'u',
+}
+
+export function shortId(id: string): string {
+  return printable(id).slice(0, SHORT_ID)
+}
+
+/** The type without DNS-SD's underscores: `http`, and `osc/udp` for what is not TCP. */
+export function typeText(type: string): string {
+  const [, name = type, protocol = 'tcp'] = /^_(.+)\._(tcp|udp)$/.exec(type) ?? []
+  return printable(protocol === 'tcp' ? name : `${name}/${protocol}`)
+}
+
+/** `http:8080 mqtt:1883`. */
+export function servicesText(services: readonly Service[]): string {
+  return services.map(({ type, port }) => `${typeText(type)}:${port}`).join(' ')
+}
+
+/** The address to show where there is room for one: IPv4 before IPv6, as people know those. */
+export function mainAddress({ addresses }: Peer): string {
+  const [first] = addresses
+  const main = addresses.find(({ family }) => family === 'ipv4') ?? first
+  return printable(main?.address ?? '')
+}
+
+/** Every address once, the main one first, separated by commas. */
+export function allAddresses(peer: Peer): string {
+  const main = mainAddress(peer)
+  return [...new Set([main, ...peer.addresses.map(({ address }) => printable(address))])].join(',')
+}
+
+/** The paths on which it was heard of late, by interface: `eth0 b m4 m6,wlan0 b`. */
+export function viaText({ paths, lastSeen, intervalMs }: Peer): string {
+  const oldest = Date.parse(lastSeen) - SILENT_BEATS * intervalMs
+  const heard = paths.filter(({ lastHeard }) => Date.parse(lastHeard) >= oldest)
+  const interfaces = [...new Set(heard.map((path) => path.interface))].sort()
+  return interfaces
+    .map((name) => {
+      const there = heard.filter((path) => path.interface === name).map(({ path }) => path)
+      const signs = Object.keys(PATH_SIGNS).flatMap((path) => there.filter((one) => one === path))
+      // Answers come by unicast from every peer: that says nothing beside the paths that all can hear.
+      const shared = signs.filter((path) => path !== 'unicast')
+      return [printable(name), ...(shared.length > 0 ? shared : signs).map((path) => PATH_SIGNS[path])].join(' ')
+    })
+    .join(',')
+}
+
+/** What a person types to mean this peer on the command line: its name, or its short id where the name would need care. */
+export function referenceTo({ name, id }: Peer): string {
+  return /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name) ? name : shortId(id)
+}

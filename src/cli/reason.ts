@@ -1,0 +1,36 @@
+import type { Peer } from '../client/index.ts'
+import { formatDuration } from '../config/duration.ts'
+import { printable } from './printable.ts'
+import { since } from './time.ts'
+
+/** Beats missed after which a peer is suspect (the lease). */
+const LEASE_BEATS = 3.5
+
+/** Why a peer is in its state, in a sentence; undefined when it is simply alive. `now` is in ms since 1970. */
+export function reasonOf(peer: Peer, now: number): string | undefined {
+  const ago = since(peer.lastSeen, now)
+  const beat = `it beats every ${formatDuration(peer.intervalMs)}`
+  switch (peer.state) {
+    case 'suspect':
+      return `Suspect: last heard ${ago} ago, though ${beat} (${LEASE_BEATS} missed make a suspect); it has been asked directly and has not answered yet.`
+    case 'failed':
+      return `Failed: last heard ${ago} ago, though ${beat}; it was asked directly three times and did not answer.`
+    case 'left':
+      return `Left: it said goodbye ${since(lastChange(peer), now)} ago.`
+    case 'alive':
+      return silentPaths(peer)
+  }
+}
+
+/** A path that went silent while the peer is heard on others tells of a fault in the network. */
+function silentPaths({ paths, lastSeen, intervalMs }: Peer): string | undefined {
+  const oldest = Date.parse(lastSeen) - 10 * intervalMs
+  const silent = paths.filter(({ path, lastHeard }) => path !== 'unicast' && Date.parse(lastHeard) < oldest)
+  if (silent.length === 0) return undefined
+  const names = silent.map((path) => `${printable(path.interface)} ${path.path}`).join(', ')
+  return `Alive, but no longer heard on ${names}: something on the way drops what is sent there.`
+}
+
+function lastChange({ history, lastSeen }: Peer): string {
+  return history.at(-1)?.at ?? lastSeen
+}

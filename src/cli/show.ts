@@ -1,0 +1,100 @@
+import type { CommandModule } from 'yargs'
+import type { Peer, Service } from '../client/index.ts'
+import { formatDuration } from '../config/duration.ts'
+import type { Context, GlobalOptions } from './command.ts'
+import { aligned, counted, fields, measured, section } from './layout.ts'
+import { printable, printableJson } from './printable.ts'
+import { reasonOf } from './reason.ts'
+import { STATE_FORMATS, type Style } from './style.ts'
+import { localTime, since } from './time.ts'
+
+interface ShowOptions extends GlobalOptions {
+  peer: string
+}
+
+/** `earshot show PEER`: everything known of one. */
+export function showCommand(context: Context): CommandModule<GlobalOptions, ShowOptions> {
+  return {
+    command: 'show <peer>',
+    describe: 'Everything known of one peer',
+    builder: (yargs) =>
+      yargs.positional('peer', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Its name, its id, or the beginning of its id (four characters or more)',
+      }),
+    handler: async (options) => {
+      const { output, signal } = context
+      const peer = await context.daemon(options).peer(options.peer, { signal })
+      if (options.json) return await output.write(printableJson(peer, 2))
+      await output.write(...describePeer(peer, context.now(), output.style))
+    },
+  }
+}
+
+/** What `show` says of a peer, line by line. `now` is in ms since 1970. */
+export function describePeer(peer: Peer, now: number, style: Style): string[] {
+  const { heard, lost } = peer.beacons
+  const reason = reasonOf(peer, now)
+  return [
+    `${style('bold', printable(peer.name))}  ${style(STATE_FORMATS[peer.state], peer.state)}`,
+    ...(reason === undefined ? [] : [reason]),
+    ...fields([
+      ['id', printable(peer.id)],
+      ['host', printable(peer.hostname)],
+      ['software', `earshot ${printable(peer.version)}`],
+      ['last seen', `${since(peer.lastSeen, now)} ago`],
+      ['first seen', `${since(peer.firstSeen, now)} ago, ${localTime(peer.firstSeen)}`],
+      ['beats', `every ${formatDuration(peer.intervalMs)}, ${counted(heard)} heard, ${lossText(heard, lost)}`],
+      ['jitter', measured(peer.jitterMs)],
+      ['round trip', peer.rttMs === undefined ? 'not measured yet' : measured(peer.rttMs)],
+      ['record', `version ${peer.recordVersion} of incarnation ${peer.incarnation}`],
+      ['flapping', peer.flapping ? 'yes: its changes are no longer reported one by one' : undefined],
+    ]),
+    ...section(
+      'Addresses',
+      aligned(peer.addresses.map(({ address, interface: through }) => [printable(address), printable(through)])),
+      style,
+    ),
+    ...section('Services', peer.services.flatMap(describeService), style),
+    ...section(
+      'Attributes',
+      fields(Object.entries(peer.attributes).map(([key, value]) => [printable(key), printable(String(value))])),
+      style,
+    ),
+    ...section(
+      'Paths',
+      aligned(
+        peer.paths.map((path) => [
+          printable(path.interface),
+          path.path,
+          `last heard ${since(path.lastHeard, now)} ago`,
+        ]),
+      ),
+      style,
+    ),
+    ...section(
+      'History',
+      aligned(peer.history.map(({ at, state }) => [localTime(at), state, `${since(at, now)} ago`])),
+      style,
+    ),
+  ]
+}
+
+function lossText(heard: number, lost: number): string {
+  const share = heard + lost === 0 ? 0 : (100 * lost) / (heard + lost)
+  return `${counted(lost)} lost (${share.toFixed(1)} %)`
+}
+
+function describeService({ id, name, type, port, txt, subtypes }: Service): string[] {
+  const pairs = Object.entries(txt).map(([key, value]) => printable(`${key}=${value}`))
+  return [
+    `  ${printable(name)}`,
+    ...fields([
+      ['type', `${printable(type)}, port ${port}`],
+      ['id', printable(id)],
+      ['subtypes', subtypes.map(printable).join(', ')],
+      ['txt', pairs],
+    ]).map((line) => `  ${line}`),
+  ]
+}

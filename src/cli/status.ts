@@ -1,0 +1,106 @@
+import type { CommandModule } from 'yargs'
+import type { Self } from '../client/index.ts'
+import { formatDuration } from '../config/duration.ts'
+import type { Context, GlobalOptions } from './command.ts'
+import { aligned, counted, fields, section } from './layout.ts'
+import { servicesText } from './peer-text.ts'
+import { printable, printableJson } from './printable.ts'
+import type { Style } from './style.ts'
+import { localTime, since } from './time.ts'
+
+type OwnPath = Self['interfaces'][number]['paths'][number]
+
+/** `earshot status`: the daemon about itself. */
+export function statusCommand(context: Context): CommandModule<GlobalOptions, GlobalOptions> {
+  return {
+    command: 'status',
+    describe: 'This daemon: identity, interfaces, counters, limits',
+    handler: async (options) => {
+      const { output, signal } = context
+      const self = await context.daemon(options).self({ signal })
+      if (options.json) return await output.write(printableJson(self, 2))
+      await output.write(...describeSelf(self, context.now(), output.style))
+    },
+  }
+}
+
+/** What `status` says, line by line. `now` is in ms since 1970. */
+export function describeSelf(self: Self, now: number, style: Style): string[] {
+  const { counters, limits } = self
+  return [
+    `${style('bold', printable(self.name))}  up ${since(self.startedAt, now)}, since ${localTime(self.startedAt)}`,
+    ...fields([
+      ['id', printable(self.id)],
+      ['host', printable(self.hostname)],
+      ['software', `earshot ${printable(self.version)}, process ${self.pid}`],
+      ['record', `version ${self.recordVersion} of incarnation ${self.incarnation}`],
+      ['beats', `every ${formatDuration(self.intervalMs)}, UDP port ${self.port}`],
+      ['services', servicesText(self.services)],
+      [
+        'attributes',
+        Object.entries(self.attributes)
+          .map(([key, value]) => printable(`${key}=${value}`))
+          .join(' '),
+      ],
+      ['socket', printable(self.socket)],
+      ['http', self.http === undefined ? 'off' : printable(self.http)],
+      ['state', printable(self.stateDir)],
+      ['registry', `index ${counted(self.index)}, epoch ${printable(self.epoch)}`],
+    ]),
+    ...interfacesSection(self, now, style),
+    ...section(
+      'Left out',
+      aligned(self.leftOut.map(({ name, reason }) => [printable(name), printable(reason)])),
+      style,
+    ),
+    ...section(
+      'Datagrams',
+      fields([
+        ['received', countsText(counters.received)],
+        ['sent', countsText(counters.sent)],
+        ['refused', countsText(counters.refused)],
+      ]),
+      style,
+    ),
+    ...section(
+      'Limits',
+      fields([
+        ['peers', limitText(limits.peers, style)],
+        ['records', limitText(limits.recordBytes, style, ' bytes')],
+      ]),
+      style,
+    ),
+  ]
+}
+
+function interfacesSection({ interfaces }: Self, now: number, style: Style): string[] {
+  if (interfaces.length === 0)
+    return ['', style('bold', 'Interfaces'), style('yellow', '  none in use: nobody hears this machine')]
+  return section(
+    'Interfaces',
+    interfaces.flatMap(({ name, addresses, paths }) => [
+      `  ${printable(name)}  ${addresses.map(({ address }) => printable(address)).join(' ')}`.trimEnd(),
+      ...aligned(paths.map((path) => [path.path, pathText(path, now, style)])).map((line) => `  ${line}`),
+    ]),
+    style,
+  )
+}
+
+/** How a path does: a fault in sending before deafness, and that before all being well. */
+function pathText({ lastEcho, deaf, fault }: OwnPath, now: number, style: Style): string {
+  const echo = lastEcho === undefined ? 'never heard itself' : `heard itself ${since(lastEcho, now)} ago`
+  if (fault !== undefined) return style('red', `fault: ${printable(fault)}`)
+  return deaf ? style('yellow', `deaf: ${echo}`) : echo
+}
+
+/** `record 3, beat 851`, the most frequent first; `none` when nothing was counted. */
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const nonZero = Object.entries(counts).filter(([, count]) => count > 0)
+  const ordered = nonZero.sort(([, one], [, other]) => other - one)
+  return ordered.map(([name, count]) => `${printable(name)} ${counted(count)}`).join(', ') || 'none'
+}
+
+function limitText({ now, most }: { now: number; most: number }, style: Style, unit = ''): string {
+  const text = `${counted(now)} of ${counted(most)}${unit}`
+  return now >= most ? style('red', `${text} (full)`) : text
+}

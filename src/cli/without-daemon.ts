@@ -1,0 +1,40 @@
+import type { Peer, PeerFilter, Peers } from '../client/index.ts'
+
+const LISTENING_MS = 1000
+
+/**
+ * Who is there when no daemon runs to tell: listens and asks for a second, where the daemon's own settings
+ * (environment, config file) say. Loads the daemon's modules only now, since other commands do without.
+ * @throws BadConfig, BadRequest, PortInUse
+ */
+export async function listenInstead(filter: PeerFilter): Promise<Peers> {
+  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersTest }, { DEFAULT_EXCLUDE }] = await Promise.all([
+    import('../listen.ts'),
+    import('../config/index.ts'),
+    import('../control/filter.ts'),
+    import('../net/index.ts'),
+  ])
+  // A filter that makes no sense should not cost a second first.
+  // The test only looks at what the API's peer and the registry's have in common: name, state, services, attributes.
+  const passes = peersTest(queryOf(filter)) as unknown as (peer: Peer) => boolean
+  const config = loadConfig({}, factsOfProcess())
+  const heard = await listenOnce({
+    milliseconds: LISTENING_MS,
+    port: config.port,
+    group4: config.group4,
+    group6: config.group6,
+    include: config.interface,
+    exclude: config.exclude ?? DEFAULT_EXCLUDE,
+  })
+  return { ...heard, peers: heard.peers.filter(passes) }
+}
+
+/** The filter as the query parameters that the API's own test is made from. */
+function queryOf({ service, state, attributes = {} }: PeerFilter): Record<string, string[]> {
+  const pairs = Object.entries(attributes).map(([key, value]) => [`attr.${key}`, [String(value)]])
+  return {
+    ...Object.fromEntries(pairs),
+    ...(service !== undefined && { service: [service].flat() }),
+    ...(state !== undefined && { state: [state].flat() }),
+  }
+}

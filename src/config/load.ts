@@ -1,0 +1,108 @@
+import { type HttpAddress, readHttpAddress } from '../control/http-address.ts'
+import { BadConfig } from '../errors.ts'
+import type { Service } from '../wire/record.ts'
+import { check, labelled, variableOf } from './check.ts'
+import type { Config } from './config.ts'
+import { defaultName, defaultSocket, defaultStateDir, type Facts } from './defaults.ts'
+import { parseDuration } from './duration.ts'
+import { readEnvironment } from './environment.ts'
+import { readConfigFile } from './file.ts'
+import { isWholeNumber } from './flags.ts'
+import { parseRate } from './rate.ts'
+import { DEFAULTS, type Written } from './schema.ts'
+import { type ServiceEntry, serviceOf } from './service.ts'
+
+/** A value as it was found, and by whom. */
+interface Found {
+  value: unknown
+  /** `--interval`, `EARSHOT_INTERVAL`, or the file's path. */
+  source: string
+}
+
+/**
+ * The settings out of flags (as yargs has parsed them by `daemonOptions`), environment, file and defaults, in this
+ * order of precedence. Reads at most one file.
+ * @throws BadConfig naming source, key, what was expected and what was found
+ */
+export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Facts): Config {
+  const { env, uid = -1, home } = facts
+  const variables = readEnvironment(env)
+  const asked = given('config', flags, variables)
+  const file = readConfigFile(asked && { path: String(asked.value), source: asked.source }, { env, uid, home })
+
+  const find = (key: string): Found | undefined =>
+    given(key, flags, variables) ??
+    (file && Object.hasOwn(file.values, key) ? { value: file.values[key], source: file.path } : undefined)
+  const read = <Key extends keyof Written>(key: Key): Written[Key] | undefined => {
+    const found = find(key)
+    return found && check(key, found.value, found.source)
+  }
+
+  const logFormat = read('log-format') ?? DEFAULTS['log-format']
+  const config: Config = {
+    name: read('name') ?? defaultName(facts),
+    interface: read('interface') ?? [],
+    exclude: read('exclude'),
+    port: read('port') ?? DEFAULTS.port,
+    group4: read('group4') ?? DEFAULTS.group4,
+    group6: read('group6') ?? DEFAULTS.group6,
+    interval: Number(parseDuration(read('interval') ?? DEFAULTS.interval)),
+    budget: Number(parseRate(String(read('budget') ?? DEFAULTS.budget))),
+    stateDir: read('state-dir') ?? defaultStateDir(facts),
+    socket: read('socket') ?? defaultSocket(facts),
+    http: httpAddress(read('http') ?? DEFAULTS.http, find('http')?.source ?? ''),
+    logLevel: read('log-level') ?? DEFAULTS['log-level'],
+    logFormat: logFormat === 'auto' ? (facts.terminal ? 'pretty' : 'json') : logFormat,
+    file: file?.path,
+    attributes: read('attributes') ?? {},
+    services: services(read('services') ?? [], file?.path ?? ''),
+  }
+  return freeze(config)
+}
+
+/** What a flag says, else the environment: both spell numbers as text. */
+function given(
+  key: string,
+  flags: Readonly<Record<string, unknown>>,
+  variables: Readonly<Record<string, unknown>>,
+): Found | undefined {
+  const flag = flags[key]
+  if (flag !== undefined) return { value: spelt(key, flag), source: `--${key}` }
+  const variable = variables[key]
+  return variable === undefined ? undefined : { value: spelt(key, variable), source: variableOf(key) }
+}
+
+function spelt(key: string, value: unknown): unknown {
+  return isWholeNumber(key) && typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+}
+
+function httpAddress(text: string, source: string): HttpAddress | undefined {
+  try {
+    return readHttpAddress(text)
+  } catch (error) {
+    if (!(error instanceof BadConfig)) throw error
+    throw new BadConfig(`${labelled(source, 'http')}: ${error.message}`)
+  }
+}
+
+function services(entries: readonly ServiceEntry[], source: string): Service[] {
+  const taken = new Map<string, number>()
+  return entries.map((entry, position) => {
+    const service = serviceOf(entry)
+    const at = `${source}: services[${position}]`
+    if (!service) {
+      throw new BadConfig(`${at}.protocol: expected the protocol of type '${entry.type}', found "${entry.protocol}"`)
+    }
+    const other = taken.get(service.id)
+    if (other !== undefined) {
+      throw new BadConfig(`${at}.id: '${service.id}' is the id of services[${other}] too (give each an id of its own)`)
+    }
+    taken.set(service.id, position)
+    return service
+  })
+}
+
+function freeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  return value
+}

@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** Runs the built commands as a user does. */
+
+const bin = (command: string) => fileURLToPath(new URL(`../../bin/${command}.js`, import.meta.url))
+
+export interface Result {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+export interface RunOptions {
+  env?: Record<string, string>
+}
+
+/** The environment of every run: nothing of the tester's own terminal, daemon or settings gets in. */
+function environment({ env = {} }: RunOptions): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], TZ: 'UTC', HOME: '/nonexistent', TERM: 'xterm-256color', ...env }
+}
+
+/** Runs a command to its end, its output in pipes. */
+export async function run(command: 'earshot' | 'earshotd', args: string[], options: RunOptions = {}): Promise<Result> {
+  const child = spawn(process.execPath, [bin(command), ...args], { env: environment(options) })
+  return await collect(child)
+}
+
+const ON_A_TERMINAL = `
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
+    os.execvp(sys.argv[2], sys.argv[2:])
+while True:
+    try: data = os.read(terminal, 65536)
+    except OSError: break
+    if not data: break
+    os.write(1, data)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+
+/** Runs it on a terminal of so many columns; what it writes to either stream is in `stdout`, its lines ended by LF. */
+export async function runOnTerminal(columns: number, args: string[], options: RunOptions = {}): Promise<Result> {
+  const line = [String(columns), process.execPath, bin('earshot'), ...args]
+  const result = await collect(spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) }))
+  return { ...result, stdout: result.stdout.replaceAll('\r\n', '\n') }
+}
+
+/** A command that runs while the test does something. */
+export interface Running {
+  child: ChildProcess
+  /** The next line of standard output or standard error, whichever is asked; undefined at the end. */
+  line(from?: 'stdout' | 'stderr'): Promise<string | undefined>
+  /** Its exit status, when it has ended. */
+  ended: Promise<number | null>
+}
+
+export function start(args: string[], options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, [bin('earshot'), ...args], { env: environment(options) })
+  const lines = {
+    stdout: createInterface({ input: child.stdout })[Symbol.asyncIterator](),
+    stderr: createInterface({ input: child.stderr })[Symbol.asyncIterator](),
+  }
+  return {
+    child,
+    line: async (from = 'stdout') => (await lines[from].next()).value,
+    ended: once(child, 'exit').then(([status]) => status),
+  }
+}
+
+async function collect(child: ReturnType<typeof spawn>): Promise<Result> {
+  const result: Result = { status: null, stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      result[name] += text
+    })
+  }
+  child.stdin?.end()
+  const [status] = await once(child, 'close')
+  return { ...result, status }
+}

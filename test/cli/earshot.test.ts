@@ -1,0 +1,193 @@
+import stringWidth from 'string-width'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { run, runOnTerminal } from './command.ts'
+import { FakeDaemon } from './fake-daemon.ts'
+import { NASTY_NAME, somePeer, studio } from './some-peers.ts'
+
+const daemon = new FakeDaemon()
+const env = { EARSHOT_SOCKET: daemon.socket }
+const ESCAPE = '\u001b'
+
+beforeAll(async () => await daemon.start())
+afterAll(async () => await daemon.remove())
+beforeEach(() => {
+  daemon.peers = [studio, somePeer()]
+  daemon.refusal = undefined
+  daemon.asked.length = 0
+})
+
+describe('ls', () => {
+  test('is a table with a footer on a terminal', async () => {
+    const { stdout, status } = await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })
+    expect(status).toBe(0)
+    const [headings, kitchen, suspect, footer] = stdout.split('\n')
+    expect(headings?.split(/ {2,}/)).toEqual(['NAME', 'STATE', 'ADDRESS', 'SERVICES', 'SEEN', 'VIA'])
+    expect(kitchen).toMatch(/^kitchen {2}alive {4}192\.168\.1\.20 {2}http:8080 mqtt:1883 {2}\S+ +eth0 b m4 m6$/)
+    expect(suspect).toMatch(/^studio {3}suspect {2}192\.168\.1\.44 {2}osc\/udp:9000 +\S+ +eth0 b$/)
+    expect(footer).toBe("2 peers, 1 alive — 'earshot show studio' says why it is suspect")
+  })
+
+  test('has colours on a terminal, unless NO_COLOR forbids it', async () => {
+    expect((await runOnTerminal(100, ['ls'], { env })).stdout).toContain(`${ESCAPE}[32malive${ESCAPE}[39m`)
+    expect((await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })).stdout).not.toContain(ESCAPE)
+    expect((await runOnTerminal(100, ['ls'], { env: { ...env, TERM: 'dumb' } })).stdout).not.toContain(ESCAPE)
+    expect((await run('earshot', ['ls'], { env })).stdout).not.toContain(ESCAPE)
+  })
+
+  test.each([20, 40, 60])('fits a terminal of %i columns', async (columns) => {
+    daemon.peers = [studio, somePeer({ name: '台所のディスプレイ🖥️🖥️🖥️🖥️🖥️' })]
+    const { stdout } = await runOnTerminal(columns, ['ls'], { env: { ...env, NO_COLOR: '1' } })
+    for (const line of stdout.split('\n').slice(0, 3)) expect(stringWidth(line)).toBeLessThanOrEqual(columns)
+    expect(stdout).toContain('…')
+    const wide = await runOnTerminal(columns, ['ls', '--wide'], { env: { ...env, NO_COLOR: '1' } })
+    expect(wide.stdout).toContain('192.168.1.20,fe80::1%eth0')
+    expect(wide.stdout).not.toContain('…')
+  })
+
+  test('is tab-separated in a pipe, every value whole', async () => {
+    const { stdout, stderr, status } = await run('earshot', ['ls', '--ids'], { env })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout.split('\n').map((line) => line.split('\t'))).toEqual([
+      ['NAME', 'ID', 'STATE', 'ADDRESS', 'SERVICES', 'SEEN', 'VIA'],
+      [
+        'kitchen',
+        'k3vq7m2xa4aaaaaaaaaaaaaaaa',
+        'alive',
+        '192.168.1.20,fe80::1%eth0',
+        'http:8080 mqtt:1883',
+        '2026-11-21T09:14:09.600Z',
+        'eth0 b m4 m6',
+      ],
+      ['studio', studio.id, 'suspect', '192.168.1.44', 'osc/udp:9000', studio.lastSeen, 'eth0 b'],
+      [''],
+    ])
+    const bare = await run('earshot', ['members', '--no-headers'], { env })
+    expect(bare.stdout.split('\n')).toHaveLength(3)
+  })
+
+  test('gives the body of the API as JSON', async () => {
+    daemon.peers = [somePeer({ name: NASTY_NAME })]
+    const { stdout } = await run('earshot', ['ls', '--json'], { env })
+    expect(JSON.parse(stdout)).toEqual({ epoch: '9f3c1d', index: daemon.index, peers: daemon.peers })
+    expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+  })
+
+  test('passes its filters on', async () => {
+    const flags = [
+      '--service',
+      'http',
+      '--service',
+      'osc/udp',
+      '--state',
+      'alive,left',
+      '--where',
+      'status=a=b',
+      '--self',
+    ]
+    await run('earshot', ['ls', ...flags], { env })
+    await run('earshot', ['ls', '--all'], { env })
+    const [first, second] = daemon.asked.map((url) => Object.fromEntries(multiple(url)))
+    expect(first).toEqual({
+      service: ['http', 'osc/udp'],
+      state: ['alive', 'left'],
+      'attr.status': ['a=b'],
+      self: ['1'],
+    })
+    expect(second).toEqual({ state: ['all'] })
+  })
+
+  test('lets nothing from the network write to the terminal', async () => {
+    daemon.peers = [somePeer({ name: NASTY_NAME, hostname: NASTY_NAME, attributes: { [NASTY_NAME]: NASTY_NAME } })]
+    for (const args of [['ls'], ['show', NASTY_NAME]]) {
+      const { stdout } = await runOnTerminal(300, args, { env: { ...env, NO_COLOR: '1' } })
+      expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+      expect(stdout).toContain('evil\\x1b[2J\\x9b31m\\x0d\\x0aroot\\u{202e}gnp.exe\\x7f')
+    }
+  })
+
+  test('names a daemon that is asked for by --socket, and does without one that is not', async () => {
+    const named = await run('earshot', ['ls', '--socket', '/nonexistent/socket'])
+    expect(named.status).toBe(3)
+    expect(named.stderr).toMatch(/^earshot: no earshot daemon answers; looked at \/nonexistent\/socket [^\n]+\n$/)
+
+    const alone = { EARSHOT_SOCKET: '/nonexistent/socket', EARSHOT_PORT: '25353', EARSHOT_INTERFACE: 'none' }
+    const unnamed = await run('earshot', ['ls', '--json'], { env: { ...alone } })
+    expect(unnamed.stderr).toBe('earshot: no daemon is running: listening for a second (start one: earshotd)\n')
+    expect(JSON.parse(unnamed.stdout)).toMatchObject({ peers: [] })
+    expect(unnamed.status).toBe(0)
+  })
+})
+
+describe('show', () => {
+  test('says everything that is known of one', async () => {
+    const { stdout, status } = await run('earshot', ['show', 'studio'], { env })
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^studio {2}suspect\nSuspect: last heard \S+ ago, though it beats every 1s/)
+    for (const part of [studio.id, 'Addresses', '192.168.1.44', '_osc._udp, port 9000', '2 lost (0.2 %)', 'History']) {
+      expect(stdout).toContain(part)
+    }
+    const json = await run('earshot', ['show', 'studio', '--json'], { env })
+    expect(JSON.parse(json.stdout)).toEqual(studio)
+  })
+
+  test('answers no with status 1', async () => {
+    const { stderr, status } = await run('earshot', ['show', 'nobody'], { env })
+    expect([status, stderr]).toEqual([1, "earshot: no 'nobody'\n"])
+  })
+})
+
+describe('status', () => {
+  test('says how the daemon does', async () => {
+    const { stdout, status } = await run('earshot', ['status'], { env })
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^desk {2}up /)
+    expect(stdout).toMatch(/multicast4 {2}deaf: heard itself/)
+    expect(stdout).toMatch(/multicast6 {2}fault: send ENETUNREACH/)
+    expect(stdout).toMatch(/docker0 {2}excluded by docker\*/)
+    expect(stdout).toMatch(/received {2}beat 12,345, record 3\n/)
+    expect(stdout).toMatch(/refused {3}stale 2\n/)
+    expect(stdout).toContain('67,108,864 of 67,108,864 bytes (full)')
+    const json = await run('earshot', ['status', '--json'], { env })
+    expect(JSON.parse(json.stdout)).toEqual(daemon.self)
+  })
+})
+
+describe('exit status and errors', () => {
+  test.each([
+    [['lss'], "unknown command 'lss' (did you mean 'ls'?)"],
+    [['ls', '--servic', 'http'], "unknown flag '--servic' (did you mean '--service'?)"],
+    [['ls', 'extra'], "unexpected argument 'extra' (see 'earshot --help')"],
+    [['show'], "an argument is missing (see 'earshot --help')"],
+    [['ls', '--state', 'dead'], '--state: expected alive, suspect, failed, left or all, found "dead"'],
+    [['ls', '--where', 'status'], '--where: expected key=value, found "status"'],
+    [[], "which command? ls, members, show, watch, status (see 'earshot --help')"],
+  ])('%j is wrong usage: 2', async (args, message) => {
+    expect(await run('earshot', args, { env })).toEqual({ status: 2, stdout: '', stderr: `earshot: ${message}\n` })
+  })
+
+  test.each([
+    [400, 'EARSHOT_BAD_REQUEST', 2],
+    [409, 'EARSHOT_AMBIGUOUS_PEER', 1],
+    [503, 'EARSHOT_TOO_MANY_READERS', 1],
+  ])('an answer %i %s ends with %i', async (httpStatus, code, expected) => {
+    daemon.refusal = { statusCode: httpStatus, code, error: '', message: 'so\u001b it is' }
+    const { status, stderr } = await run('earshot', ['show', 'x'], { env })
+    expect([status, stderr]).toEqual([expected, 'earshot: so\\x1b it is\n'])
+  })
+
+  test('no daemon is 3', async () => {
+    for (const args of [['status'], ['show', 'x'], ['watch']]) {
+      expect((await run('earshot', [...args, '--socket', '/nonexistent/socket'])).status).toBe(3)
+    }
+  })
+
+  test('help and version are asked for', async () => {
+    expect(await run('earshot', ['--help'])).toMatchObject({ status: 0, stderr: '' })
+    expect((await run('earshot', ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+})
+
+function multiple(url: string): [string, string[]][] {
+  const { searchParams } = new URL(url, 'http://localhost')
+  return [...new Set(searchParams.keys())].map((key) => [key, searchParams.getAll(key)])
+}

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { run } from './command.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'earshotd-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+test.each([
+  [['--interval', 'soon'], '--interval: expected a duration such as 500ms, 2s or 5m, found "soon"'],
+  [['--intervall', '1s'], "unknown flag '--intervall' (did you mean '--interval'?)"],
+  [['--state-dir'], "Not enough arguments following: state-dir (see 'earshotd --help')"],
+  [['start'], "unexpected argument 'start' (see 'earshotd --help')"],
+])('%j is wrong usage: one line and 2', async (args, message) => {
+  expect(await run('earshotd', args)).toEqual({ status: 2, stdout: '', stderr: `earshotd: ${message}\n` })
+})
+
+test('a file that is wrong is named with its line, and 2', async () => {
+  const file = join(directory, 'wrong.toml')
+  writeFileSync(file, 'port = 15353\ninterval = \n')
+  const { status, stderr } = await run('earshotd', ['--config', file])
+  expect(status).toBe(2)
+  expect(stderr).toMatch(new RegExp(`^earshotd: ${file}:2:\\d+: [^\\n]+\\n$`))
+})
+
+test('what it cannot start with is one line, and 1', async () => {
+  const stateDir = join(directory, 'a-file', 'state')
+  writeFileSync(join(directory, 'a-file'), '')
+  const args = ['--state-dir', stateDir, '--socket', join(directory, 'sock'), '--http', 'off', '--log-level', 'silent']
+  const { status, stderr } = await run('earshotd', args)
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^earshotd: cannot use the state directory [^\n]+\n$/)
+})
+
+test('help names every flag with its default', async () => {
+  const { status, stdout } = await run('earshotd', ['--help'])
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/--interval {2,}Time between beats.*\[default: 1s\]/)
+  expect(stdout).toMatch(/--state-dir {2,}\S.*\[default: \$XDG_STATE_HOME\/earshot\]/)
+})

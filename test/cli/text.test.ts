@@ -1,0 +1,164 @@
+import fc from 'fast-check'
+import stringWidth from 'string-width'
+import { describe, expect, test } from 'vitest'
+import { allAddresses, referenceTo, typeText, viaText } from '../../src/cli/peer-text.ts'
+import { printable, printableJson } from '../../src/cli/printable.ts'
+import { reasonOf } from '../../src/cli/reason.ts'
+import { plain, styleFor } from '../../src/cli/style.ts'
+import { cut, table } from '../../src/cli/table.ts'
+import { span } from '../../src/cli/time.ts'
+import { watchText } from '../../src/cli/watch-text.ts'
+import { ago, NASTY_NAME, NOW, somePeer, studio } from './some-peers.ts'
+
+/** Any text, with more of what is dangerous or wide than chance would give. */
+const anyText = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('\u001b[31m', '\u009b', '\u202e', '\n', '\t', '\ud800', '台所', '👩‍👩‍👧', 'e\u0301', '\u200d'),
+      fc.string(),
+    ),
+    { maxLength: 6 },
+  )
+  .map((parts) => parts.join(''))
+
+describe('printable', () => {
+  test('never emits what a terminal obeys, whatever comes in', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
+      }),
+    )
+  })
+
+  test('leaves ordinary text of any script alone, and shows the rest', () => {
+    expect(printable('Küche 台所 👩‍👩‍👧')).toBe('Küche 台所 👩‍👩‍👧')
+    expect(printable('a\n\u001b\u202e\u2028')).toBe('a\\x0a\\x1b\\u{202e}\\u{2028}')
+  })
+
+  test('as JSON means the same', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const json = printableJson({ text })
+        expect(json).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
+        expect(JSON.parse(json)).toEqual({ text })
+      }),
+    )
+  })
+})
+
+describe('table', () => {
+  const columns = [{ heading: 'NAME', least: 12 }, { heading: 'STATE' }, { heading: 'SERVICES', least: 4 }]
+  const rows = fc.array(
+    fc.tuple(anyText, anyText, anyText).map((row) => row.map(printable)),
+    { maxLength: 5 },
+  )
+
+  test('is never wider than it may be', () => {
+    fc.assert(
+      fc.property(rows, fc.integer({ min: 1, max: 120 }), fc.boolean(), (cells, width, colours) => {
+        const style = styleFor(colours, {})
+        for (const line of table(columns, cells, { width, style })) expect(stringWidth(line)).toBeLessThanOrEqual(width)
+      }),
+    )
+  })
+
+  test('aligns wide letters, and cuts nothing where there is room', () => {
+    const lines = table(
+      columns,
+      [
+        ['台所', 'alive', 'http:80'],
+        ['kitchen', 'left', ''],
+      ],
+      { width: 80 },
+    )
+    expect(lines).toEqual(['NAME     STATE  SERVICES', '台所     alive  http:80', 'kitchen  left'])
+  })
+
+  test('takes from the widest first, and from what must stay only at last', () => {
+    const row = ['a long name it is', 'suspect', 'http:80 https:443 mqtt:1883']
+    expect(table(columns, [row], { width: 40, headings: false })).toEqual(['a long name i…  suspect  http:80 https:…'])
+    expect(table(columns, [row], { width: 12, headings: false })[0]).toMatch(/^\S*… {2}\S*… {2}\S*…$/)
+  })
+
+  test('cut text keeps within its width', () => {
+    fc.assert(
+      fc.property(anyText, fc.integer({ min: 0, max: 20 }), (text, width) => {
+        expect(stringWidth(cut(printable(text), width))).toBeLessThanOrEqual(Math.max(width, 0))
+      }),
+    )
+  })
+})
+
+describe('a line of watch on a terminal', () => {
+  const at = new Date(NOW).toISOString()
+  const terminal = { terminal: true, width: 60, style: plain }
+
+  test('is aligned, and cut to the width', () => {
+    const line = { sign: '~' as const, at, peer: somePeer({ name: '台所' }), change: 'status=busy' }
+    expect(watchText(line, { ...terminal, width: 200 })).toMatch(
+      /^~ \d\d:\d\d:\d\d 台所 {12} alive {3}192\.168\.1\.20 {4}http:8080 mqtt:1883 \(status=busy\)$/,
+    )
+    expect(stringWidth(watchText(line, terminal))).toBe(60)
+  })
+
+  test('shows nothing that a terminal obeys', () => {
+    const line = { sign: '+' as const, at, peer: somePeer({ name: NASTY_NAME }), change: '' }
+    expect(watchText(line, { ...terminal, width: 200 })).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+    expect(watchText({ sign: ':', at, change: '' }, terminal)).toBe(':')
+  })
+})
+
+test.each([
+  [-5, '0.0s'],
+  [400, '0.4s'],
+  [9949, '9.9s'],
+  [9960, '10s'],
+  [12_900, '12s'],
+  [59_999, '59s'],
+  [60_000, '1m'],
+  [7_199_000, '1h'],
+  [4 * 86_400_000, '4d'],
+])('%i ms are %s', (ms, text) => {
+  expect(span(ms)).toBe(text)
+})
+
+describe('a peer in words', () => {
+  test('its addresses begin with the one that people know', () => {
+    expect(allAddresses(somePeer())).toBe('192.168.1.20,fe80::1%eth0')
+    expect(allAddresses(somePeer({ addresses: [] }))).toBe('')
+  })
+
+  test('its paths are those on which it is heard now', () => {
+    const paths = [
+      { interface: 'wlan0', path: 'unicast' as const, lastHeard: ago(400) },
+      { interface: 'eth0', path: 'multicast6' as const, lastHeard: ago(60_000) },
+      { interface: 'eth0', path: 'broadcast' as const, lastHeard: ago(500) },
+    ]
+    expect(viaText(somePeer({ paths }))).toBe('eth0 b,wlan0 u')
+    expect(viaText(somePeer({ paths: [] }))).toBe('')
+  })
+
+  test('a type loses its underscores, and TCP goes without saying', () => {
+    expect([typeText('_http._tcp'), typeText('_osc._udp'), typeText('odd')]).toEqual(['http', 'osc/udp', 'odd'])
+  })
+
+  test('it is meant by its name, or by its id where the shell would mind the name', () => {
+    expect(referenceTo(somePeer())).toBe('kitchen')
+    expect(referenceTo(somePeer({ name: 'Küche' }))).toBe('Küche')
+    expect(referenceTo(somePeer({ name: "$(rm -rf ~)'" }))).toBe('k3vq7m2x')
+    expect(referenceTo(somePeer({ name: '--all' }))).toBe('k3vq7m2x')
+  })
+
+  test('its state has a reason', () => {
+    expect(reasonOf(somePeer(), NOW)).toBeUndefined()
+    expect(reasonOf(studio, NOW)).toMatch(/^Suspect: last heard 3\.8s ago, though it beats every 1s/)
+    expect(reasonOf(somePeer({ state: 'failed', lastSeen: ago(180_000) }), NOW)).toMatch(/^Failed: last heard 3m ago/)
+    const left = somePeer({ state: 'left', history: [{ at: ago(7_200_000), state: 'left' }] })
+    expect(reasonOf(left, NOW)).toBe('Left: it said goodbye 2h ago.')
+    const [unicast, ...shared] = somePeer().paths
+    const halfDeaf = somePeer({ paths: [...shared, { interface: 'eth0', path: 'broadcast', lastHeard: ago(90_000) }] })
+    expect(unicast?.path).toBe('unicast')
+    expect(reasonOf(halfDeaf, NOW)).toMatch(/^Alive, but no longer heard on eth0 broadcast/)
+  })
+})
