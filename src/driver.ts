@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from './clock.ts'
 import type { Net } from './net/index.ts'
 import type { Notice, Presence, Profile } from './presence/index.ts'
-import type { Identity } from './wire/index.ts'
+import type { Identity, PeerId } from './wire/index.ts'
 
 /** How long a goodbye takes to be said three times, ms. */
 const GOODBYE = 25
@@ -14,6 +14,8 @@ export class Driver {
   readonly #clock: Clock
   readonly #onNotice: (notice: Notice) => void
   readonly #listeners = new Set<() => void>()
+  /** Who waits for the answers to probes, by nonce. */
+  readonly #probes = new Map<number, (rtt: number) => void>()
   #timer: NodeJS.Timeout | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #index = 0
@@ -45,6 +47,30 @@ export class Driver {
     this.#do((now) => this.#presence.describe(profile, now))
   }
 
+  /** Asks everyone for their records. */
+  query(): void {
+    this.#do(() => this.#presence.query())
+  }
+
+  /** Round-trip time to a peer, ms; undefined when it does not answer within `timeout` ms, or there is no such peer. */
+  async probe(id: PeerId, timeout: number): Promise<number | undefined> {
+    let nonce: number | undefined
+    this.#do((now) => {
+      nonce = this.#presence.probe(id, now)
+    })
+    if (nonce === undefined) return undefined
+    const awaited = nonce
+    return new Promise((resolve) => {
+      const impatience = setTimeout(() => answer(undefined), timeout)
+      const answer = (rtt: number | undefined) => {
+        clearTimeout(impatience)
+        this.#probes.delete(awaited)
+        resolve(rtt)
+      }
+      this.#probes.set(awaited, answer)
+    })
+  }
+
   become(identity: Identity, incarnation: number): void {
     this.#do((now) => this.#presence.become(identity, incarnation, now))
   }
@@ -69,6 +95,7 @@ export class Driver {
       else this.#net.sendTo(name, to.address, to.port, bytes)
     }
     for (const { interface: name, path } of this.#presence.takeRenewals()) this.#net.renew(name, path)
+    for (const { nonce, rtt } of this.#presence.takeEchoes()) this.#probes.get(nonce)?.(rtt)
     if (this.#presence.index !== this.#index) {
       this.#index = this.#presence.index
       for (const listener of this.#listeners) listener()

@@ -11,6 +11,9 @@ const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
   'peer-suspect': 'debug',
   'peer-failed': 'info',
   'peer-left': 'info',
+  'service-up': 'debug',
+  'service-update': 'debug',
+  'service-down': 'debug',
 }
 
 /** Peers as they come and go. */

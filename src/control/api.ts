@@ -33,9 +33,18 @@ export const ServiceSchema = Type.Object(
   { $id: 'Service' },
 )
 export type Service = Static<typeof ServiceSchema>
-const Services = Type.Array(refer<Service>('Service'))
+export const ServiceRef = refer<Service>('Service')
+const Services = Type.Array(ServiceRef)
 
 const Attributes = anyKeys<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
+
+const Addresses = Type.Array(
+  Type.Object({
+    address: Type.String({ description: 'Link-local IPv6 with its zone: fe80::1%eth0' }),
+    family: Family,
+    interface: Type.String({ description: 'The interface of this machine that leads there' }),
+  }),
+)
 
 export const PeerSchema = Type.Object(
   {
@@ -44,13 +53,7 @@ export const PeerSchema = Type.Object(
     state: State,
     source: Type.Enum(['beacon']),
     hostname: Type.String(),
-    addresses: Type.Array(
-      Type.Object({
-        address: Type.String({ description: 'Link-local IPv6 with its zone: fe80::1%eth0' }),
-        family: Family,
-        interface: Type.String({ description: 'The interface of this machine that leads there' }),
-      }),
-    ),
+    addresses: Addresses,
     services: Services,
     attributes: Attributes,
     version: Type.String({ description: "Version of the peer's software" }),
@@ -89,6 +92,23 @@ export const EventSchema = Type.Object(
   { $id: 'Event' },
 )
 export type Event = Static<typeof EventSchema>
+
+const Offerer = Type.Object(
+  { id: Type.String(), name: Type.String(), state: State, hostname: Type.String(), addresses: Addresses },
+  { description: 'The peer that offers it' },
+)
+
+export const ServiceEventSchema = Type.Object(
+  {
+    type: Type.Enum(['service-up', 'service-update', 'service-down']),
+    index: Index,
+    at: Timestamp,
+    service: ServiceRef,
+    peer: Offerer,
+  },
+  { $id: 'ServiceEvent', description: 'What a change of a peer, told just before, means for one of its services' },
+)
+export type ServiceEvent = Static<typeof ServiceEventSchema>
 
 export const SyncSchema = Type.Object(
   { type: Type.Literal('sync'), epoch: Epoch, index: Index, at: Timestamp },

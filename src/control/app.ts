@@ -17,6 +17,7 @@ import {
   PeerSchema,
   PeersSchema,
   SelfSchema,
+  ServiceEventSchema,
   ServiceSchema,
   SyncSchema,
 } from './api.ts'
@@ -95,6 +96,7 @@ const SHARED_SCHEMAS = [
   PeerSchema,
   PeersSchema,
   EventSchema,
+  ServiceEventSchema,
   SyncSchema,
   GapSchema,
   SelfSchema,

@@ -1,5 +1,5 @@
 import type { Change, PeerView } from '../presence/types.ts'
-import type { Event, Gap, Sync } from './api.ts'
+import type { Event, Gap, ServiceEvent, Sync } from './api.ts'
 import { isoTime } from './iso-time.ts'
 import type { Station } from './station.ts'
 import { changeJson, peerJson } from './views.ts'
@@ -69,6 +69,6 @@ export class EventText {
 }
 
 // JSON escapes every line break, so the data is one line whatever a peer calls itself.
-function event(data: Event | Sync | Gap): string {
+function event(data: Event | ServiceEvent | Sync | Gap): string {
   return `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
 }

@@ -1,5 +1,5 @@
 import type { Change, PeerView, SelfView } from '../presence/types.ts'
-import type { Event, Peer, Self, Service } from './api.ts'
+import type { Event, Peer, Self, Service, ServiceEvent } from './api.ts'
 import { isoTime } from './iso-time.ts'
 import type { Station } from './station.ts'
 
@@ -38,13 +38,13 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
 }
 
 /** A change of the registry as the API tells it. */
-export function changeJson(change: Change, wallClock: Station['wallClock']): Event {
-  return {
-    type: change.type,
-    index: change.index,
-    at: isoTime(wallClock(change.at)),
-    peer: peerJson(change.peer, wallClock),
-  }
+export function changeJson(change: Change, wallClock: Station['wallClock']): Event | ServiceEvent {
+  const { index } = change
+  const at = isoTime(wallClock(change.at))
+  const peer = peerJson(change.peer, wallClock)
+  if (!('service' in change)) return { type: change.type, index, at, peer }
+  const { id, name, state, hostname, addresses } = peer
+  return { type: change.type, index, at, service: change.service, peer: { id, name, state, hostname, addresses } }
 }
 
 /**

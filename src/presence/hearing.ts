@@ -116,6 +116,7 @@ export class Hearing {
     }
     if (beat.sequence === peer.link.sequence) {
       if (Buffer.compare(beat.reveal, peer.link.value) !== 0) return 'bad-reveal'
+      if (!peer.isCopy(where, now)) return 'replayed'
       peer.heardOn(where, now)
       return 'duplicate'
     }
@@ -149,7 +150,8 @@ export class Hearing {
     const signature = signatureOf(signed)
     const addresses = peer && order === 0 ? peer.addressesSignedBy(signature) : undefined
     if (peer && addresses) {
-      peer.addCopy(where, addresses, signature)
+      // Played again by a stranger it would only take the room of a copy with other addresses.
+      if (addresses.includes(where.address)) peer.addCopy(where, addresses, signature)
       return undefined
     }
     if (!this.#mayCheckSignature(peer, where, now)) return 'signature-budget'

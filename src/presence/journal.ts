@@ -1,4 +1,7 @@
-import type { Change, ChangeType, PeerView } from './types.ts'
+import type { Change } from './types.ts'
+
+/** A change that has no number yet. */
+export type Unnumbered = Change extends infer Each ? (Each extends Change ? Omit<Each, 'index'> : never) : never
 
 const MOST_CHANGES = 4096
 /** What the records in the kept changes may weigh together, bytes. */
@@ -15,8 +18,9 @@ export class Journal {
     return this.#index
   }
 
-  add(type: ChangeType, at: number, peer: PeerView, bytes: number): void {
-    this.#changes.push({ change: { index: ++this.#index, type, at, peer }, bytes })
+  /** `bytes` is what the peer's record weighs. */
+  add(change: Unnumbered, bytes: number): void {
+    this.#changes.push({ change: { index: ++this.#index, ...change }, bytes })
     this.#bytes += bytes
     if (this.#changes.length > MOST_CHANGES || this.#bytes > MOST_BYTES) this.#trim()
   }

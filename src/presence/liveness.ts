@@ -3,7 +3,7 @@ import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
 import type { Self } from './self.ts'
-import type { Notice } from './types.ts'
+import type { Echo, Notice } from './types.ts'
 
 /** A peer may be silent for this many of its beat intervals. */
 const LEASE_INTERVALS = 3.5
@@ -30,6 +30,7 @@ export class Liveness {
   #lastHeard = Number.NEGATIVE_INFINITY
   /** Probes sent, by nonce: for the round trip. */
   readonly #probes = new Map<number, { peer: Peer; at: number }>()
+  #echoes: Echo[] = []
 
   constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, notice: (notice: Notice) => void) {
     this.#self = self
@@ -70,10 +71,18 @@ export class Liveness {
     if (probe?.peer !== peer) return
     this.#probes.delete(nonce)
     peer.rtt = now - probe.at
+    this.#echoes.push({ nonce, rtt: peer.rtt })
   }
 
-  /** Asks a peer for a sign of life at every address it was heard from. */
-  probe(peer: Peer, now: number): void {
+  /** Answers to probes since the last call. */
+  takeEchoes(): Echo[] {
+    const echoes = this.#echoes
+    this.#echoes = []
+    return echoes
+  }
+
+  /** Asks a peer for a sign of life at every address it was heard from. Returns the probe's nonce. */
+  probe(peer: Peer, now: number): number {
     const probe = this.#self.probe(peer.id)
     this.#probes.set(probe.nonce, { peer, at: now })
     if (this.#probes.size > PROBE_MEMORY) {
@@ -83,9 +92,9 @@ export class Liveness {
       }
     }
     for (const where of peer.whereabouts()) this.#outbox.tell(probe, where)
+    return probe.nonce
   }
 
-  /** Looks when the lease was to end: mostly it has been extended since. One such task for each peer, the newest `watch`. */
   #leaseRunsOut(peer: Peer, watch: number, now: number): void {
     if (peer.watch !== watch || this.#registry.get(peer.id) !== peer || peer.state === 'left') return
     if (peer.state === 'alive' && now >= this.#leaseEnd(peer) && this.#hearsNobody(peer, now)) {

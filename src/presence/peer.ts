@@ -1,4 +1,12 @@
-import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
+import {
+  type Beat,
+  ChainStep,
+  type Link,
+  type PeerId,
+  type PeerRecord,
+  readDigest,
+  type Service,
+} from '../wire/index.ts'
 import { Flapping } from './flapping.ts'
 import type { PeerState, PeerView, Where } from './types.ts'
 
@@ -14,6 +22,7 @@ interface Copy {
   source: string
   addresses: string[]
   signature: string
+  recordVersion: number
 }
 
 interface HeardPath {
@@ -37,6 +46,8 @@ export class Peer {
   provenAt: number | undefined
   step: ChainStep
   rtt: number | undefined
+  /** The services that its last reported change told of. */
+  told: Service[] = []
   /** Number of the task that watches its lease: an older one has nothing to say. */
   watch = 0
   readonly #paths = new Map<string, HeardPath>()
@@ -74,7 +85,6 @@ export class Peer {
     this.record = record
     this.recordBytes = bytes
     this.recordVersion = recordVersion
-    this.#copies = []
     if (record.anchor.sequence > this.link.sequence) {
       this.link = { sequence: record.anchor.sequence, value: readDigest(record.anchor.value) }
       this.provenAt = undefined
@@ -83,9 +93,10 @@ export class Peer {
 
   /** Whether a copy came in this way already, or there is no room for one more. */
   hasCopy(where: Where): boolean {
+    const copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)
     return (
-      this.#copies.length >= MOST_COPIES ||
-      this.#copies.some((copy) => copy.interface === where.interface && copy.source === where.address)
+      copies.length >= MOST_COPIES ||
+      copies.some((copy) => copy.interface === where.interface && copy.source === where.address)
     )
   }
 
@@ -94,8 +105,25 @@ export class Peer {
     return this.#copies.find((copy) => copy.signature === signature)?.addresses
   }
 
+  /** Takes the place of the older copies from the same interface of the peer: any two of it have an address in common. */
   addCopy(where: Where, addresses: string[], signature: string): void {
-    this.#copies.push({ interface: where.interface, source: where.address, addresses, signature })
+    const { recordVersion } = this
+    const isReplaced = (old: Copy) =>
+      old.recordVersion !== recordVersion &&
+      old.interface === where.interface &&
+      (old.source === where.address || old.addresses.some((address) => addresses.includes(address)))
+    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(-MOST_COPIES)
+    this.#copies.push({ interface: where.interface, source: where.address, addresses, signature, recordVersion })
+  }
+
+  /** Drops the copies of older records that no newer one took the place of. */
+  dropOldCopies(): void {
+    this.#copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)
+  }
+
+  /** Its addresses in one text, to compare. */
+  get addressText(): string {
+    return JSON.stringify(this.#addresses())
   }
 
   /** Drops what was learnt through an interface that has gone. True when its addresses have changed by that. */
@@ -106,8 +134,16 @@ export class Peer {
     return this.#copies.length !== before
   }
 
+  /** Passed over when it never signed the source as its address: a stranger may play its words again, and is not to be probed in its place. */
   heardOn(where: Where, now: number): void {
-    this.#paths.set(`${where.interface} ${where.path}`, { where, lastHeard: now })
+    const key = `${where.interface} ${where.path}`
+    if (this.#paths.get(key)?.where.address !== where.address && !this.#isAt(where)) return
+    this.#paths.set(key, { where, lastHeard: now })
+  }
+
+  /** Whether its newest beat, heard once more, can be its own copy on another path: those come together, and never by unicast. */
+  isCopy(where: Where, now: number): boolean {
+    return where.path !== 'unicast' && this.provenAt !== undefined && now - this.provenAt <= this.record.interval
   }
 
   /** Where it was last heard, each address once: where to look for it. */
@@ -167,6 +203,14 @@ export class Peer {
       flapping: this.flapping.flapping,
       history: [...this.#history],
     }
+  }
+
+  /** Whether it was found at that address already, or says in a record that it is there. */
+  #isAt({ interface: name, address }: Where): boolean {
+    return (
+      this.#copies.some(({ addresses }) => addresses.includes(address)) ||
+      Array.from(this.#paths.values()).some(({ where }) => where.interface === name && where.address === address)
+    )
   }
 
   #addresses(): PeerView['addresses'] {

@@ -1,4 +1,4 @@
-import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type Refusal } from '../wire/index.ts'
+import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
 import { Agenda } from './agenda.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
@@ -13,6 +13,7 @@ import { Speaker } from './speaker.ts'
 import type {
   Chance,
   Change,
+  Echo,
   Interface,
   Notice,
   Outgoing,
@@ -97,15 +98,22 @@ export class Presence implements PresenceReader {
     const names = new Set(interfaces.map(({ name }) => name))
     this.#outbox.setInterfaces(interfaces)
     this.#ears.setInterfaces(interfaces, now)
-    for (const name of before.keys()) if (!names.has(name)) this.#registry.forgetInterface(name, now)
+    const gone = [...before.keys()].filter((name) => !names.has(name))
+    for (const name of gone) this.#registry.forgetInterface(name, now)
     const isNew = (each: Interface) => {
       const old = before.get(each.name)
       return !old || each.paths.some((path) => !old.paths.includes(path)) || !hasSameAddresses(old, each)
     }
     const fresh = interfaces.filter(isNew)
-    if (fresh.some(({ name }) => before.has(name))) this.#self.readdress()
-    if (this.#silent) this.#outbox.shout(this.#self.query([]), fresh)
-    else this.#speaker.announce(fresh, now)
+    // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
+    const readdressed = gone.length > 0 || fresh.some(({ name }) => before.has(name))
+    if (readdressed) this.#self.readdress()
+    if (this.#silent) {
+      this.#outbox.shout(this.#self.query([]), fresh)
+    } else {
+      if (readdressed) this.#speaker.changed(now)
+      this.#speaker.announce(fresh, now)
+    }
   }
 
   /** A datagram that came in. */
@@ -140,6 +148,19 @@ export class Presence implements PresenceReader {
   /** Asks everyone for their records. */
   query(): void {
     this.#outbox.shout(this.#self.query([]))
+  }
+
+  /**
+   * Asks a peer for a sign of life. Its answer comes out of `takeEchoes` under the number returned, if it comes;
+   * undefined when there is no such peer.
+   */
+  probe(id: PeerId, now: number): number | undefined {
+    const peer = this.#registry.get(id)
+    return peer && this.#liveness.probe(peer, now)
+  }
+
+  takeEchoes(): Echo[] {
+    return this.#liveness.takeEchoes()
   }
 
   /** Says goodbye: to be woken for 20 ms more. */

@@ -1,15 +1,20 @@
-import { type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
+import { type PeerId, type PeerRecord, SEAL_BYTES, type Service, type SignedRecord } from '../wire/index.ts'
 import type { Agenda } from './agenda.ts'
 import { Journal } from './journal.ts'
 import { Peer } from './peer.ts'
-import type { ChangeType, Notice, PeerState, Where } from './types.ts'
+import type { Notice, PeerChangeType, PeerState, ServiceChangeType, Where } from './types.ts'
 
 export const MOST_PEERS = 16_384
 export const MOST_RECORD_BYTES = 64 * 1024 * 1024
+/** What a change of one service weighs beside its peer's, about. */
+const SERVICE_BYTES = 256
 /** How long failed and left peers are kept, ms. */
 export const RETENTION = 24 * 3_600_000
 
-const CHANGE_OF_STATE: Record<PeerState, ChangeType> = {
+/** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
+const ALL_COPIES = 500
+
+const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
   alive: 'peer-up',
   suspect: 'peer-suspect',
   failed: 'peer-failed',
@@ -68,13 +73,14 @@ export class Registry {
     if (!this.#makeRoom(known, bytes)) return undefined
 
     const peer = known ?? new Peer(signed.id, record, now)
-    const before = known && visible(known.record)
+    const before = known && visible(known)
     this.#rename(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
     const restarted = known !== undefined && signed.incarnation > known.incarnation
     if (!known || restarted) peer.begin(signed.incarnation)
     peer.hold(record, signed.recordVersion, bytes)
     peer.addCopy(where, record.addresses, signatureOf(signed))
+    if (known) this.#agenda.add(now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
 
     if (!known) {
       this.#peers.set(peer.id, peer)
@@ -85,7 +91,7 @@ export class Registry {
       peer.lastSeen = now
       this.#move(peer, 'alive', now)
       this.#report(peer, type, now)
-    } else if (before !== visible(record)) {
+    } else if (before !== visible(peer)) {
       this.#report(peer, 'peer-update', now)
     }
     return peer
@@ -93,9 +99,9 @@ export class Registry {
 
   /** The same record by another way, with the addresses of another network. */
   learnCopy(peer: Peer, where: Where, addresses: string[], signature: string, now: number): void {
-    const before = peer.view().addresses.length
+    const before = peer.addressText
     peer.addCopy(where, addresses, signature)
-    if (peer.view().addresses.length !== before) this.#report(peer, 'peer-update', now)
+    if (peer.addressText !== before) this.#report(peer, 'peer-update', now)
   }
 
   /**
@@ -125,14 +131,27 @@ export class Registry {
     if (!isPresent(peer)) this.#agenda.add(now + RETENTION, (later) => this.#forget(peer, later))
   }
 
-  #report(peer: Peer, type: ChangeType, now: number): void {
-    this.journal.add(type, now, peer.view(), peer.recordBytes)
+  #report(peer: Peer, type: PeerChangeType, at: number): void {
+    const view = peer.view()
+    this.journal.add({ type, at, peer: view }, peer.recordBytes)
+    const offered = isPresent(peer) ? peer.record.services : []
+    for (const change of serviceChanges(peer.told, offered)) {
+      this.journal.add({ ...change, at, peer: view }, SERVICE_BYTES)
+    }
+    peer.told = offered
   }
 
   #settle(peer: Peer, now: number): void {
     if (this.#peers.get(peer.id) !== peer || !peer.flapping.flapping) return
     if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
     else this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
+  }
+
+  #dropOldCopies(peer: Peer, now: number): void {
+    if (this.#peers.get(peer.id) !== peer) return
+    const before = peer.addressText
+    peer.dropOldCopies()
+    if (peer.addressText !== before) this.#report(peer, 'peer-update', now)
   }
 
   #rename(peer: Peer, before: string | undefined, name: string): void {
@@ -191,7 +210,22 @@ function isPresent({ state }: Peer): boolean {
   return state === 'alive' || state === 'suspect'
 }
 
-/** What of a record concerns its readers: a new hash chain alone is no news. */
-function visible({ anchor: _anchor, goodbye: _goodbye, ...rest }: PeerRecord): string {
-  return JSON.stringify(rest)
+/** What of a peer's record concerns its readers: a new hash chain alone is no news. Its copies differ in the addresses. */
+function visible({ record, addressText }: Peer): string {
+  const { anchor: _anchor, goodbye: _goodbye, addresses: _addresses, ...rest } = record
+  return JSON.stringify(rest) + addressText
+}
+
+/** What became of a peer's services, by their ids. */
+function serviceChanges(before: Service[], after: Service[]): { type: ServiceChangeType; service: Service }[] {
+  const old = new Map(before.map((service) => [service.id, service]))
+  const changes: { type: ServiceChangeType; service: Service }[] = []
+  for (const service of after) {
+    const known = old.get(service.id)
+    old.delete(service.id)
+    if (!known) changes.push({ type: 'service-up', service })
+    else if (JSON.stringify(known) !== JSON.stringify(service)) changes.push({ type: 'service-update', service })
+  }
+  for (const service of old.values()) changes.push({ type: 'service-down', service })
+  return changes
 }

@@ -39,6 +39,12 @@ export interface SharedPathOn {
   path: SharedPath
 }
 
+/** The answer to a probe: its nonce and round-trip time, ms. */
+export interface Echo {
+  nonce: number
+  rtt: number
+}
+
 /** Where chance comes from: the real one, or a seeded one in the simulator. */
 export interface Chance {
   /** Uniform in [0, 1). */
@@ -78,15 +84,19 @@ export interface PeerView {
   history: { at: number; state: PeerState }[]
 }
 
-export type ChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
+export type PeerChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
+export type ServiceChangeType = 'service-up' | 'service-update' | 'service-down'
+export type ChangeType = PeerChangeType | ServiceChangeType
 
-/** One change of the registry. `index` rises by one with each. */
-export interface Change {
-  index: number
-  type: ChangeType
-  at: number
-  peer: PeerView
-}
+/**
+ * One change of the registry. `index` rises by one with each. What a change of a peer means for its services follows
+ * right behind it, one change for each service: up when it is offered by a peer that is alive, down when it is no
+ * longer, or when its peer has failed or left.
+ */
+export type Change = { index: number; at: number; peer: PeerView } & (
+  | { type: PeerChangeType }
+  | { type: ServiceChangeType; service: Service }
+)
 
 /** What the log should say, once. */
 export type Notice =

@@ -56,7 +56,10 @@ export class HashChain {
   }
 }
 
-/** The receiver's side: whether `next` belongs to the chain that `known` is of, and is not before it. Costs `next.sequence - known.sequence` hashes. */
+/**
+ * The receiver's side: whether `next` belongs to the chain that `known` is of, and is not before it.
+ * Costs `next.sequence - known.sequence` hashes.
+ */
 export function follows(step: ChainStep, known: Link, next: Link): boolean {
   if (next.sequence < known.sequence) return false
   let value = next.value

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../src/client/event-stream.ts'
 import { Control, type ControlOptions, type DaemonFacts, type Station } from '../../src/control/index.ts'
-import type { Change, ChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
+import type { Change, PeerChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
 import type { PeerId } from '../../src/wire/id.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -52,7 +52,7 @@ export function peerView(number: number, given: Partial<PeerView> = {}): PeerVie
   }
 }
 
-const STATE_OF: Record<ChangeType, PeerState | undefined> = {
+const STATE_OF: Record<PeerChangeType, PeerState | undefined> = {
   'peer-up': 'alive',
   'peer-update': undefined,
   'peer-suspect': 'suspect',
@@ -98,7 +98,7 @@ export class Neighbourhood implements Station, PresenceReader {
   }
 
   /** Something happens to a peer: it is as it was, or new, but for what is given. */
-  happens(type: ChangeType, number: number, given: Partial<PeerView> = {}): Change {
+  happens(type: PeerChangeType, number: number, given: Partial<PeerView> = {}): Change {
     const state = STATE_OF[type]
     const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
     this.#peers.set(peer.id, peer)

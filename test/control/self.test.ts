@@ -63,7 +63,7 @@ describe('the daemon about itself', () => {
       '/v1/self',
     ])
     expect(Object.keys(document.components.schemas).sort()).toEqual(
-      ['Error', 'Event', 'Gap', 'Health', 'Peer', 'Peers', 'Self', 'Service', 'Sync'].sort(),
+      ['Error', 'Event', 'Gap', 'Health', 'Peer', 'Peers', 'Self', 'Service', 'ServiceEvent', 'Sync'].sort(),
     )
     expect(JSON.stringify(document.paths)).toContain('text/event-stream')
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
