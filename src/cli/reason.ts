@@ -14,7 +14,7 @@ export function reasonOf(peer: Peer, now: number): string | undefined {
     case 'suspect':
       return `Suspect: last heard ${ago} ago, though ${beat} (${LEASE_BEATS} missed make a suspect); it has been asked directly and has not answered yet.`
     case 'failed':
-      return `Failed: last heard ${ago} ago, though ${beat}; it was asked directly three times and did not answer.`
+      return `Failed: last heard ${ago} ago, though ${beat}; it was asked directly and did not answer.`
     case 'left':
       return `Left: it said goodbye ${since(lastChange(peer), now)} ago.`
     case 'alive':

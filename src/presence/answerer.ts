@@ -14,6 +14,8 @@ const ANSWERS_PER_SECOND_AND_ADDRESS = 5
 /** Answers to probes, each of which uses up a position of the hash chain. */
 const ECHOES_PER_SECOND = 4
 const ECHO_BURST = 8
+/** Answers between two beats to everyone: what a stranger can hoard, to show life when we have died. */
+const ECHOES_BETWEEN_BEATS = 2
 /** Beats that answer all probes beyond that, per second. */
 const COMMON_ECHOES_PER_SECOND = 4
 /** Answers to a crowd per second; who is passed over asks again. */
@@ -28,6 +30,7 @@ export class Answerer {
   readonly #chance: Chance
   readonly #byAddress = new BudgetByAddress(ANSWERS_PER_SECOND_AND_ADDRESS, ANSWERS_PER_SECOND_AND_ADDRESS)
   readonly #echoes = new Budget(ECHOES_PER_SECOND, ECHO_BURST)
+  #echoesSince = { beats: 0, count: 0 }
   readonly #commonEchoes = new Budget(COMMON_ECHOES_PER_SECOND, 1)
   readonly #crowdAnswers = new Budget(CROWD_ANSWERS_PER_SECOND, CROWD_ANSWERS_PER_SECOND)
   /** Askers not answered yet, by interface. */
@@ -55,8 +58,14 @@ export class Answerer {
   /** `beatAll` sends one beat to everyone. */
   probe(probe: Probe, where: Where, now: number, beatAll: () => void): void {
     if (probe.target !== this.#self.id || !where.onLink || this.#isCopy(`${probe.id} ${probe.nonce}`)) return
-    if (this.#echoes.take(now)) this.#outbox.tell(this.#self.beat(now, probe.nonce), where)
+    if (this.#mayEcho() && this.#echoes.take(now)) this.#outbox.tell(this.#self.beat(now, probe.nonce), where)
     else if (this.#commonEchoes.take(now)) beatAll()
+  }
+
+  #mayEcho(): boolean {
+    const { beats } = this.#self
+    if (this.#echoesSince.beats !== beats) this.#echoesSince = { beats, count: 0 }
+    return this.#echoesSince.count++ < ECHOES_BETWEEN_BEATS
   }
 
   #answer(where: Where, now: number): void {

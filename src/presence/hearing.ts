@@ -8,6 +8,7 @@ import {
   type Message,
   type MessageType,
   open,
+  type PeerId,
   Reassembly,
   type RecordPart,
   type Refusal,
@@ -34,6 +35,8 @@ const HASHES_PER_SECOND = 20_000
 /** Signatures checked per second: for addresses that known peers were heard at, and for strangers. */
 const SIGNATURES_PER_SECOND = 500
 const SIGNATURES_PER_SECOND_AND_ADDRESS = 50
+/** So often we say who we are to somebody who speaks in our name. */
+const CLAIMS_PER_SECOND = 0.5
 
 /** Everything a datagram passes before it is believed: the cheapest checks first. */
 export class Hearing {
@@ -48,7 +51,10 @@ export class Hearing {
   readonly #ears: Ears
   readonly #notice: (notice: Notice) => void
   readonly #reassembly = new Reassembly()
+  /** The identity of ours that somebody else has, once that was noticed. */
+  #taken: PeerId | undefined
   readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
+  readonly #claims = new Budget(CLAIMS_PER_SECOND, 1)
   readonly #knownSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
   readonly #strangeSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
   readonly #signaturesByAddress = new BudgetByAddress(
@@ -194,6 +200,8 @@ export class Hearing {
       if (message.type === 'beat' && where.path !== 'unicast') this.#ears.echo(where.interface, where.path, now)
       return undefined
     }
+    // Our record, when they hear it, tells them who of the two gives way: they may never say theirs again.
+    if (!where.own && this.#answerer && this.#claims.take(now)) this.#speaker.changed(now)
     if (message.type !== 'record' || message.incarnation < this.#self.incarnation) return 'own-id'
     const signed = this.#reassembly.add(message, `${where.interface} ${where.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
@@ -210,6 +218,9 @@ export class Hearing {
     const record = open(signed)
     if (typeof record === 'string') return
     if (signed.incarnation === this.#self.incarnation && record.goodbye === this.#self.goodbye) return
+    // It comes on every path, and a new identity takes a moment.
+    if (this.#taken === signed.id) return
+    this.#taken = signed.id
     this.#notice({ type: 'identity-taken', id: signed.id, address: where.address, interface: where.interface })
   }
 }
@@ -218,7 +229,8 @@ export class Hearing {
 function stepsExplained(peer: Peer, now: number): number {
   if (peer.provenAt === undefined) return CHAIN_LENGTH
   const elapsed = now - peer.provenAt
-  return STEPS_AT_ONCE + elapsed / peer.record.interval + (STEPS_PER_SECOND * elapsed) / 1000
+  const explained = STEPS_AT_ONCE + elapsed / peer.record.interval + (STEPS_PER_SECOND * elapsed) / 1000
+  return Math.min(explained, CHAIN_LENGTH)
 }
 
 function compareVersions(part: RecordPart, peer: Peer): number {

@@ -123,7 +123,8 @@ export class Peer {
 
   /** Its addresses in one text, to compare. */
   get addressText(): string {
-    return JSON.stringify(this.#addresses())
+    const texts = this.#addresses().map(({ address, interface: through }) => `${address} ${through}`)
+    return texts.sort().join()
   }
 
   /** Drops what was learnt through an interface that has gone. True when its addresses have changed by that. */

@@ -78,6 +78,10 @@ export class Self {
   get goodbye(): string {
     return this.#goodbye
   }
+  /** How many beats were said to everyone. */
+  get beats(): number {
+    return this.#beats
+  }
   /** The last position of the chain that was revealed. */
   get sequence(): number {
     return this.#chain.anchor.sequence

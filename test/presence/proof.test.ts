@@ -128,6 +128,41 @@ describe('proof', () => {
     expect(watcher.state('victim')).toBe('failed')
   })
 
+  it('gives a stranger who keeps probing no more than two signs of life to hoard', () => {
+    const { network, watcher, victim } = overheard()
+    const { id } = victim.presence.self()
+    const stranger = seededIdentity('stranger').id
+    const hoard: Uint8Array[] = []
+    network.wiretap.length = 0
+    for (let nonce = 1; nonce <= 2000; nonce++) {
+      const probe = {
+        type: 'probe',
+        path: 'unicast',
+        id: stranger,
+        incarnation: 1,
+        sequence: 0,
+        nonce,
+        target: id,
+      } as const
+      network.inject(victim, encode(probe), '10.0.0.250', 'unicast')
+      network.run(2)
+    }
+    for (const { from, outgoing } of network.wiretap) {
+      if (from !== 'victim' || outgoing.bytes[3] !== 1) continue
+      if (typeof outgoing.to === 'object') hoard.push(outgoing.bytes)
+      else hoard.length = 0
+    }
+    expect(hoard.length).toBeLessThanOrEqual(2)
+    network.kill(victim)
+    const diedAt = network.now
+    while (watcher.state('victim') !== 'failed') {
+      const beat = watcher.state('victim') === 'suspect' && hoard.shift()
+      if (beat) network.inject(watcher, beat)
+      network.run(50)
+    }
+    expect(network.now - diedAt).toBeLessThan(3 * 3500 + 1200 + 500)
+  })
+
   it('goes on hearing a peer through a flood of forged beats', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
