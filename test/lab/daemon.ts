@@ -1,17 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Peer, Peers, Self } from '../../src/control/api.ts'
 import { type Answer, type CallOptions, call } from './control.ts'
 import { EventStream } from './event-stream.ts'
 import type { Exit, LabProcess } from './lab-process.ts'
-
-/** What tests look at of a peer in `GET /v1/peers`; everything else it has is there too. */
-export interface PeerView {
-  readonly id: string
-  readonly name: string
-  readonly state: string
-  readonly [field: string]: unknown
-}
 
 export interface DaemonOptions {
   /** Name of the peer and of its directory; default the host's name. */
@@ -109,13 +102,13 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** `GET /v1/peers`, with a query such as `state=alive` if given. */
-  async peers(query = ''): Promise<PeerView[]> {
-    return (await this.get<{ peers: PeerView[] }>(`/v1/peers${query && `?${query}`}`)).peers
+  async peers(query = ''): Promise<Peer[]> {
+    return (await this.get<Peers>(`/v1/peers${query && `?${query}`}`)).peers
   }
 
   /** `GET /v1/self`. */
-  self(): Promise<PeerView> {
-    return this.get<PeerView>('/v1/self')
+  self(): Promise<Self> {
+    return this.get<Self>('/v1/self')
   }
 
   /** Opens `GET /v1/events`. `since`: an event's id, to go on after it; `state`: begin with the present state. */
@@ -127,7 +120,7 @@ export class Daemon implements AsyncDisposable {
    * Asks for the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
    * Rejects after `timeoutMs` (default 10,000) with the last answer. To measure times, use `events` instead.
    */
-  async waitFor(wanted: (peers: PeerView[]) => boolean, timeoutMs = 10_000, query = ''): Promise<PeerView[]> {
+  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 10_000, query = ''): Promise<Peer[]> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const peers = await this.peers(query)

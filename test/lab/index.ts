@@ -14,7 +14,7 @@
 
 export { labAvailable } from './ability.ts'
 export type { Answer, CallOptions } from './control.ts'
-export type { Daemon, DaemonOptions, PeerView } from './daemon.ts'
+export type { Daemon, DaemonOptions } from './daemon.ts'
 export { describeLab } from './describe-lab.ts'
 export type { EventStream, LabEvent } from './event-stream.ts'
 export type { Host } from './host.ts'

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import { describeLab, Lab } from '../lab/index.ts'
+
+describeLab('the second implementation', () => {
+  it('sees the daemon and is seen by it, both come and both go', async () => {
+    await using lab = await Lab.create()
+    const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
+    if (!here || !there) throw new Error('no hosts')
+    const daemon = await here.daemon({ name: 'daemon' })
+    const beacon = await there.python('docs/examples/beacon.py', ['announce', 'python', '--service', '_http._tcp:8080'])
+    await beacon.waitForLine(/daemon .*alive/)
+    const [seen] = await daemon.waitFor((peers) => peers.some(({ name }) => name === 'python'))
+    expect(seen).toMatchObject({
+      name: 'python',
+      state: 'alive',
+      services: [{ type: '_http._tcp', port: 8080 }],
+    })
+    await daemon.waitFor(([peer]) => {
+      const heard = peer?.paths.map(({ path }) => path) ?? []
+      return (['broadcast', 'multicast4', 'multicast6'] as const).every((path) => heard.includes(path))
+    })
+
+    await daemon.stop()
+    await beacon.waitForLine(/daemon .*left/)
+    await daemon.restart()
+    await beacon.waitForLine(/daemon .*alive/, 5000, beacon.lines.items.length)
+    await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'python' && state === 'alive'))
+    await beacon.kill('SIGTERM')
+    await daemon.waitFor(
+      (peers) => peers.some(({ name, state }) => name === 'python' && state === 'left'),
+      2000,
+      'state=all',
+    )
+  })
+
+  it('is seen to fail when it is killed, and sees a killed daemon fail', async () => {
+    await using lab = await Lab.create()
+    const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
+    if (!here || !there) throw new Error('no hosts')
+    const daemon = await here.daemon({ name: 'daemon' })
+    const doomed = await there.python('docs/examples/beacon.py', ['announce', 'doomed'])
+    await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'doomed' && state === 'alive'))
+    await doomed.kill('SIGKILL')
+    await daemon.waitFor((peers) => peers.some(({ state }) => state === 'failed'), 10_000, 'state=all')
+    const listener = await there.python('docs/examples/beacon.py', ['listen'])
+    await listener.waitForLine(/daemon .*alive/)
+    await daemon.kill()
+    await listener.waitForLine(/daemon .*(suspect|failed|gone|silent)/, 10_000)
+  })
+})
