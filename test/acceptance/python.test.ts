@@ -1,5 +1,8 @@
+import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { describeLab, Lab } from '../lab/index.ts'
+
+const BEACON = resolve('docs/examples/beacon.py')
 
 describeLab('the second implementation', () => {
   it('sees the daemon and is seen by it, both come and both go', async () => {
@@ -7,8 +10,8 @@ describeLab('the second implementation', () => {
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')
     const daemon = await here.daemon({ name: 'daemon' })
-    const beacon = await there.python('docs/examples/beacon.py', ['announce', 'python', '--service', '_http._tcp:8080'])
-    await beacon.waitForLine(/daemon .*alive/)
+    const beacon = await there.spawn('python3', ['-u', BEACON, 'announce', 'python', '--service', '_http._tcp:8080'])
+    await beacon.waitForLine(/\tdaemon\t.*alive/)
     const [seen] = await daemon.waitFor((peers) => peers.some(({ name }) => name === 'python'))
     expect(seen).toMatchObject({
       name: 'python',
@@ -21,9 +24,10 @@ describeLab('the second implementation', () => {
     })
 
     await daemon.stop()
-    await beacon.waitForLine(/daemon .*left/)
+    await beacon.waitForLine(/\tdaemon\t.*left/)
+    const before = beacon.lines.items.length
     await daemon.restart()
-    await beacon.waitForLine(/daemon .*alive/, 5000, beacon.lines.items.length)
+    await beacon.waitForLine(/\tdaemon\t.*alive/, 5000, before)
     await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'python' && state === 'alive'))
     await beacon.kill('SIGTERM')
     await daemon.waitFor(
@@ -38,13 +42,13 @@ describeLab('the second implementation', () => {
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')
     const daemon = await here.daemon({ name: 'daemon' })
-    const doomed = await there.python('docs/examples/beacon.py', ['announce', 'doomed'])
+    const doomed = await there.spawn('python3', ['-u', BEACON, 'announce', 'doomed'])
     await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'doomed' && state === 'alive'))
     await doomed.kill('SIGKILL')
     await daemon.waitFor((peers) => peers.some(({ state }) => state === 'failed'), 10_000, 'state=all')
-    const listener = await there.python('docs/examples/beacon.py', ['listen'])
-    await listener.waitForLine(/daemon .*alive/)
+    const listener = await there.spawn('python3', ['-u', BEACON, 'listen'])
+    await listener.waitForLine(/\tdaemon\t.*alive/)
     await daemon.kill()
-    await listener.waitForLine(/daemon .*(suspect|failed|gone|silent)/, 10_000)
+    await listener.waitForLine(/\tdaemon\t.*(suspect|failed|gone|silent)/, 10_000)
   })
 })
