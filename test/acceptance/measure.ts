@@ -1,4 +1,8 @@
-import type { Daemon, EventStream, Host } from '../lab/index.ts'
+import type { Event, Peer } from '../../src/client/index.ts'
+import type { Daemon, DaemonOptions, EventStream, Host } from '../lab/index.ts'
+
+/** Longer than it takes to give up a peer that has fallen silent, and who doubts itself gives it another lease, ms. */
+export const VERDICT_MS = 10_000
 
 /** When the daemon's sockets were open, wall-clock ms: its own log says it just before its first datagram. */
 export function socketsReadyAt({ log }: Daemon): number {
@@ -7,15 +11,38 @@ export function socketsReadyAt({ log }: Daemon): number {
   return Date.parse(String(line['time']))
 }
 
-interface PeerEvent {
-  type: string
-  at: string
-  peer: { name: string; state: string; incarnation: number }
+/** The events about peers so far, from the `from`th of the stream on. */
+export function peerEvents(stream: EventStream, from = 0): Event[] {
+  return stream.events
+    .slice(from)
+    .filter(({ event }) => event.startsWith('peer-'))
+    .map(({ data }) => data as Event)
 }
 
-/** The events about peers so far. */
-export function peerEvents(stream: EventStream): PeerEvent[] {
-  return stream.events.filter(({ event }) => event.startsWith('peer-')).map(({ data }) => data as PeerEvent)
+/** Names of the peers that the stream told such an event of, in that order. */
+export function told(stream: EventStream, type: string, from = 0): string[] {
+  return peerEvents(stream, from)
+    .filter((event) => event.type === type)
+    .map(({ peer }) => peer.name)
+}
+
+/** Waits for an event about a peer that is as wanted. */
+export async function nextEvent(
+  stream: EventStream,
+  type: string,
+  name: string,
+  { timeoutMs = 5000, from = 0, wanted = () => true }: EventWish = {},
+): Promise<Event> {
+  const isWanted = ({ event, data }: { event: string; data: unknown }) =>
+    event === type && (data as Event).peer.name === name && wanted((data as Event).peer)
+  return (await stream.waitFor(isWanted, timeoutMs, from)).data as Event
+}
+
+interface EventWish {
+  timeoutMs?: number
+  /** Number of events at the stream's beginning that are not looked at. */
+  from?: number
+  wanted?: (peer: Peer) => boolean
 }
 
 /** Waits for an event about a peer; resolves with the wall-clock ms at which the daemon knew it. */
@@ -26,15 +53,17 @@ export async function knewAt(
   timeoutMs = 5000,
   from = 0,
 ): Promise<number> {
-  const isWanted = ({ event, data }: { event: string; data: unknown }) =>
-    event === type && (data as PeerEvent).peer.name === name
-  const { data } = await stream.waitFor(isWanted, timeoutMs, from)
-  return Date.parse((data as PeerEvent).at)
+  return Date.parse((await nextEvent(stream, type, name, { timeoutMs, from })).at)
+}
+
+/** A daemon that may take its time to start: where many do at once, they wait for each other's processor time. */
+export function start(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
+  return host.daemon({ readyTimeout: 60_000, ...options })
 }
 
 /** A daemon on each host, all started at once. */
 export function startAll(hosts: readonly Host[], args: readonly string[] = []): Promise<Daemon[]> {
-  return Promise.all(hosts.map((host) => host.daemon({ args })))
+  return Promise.all(hosts.map((host) => start(host, { args })))
 }
 
 /** Waits until every daemon lists all others as alive. */
@@ -54,8 +83,58 @@ export function names(count: number): string[] {
   return Array.from({ length: count }, (_, index) => String.fromCharCode(97 + index))
 }
 
-/** The daemon's events from its start on. */
+/** The daemon's events from its start on; those of the past have come when it resolves. */
 export async function history(daemon: Daemon): Promise<EventStream> {
   const { epoch } = await daemon.get<{ epoch: string }>('/v1/self')
-  return daemon.events({ since: `${epoch}-0` })
+  const stream = await daemon.events({ since: `${epoch}-0` })
+  await stream.waitFor(({ event }) => event === 'sync')
+  return stream
+}
+
+/** One peer as the daemon sees it now. */
+export function look(daemon: Daemon, name: string): Promise<Peer> {
+  return daemon.get<Peer>(`/v1/peers/${name}`)
+}
+
+/** Waits until the daemon sees the peer as wanted; resolves with what it then saw. */
+export async function seen(
+  daemon: Daemon,
+  name: string,
+  wanted: (peer: Peer) => boolean,
+  timeoutMs = 10_000,
+): Promise<Peer> {
+  const peers = await daemon.waitFor(
+    (all) => all.some((peer) => peer.name === name && wanted(peer as unknown as Peer)),
+    timeoutMs,
+  )
+  return peers.find((peer) => peer.name === name) as unknown as Peer
+}
+
+/** Its addresses, sorted. */
+export function addressesOf({ addresses }: Peer): string[] {
+  return addresses.map(({ address }) => address).sort()
+}
+
+/** The shared paths that it was heard on since `since` (wall-clock ms), as `eth0 broadcast`, sorted. */
+export function pathsOf({ paths }: Peer, since = 0): string[] {
+  return paths
+    .filter(({ path, lastHeard }) => path !== 'unicast' && Date.parse(lastHeard) >= since)
+    .map((on) => `${on.interface} ${on.path}`)
+    .sort()
+}
+
+/** The lines of its log with this message. */
+export function logged({ log }: Daemon, message: string | RegExp): Record<string, unknown>[] {
+  return log.filter(({ msg }) => String(msg).search(message) !== -1)
+}
+
+/** How many UDP sockets there are in the host. */
+export async function udpSockets(host: Host): Promise<number> {
+  const { stdout } = await host.exec('sh', ['-c', 'tail -qn +2 /proc/net/udp /proc/net/udp6'])
+  return stdout.split('\n').filter(Boolean).length
+}
+
+/** What its log said from line `from` on, but for doubts about itself: those come when the machine is too busy. */
+export function saidSince({ process }: Daemon, from: number): string[] {
+  return process.lines.items.slice(from).flatMap(({ text }) => (text.includes('doubts itself') ? [] : [text]))
 }

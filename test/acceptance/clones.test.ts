@@ -1,0 +1,135 @@
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { type Daemon, describeLab, type Host, type HostOptions, Lab, type Network } from '../lab/index.ts'
+import { history, knewAt, logged, start, startAll, told } from './measure.ts'
+
+const MACHINE = { machineId: '0123456789abcdef0123456789abcdef' }
+const TAKEN = 'somebody else has our identity'
+
+/** A host whose disk is a copy of the original's. */
+async function cloneOf(original: Host, lab: Lab, net: Network, options: HostOptions): Promise<Host> {
+  const clone = await lab.host('clone', [net], options)
+  const state = join(clone.dir, 'clone', 'state')
+  await mkdir(state, { recursive: true, mode: 0o700 })
+  await copyFile(join(original.dir, original.name, 'state', 'identity.json'), join(state, 'identity.json'))
+  return clone
+}
+
+const idOf = async (daemon: Daemon): Promise<string> => (await daemon.self()).id
+
+/** Waits until the daemon sees these two as two peers, and no other alive. */
+async function seesTwo(daemon: Daemon, timeoutMs = 8000): Promise<void> {
+  await daemon.waitFor((peers) => {
+    const alive = peers.filter(({ state }) => state === 'alive').map(({ name }) => name)
+    return alive.sort().join() === 'clone,original'
+  }, timeoutMs)
+}
+
+/** Waits until the daemon sees the peer alive beside the witness. */
+async function seesOnly(daemon: Daemon, name: string): Promise<void> {
+  await daemon.waitFor((peers) => {
+    const alive = peers.filter(({ state }) => state === 'alive').map((peer) => peer.name)
+    return alive.sort().join() === [name, 'witness'].join()
+  }, 8000)
+}
+
+describeLab('clones', () => {
+  it('of a running machine get along: one of the two takes a new identity', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
+    const [first, watching] = await Promise.all([start(original), start(witness)])
+    const id = await idOf(first)
+    const stream = await history(watching)
+    await knewAt(stream, 'peer-up', 'original')
+    const clone = await cloneOf(original, lab, net, MACHINE)
+    const second = await start(clone)
+    await seesTwo(watching)
+
+    const ids = await Promise.all([first, second].map(idOf))
+    expect(ids).toContain(id)
+    expect(new Set(ids).size).toBe(2)
+    for (const daemon of [first, second]) await daemon.waitFor((peers) => peers.length === 2)
+    const complaints = [first, second].map((daemon) => logged(daemon, TAKEN).length)
+    expect(complaints.toSorted()).toEqual([0, 1])
+    expect([first, second].flatMap((daemon) => logged(daemon, 'took a new identity'))).toHaveLength(1)
+    await sleep(6000)
+    expect(await Promise.all([first, second].map(idOf))).toEqual(ids)
+    expect([first, second].map((daemon) => logged(daemon, TAKEN).length)).toEqual(complaints)
+    expect(told(stream, 'peer-failed')).toEqual([])
+    await seesTwo(watching)
+
+    // The new identity is kept.
+    await Promise.all([first.restart(), second.restart()])
+    await seesTwo(watching)
+    expect(await Promise.all([first, second].map(idOf))).toEqual(ids)
+    for (const daemon of [first, second]) expect(logged(daemon, TAKEN)).toEqual([])
+  }, 180_000)
+
+  it('that are switched on in the same moment become two peers', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
+    const [first, watching] = await Promise.all([start(original), start(witness)])
+    await first.stop()
+    const clone = await cloneOf(original, lab, net, MACHINE)
+    const [again, second] = await startAll([original, clone])
+    if (!again || !second) throw new Error('no daemons')
+    // Begun in the same second both take a new identity, and the old one has to fail before two are left.
+    await seesTwo(watching, 25_000)
+    await sleep(6000)
+    await seesTwo(watching)
+    expect(await idOf(again)).not.toBe(await idOf(second))
+  }, 180_000)
+
+  it('that meet long after both began are told apart as well', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
+    const [first, watching] = await Promise.all([start(original), start(witness)])
+    const clone = await cloneOf(original, lab, net, MACHINE)
+    await clone.cut()
+    const second = await start(clone)
+    // What is said at the start has been said.
+    await sleep(3000)
+    expect(await idOf(first)).toBe(await idOf(second))
+
+    await clone.mend()
+    await seesTwo(watching)
+    expect(await idOf(first)).not.toBe(await idOf(second))
+    await Promise.all([seesOnly(first, 'clone'), seesOnly(second, 'original')])
+  }, 180_000)
+
+  it('on another machine have an identity of their own from the start', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const original = await lab.host('original', [net], MACHINE)
+    const first = await start(original)
+    const second = await start(await cloneOf(original, lab, net, {}))
+    await second.waitFor((peers) => peers.some(({ name, state }) => name === 'original' && state === 'alive'))
+    expect(await idOf(second)).not.toBe(await idOf(first))
+    for (const daemon of [first, second]) expect(logged(daemon, TAKEN)).toEqual([])
+  }, 180_000)
+})
+
+describeLab('peers of one name', () => {
+  it('are listed both, and told of once', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const [a, b, witness] = await Promise.all(['a', 'b', 'witness'].map((name) => lab.host(name, [net])))
+    if (!a || !b || !witness) throw new Error('no hosts')
+    const watching = await start(witness)
+    const [, other] = await Promise.all([start(a, { name: 'kitchen' }), start(b, { name: 'kitchen' })])
+    const both = await watching.waitFor(
+      (peers) => peers.filter(({ name, state }) => name === 'kitchen' && state === 'alive').length === 2,
+    )
+    expect(new Set(both.map(({ id }) => id)).size).toBe(2)
+    expect(await witness.cli('ls')).toMatchObject({ code: 0, stdout: expect.stringMatching(/kitchen[\s\S]*kitchen/) })
+    expect((await watching.call('GET', '/v1/peers/kitchen')).status).toBe(409)
+    await other.restart()
+    await watching.waitFor((peers) => peers.length === 2 && peers.every(({ state }) => state === 'alive'))
+    expect(logged(watching, 'same name')).toMatchObject([{ name: 'kitchen' }])
+  }, 180_000)
+})

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import type { Self } from '../../src/client/index.ts'
+import { type Daemon, describeLab, Lab, type Path } from '../lab/index.ts'
+import { acquainted, history, logged, start, told, udpSockets } from './measure.ts'
+
+const PATHS = ['broadcast', 'multicast4', 'multicast6'] as const
+const DEAF = 'no longer hears itself'
+const HEARING = 'hears itself again'
+
+/** The paths that the daemon says it is deaf on. */
+async function deafOn(daemon: Daemon): Promise<string[]> {
+  const { interfaces } = await daemon.get<Self>('/v1/self')
+  return interfaces.flatMap(({ paths }) => paths.filter(({ deaf }) => deaf).map(({ path }) => path))
+}
+
+describeLab('a daemon that no longer hears itself', () => {
+  it('on a path notices, says so once, and hears again when it can', async () => {
+    await using lab = await Lab.create()
+    const net = await lab.network('lan')
+    const deafen = async (path: Path) => {
+      const host = await lab.host(path, [net])
+      return { path, host, daemon: await start(host) }
+    }
+    const all = await Promise.all(PATHS.map(deafen))
+    const daemons = all.map(({ daemon }) => daemon)
+    await acquainted(daemons, 30_000)
+    const streams = await Promise.all(daemons.map(history))
+    const sockets = await Promise.all(all.map(({ host }) => udpSockets(host)))
+    for (const daemon of daemons) expect(await deafOn(daemon)).toEqual([])
+
+    await Promise.all(all.map(({ host, path }) => host.blockPath(path)))
+    await Promise.all(daemons.map(({ process }) => process.waitForLine(new RegExp(DEAF), 10_000)))
+    for (const { daemon, path } of all) expect(await deafOn(daemon)).toEqual([path])
+    // It joins again and again meanwhile.
+    await sleep(10_000)
+    for (const { daemon, path } of all) {
+      expect(logged(daemon, DEAF)).toMatchObject([{ interface: 'eth0', path }])
+      expect(logged(daemon, HEARING)).toEqual([])
+    }
+
+    await Promise.all(all.map(({ host }) => host.clearRules()))
+    const clearedAt = Date.now()
+    await Promise.all(daemons.map(({ process }) => process.waitForLine(new RegExp(HEARING), 10_000)))
+    console.info(`heard themselves again after ${Date.now() - clearedAt} ms`)
+    expect(Date.now() - clearedAt).toBeLessThan(3000)
+    await sleep(4000)
+    for (const { daemon, path } of all) {
+      expect(await deafOn(daemon)).toEqual([])
+      expect(logged(daemon, DEAF)).toHaveLength(1)
+      expect(logged(daemon, HEARING)).toMatchObject([{ interface: 'eth0', path }])
+    }
+    expect(await Promise.all(all.map(({ host }) => udpSockets(host)))).toEqual(sockets)
+    for (const stream of streams) expect(told(stream, 'peer-failed')).toEqual([])
+  }, 120_000)
+})

@@ -1,0 +1,312 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { type Beat, decode, encode, type Message, type RecordPart, SEAL_BYTES } from '../../src/wire/index.ts'
+import {
+  type Daemon,
+  describeLab,
+  type EventStream,
+  type Host,
+  Lab,
+  type Network,
+  type SniffedDatagram,
+  type Sniffer,
+} from '../lab/index.ts'
+import { acquainted, knewAt, logged, peerEvents, startAll, VERDICT_MS } from './measure.ts'
+import { type Forgery, spray } from './spray.ts'
+import { recordDatagrams, Stranger } from './strangers.ts'
+
+const GROUP4 = '239.255.153.53'
+const GROUP6 = 'ff12::153:53'
+/** A watcher that takes in more than this per second would lose what is not counted then. */
+const PER_SECOND = 2000
+
+interface Scene {
+  lan: Network
+  victim: Daemon
+  victimHost: Host
+  watchers: Daemon[]
+  watcherHosts: Host[]
+  intruder: Host
+  tap: Sniffer
+}
+
+/** Two watchers and a victim that know each other, an intruder, and someone who overhears every word. */
+async function overheard(lab: Lab): Promise<Scene> {
+  const lan = await lab.network('lan')
+  const [victimHost, b, c, intruder] = await lab.hosts(['victim', 'b', 'c', 'intruder'], [lan])
+  if (!victimHost || !b || !c || !intruder) throw new Error('too few hosts')
+  const tap = await lan.sniff()
+  const daemons = await startAll([victimHost, b, c])
+  await acquainted(daemons)
+  const [victim, ...watchers] = daemons
+  if (!victim) throw new Error('no victim')
+  const scene = { lan, victim, victimHost, watchers, watcherHosts: [b, c], intruder, tap }
+  await tap.waitFor(() => said(scene, 'beat').length >= 15, 15_000)
+  return scene
+}
+
+/** Everything of one type that the victim itself has said, oldest first; the intruder's forgeries have another MAC address. */
+function said<T extends Message['type']>({ tap, victimHost }: Scene, type: T): Extract<Message, { type: T }>[] {
+  return tap.datagrams
+    .filter(({ srcMac }) => srcMac === victimHost.mac())
+    .map(({ hex }) => decode(Buffer.from(hex, 'hex')))
+    .filter((message): message is Extract<Message, { type: T }> => typeof message === 'object' && message.type === type)
+}
+
+function last<T>(items: readonly T[]): T {
+  const item = items.at(-1)
+  if (item === undefined) throw new Error('nothing was said')
+  return item
+}
+
+/** The same bytes with one bit changed. */
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const copy = Uint8Array.from(bytes)
+  copy[at] = (copy[at] ?? 0) ^ 1
+  return copy
+}
+
+/** The ways by which the intruder can say something, under its own address and the victim's, to everyone or to one watcher. */
+function routes({ lan, intruder, victimHost, watcherHosts }: Scene): Omit<Forgery, 'payload'>[] {
+  const v4 = [intruder, victimHost].map((host) => host.address())
+  const v6 = [intruder, victimHost].map((host) => host.linkLocal())
+  return [
+    ...v4.flatMap((src) => [lan.broadcast, GROUP4].map((dst) => ({ src, dst }))),
+    ...v4.flatMap((src) => watcherHosts.map((to) => ({ src, dst: to.address(), dstMac: to.mac() }))),
+    ...v6.map((src) => ({ src, dst: GROUP6 })),
+  ]
+}
+/** How many of them reach one watcher. */
+const REACHING_A_WATCHER = 2 * 2 + 2 + 2
+/** How many reach the victim under another's address: its own IPv4 address as a sender is dropped by its kernel. */
+const REACHING_THE_VICTIM = 2 + 1
+
+type Opinion = Record<string, unknown> & { lastSeen: string }
+
+/** All that a daemon says of the victim, but for what changes at every beat. */
+async function opinion(daemon: Daemon, id: string): Promise<Opinion> {
+  const peer = await daemon.get<Opinion & { paths: { interface: string; path: string }[] }>(`/v1/peers/${id}`)
+  const { beacons: _beacons, jitterMs: _jitter, rttMs: _rtt, paths, ...rest } = peer
+  return { ...rest, paths: paths.map(({ interface: name, path }) => `${name} ${path}`).sort() }
+}
+
+function lasting({ lastSeen: _lastSeen, ...rest }: Opinion): Record<string, unknown> {
+  return rest
+}
+
+async function refused(daemon: Daemon, ...reasons: string[]): Promise<number> {
+  const { counters } = await daemon.get<{ counters: { refused: Record<string, number> } }>('/v1/self')
+  return reasons.reduce((sum, reason) => sum + (counters.refused[reason] ?? 0), 0)
+}
+
+/** Waits until so many more were refused for one of the reasons. */
+async function refusedSince(daemon: Daemon, before: number, more: number, reasons: string[]): Promise<number> {
+  const deadline = performance.now() + 3000
+  for (;;) {
+    const now = (await refused(daemon, ...reasons)) - before
+    if (now >= more || performance.now() > deadline) return now
+    await delay(20)
+  }
+}
+
+/** Says the messages on every route, and expects that each was counted for one of the reasons and changed nothing. */
+async function expectRefusal(scene: Scene, messages: Message[], reasons: string[], atVictim = 'own-id'): Promise<void> {
+  const { victim, watchers, intruder } = scene
+  const { id } = last(said(scene, 'beat'))
+  const opinions = await Promise.all(watchers.map((watcher) => opinion(watcher, id)))
+  const counts = await Promise.all(watchers.map((watcher) => refused(watcher, ...reasons)))
+  const own = await refused(victim, atVictim)
+
+  const payloads = messages.map(encode)
+  const forgeries = routes(scene).flatMap((route) => payloads.map((payload) => ({ ...route, payload })))
+  await spray(intruder, forgeries, PER_SECOND)
+
+  const what = `${messages.map(({ type }) => type)} refused as ${reasons}`
+  for (const [index, watcher] of watchers.entries()) {
+    const expected = REACHING_A_WATCHER * messages.length
+    const risen = await refusedSince(watcher, counts[index] ?? 0, expected, reasons)
+    // What the others say is refused as a duplicate at every beat; the other reasons are the intruder's alone.
+    if (reasons.includes('duplicate')) expect(risen, what).toBeGreaterThanOrEqual(expected)
+    else expect(risen, what).toBe(expected)
+    expect(lasting(await opinion(watcher, id)), what).toEqual(lasting(opinions[index] as Opinion))
+  }
+  const expected = REACHING_THE_VICTIM * messages.length
+  expect(await refusedSince(victim, own, expected, [atVictim]), what).toBeGreaterThanOrEqual(expected)
+}
+
+function expectNoEventAbout(id: string, streams: EventStream[]): void {
+  for (const stream of streams) {
+    const about = peerEvents(stream).filter(({ peer }) => peer.id === id)
+    expect(about.map(({ type }) => type)).toEqual([])
+  }
+}
+
+describeLab('someone who speaks for another', () => {
+  it('changes nothing that anyone knows, and is counted by reason', async () => {
+    await using lab = await Lab.create()
+    const scene = await overheard(lab)
+    const { victim, watchers } = scene
+    const { id, name } = await victim.self()
+    const streams = await Promise.all([victim, ...watchers].map((daemon) => daemon.events()))
+    const beat = () => last(said(scene, 'beat'))
+    const record = last(said(scene, 'record'))
+    const raised = { ...record, recordVersion: record.recordVersion + 1 }
+    const stranger = new Stranger({ name, address: scene.victimHost.address(), incarnation: beat().incarnation + 1 })
+    const reveal = Buffer.alloc(16, 7)
+
+    // A beat that is forged: ahead, in the place of the last one, and too far ahead.
+    await expectRefusal(scene, [{ ...beat(), sequence: beat().sequence + 5, reveal }], ['bad-reveal'])
+    await expectRefusal(scene, [{ ...beat(), sequence: beat().sequence + 5 }], ['bad-reveal'])
+    await expectRefusal(scene, [{ ...beat(), sequence: beat().sequence + 100_000 }], ['too-far-ahead'])
+    await expectRefusal(scene, [{ ...beat(), sequence: 0xffff_ffff }], ['too-far-ahead'])
+    // Beats that are replayed.
+    await expectRefusal(scene, said(scene, 'beat').slice(0, 6), ['replayed'])
+    await expectRefusal(scene, [{ ...beat(), incarnation: beat().incarnation - 1 }], ['replayed'])
+    // A goodbye.
+    const { incarnation, sequence } = beat()
+    const bye: Message = { type: 'bye', path: 'broadcast', id: beat().id, incarnation, sequence, secret: reveal }
+    await expectRefusal(scene, [bye], ['bad-goodbye'])
+    await expectRefusal(scene, [{ ...bye, incarnation: incarnation - 1 }], ['replayed'])
+    await expectRefusal(scene, [{ ...bye, incarnation: incarnation + 1 }], ['unproven'])
+    // A record: its version raised, and a bit changed in key, signature and JSON.
+    await expectRefusal(scene, [raised], ['bad-signature'])
+    for (const at of [0, 31]) await expectRefusal(scene, [withBytes(raised, at)], ['bad-identity'])
+    for (const at of [32, 95, SEAL_BYTES, SEAL_BYTES + 100]) {
+      await expectRefusal(scene, [withBytes(raised, at)], ['bad-signature'])
+    }
+    await expectRefusal(scene, [withBytes(record, SEAL_BYTES)], ['bad-signature', 'duplicate'])
+    await expectRefusal(scene, [record], ['duplicate', 'replayed'])
+    // A higher incarnation, by a stranger.
+    await expectRefusal(scene, [{ ...beat(), incarnation: incarnation + 1, sequence: 1 }], ['unproven'])
+    const [foreign = new Uint8Array()] = recordDatagrams(stranger.record(), beat().id)
+    const disguised = decode(foreign)
+    if (typeof disguised === 'string') throw new Error(disguised)
+    await expectRefusal(scene, [disguised], ['bad-identity'])
+
+    expectNoEventAbout(id, streams)
+    expect(await victim.self()).toMatchObject({ id, incarnation })
+    for (const watcher of watchers) expect(await watcher.get(`/v1/peers/${id}`)).toMatchObject({ state: 'alive' })
+    expect((await watchers[0]?.peers('state=all'))?.length).toBe(2)
+  }, 60_000)
+
+  it('cannot lengthen a life with the newest word, nor move where it is looked for', async () => {
+    await using lab = await Lab.create()
+    const scene = await overheard(lab)
+    const { victim, victimHost, watchers, watcherHosts, intruder, tap } = scene
+    const { id, name } = await victim.self()
+    const streams = await Promise.all(watchers.map((watcher) => watcher.events()))
+    await victim.freeze()
+    const payload = encode(last(said(scene, 'beat')))
+    const before = await Promise.all(watchers.map((watcher) => opinion(watcher, id)))
+    const counts = await Promise.all(watchers.map((watcher) => refused(watcher, 'duplicate', 'replayed')))
+    // The intruder's own address comes last on every path.
+    const byAddress = routes(scene).toSorted((a) => (isOf(intruder, a.src) ? 1 : -1))
+    await spray(
+      intruder,
+      byAddress.map((route) => ({ ...route, payload })),
+      PER_SECOND,
+    )
+    for (const [index, watcher] of watchers.entries()) {
+      const risen = await refusedSince(watcher, counts[index] ?? 0, REACHING_A_WATCHER, ['duplicate', 'replayed'])
+      expect(risen).toBeGreaterThanOrEqual(REACHING_A_WATCHER)
+      expect(await opinion(watcher, id)).toEqual(before[index])
+    }
+
+    await Promise.all(streams.map((stream) => knewAt(stream, 'peer-suspect', name)))
+    const isProbe = ({ hex, srcMac }: SniffedDatagram) => {
+      const message = decode(Buffer.from(hex, 'hex'))
+      return (
+        typeof message === 'object' && message.type === 'probe' && watcherHosts.some((host) => host.mac() === srcMac)
+      )
+    }
+    await tap.waitFor(isProbe)
+    victim.thaw()
+    await Promise.all(streams.map((stream) => knewAt(stream, 'peer-up', name)))
+    const probed = new Set(tap.datagrams.filter(isProbe).map(({ dst }) => dst))
+    expect([...probed].sort()).toEqual([victimHost.address(), victimHost.linkLocal()])
+  }, 30_000)
+
+  it('is not heard from outside the subnet, even with words that are true', async () => {
+    await using lab = await Lab.create()
+    const scene = await overheard(lab)
+    const { lan, intruder, victim, watchers } = scene
+    const stranger = new Stranger({ name: 'stranger', address: '192.0.2.66' })
+    const [payload = new Uint8Array()] = recordDatagrams(stranger.record())
+    const before = await Promise.all([victim, ...watchers].map((daemon) => refused(daemon, 'off-link')))
+    const off = [
+      { src: '192.0.2.66', dst: lan.broadcast, payload },
+      { src: '192.0.2.66', dst: GROUP4, payload },
+      { src: '2001:db8::66', dst: GROUP6, payload },
+    ]
+    await spray(intruder, off, PER_SECOND)
+    for (const [index, daemon] of [victim, ...watchers].entries()) {
+      expect(await refusedSince(daemon, before[index] ?? 0, off.length, ['off-link'])).toBe(off.length)
+      expect((await daemon.peers('state=all')).length).toBe(2)
+    }
+    // The same word from the subnet is believed: it was refused for where it came from.
+    await spray(intruder, [{ src: intruder.address(), dst: lan.broadcast, payload }], PER_SECOND)
+    for (const daemon of [victim, ...watchers]) await daemon.waitFor((peers) => peers.length === 3)
+  }, 30_000)
+
+  it('does not make a daemon give up its own identity', async () => {
+    await using lab = await Lab.create()
+    const scene = await overheard(lab)
+    const { lan, intruder, victim } = scene
+    const { id, incarnation, name } = await victim.self()
+    const later = Number(incarnation) + 1000
+    const stranger = new Stranger({ name, address: intruder.address(), incarnation: later })
+    const [foreign = new Uint8Array()] = recordDatagrams(stranger.record(), last(said(scene, 'beat')).id)
+    const own = last(said(scene, 'record'))
+    const words = [foreign, encode(own), encode({ ...own, incarnation: later }), encode({ ...own, recordVersion: 99 })]
+    const before = await refused(victim, 'own-id')
+    const sources = [intruder.address(), ...scene.watcherHosts.map((host) => host.address())]
+    const forgeries = sources.flatMap((src) => words.map((payload) => ({ src, dst: lan.broadcast, payload })))
+    await spray(intruder, forgeries, PER_SECOND)
+    expect(await refusedSince(victim, before, forgeries.length, ['own-id'])).toBe(forgeries.length)
+    expect(await victim.self()).toMatchObject({ id, incarnation })
+    expect(victim.log.filter(({ level }) => level === 50 || level === 'error')).toEqual([])
+  }, 30_000)
+
+  it('cannot keep a dead peer alive with all that it ever said', async () => {
+    await using lab = await Lab.create()
+    const scene = await overheard(lab)
+    const { victim, victimHost, watchers, intruder, tap } = scene
+    const { id, name } = await victim.self()
+    const streams = await Promise.all(watchers.map((watcher) => watcher.events()))
+    await victim.kill()
+    const killedAt = Date.now()
+    const words = tap.datagrams.filter(({ srcMac }) => srcMac === victimHost.mac())
+    const perRound = words.map(({ hex, src, dst, dstMac }) => ({ src, dst, dstMac, payload: Buffer.from(hex, 'hex') }))
+    const asIntruder = perRound.map((word) => ({
+      ...word,
+      src: word.dst.includes(':') ? word.src : intruder.address(),
+    }))
+    const round = [...perRound, ...asIntruder]
+    const rounds = Array.from({ length: 120 }, () => round).flat()
+    const replay = spray(intruder, rounds, round.length * 10)
+
+    const failedAt = await Promise.all(streams.map((stream) => knewAt(stream, 'peer-failed', name, VERDICT_MS)))
+    console.info(`failed after ${failedAt.map((at) => at - killedAt).join(', ')} ms, ${round.length} words at 10/s`)
+    for (const [index, at] of failedAt.entries()) {
+      const doubts = watchers.flatMap((watcher, of) => (of === index ? logged(watcher, 'doubts itself') : []))
+      // One that had no processor time for half a second gives everyone another lease.
+      expect(at - killedAt, JSON.stringify(doubts)).toBeLessThan(doubts.length > 0 ? VERDICT_MS : 6000)
+    }
+    await replay
+    expect(Date.now() - killedAt).toBeGreaterThan(VERDICT_MS)
+    for (const [index, watcher] of watchers.entries()) {
+      expect(await watcher.get(`/v1/peers/${id}`)).toMatchObject({ state: 'failed' })
+      const stream = streams[index]
+      const about = stream ? peerEvents(stream).filter(({ peer }) => peer.name === name) : []
+      expect(about.map(({ type }) => type)).toEqual(['peer-suspect', 'peer-failed'])
+    }
+  }, 60_000)
+})
+
+function isOf(host: Host, address: string): boolean {
+  return [host.address(), host.linkLocal()].includes(address)
+}
+
+function withBytes<T extends Beat | RecordPart>(message: T, at: number): T {
+  return message.type === 'record' ? { ...message, bytes: flipped(message.bytes, at) } : message
+}
