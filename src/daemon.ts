@@ -8,9 +8,10 @@ import { Control, type Station } from './control/index.ts'
 import { Driver } from './driver.ts'
 import { BadConfig } from './errors.ts'
 import { openLog } from './log.ts'
-import { logChanges, logNetwork, logNotice } from './narrate.ts'
+import { logCatalogue, logChanges, logNetwork, logNotice } from './narrate.ts'
 import { DEFAULT_EXCLUDE, Net } from './net/index.ts'
 import { Presence, type Profile } from './presence/index.ts'
+import { Catalogue } from './services/catalogue.ts'
 import { beginAnew, beginLife, type Life } from './state.ts'
 import { VERSION } from './version.ts'
 
@@ -39,7 +40,8 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     include: config.interface,
     exclude: config.exclude ?? DEFAULT_EXCLUDE,
   })
-  const presence = createPresence(config, life)
+  const profile = { name: config.name, hostname: hostname(), version: VERSION }
+  const presence = createPresence(config, life, profile)
   const driver = new Driver(presence, net, clock, (notice) => {
     logNotice(log, notice)
     if (notice.type === 'identity-taken') void takeNewIdentity()
@@ -56,9 +58,19 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     }
   }
 
+  const catalogue = await Catalogue.open({
+    ...config,
+    hostname: profile.hostname,
+    now: () => clock.now(),
+    describe: (content) => driver.describe({ ...profile, ...content }),
+    notify: (notice) => logCatalogue(log, notice),
+  })
+
   const startedAt = clock.now()
   const station: Station = {
     reader: presence,
+    catalogue,
+    token: randomBytes(32).toString('base64url'),
     epoch: randomBytes(4).toString('hex'),
     now: () => clock.now(),
     wallClock: (moment) => clock.wallClock(moment),
@@ -67,40 +79,42 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
       const { leftOut, faults } = net.status()
       return { startedAt, port: config.port, stateDir: config.stateDir, leftOut, faults }
     },
+    probe: (id, timeout) => driver.probe(id, timeout),
+    query: () => driver.query(),
   }
-  // The socket first: it tells whether a daemon is running already, which the shared UDP port does not.
   const control = new Control(station, { socket: config.socket, http: config.http, log })
-  await control.listen()
-  logNetwork(log, net)
-  logChanges(log, driver, presence)
+  const stop = async () => {
+    await driver.stop()
+    await control.close()
+    await catalogue.close()
+  }
   try {
+    // The socket first: it tells whether a daemon is running already, which the shared UDP port does not.
+    await control.listen()
+    logNetwork(log, net)
+    logChanges(log, driver, presence)
     await driver.start()
   } catch (error) {
-    await control.close()
+    await stop()
     throw error
   }
   const { id, incarnation, name } = presence.self()
   const { socket, http } = control.listening
   log.info({ id, name, incarnation, fresh: life.fresh, socket, http, port: config.port }, 'ready')
 
-  return {
-    async stop() {
-      await driver.stop()
-      await control.close()
-    },
-  }
+  return { stop }
 }
 
-function createPresence(config: Config, { identity, incarnation }: Life): Presence {
-  const profile: Profile = {
-    name: config.name,
-    hostname: hostname(),
-    version: VERSION,
-    services: config.services.map((service) => ({ ...service })),
-    attributes: config.attributes,
-  }
+/** As the config file alone describes it: what else there is to tell, the catalogue adds. */
+function createPresence(
+  config: Config,
+  { identity, incarnation }: Life,
+  named: Omit<Profile, 'services' | 'attributes'>,
+): Presence {
+  const { attributes, interval, budget } = config
+  const profile: Profile = { ...named, services: config.services.map((service) => ({ ...service })), attributes }
   try {
-    return new Presence({ identity, incarnation, profile, interval: config.interval, budget: config.budget, chance })
+    return new Presence({ identity, incarnation, profile, interval, budget, chance })
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw new BadConfig(`services and attributes are too many: ${error.message}`)

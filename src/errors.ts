@@ -64,8 +64,58 @@ export const TooManyReaders = createError<[number]>(
   'there are %d readers of events already, which is the limit',
   503,
 )
-export const TooBusy = createError<[number]>(
+export const TooBusy = createError<[string]>(
   'EARSHOT_TOO_BUSY',
-  'there are %d lists under way that their readers are not taking, which is the limit (try again)',
+  'there are %s already, which is the limit (try again)',
   503,
+)
+export const TooManyQueries = createError<[number]>(
+  'EARSHOT_TOO_MANY_QUERIES',
+  'there are %d queries that wait for a change already, which is the limit (/v1/events tells changes as well)',
+  503,
+)
+export const NoAnswer = createError<[string, string]>(
+  'EARSHOT_NO_ANSWER',
+  "'%s' did not answer a probe within %s (try again, or see when and where it was last heard: 'earshot show')",
+  504,
+)
+
+// Changing
+export const TokenNeeded = createError<[string, string]>(
+  'EARSHOT_TOKEN_NEEDED',
+  "what changes something needs the header 'Authorization: Bearer TOKEN' on loopback: the token of this run of the daemon is in %s (without one: the socket %s)",
+  401,
+)
+export const TokenUnusable = createError<[string, string]>(
+  'EARSHOT_TOKEN_UNUSABLE',
+  'cannot write the token for loopback to %s: %s (another place: --socket, no loopback: --http off)',
+)
+export const BodyTooLarge = createError<[number]>('EARSHOT_BODY_TOO_LARGE', 'the body is over %d bytes', 413)
+export const WrongContentType = createError<[string]>(
+  'EARSHOT_WRONG_CONTENT_TYPE',
+  "the header content-type must be application/json, not '%s' (curl: --json)",
+  415,
+)
+
+// Services and attributes
+export const BadService = createError<[string]>('EARSHOT_BAD_SERVICE', '%s', 400)
+export const ServiceTaken = createError<[string, string]>(
+  'EARSHOT_SERVICE_TAKEN',
+  "service '%s' is set by %s (change it there, or use another id)",
+  409,
+)
+export const NoSuchService = createError<[string]>(
+  'EARSHOT_NO_SUCH_SERVICE',
+  "this peer has no service with the id '%s' ('earshot show' with its own name lists them)",
+  404,
+)
+export const AttributeTaken = createError<[string]>(
+  'EARSHOT_ATTRIBUTE_TAKEN',
+  "attribute '%s' is set by the config file: remove it there (setting it here overrides it)",
+  409,
+)
+export const RecordTooLarge = createError<[string]>(
+  'EARSHOT_RECORD_TOO_LARGE',
+  '%s (nothing was changed: have fewer or shorter services and attributes)',
+  413,
 )

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Driver } from './driver.ts'
 import type { Link, Net } from './net/index.ts'
 import type { ChangeType, Notice, Presence } from './presence/index.ts'
+import type { CatalogueNotice } from './services/types.ts'
 
 /** What the daemon's log says, and how loudly. */
 
@@ -77,6 +78,30 @@ export function logNotice(log: Logger, notice: Notice): void {
       break
     case 'interval':
       log.info({ intervalMs: notice.interval, peers: notice.peers }, 'beat interval follows the number of peers')
+      break
+  }
+}
+
+/** What befell this peer's own services. */
+export function logCatalogue(log: Logger, notice: CatalogueNotice): void {
+  switch (notice.type) {
+    case 'bad-file':
+      log.warn({ file: notice.file, reason: notice.error }, 'cannot use service file')
+      break
+    case 'good-file':
+      log.info({ file: notice.file }, 'can use service file again')
+      break
+    case 'expired':
+      log.info({ service: notice.id }, 'service withdrawn: nobody renewed it')
+      break
+    case 'left-out':
+      log.warn({ what: notice.what, reason: notice.reason }, 'registered before, now left out')
+      break
+    case 'not-saved':
+      log.error({ reason: notice.error }, 'cannot save what was registered: a restart would lose it')
+      break
+    case 'saved-again':
+      log.info('can save what was registered again')
       break
   }
 }

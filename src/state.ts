@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
+import { readIfThere, writeAtomically } from './atomic-file.ts'
 import { StateUnusable } from './errors.ts'
 import { createIdentity, type Identity, readIdentity, writeIdentity } from './wire/index.ts'
 
@@ -39,7 +40,7 @@ export async function beginLife(directory: string): Promise<Life> {
     const stored = await read(join(directory, FILE))
     const incarnation = Math.max(Math.floor(Date.now() / 1000), (stored?.incarnation ?? 0) + 1)
     const kept = stored?.machine === machine ? stored : undefined
-    const identity = kept ? readIdentity(kept.privateKey) : createIdentity()
+    const identity = kept ? identityIn(kept) : createIdentity()
     await write(directory, { privateKey: writeIdentity(identity), machine, incarnation })
     return { identity, incarnation, fresh: kept ? undefined : stored ? 'another machine' : 'first start' }
   })
@@ -63,32 +64,31 @@ async function usable<T>(directory: string, action: () => Promise<T>): Promise<T
 }
 
 async function read(file: string): Promise<Stored | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  const text = await readIfThere(file)
   if (text === undefined) return undefined
-  const damaged = new Error(`${FILE} is damaged: remove it to begin under a new identity`)
   try {
     const stored: unknown = JSON.parse(text)
     if (isStored(stored)) return stored
   } catch {
-    throw damaged
+    throw damaged()
   }
-  throw damaged
+  throw damaged()
 }
 
-/** Whole or not at all: a crash leaves the old file or the new one. */
-async function write(directory: string, stored: Stored): Promise<void> {
-  const temporary = join(directory, `${FILE}.${process.pid}`)
-  const file = await open(temporary, 'w', 0o600)
+function identityIn({ privateKey }: Stored): Identity {
   try {
-    await file.writeFile(`${JSON.stringify(stored, null, 2)}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
+    return readIdentity(privateKey)
+  } catch {
+    throw damaged()
   }
-  await rename(temporary, join(directory, FILE))
+}
+
+function damaged(): Error {
+  return new Error(`${FILE} is damaged: remove it to begin under a new identity`)
+}
+
+function write(directory: string, stored: Stored): Promise<void> {
+  return writeAtomically(join(directory, FILE), `${JSON.stringify(stored, null, 2)}\n`)
 }
 
 async function machineHash(): Promise<string> {

@@ -20,6 +20,8 @@ export interface Config {
   readonly budget: number
   /** Directory of what lasts; made by whoever writes there first. */
   readonly stateDir: string
+  /** Directories of service files, the first of more weight; they need not exist. */
+  readonly servicesDir: readonly string[]
   /** Path of the control API's Unix socket. */
   readonly socket: string
   /** Where the control API listens on loopback; undefined when off. */

@@ -34,6 +34,18 @@ export function defaultStateDir({ env, home }: Facts): string {
   throw new BadConfig('state-dir: there is no home directory to keep it in (give --state-dir)')
 }
 
+/** The user's own directory of service files, and the system's. Root, as for the config file, has the system's only. */
+export function defaultServicesDir({ env, uid, home }: Facts): string[] {
+  const own = uid === 0 ? undefined : configHome(env, home)
+  return [...(own ? [join(own, 'earshot/services.d')] : []), '/etc/earshot/services.d']
+}
+
+/** `$XDG_CONFIG_HOME`, by default `~/.config`; undefined when there is no home either. */
+export function configHome(env: Facts['env'], home: string | undefined): string | undefined {
+  const asked = env['XDG_CONFIG_HOME']
+  return asked && isAbsolute(asked) ? asked : home && join(home, '.config')
+}
+
 /** The socket of `places.ts`. @throws BadConfig when its directory lies in the temporary one and others can get at it */
 export function defaultSocket({ env, uid, temporaryDirectory }: Facts): string {
   const around = { env, uid, temporaryDirectory }

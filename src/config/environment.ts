@@ -1,5 +1,6 @@
 import { BadConfig } from '../errors.ts'
-import { suggestion, variableOf } from './check.ts'
+import { variableOf } from './check.ts'
+import { suggestion } from './explain.ts'
 import { isList } from './flags.ts'
 import { settings } from './schema.ts'
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
-import { parse, TomlError } from 'smol-toml'
+import { join } from 'node:path'
 import { BadConfig } from '../errors.ts'
-import { suggestion } from './check.ts'
+import { configHome } from './defaults.ts'
+import { suggestion } from './explain.ts'
 import { isSettingKey, isTableKey, settings, tables } from './schema.ts'
+import { parseToml } from './toml.ts'
 
 /** What a config file holds, its keys known, its values unchecked. */
 export interface ConfigFile {
@@ -23,8 +24,7 @@ export function defaultFiles({ env, uid, home }: FileFacts): string[] {
   const system = '/etc/earshot/earshot.toml'
   // The system's daemon must not be steered by what lies in root's own home.
   if (uid === 0) return [system]
-  const asked = env['XDG_CONFIG_HOME']
-  const directory = asked && isAbsolute(asked) ? asked : home && join(home, '.config')
+  const directory = configHome(env, home)
   return directory ? [join(directory, 'earshot/earshot.toml'), system] : [system]
 }
 
@@ -55,7 +55,7 @@ function read(path: string, source?: string): Record<string, unknown> | undefine
     if (source === undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
     throw new BadConfig(`${source ? `${source}: ` : ''}cannot read ${path}: ${READ_FAULTS[String(code)] ?? error}`)
   }
-  const values = parseToml(text, path)
+  const values = parseToml(text, (line, column) => `${path}:${line}:${column}`)
   for (const key of Object.keys(values)) {
     if (isSettingKey(key) || isTableKey(key)) continue
     const known = [...Object.keys(settings), ...Object.keys(tables)]
@@ -68,14 +68,4 @@ const READ_FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
-}
-
-function parseToml(text: string, path: string): Record<string, unknown> {
-  try {
-    return parse(text, { unsafeKeyBehaviour: 'throw' })
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error
-    const [reason = ''] = error.message.replace('Invalid TOML document: ', '').split('\n')
-    throw new BadConfig(`${path}:${error.line}:${error.column}: ${reason}`)
-  }
 }

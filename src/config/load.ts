@@ -1,16 +1,16 @@
 import { type HttpAddress, readHttpAddress } from '../control/http-address.ts'
-import { BadConfig } from '../errors.ts'
+import { BadConfig, BadService } from '../errors.ts'
+import { type ServiceEntry, serviceOf } from '../services/entry.ts'
 import type { Service } from '../wire/record.ts'
 import { check, labelled, variableOf } from './check.ts'
 import type { Config } from './config.ts'
-import { defaultName, defaultSocket, defaultStateDir, type Facts } from './defaults.ts'
+import { defaultName, defaultServicesDir, defaultSocket, defaultStateDir, type Facts } from './defaults.ts'
 import { parseDuration } from './duration.ts'
 import { readEnvironment } from './environment.ts'
 import { readConfigFile } from './file.ts'
 import { isWholeNumber } from './flags.ts'
 import { parseRate } from './rate.ts'
 import { DEFAULTS, type Written } from './schema.ts'
-import { type ServiceEntry, serviceOf } from './service.ts'
 
 /** A value as it was found, and by whom. */
 interface Found {
@@ -38,9 +38,10 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
     return found && check(key, found.value, found.source)
   }
 
+  const name = read('name') ?? defaultName(facts)
   const logFormat = read('log-format') ?? DEFAULTS['log-format']
   const config: Config = {
-    name: read('name') ?? defaultName(facts),
+    name,
     interface: read('interface') ?? [],
     exclude: read('exclude'),
     port: read('port') ?? DEFAULTS.port,
@@ -49,13 +50,14 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
     interval: Number(parseDuration(read('interval') ?? DEFAULTS.interval)),
     budget: Number(parseRate(String(read('budget') ?? DEFAULTS.budget))),
     stateDir: read('state-dir') ?? defaultStateDir(facts),
+    servicesDir: read('services-dir') ?? defaultServicesDir(facts),
     socket: read('socket') ?? defaultSocket(facts),
     http: httpAddress(read('http') ?? DEFAULTS.http, find('http')?.source ?? ''),
     logLevel: read('log-level') ?? DEFAULTS['log-level'],
     logFormat: logFormat === 'auto' ? (facts.terminal ? 'pretty' : 'json') : logFormat,
     file: file?.path,
     attributes: read('attributes') ?? {},
-    services: services(read('services') ?? [], file?.path ?? ''),
+    services: services(read('services') ?? [], file?.path ?? '', name),
   }
   return freeze(config)
 }
@@ -85,14 +87,11 @@ function httpAddress(text: string, source: string): HttpAddress | undefined {
   }
 }
 
-function services(entries: readonly ServiceEntry[], source: string): Service[] {
+function services(entries: readonly ServiceEntry[], source: string, name: string): Service[] {
   const taken = new Map<string, number>()
   return entries.map((entry, position) => {
-    const service = serviceOf(entry)
     const at = `${source}: services[${position}]`
-    if (!service) {
-      throw new BadConfig(`${at}.protocol: expected the protocol of type '${entry.type}', found "${entry.protocol}"`)
-    }
+    const service = checked(entry, name, at)
     const other = taken.get(service.id)
     if (other !== undefined) {
       throw new BadConfig(`${at}.id: '${service.id}' is the id of services[${other}] too (give each an id of its own)`)
@@ -100,6 +99,15 @@ function services(entries: readonly ServiceEntry[], source: string): Service[] {
     taken.set(service.id, position)
     return service
   })
+}
+
+function checked(entry: ServiceEntry, name: string, at: string): Service {
+  try {
+    return serviceOf(entry, { name })
+  } catch (error) {
+    if (!(error instanceof BadService)) throw error
+    throw new BadConfig(`${at}.${error.message}`)
+  }
 }
 
 function freeze<Value>(value: Value): Value {

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import { ServiceEntrySchema } from '../services/entry.ts'
 import { AttributesSchema, NameSchema } from '../wire/record.ts'
-import { ServiceEntrySchema } from './service.ts'
 
 /**
  * The one schema of all settings, in the form people write them in. From it come the checks, the flags with their
@@ -76,7 +76,12 @@ export const settings = {
     description: 'Traffic that all peers of a segment together may make, per second',
     expected: 'a rate from 1kbit to 1gbit such as 256kbit, 1mbit or 256000 (bits per second)',
   }),
-  'state-dir': Path('Directory of what lasts: key and incarnation', '$XDG_STATE_HOME/earshot'),
+  'state-dir': Path('Directory of what lasts: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
+  'services-dir': Type.Array(Type.String({ minLength: 1 }), {
+    description: 'Directories of service files, *.toml and *.service',
+    placeholder: '$XDG_CONFIG_HOME/earshot/services.d, /etc/earshot/services.d',
+    expected: 'paths of directories',
+  }),
   socket: Path('Unix socket of the control API', '$XDG_RUNTIME_DIR/earshot/control.sock'),
   http: Type.String({
     default: DEFAULTS.http,
@@ -107,7 +112,7 @@ export const tables = {
   }),
   services: Type.Array(ServiceEntrySchema, {
     maxItems: 256,
-    expected: 'tables [[services]] with name, type and port, at most 256',
+    expected: 'tables [[services]] with type and port, at most 256',
   }),
 }
 export type TableKey = keyof typeof tables
@@ -120,8 +125,8 @@ export function isTableKey(key: string): key is TableKey {
   return Object.hasOwn(tables, key)
 }
 
-/** A word that a schema carries beside JSON Schema's own, such as `expected`; undefined when it is absent or no text. */
-export function annotation(schema: TSchema, word: 'expected' | 'placeholder' | 'description'): string | undefined {
+/** A word that a schema carries beside JSON Schema's own, such as `placeholder`; undefined when it is absent or no text. */
+export function annotation(schema: TSchema, word: 'placeholder' | 'description'): string | undefined {
   const value: unknown = Reflect.get(schema, word)
   return typeof value === 'string' ? value : undefined
 }

@@ -34,7 +34,24 @@ export const ServiceSchema = Type.Object(
 )
 export type Service = Static<typeof ServiceSchema>
 export const ServiceRef = refer<Service>('Service')
-const Services = Type.Array(ServiceRef)
+const EveryService = Type.Array(ServiceRef)
+
+export const OwnServiceSchema = Type.Object(
+  {
+    ...ServiceSchema.properties,
+    source: Type.Enum(['api', 'file', 'config'], { description: 'Only there can it be changed or withdrawn' }),
+    file: Type.Optional(Type.String({ description: 'The file it comes from' })),
+    expiresAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'It is withdrawn then unless it is renewed; absent when it stays',
+      }),
+    ),
+  },
+  { $id: 'OwnService' },
+)
+export type OwnService = Static<typeof OwnServiceSchema>
+export const OwnServiceRef = refer<OwnService>('OwnService')
 
 const Attributes = anyKeys<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
 
@@ -54,7 +71,7 @@ export const PeerSchema = Type.Object(
     source: Type.Enum(['beacon']),
     hostname: Type.String(),
     addresses: Addresses,
-    services: Services,
+    services: EveryService,
     attributes: Attributes,
     version: Type.String({ description: "Version of the peer's software" }),
     incarnation: Type.Integer({ description: "Higher at every start of the peer's daemon" }),
@@ -98,6 +115,16 @@ const Offerer = Type.Object(
   { description: 'The peer that offers it' },
 )
 
+export const OfferSchema = Type.Object({ ...ServiceSchema.properties, peer: Offerer }, { $id: 'Offer' })
+export type Offer = Static<typeof OfferSchema>
+const OfferRef = refer<Offer>('Offer')
+
+export const ServicesSchema = Type.Object(
+  { epoch: Epoch, index: Index, services: Type.Array(OfferRef) },
+  { $id: 'Services' },
+)
+export type Services = Static<typeof ServicesSchema>
+
 export const ServiceEventSchema = Type.Object(
   {
     type: Type.Enum(['service-up', 'service-update', 'service-down']),
@@ -134,8 +161,11 @@ export const SelfSchema = Type.Object(
     incarnation: Type.Integer(),
     recordVersion: Type.Integer(),
     intervalMs: Type.Number(),
-    services: Services,
+    services: Type.Array(OwnServiceRef),
     attributes: Attributes,
+    badFiles: Type.Array(Type.Object({ file: Type.String(), error: Type.String() }), {
+      description: 'Service files that cannot be used, and why',
+    }),
     epoch: Epoch,
     index: Index,
     pid: Type.Integer(),
@@ -168,6 +198,18 @@ export const SelfSchema = Type.Object(
 )
 export type Self = Static<typeof SelfSchema>
 export const SelfRef = refer<Self>('Self')
+
+export const AttributesSchema = Type.Object({ attributes: Attributes }, { $id: 'Attributes' })
+export type AttributesAnswer = Static<typeof AttributesSchema>
+
+export const ProbeSchema = Type.Object(
+  {
+    peer: Type.Object({ id: Type.String(), name: Type.String() }),
+    rttMs: Type.Number({ description: 'Round-trip time' }),
+  },
+  { $id: 'Probe' },
+)
+export type Probe = Static<typeof ProbeSchema>
 
 export const ErrorSchema = Type.Object(
   {

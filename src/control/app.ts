@@ -9,24 +9,38 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Static, TSchema } from 'typebox'
+import { BadRequest, TokenNeeded } from '../errors.ts'
 import {
+  AttributesSchema,
   ErrorSchema,
   EventSchema,
   GapSchema,
   HealthSchema,
+  OfferSchema,
+  OwnServiceSchema,
   PeerSchema,
   PeersSchema,
+  ProbeSchema,
   SelfSchema,
   ServiceEventSchema,
   ServiceSchema,
+  ServicesSchema,
   SyncSchema,
 } from './api.ts'
+import type { BlockedQueries } from './blocked-queries.ts'
+import { hasBody, MOST_BODY_BYTES, readBodies } from './bodies.ts'
 import type { EventReaders } from './event-readers.ts'
 import { eventRoutes } from './event-routes.ts'
 import { answerFailure, refuseUnknownRoute } from './failures.ts'
 import { refuseForeign } from './guard.ts'
+import { Lists } from './lists.ts'
+import { networkRoutes } from './network-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
+import { selfRoutes } from './self-routes.ts'
+import { serviceRoutes } from './service-routes.ts'
 import type { Station } from './station.ts'
+import { bearsToken, tokenPath } from './token.ts'
+import { checkQuery } from './url.ts'
 import type { Listening } from './views.ts'
 
 /** Gives handlers the types of their TypeBox schemas. */
@@ -41,14 +55,15 @@ export type App = FastifyInstance<Server, Request, ServerResponse, Logger, TypeB
 export interface AppContext {
   station: Station
   readers: EventReaders
+  queries: BlockedQueries
   listening: Listening
   log: Logger
   /** Whether a connection came through the Unix socket, whose mode has already decided who may ask. */
   cameThroughSocket(connection: Socket): boolean
 }
 
-/** No call has a body worth mentioning yet. */
-const MOST_BODY_BYTES = 16 * 1024
+/** What changes nothing (RFC 9110, section 9.2.1). */
+const SAFE_METHODS = ['GET', 'HEAD']
 /** In characters, still percent-encoded: a name has 63 at most, up to four bytes each. */
 const MOST_REFERENCE_CHARACTERS = 1024
 
@@ -63,9 +78,21 @@ export async function buildApp(context: AppContext): Promise<App> {
     frameworkErrors: answerFailure,
   }).withTypeProvider<TypeBoxProvider>()
 
-  app.addHook('onRequest', async ({ raw }) => {
-    if (!context.cameThroughSocket(raw.socket)) refuseForeign(raw.headers)
+  app.addHook('onRequest', async (request) => {
+    const { raw, method, headers } = request
+    if (!context.cameThroughSocket(raw.socket)) {
+      refuseForeign(headers)
+      const { station, listening } = context
+      if (!SAFE_METHODS.includes(method) && !bearsToken(headers.authorization, station.token)) {
+        throw new TokenNeeded(tokenPath(listening.socket), listening.socket)
+      }
+    }
+    if (hasBody(headers) && !request.is404 && !request.routeOptions.schema?.body) {
+      throw new BadRequest(`${method} ${request.routeOptions.url} takes no body`)
+    }
+    checkQuery(raw.url ?? '')
   })
+  readBodies(app)
   app.setErrorHandler(answerFailure)
   app.setNotFoundHandler(refuseUnknownRoute)
   // The views build exactly what the schemas say, and V8 writes a list of peers four times as fast as a serialiser made of them.
@@ -83,7 +110,11 @@ export async function buildApp(context: AppContext): Promise<App> {
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, position) => String($id ?? position) },
   })
   await app.register(async (scope: App) => {
-    peerRoutes(scope, context)
+    const lists = new Lists(context)
+    peerRoutes(scope, context, lists)
+    serviceRoutes(scope, context, lists)
+    selfRoutes(scope, context)
+    networkRoutes(scope, context)
     eventRoutes(scope, context)
     scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   })
@@ -93,6 +124,11 @@ export async function buildApp(context: AppContext): Promise<App> {
 
 const SHARED_SCHEMAS = [
   ServiceSchema,
+  OwnServiceSchema,
+  OfferSchema,
+  ServicesSchema,
+  AttributesSchema,
+  ProbeSchema,
   PeerSchema,
   PeersSchema,
   EventSchema,

@@ -4,11 +4,14 @@ import type { Server as NetServer, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { HttpInUse, HttpUnusable } from '../errors.ts'
 import { buildApp } from './app.ts'
+import { BlockedQueries, QUERIES, type QueriesOptions } from './blocked-queries.ts'
 import { EventReaders, READERS, type ReadersOptions } from './event-readers.ts'
 import { rawFailure } from './failures.ts'
 import { checkLoopback, type HttpAddress, writeHttpAddress } from './http-address.ts'
+import { boundPipelines } from './pipelines.ts'
 import { listenOnSocket, prepareSocket } from './socket-file.ts'
 import type { Station } from './station.ts'
+import { removeToken, tokenPath, writeToken } from './token.ts'
 import type { Listening } from './views.ts'
 
 export interface ControlOptions {
@@ -19,6 +22,10 @@ export interface ControlOptions {
   log: Logger
   /** What differs from `READERS`. */
   readers?: Partial<ReadersOptions>
+  /** What differs from `QUERIES`. */
+  queries?: Partial<QueriesOptions>
+  /** What differs from `SERVER_LIMITS`. */
+  limits?: Partial<typeof SERVER_LIMITS>
 }
 
 /** Against clients that connect and then dawdle: ms, bytes, connections. */
@@ -30,6 +37,8 @@ const SERVER_LIMITS = {
   maxHeaderSize: 16 * 1024,
 }
 const MOST_OTHER_CONNECTIONS = 256
+/** Connections that may come at once: as many as there may be of each kind, so that none has to come again. */
+const BACKLOG = 4096
 /** How long an answer under way may take to get out when the daemon stops, ms. */
 const FAREWELL_MS = 200
 
@@ -37,7 +46,8 @@ const FAREWELL_MS = 200
 export class Control {
   readonly #options: ControlOptions
   readonly #readers: EventReaders
-  readonly #readersOptions: ReadersOptions
+  readonly #queries: BlockedQueries
+  readonly #mostConnections: number
   readonly #station: Station
   readonly #servers: Server[] = []
   readonly #listening: Listening
@@ -49,8 +59,11 @@ export class Control {
     if (options.http) checkLoopback(options.http)
     this.#station = station
     this.#options = options
-    this.#readersOptions = { ...READERS, ...options.readers }
-    this.#readers = new EventReaders(station, this.#readersOptions)
+    const readers = { ...READERS, ...options.readers }
+    const queries = { ...QUERIES, ...options.queries }
+    this.#mostConnections = readers.most + queries.most + MOST_OTHER_CONNECTIONS
+    this.#readers = new EventReaders(station, readers)
+    this.#queries = new BlockedQueries(station, queries)
     this.#listening = { socket: options.socket, http: undefined }
   }
 
@@ -70,6 +83,7 @@ export class Control {
       const app = await buildApp({
         station: this.#station,
         readers: this.#readers,
+        queries: this.#queries,
         listening: this.#listening,
         log,
         cameThroughSocket: (connection) => this.#throughSocket.has(connection),
@@ -82,7 +96,8 @@ export class Control {
       }
       const server = this.#createServer(app.routing)
       server.prependListener('connection', (connection) => this.#throughSocket.add(connection))
-      await listenOnSocket(server, socket)
+      await listenOnSocket(server, socket, BACKLOG)
+      if (http) await writeToken(tokenPath(socket), this.#station.token)
       for (const each of this.#servers) {
         // For want of file descriptors, say: those connected are served on, and later there may be some again.
         each.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
@@ -93,17 +108,20 @@ export class Control {
     }
   }
 
-  /** Takes no more connections, writes the last changes to the readers of events, and ends them all. */
+  /** Takes no more connections, writes the last changes to the readers of events, answers who waits, and ends them all. */
   async close(): Promise<void> {
     const closed = this.#servers.splice(0).map(closeServer)
     this.#readers.close()
+    this.#queries.close()
     await Promise.all(closed)
+    if (closed.length > 0) await removeToken(tokenPath(this.#options.socket), this.#station.token)
     await this.#closeApp()
   }
 
   #createServer(handler: Parameters<typeof createServer>[1]): Server {
-    const server = createServer(SERVER_LIMITS, handler)
-    server.maxConnections = this.#readersOptions.most + MOST_OTHER_CONNECTIONS
+    const server = createServer({ ...SERVER_LIMITS, ...this.#options.limits }, handler)
+    server.maxConnections = this.#mostConnections
+    boundPipelines(server)
     server.on('clientError', refuseNonsense)
     this.#servers.push(server)
     return server
@@ -112,7 +130,7 @@ export class Control {
 
 async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress): Promise<void> {
   try {
-    server.listen({ host, port, exclusive: true })
+    server.listen({ host, port, exclusive: true, backlog: BACKLOG })
     await once(server, 'listening')
   } catch (error) {
     const address = writeHttpAddress({ host, port })
@@ -145,6 +163,8 @@ function refuseNonsense(error: NodeJS.ErrnoException, connection: Socket): void 
       ? ([408, 'the request did not come in time'] as const)
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? ([431, `the request's head is over ${SERVER_LIMITS.maxHeaderSize} bytes`] as const)
-        : ([400, 'this is not HTTP/1.1'] as const)
+        : error.code === 'HPE_INVALID_URL'
+          ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
+          : ([400, 'this is not HTTP/1.1'] as const)
   connection.end(rawFailure(statusCode, message))
 }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { TooManyReaders } from '../errors.ts'
 import { EventReader, type ReaderOptions } from './event-reader.ts'
 import { EventText } from './event-text.ts'
+import { gathered } from './gathered.ts'
 import type { Station } from './station.ts'
 
 export interface ReadersOptions {
@@ -26,13 +27,16 @@ export class EventReaders {
   readonly #stopListening: () => void
   readonly #clock: NodeJS.Timeout
   #onLoopback = 0
-  #woken = false
 
   constructor(station: Station, options: ReadersOptions) {
     this.#station = station
     this.#options = options
     this.#text = new EventText(station)
-    this.#stopListening = station.onChange(() => this.#wake())
+    this.#stopListening = station.onChange(
+      gathered(() => {
+        for (const reader of this.#readers) reader.advance()
+      }),
+    )
     this.#clock = setInterval(() => {
       for (const reader of this.#readers) reader.keepAlive(options.cutOffMs)
     }, options.keepAliveMs).unref()
@@ -64,15 +68,5 @@ export class EventReaders {
     this.#stopListening()
     clearInterval(this.#clock)
     for (const reader of this.#readers) reader.end()
-  }
-
-  // Changes that happen in one go, as when one datagram brings several, are written in one go: still before any further I/O.
-  #wake(): void {
-    if (this.#woken) return
-    this.#woken = true
-    queueMicrotask(() => {
-      this.#woken = false
-      for (const reader of this.#readers) reader.advance()
-    })
   }
 }

@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
-import { BadRequest } from '../errors.ts'
 import { ErrorRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import type { Beginning } from './event-reader.ts'
 import { eventsTest } from './filter.ts'
 import { NameParameter, ServiceParameter } from './peer-routes.ts'
+import { type Position, readPosition, readSince } from './position.ts'
 import type { Station } from './station.ts'
 
 const EventsQuery = Type.Object(
@@ -49,7 +49,8 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
         summary: 'Changes as they happen, as Server-Sent Events',
         description:
           'The event name is the data’s `type`. `peer-up`, `peer-update`, `peer-suspect`, `peer-failed` and `peer-left` ' +
-          '(schema Event) carry an id, EPOCH-INDEX, to resume from. `peer` (Event) tells a part of the present state. ' +
+          '(schema Event) carry an id, EPOCH-INDEX, to resume from, and so do `service-up`, `service-update` and ' +
+          '`service-down` (ServiceEvent), which follow the change of a peer that they come from. `peer` (Event) tells a part of the present state. ' +
           '`sync` (Sync) says that the reader now knows everything up to its index: it comes once at the beginning, ' +
           'after the present state or the missed changes if there are any. `gap` (Gap) says that changes were missed; ' +
           'the present state and a `sync` follow.',
@@ -81,21 +82,12 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
 function begin(query: { since?: string; state?: string }, lastId: string | undefined, station: Station): Beginning {
   if (lastId) {
     // Whatever a browser sends was given by some daemon: what this one does not know is a gap.
-    return readPosition(lastId, station) ?? 'gap'
+    return positionOrGap(readPosition(lastId, station))
   }
-  if (query.since !== undefined) {
-    const position = readPosition(query.since, station)
-    if (!position) throw new BadRequest(`querystring/since must be an index or an event id, not '${query.since}'`)
-    return position
-  }
+  if (query.since !== undefined) return positionOrGap(readSince(query.since, station))
   return query.state === '1' || query.state === 'true' ? 'state' : 'now'
 }
 
-/** Reads `INDEX` or `EPOCH-INDEX`; undefined when it is neither. */
-function readPosition(text: string, { epoch, reader }: Station): Beginning | undefined {
-  const [, writtenEpoch = epoch, digits] = /^(?:(.+)-)?(\d{1,15})$/.exec(text) ?? []
-  if (digits === undefined) return undefined
-  const index = Number(digits)
-  // A higher index was counted in another epoch.
-  return writtenEpoch === epoch && index <= reader.index ? { after: index } : 'gap'
+function positionOrGap(position: Position | undefined): Beginning {
+  return position === undefined || position === 'elsewhere' ? 'gap' : position
 }

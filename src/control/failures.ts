@@ -1,17 +1,35 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
-import { BadRequest, NoSuchRoute } from '../errors.ts'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { BadRequest, BodyTooLarge, NoSuchRoute, WrongContentType } from '../errors.ts'
 import type { ApiError } from './api.ts'
+import { hasBody, MOST_BODY_BYTES } from './bodies.ts'
+import { explain } from './explain.ts'
 
 const BAD_REQUEST = new BadRequest('').code
+const JSON_TYPE = 'application/json; charset=utf-8'
+/** RFC 6750, section 3. */
+const CHALLENGE = ['www-authenticate', 'Bearer realm="earshot"'] as const
+
+/** How long what is still coming of a refused request is read, ms: to hang up at once would take the answer back. */
+const LINGER_MS = 1000
 
 /** Makes every failure an `Error` of the API: a refusal says what to do, an accident of ours is logged and not shown. */
 export function answerFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const failure = apiError(error)
+  const failure = apiError(error, request)
   if (error.statusCode === undefined && !error.validation) {
     request.log.error({ err: error, url: request.url }, 'a request failed')
   }
-  reply.code(failure.statusCode).header('content-type', 'application/json; charset=utf-8').send(failure)
+  const connection = reply.raw.socket
+  if (connection && !request.raw.complete && hasBody(request.headers)) {
+    reply.hijack()
+    request.raw.resume()
+    connection.end(rawAnswer(failure))
+    const impatience = setTimeout(() => connection.destroy(), LINGER_MS)
+    connection.once('close', () => clearTimeout(impatience))
+    return
+  }
+  if (failure.statusCode === 401) reply.header(...CHALLENGE)
+  reply.code(failure.statusCode).header('content-type', JSON_TYPE).send(failure)
 }
 
 /** @throws NoSuchRoute */
@@ -21,17 +39,33 @@ export function refuseUnknownRoute({ method, url }: FastifyRequest): never {
 
 /** The head and body of an answer to what is not even HTTP. */
 export function rawFailure(statusCode: number, message: string): string {
-  const body = JSON.stringify(describe(statusCode, BAD_REQUEST, message))
-  const head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\nContent-Type: application/json; charset=utf-8`
-  return `${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  return rawAnswer(describe(statusCode, BAD_REQUEST, message))
 }
 
-function apiError(error: FastifyError): ApiError {
+function rawAnswer(failure: ApiError): string {
+  const body = JSON.stringify(failure)
+  const head = [
+    `HTTP/1.1 ${failure.statusCode} ${failure.error}`,
+    `Content-Type: ${JSON_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    ...(failure.statusCode === 401 ? [CHALLENGE.join(': ')] : []),
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
+
+function apiError(error: FastifyError, { headers }: FastifyRequest): ApiError {
   if (error.validation) {
-    const where = error.validationContext ?? 'request'
-    const message = error.validation.map((failed) => sentence(where, failed)).join('; ')
-    return describe(400, BAD_REQUEST, message)
+    return describe(400, BAD_REQUEST, explain(error.validationContext ?? 'request', error.validation))
   }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return apiErrorOf(new BodyTooLarge(MOST_BODY_BYTES))
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return apiErrorOf(new WrongContentType(headers['content-type'] ?? ''))
+  }
+  return apiErrorOf(error)
+}
+
+function apiErrorOf(error: FastifyError): ApiError {
   if (error.statusCode === undefined) {
     return describe(500, 'EARSHOT_INTERNAL', "this is a fault of earshotd: its log says more ('a request failed')")
   }
@@ -42,13 +76,4 @@ function apiError(error: FastifyError): ApiError {
 
 function describe(statusCode: number, code: string, message: string): ApiError {
   return { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
-}
-
-/** What Ajv found, as a sentence that names the field. */
-function sentence(where: string, { keyword, instancePath, params, message }: FastifySchemaValidationError): string {
-  const field = `${where}${instancePath}`
-  const { additionalProperty, allowedValues } = params
-  if (keyword === 'additionalProperties') return `${field} has no parameter '${additionalProperty}'`
-  if (Array.isArray(allowedValues)) return `${field} must be one of ${allowedValues.join(', ')}`
-  return `${field} ${message ?? 'is not valid'}`
 }

@@ -2,7 +2,8 @@ import { BadRequest } from '../errors.ts'
 import type { PeerView } from '../presence/types.ts'
 import { PEER_STATES } from './api.ts'
 
-export type PeerTest = (peer: PeerView) => boolean
+/** Looks only at what the registry's view of a peer and the API's have in common. */
+export type PeerTest = (peer: Pick<PeerView, 'name' | 'state' | 'services' | 'attributes'>) => boolean
 
 /** What a query asks for; parameters are joined by «and», the values of one parameter by «or». */
 export interface PeerQuery {
@@ -21,7 +22,7 @@ const ATTRIBUTE_PREFIX = 'attr.'
  * @throws BadRequest
  */
 export function peersTest(query: PeerQuery): PeerTest {
-  const tests = [stateTest(query.state), ...attributeTests(query), eventsTest(query) ?? (() => true)]
+  const tests = [eventsTest(query) ?? [], ...attributeTests(query), stateTest(query.state)].flat()
   return (peer) => tests.every((passes) => passes(peer))
 }
 
@@ -30,7 +31,7 @@ export function peersTest(query: PeerQuery): PeerTest {
  * @throws BadRequest
  */
 export function eventsTest({ service, name }: Omit<PeerQuery, 'state'>): PeerTest | undefined {
-  const types = service?.flatMap(serviceTypes)
+  const types = service?.flatMap((text) => serviceTypes(text, 'service'))
   if (!types && !name) return undefined
   return (peer) =>
     (!types || peer.services.some(({ type }) => types.includes(type.toLowerCase()))) &&
@@ -38,11 +39,15 @@ export function eventsTest({ service, name }: Omit<PeerQuery, 'state'>): PeerTes
 }
 
 /** Whether a peer belongs to the present: neither failed nor left. */
-export function isPresent({ state }: PeerView): boolean {
+export function isPresent({ state }: Pick<PeerView, 'state'>): boolean {
   return state === 'alive' || state === 'suspect'
 }
 
-function stateTest(asked: readonly string[] | undefined): PeerTest {
+/**
+ * The test for states: alive or suspect unless asked otherwise.
+ * @throws BadRequest
+ */
+export function stateTest(asked: readonly string[] | undefined): (peer: Pick<PeerView, 'state'>) => boolean {
   const wanted = new Set<string>(asked?.flatMap((value) => value.split(',')) ?? STATES_UNLESS_ASKED)
   for (const state of wanted) {
     if (state === EVERY_STATE || PEER_STATES.some((known) => known === state)) continue
@@ -51,12 +56,16 @@ function stateTest(asked: readonly string[] | undefined): PeerTest {
   return wanted.has(EVERY_STATE) ? () => true : ({ state }) => wanted.has(state)
 }
 
-/** The DNS-SD types that a person means: `http` is `_http._tcp` or `_http._udp`; `http/udp` and `_http._udp` are one. */
-function serviceTypes(text: string): string[] {
+/**
+ * The DNS-SD types that a person means, in lower case: `http` is `_http._tcp` or `_http._udp`; `http/udp` and
+ * `_http._udp` are one. `parameter` is where it was said.
+ * @throws BadRequest
+ */
+export function serviceTypes(text: string, parameter: string): string[] {
   const [, name, protocol] = /^_?([a-z0-9-]{1,63})(?:(?:\/|\._)(tcp|udp))?$/.exec(text.toLowerCase()) ?? []
   if (name === undefined) {
     throw new BadRequest(
-      `querystring/service must be a service type such as http, http/tcp or _http._tcp, not '${text}'`,
+      `querystring/${parameter} must be a service type such as http, http/tcp or _http._tcp, not '${text}'`,
     )
   }
   return protocol ? [`_${name}._${protocol}`] : [`_${name}._tcp`, `_${name}._udp`]

@@ -30,17 +30,17 @@ export async function prepareSocket(path: string): Promise<void> {
 
 /**
  * Listens on a socket file of mode 0660, after `prepareSocket`; a file left behind by a daemon that has died is replaced.
- * The file goes when the server closes.
+ * The file goes when the server closes. As many as `backlog` may connect at once.
  * @throws SocketUnusable, AlreadyRunning
  */
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
+export async function listenOnSocket(server: Server, path: string, backlog: number): Promise<void> {
   await because(path, async () => {
     if (await isAnswered(path)) throw new AlreadyRunning(path)
     await unlink(path).catch(ignoreAbsent)
     // The mode must be right from the first moment, and `listen` binds before it returns.
     const mask = process.umask(0o117)
     try {
-      server.listen(path)
+      server.listen({ path, backlog })
     } finally {
       process.umask(mask)
     }

@@ -1,8 +1,17 @@
 import type { PeerView, PresenceReader } from '../presence/types.ts'
+import type { Catalogue } from '../services/catalogue.ts'
+import type { PeerId } from '../wire/index.ts'
 
-/** What the daemon lends to the control side: the registry to read, and the clock to read it by. */
+/** What the daemon lends to the control side: the registry to read, what to change, and the clock to read it by. */
 export interface Station {
   readonly reader: PresenceReader
+  /** What this peer offers and says of itself. */
+  readonly catalogue: Pick<
+    Catalogue,
+    'put' | 'remove' | 'saved' | 'list' | 'badFiles' | 'attributes' | 'patchAttributes'
+  >
+  /** New at every start of the daemon: who bears it may change something over loopback. Letters, digits, `-` and `_`. */
+  readonly token: string
   /** New at every start of the daemon: `index` counts within it. Letters and digits. */
   readonly epoch: string
   /** Monotonic ms. */
@@ -12,6 +21,10 @@ export interface Station {
   /** Calls `listener` after the registry has changed, once or oftener; returns what ends that. */
   onChange(listener: () => void): () => void
   describe(): DaemonFacts
+  /** Round-trip time to a peer, ms; undefined when it does not answer within `timeout` ms. */
+  probe(id: PeerId, timeout: number): Promise<number | undefined>
+  /** Asks everyone for their records. */
+  query(): void
 }
 
 /** What presence does not know of its own daemon. */

@@ -1,5 +1,6 @@
 import type { Change, PeerView, SelfView } from '../presence/types.ts'
-import type { Event, Peer, Self, Service, ServiceEvent } from './api.ts'
+import type { OwnService as OwnServiceView } from '../services/types.ts'
+import type { Event, Offer, OwnService, Peer, Self, Service, ServiceEvent } from './api.ts'
 import { isoTime } from './iso-time.ts'
 import type { Station } from './station.ts'
 
@@ -14,11 +15,7 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
     state: view.state,
     source: view.source,
     hostname: view.hostname,
-    addresses: view.addresses.map(({ address, family, interface: through }) => ({
-      address: withZone(address, through),
-      family,
-      interface: through,
-    })),
+    addresses: addressesJson(view),
     services: view.services.map(serviceJson),
     attributes: view.attributes,
     version: view.version,
@@ -43,15 +40,20 @@ export function changeJson(change: Change, wallClock: Station['wallClock']): Eve
   const at = isoTime(wallClock(change.at))
   const peer = peerJson(change.peer, wallClock)
   if (!('service' in change)) return { type: change.type, index, at, peer }
-  const { id, name, state, hostname, addresses } = peer
-  return { type: change.type, index, at, service: change.service, peer: { id, name, state, hostname, addresses } }
+  return { type: change.type, index, at, service: change.service, peer: offererJson(change.peer) }
+}
+
+/** A service together with the peer that offers it. */
+export function offerJson(service: PeerView['services'][number], peer: PeerView): Offer {
+  return { ...serviceJson(service), peer: offererJson(peer) }
 }
 
 /**
- * This daemon's own peer, seen as the others are: alive, since it answers.
- * It is heard on the paths on which it hears itself.
+ * This daemon's own peer, seen as the others are: alive, since it answers. It is heard on the paths on which it hears
+ * itself, and offers what it has been told to, whether or not that has gone out already.
  */
-export function ownPeer(self: SelfView, station: Station): PeerView {
+export function ownPeer(station: Station): PeerView {
+  const self = station.reader.self()
   const startedAt = station.describe().startedAt
   return {
     id: self.id,
@@ -62,8 +64,8 @@ export function ownPeer(self: SelfView, station: Station): PeerView {
     addresses: self.interfaces.flatMap(({ name, addresses }) =>
       addresses.map(({ address, family }) => ({ address, family, interface: name })),
     ),
-    services: self.services,
-    attributes: self.attributes,
+    services: station.catalogue.list(),
+    attributes: station.catalogue.attributes,
     version: self.version,
     incarnation: self.incarnation,
     recordVersion: self.recordVersion,
@@ -78,6 +80,17 @@ export function ownPeer(self: SelfView, station: Station): PeerView {
     rtt: undefined,
     flapping: false,
     history: [{ at: startedAt, state: 'alive' }],
+  }
+}
+
+/** A service of this peer, and where it comes from. */
+export function ownServiceJson(service: OwnServiceView, wallClock: Station['wallClock']): OwnService {
+  const { source, file, expiresAt } = service
+  return {
+    ...serviceJson(service),
+    source,
+    ...(file !== undefined && { file }),
+    ...(expiresAt !== undefined && { expiresAt: isoTime(wallClock(expiresAt)) }),
   }
 }
 
@@ -101,8 +114,9 @@ export function selfJson(station: Station, listening: Listening): Self {
     incarnation: view.incarnation,
     recordVersion: view.recordVersion,
     intervalMs: view.interval,
-    services: view.services.map(serviceJson),
-    attributes: view.attributes,
+    services: station.catalogue.list().map((service) => ownServiceJson(service, station.wallClock.bind(station))),
+    attributes: station.catalogue.attributes,
+    badFiles: station.catalogue.badFiles.map(({ file, error }) => ({ file, error })),
     epoch: station.epoch,
     index: station.reader.index,
     pid: process.pid,
@@ -162,6 +176,18 @@ function interfacesJson(
 /** Member by member: a record from the network may hold members that this version does not know. */
 function serviceJson({ id, name, type, port, txt, subtypes }: PeerView['services'][number]): Service {
   return { id, name, type, port, txt, subtypes }
+}
+
+function offererJson(view: PeerView): Offer['peer'] {
+  return { id: view.id, name: view.name, state: view.state, hostname: view.hostname, addresses: addressesJson(view) }
+}
+
+function addressesJson({ addresses }: PeerView): Peer['addresses'] {
+  return addresses.map(({ address, family, interface: through }) => ({
+    address: withZone(address, through),
+    family,
+    interface: through,
+  }))
 }
 
 /** A link-local IPv6 address (RFC 4291, section 2.5.6) means nothing without the interface it is on. */

@@ -1,4 +1,4 @@
-import type { Service } from '../wire/index.ts'
+import type { Attributes, Service } from '../wire/index.ts'
 
 /** Who registered a service; only the same may change or withdraw it. */
 export type ServiceSource = 'api' | 'file' | 'config'
@@ -17,3 +17,21 @@ export interface BadFile {
   file: string
   error: string
 }
+
+/** A service file as it was last read: what is in it, or why that cannot be said. */
+export type ServiceFile = { file: string } & ({ services: readonly Service[] } | { error: string })
+
+/** What a record tells of a peer's services and attributes. */
+export interface Content {
+  services: Service[]
+  attributes: Attributes
+}
+
+/** What the log should say, once. */
+export type CatalogueNotice =
+  | { type: 'bad-file'; file: string; error: string }
+  | { type: 'good-file'; file: string }
+  | { type: 'expired'; id: string }
+  | { type: 'left-out'; what: string; reason: string }
+  | { type: 'not-saved'; error: string }
+  | { type: 'saved-again' }

@@ -55,6 +55,7 @@ test('has defaults for everything', () => {
     interval: 1000,
     budget: 256_000,
     stateDir: join(directory, 'home/.local/state/earshot'),
+    servicesDir: [join(directory, 'home/.config/earshot/services.d'), '/etc/earshot/services.d'],
     socket: join(directory, 'earshot-1000/control.sock'),
     http: { host: '127.0.0.1', port: 15_353 },
     logLevel: 'info',
@@ -87,6 +88,15 @@ test('the log is for people on a terminal, unless it is told otherwise', () => {
   expect(load({ facts: { terminal: true } }).logFormat).toBe('pretty')
   expect(load({ facts: { terminal: true }, flags: { 'log-format': 'json' } }).logFormat).toBe('json')
   expect(load({ flags: { 'log-format': 'pretty' } }).logFormat).toBe('pretty')
+})
+
+test('directories of service files can be others, and none', () => {
+  expect(load({ facts: { uid: 0 } }).servicesDir).toEqual(['/etc/earshot/services.d'])
+  expect(
+    load({ facts: { home: undefined }, env: { XDG_STATE_HOME: '/s', XDG_CONFIG_HOME: '/x' } }).servicesDir,
+  ).toEqual(['/x/earshot/services.d', '/etc/earshot/services.d'])
+  expect(load({ toml: 'services-dir = []' }).servicesDir).toEqual([])
+  expect(load({ toml: '', env: { EARSHOT_SERVICES_DIR: '/a,/b' } }).servicesDir).toEqual(['/a', '/b'])
 })
 
 test('http can be off', () => {
@@ -253,6 +263,18 @@ test.each<[Sources, string]>([
   [
     { toml: '[[services]]\nname = "x"\ntype = "_x._udp"\nprotocol = "tcp"\nport = 1' },
     `FILE: services[0].protocol: expected the protocol of type '_x._udp', found "tcp"`,
+  ],
+  [
+    { toml: `[[services]]\nname = "x"\ntype = "http"\nport = 1\ntxt = { a = "${'x'.repeat(254)}" }` },
+    'FILE: services[0].txt.a: key and value have 256 bytes with the = between them, and 255 is the most (RFC 6763, section 6.1)',
+  ],
+  [
+    { toml: '[[services]]\nname = "x"\ntype = "http"\nport = 1\ntxt = { "a=b" = 1 }' },
+    'FILE: services[0].txt: expected keys of 1 to 64 printable ASCII characters, no spaces and no =, found "a=b"',
+  ],
+  [
+    { toml: '[attributes]\na = inf' },
+    'FILE: attributes: expected a table of texts (at most 1024 characters), numbers or booleans with ASCII keys, found {"a":null}',
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "a"\nport = 1\n[[services]]\nname = "X"\ntype = "b"\nport = 1' },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isGroup4, isGroup6 } from '../../src/config/group.ts'
-import { formatDuration, nearest, parseDuration, parseRate, serviceOf } from '../../src/config/index.ts'
+import { formatDuration, nearest, parseDuration, parseRate } from '../../src/config/index.ts'
 
 describe('durations', () => {
   test('read back as they were written', () => {
@@ -58,31 +58,5 @@ describe('the nearest name', () => {
     ['x', undefined],
   ])('of %s', (word, expected) => {
     expect(nearest(word, names)).toBe(expected)
-  })
-})
-
-describe('a service as people write it', () => {
-  test('gets its full type and an id', () => {
-    expect(serviceOf({ name: 'Mein Café  ☕', type: 'http', port: 80, txt: { v: 1, tls: false } })).toEqual({
-      id: 'mein-cafe',
-      name: 'Mein Café  ☕',
-      type: '_http._tcp',
-      port: 80,
-      txt: { v: '1', tls: 'false' },
-      subtypes: [],
-    })
-    expect(serviceOf({ name: '台所', type: 'osc', protocol: 'udp', port: 9 })).toMatchObject({
-      id: 'osc-udp',
-      type: '_osc._udp',
-    })
-    expect(serviceOf({ name: 'x', type: '_osc._udp', protocol: 'tcp', port: 9 })).toBeUndefined()
-  })
-
-  test('any name gives an id that the record allows', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (name) => {
-        expect(serviceOf({ name, type: 'http', port: 1 })?.id).toMatch(/^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/)
-      }),
-    )
   })
 })

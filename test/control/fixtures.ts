@@ -3,11 +3,13 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../src/client/event-stream.ts'
 import { Control, type ControlOptions, type DaemonFacts, type Station } from '../../src/control/index.ts'
 import type { Change, PeerChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
+import { Catalogue } from '../../src/services/catalogue.ts'
 import type { PeerId } from '../../src/wire/id.ts'
+import type { Attributes, Service } from '../../src/wire/index.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** Wall-clock time of monotonic 0. */
@@ -60,10 +62,26 @@ const STATE_OF: Record<PeerChangeType, PeerState | undefined> = {
   'peer-left': 'left',
 }
 
+/** For the tests that are about other things. */
+const NOTHING_TO_OFFER: Station['catalogue'] = {
+  list: () => [],
+  badFiles: [],
+  attributes: { role: 'test' },
+  put: () => expect.unreachable(),
+  remove: () => expect.unreachable(),
+  saved: () => expect.unreachable(),
+  patchAttributes: () => expect.unreachable(),
+}
+
 /** Peers without a network: the test says what happens, and the control side reads it as it reads the real registry. */
 export class Neighbourhood implements Station, PresenceReader {
   readonly epoch = 'e1'
+  readonly token = 'the-token-of-this-run'
   readonly reader = this
+  catalogue: Station['catalogue'] = NOTHING_TO_OFFER
+  /** Round-trip times, ms, by id: who is not here does not answer. */
+  readonly roundTrips = new Map<string, number>()
+  queries = 0
   index = 0
   time = 62_000
   facts: DaemonFacts = { startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] }
@@ -122,6 +140,13 @@ export class Neighbourhood implements Station, PresenceReader {
   describe() {
     return this.facts
   }
+  async probe(id: PeerId, timeout: number) {
+    const rtt = this.roundTrips.get(id)
+    return rtt !== undefined && rtt <= timeout ? rtt : undefined
+  }
+  query() {
+    this.queries++
+  }
   peers() {
     return [...this.#peers.values()]
   }
@@ -139,6 +164,31 @@ export class Neighbourhood implements Station, PresenceReader {
     const first = (this.#journal[0]?.index ?? this.index + 1) - 1
     return index < first ? undefined : this.#journal.slice(index - first)
   }
+}
+
+/** Lets a neighbourhood offer services, by the catalogue that the daemon has. */
+export async function openCatalogue(
+  neighbourhood: Neighbourhood,
+  config: { services?: Service[]; attributes?: Attributes; servicesDir?: string[] } = {},
+): Promise<Catalogue> {
+  const { name, hostname } = neighbourhood.ownView
+  const catalogue = await Catalogue.open({
+    name,
+    hostname,
+    stateDir: await temporaryDirectory(),
+    servicesDir: [],
+    services: [],
+    attributes: {},
+    ...config,
+    now: () => neighbourhood.now(),
+    describe: (content) => {
+      if (JSON.stringify(content).length > 16 * 1024) throw new RangeError('the record has too many bytes')
+    },
+    notify: () => {},
+  })
+  onTestFinished(() => catalogue.close())
+  neighbourhood.catalogue = catalogue
+  return catalogue
 }
 
 /** A directory that goes when the test ends. */
@@ -180,7 +230,7 @@ export interface Answer {
   body: unknown
 }
 
-type Way = { socket: string } | { port: number }
+export type Way = { socket: string } | { port: number }
 
 /** Asks as a program would; `Host` and others can be forged by `headers`. */
 export async function ask(
@@ -188,6 +238,7 @@ export async function ask(
   path: string,
   headers: Record<string, string> = {},
   method = 'GET',
+  body?: string | Uint8Array,
 ): Promise<Answer> {
   const target = 'socket' in way ? { socketPath: way.socket } : { host: '127.0.0.1', port: way.port }
   return await new Promise((resolve, reject) => {
@@ -198,8 +249,13 @@ export async function ask(
       resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: isJson ? JSON.parse(text) : text })
     })
     asked.once('error', reject)
-    asked.end()
+    asked.end(body)
   })
+}
+
+/** Asks with a body in JSON. */
+export async function tell(way: Way, method: string, path: string, body: unknown, headers = {}): Promise<Answer> {
+  return await ask(way, path, { 'content-type': 'application/json', ...headers }, method, JSON.stringify(body))
 }
 
 /** Reads a stream of events; `until` resolves with all that came when one of the type has come. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Peers } from '../../src/control/api.ts'
 import type { Service } from '../../src/wire/index.ts'
 import { ask, BEGINNING, idOf, Neighbourhood, startControl } from './fixtures.ts'
@@ -109,18 +109,45 @@ describe('GET /v1/peers', () => {
     })
   })
 
-  test('holds only so many lists for those who do not take them', async () => {
+  test('holds only so much for those who do not take it', async () => {
     const neighbourhood = new Neighbourhood()
-    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number)
+    const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
+    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number, { attributes })
     const { socket, port } = await startControl(neighbourhood)
-    const deaf = Array.from({ length: 32 }, () => connect(socket))
-    for (const connection of deaf) connection.write('GET /v1/peers HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    await Promise.all(deaf.map((connection) => once(connection, 'readable')))
+    const deaf: Socket[] = []
+    const ignore = async () => {
+      const connection = connect(socket)
+      deaf.push(connection)
+      connection.write('GET /v1/peers HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(connection, 'readable')
+    }
+    for (let times = 0; times < 8; times++) await ignore()
+    expect((await ask({ socket }, '/v1/peers?name=peer-1')).status).toBe(200)
+    await ignore()
     expect(await ask({ socket }, '/v1/peers')).toMatchObject({ status: 503, body: { code: 'EARSHOT_TOO_BUSY' } })
     expect((await ask({ socket }, '/v1/self')).status).toBe(200)
-    expect((await ask({ port }, '/v1/peers')).status).toBe(200)
+    expect((await ask({ port }, '/v1/peers?name=peer-1')).status).toBe(200)
     for (const connection of deaf) connection.destroy()
-    await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers')).status === 200)
+    await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers?name=peer-1')).status === 200)
+  })
+
+  test('holds an answer that goes to many once', async () => {
+    const neighbourhood = new Neighbourhood()
+    const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
+    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number, { attributes })
+    const { socket } = await startControl(neighbourhood)
+    const deaf = Array.from({ length: 50 }, () => connect(socket))
+    for (const connection of deaf) {
+      onTestFinished(() => void connection.destroy())
+      connection.write('GET /v1/peers?since=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    }
+    await ask({ socket }, '/v1/self')
+    await ask({ socket }, '/v1/self')
+    const before = process.memoryUsage().arrayBuffers
+    neighbourhood.happens('peer-suspect', 1)
+    const heads = await Promise.all(deaf.map(async (connection) => String((await once(connection, 'data'))[0])))
+    for (const head of heads) expect(head).toMatch(/^HTTP\/1.1 200 /)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000_000)
   })
 
   test('survives every query', async () => {

@@ -1,0 +1,33 @@
+import type { PeerView } from '../presence/types.ts'
+import type { Service } from '../wire/index.ts'
+import { serviceTypes, stateTest } from './filter.ts'
+import { FEWEST_PREFIX_CHARACTERS } from './the-peer.ts'
+
+/** What `GET /v1/services` asks for; parameters are joined by «and», the values of one parameter by «or». */
+export interface ServiceQuery {
+  type?: readonly string[] | undefined
+  /** Instance names. */
+  name?: readonly string[] | undefined
+  /** Ids, names, or beginnings of ids. */
+  peer?: readonly string[] | undefined
+  state?: readonly string[] | undefined
+}
+
+/**
+ * What picks out of a peer the services that are asked for: none when it is not the peer.
+ * @throws BadRequest
+ */
+export function servicesAsked(query: ServiceQuery): (peer: PeerView) => Service[] {
+  const { name, peer } = query
+  const types = query.type?.flatMap((text) => serviceTypes(text, 'type'))
+  const isInState = stateTest(query.state)
+  const passes = (service: Service) =>
+    (!types || types.includes(service.type.toLowerCase())) && (!name || name.includes(service.name))
+  const isMeant = peer && peerTest(peer)
+  return (view) => ((!isMeant || isMeant(view)) && isInState(view) ? view.services.filter(passes) : [])
+}
+
+function peerTest(texts: readonly string[]): (peer: PeerView) => boolean {
+  const prefixes = texts.filter(({ length }) => length >= FEWEST_PREFIX_CHARACTERS).map((text) => text.toLowerCase())
+  return ({ id, name }) => texts.includes(name) || prefixes.some((prefix) => id.startsWith(prefix))
+}

@@ -1,0 +1,52 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { TokenUnusable } from '../errors.ts'
+
+/** Who may open the socket may read the token: its owner and its group. */
+const MODE = 0o640
+const SCHEME = /^Bearer +(\S+)$/i
+
+/** Where the token of a daemon lies: beside its socket. */
+export function tokenPath(socket: string): string {
+  return join(dirname(socket), 'token')
+}
+
+/**
+ * Writes the token of this run in the place of the last one, whole or not at all.
+ * @throws TokenUnusable
+ */
+export async function writeToken(path: string, token: string): Promise<void> {
+  const temporary = `${path}.${process.pid}`
+  try {
+    await rm(temporary, { force: true })
+    // Made anew: nobody else has it open, and no link is followed.
+    const file = await open(temporary, 'wx', MODE)
+    try {
+      await file.chmod(MODE)
+      await file.writeFile(`${token}\n`)
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    throw new TokenUnusable(path, error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Takes the token away, unless it is no longer this one. */
+export async function removeToken(path: string, token: string): Promise<void> {
+  const held = await readFile(path, 'utf8').catch(() => '')
+  if (held.trim() === token) await rm(path, { force: true })
+}
+
+/** Whether the header `Authorization` bears the token. Takes as long for one that is wrong at the end as at the beginning. */
+export function bearsToken(authorization: string | undefined, token: string): boolean {
+  const [, given] = SCHEME.exec(authorization ?? '') ?? []
+  return given !== undefined && timingSafeEqual(digest(given), digest(token))
+}
+
+/** Of the same length for all, which the comparison needs. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

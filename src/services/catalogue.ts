@@ -1,0 +1,238 @@
+import { isDeepStrictEqual } from 'node:util'
+import { AttributeTaken, NoSuchService, RecordTooLarge, ServiceTaken } from '../errors.ts'
+import type { Attributes, AttributeValue, Service } from '../wire/index.ts'
+import { checkAttribute } from './check.ts'
+import { Leases } from './leases.ts'
+import { mergeFiles, placeOf, plain } from './merge.ts'
+import { leastWanted } from './room.ts'
+import { ServiceFiles } from './service-files.ts'
+import { Store } from './store.ts'
+import type { BadFile, CatalogueNotice, Content, OwnService, ServiceFile } from './types.ts'
+
+export interface CatalogueOptions {
+  /** The peer's name. */
+  name: string
+  hostname: string
+  stateDir: string
+  servicesDir: readonly string[]
+  /** What the config file says: it is never changed, and is taken to be told already. */
+  services: readonly Service[]
+  attributes: Readonly<Attributes>
+  /** Monotonic ms. */
+  now(): number
+  /** Tells it all to others from now on. Throws RangeError, and changes nothing, when the record would be too large. */
+  describe(content: Content): void
+  notify(notice: CatalogueNotice): void
+}
+
+/**
+ * What this peer offers and says of itself, from all sources: the config file, programs over the API, service files,
+ * and in this order where two have the same id. What was registered over the API without a ttl lasts.
+ */
+export class Catalogue {
+  readonly #options: CatalogueOptions
+  readonly #config: ReadonlyMap<string, OwnService>
+  readonly #store: Store
+  readonly #files: ServiceFiles
+  readonly #leases = new Leases((id) => this.#expire(id))
+  /** Over the API. Replaced, never changed: so that what cannot be told leaves all as it was. */
+  #registered: ReadonlyMap<string, OwnService> = new Map()
+  #set: ReadonlyMap<string, AttributeValue> = new Map()
+  #fromFiles: ReadonlyMap<string, OwnService> = new Map()
+  #badFiles: readonly BadFile[] = []
+  #looked: readonly ServiceFile[] = []
+  #told: Content
+
+  private constructor(options: CatalogueOptions) {
+    const { services, attributes, stateDir, servicesDir, notify } = options
+    this.#options = options
+    this.#config = byId(services.map((each) => ({ ...each, source: 'config', file: undefined, expiresAt: undefined })))
+    this.#told = { services: [...services], attributes }
+    this.#store = new Store(stateDir, notify)
+    this.#files = new ServiceFiles(servicesDir, options, (files) => this.#admit(files))
+  }
+
+  /** Takes up what was registered before, reads the service files and goes on watching them. @throws StateUnusable */
+  static async open(options: CatalogueOptions): Promise<Catalogue> {
+    const catalogue = new Catalogue(options)
+    const saved = await catalogue.#store.read()
+    if (saved) catalogue.#restore(saved)
+    await catalogue.#files.open()
+    return catalogue
+  }
+
+  /** All services, those of the config file first. */
+  list(): OwnService[] {
+    return [...this.#config.values(), ...this.#registered.values(), ...this.#fromFiles.values()]
+  }
+
+  get(id: string): OwnService | undefined {
+    return this.#config.get(id) ?? this.#registered.get(id) ?? this.#fromFiles.get(id)
+  }
+
+  /** The service files, and directories of such, that cannot be used now. */
+  get badFiles(): readonly BadFile[] {
+    return this.#badFiles
+  }
+
+  get attributes(): Attributes {
+    return attributesOf(this.#options.attributes, this.#set)
+  }
+
+  /**
+   * Registers a service, or changes or renews one that was registered so. With `ttl` (ms) it is withdrawn when that
+   * has passed since it was last put; without, it stays and lasts.
+   * @throws ServiceTaken, RecordTooLarge; then nothing has changed
+   */
+  put(id: string, service: Service, ttl?: number): { service: OwnService; created: boolean } {
+    this.#refuseTaken(id)
+    const before = this.#registered.get(id)
+    const expiresAt = ttl === undefined ? undefined : this.#options.now() + ttl
+    const own: OwnService = { ...plain(service), id, source: 'api', file: undefined, expiresAt }
+    this.#register(new Map(this.#registered).set(id, own))
+    if (ttl === undefined) this.#leases.end(id)
+    else this.#leases.lend(id, ttl)
+    const isLasting = (each: OwnService | undefined) => each !== undefined && each.expiresAt === undefined
+    if ((isLasting(before) || isLasting(own)) && !isDeepStrictEqual(before, own)) this.#save()
+    return { service: own, created: before === undefined }
+  }
+
+  /** @throws NoSuchService, ServiceTaken */
+  remove(id: string): void {
+    this.#refuseTaken(id)
+    const before = this.#registered.get(id)
+    if (!before) throw new NoSuchService(id)
+    this.#leases.end(id)
+    this.#withdraw(id)
+    if (before.expiresAt === undefined) this.#save()
+  }
+
+  /**
+   * Sets attributes, and takes away those that are null (RFC 7396); the config file's are overridden, and are back
+   * when what overrides them is taken away. Returns all there are now.
+   * @throws AttributeTaken, RecordTooLarge, BadRequest; then nothing has changed
+   */
+  patchAttributes(patch: Readonly<Record<string, AttributeValue | null>>): Attributes {
+    const set = new Map(this.#set)
+    for (const [key, value] of Object.entries(patch)) {
+      if (value !== null) {
+        checkAttribute(key, value)
+        set.set(key, value)
+      } else if (!set.delete(key) && Object.hasOwn(this.#options.attributes, key)) throw new AttributeTaken(key)
+    }
+    if (!isDeepStrictEqual(set, this.#set)) {
+      this.#tell(this.list(), set)
+      this.#set = set
+      this.#save()
+    }
+    return this.attributes
+  }
+
+  /** Resolves when what is to last lies on the disk (or the log has been told why it does not). */
+  saved(): Promise<void> {
+    return this.#store.flush()
+  }
+
+  /** Ends leases and watching, without withdrawing anything, and saves what has not been saved yet. */
+  async close(): Promise<void> {
+    this.#files.close()
+    this.#leases.close()
+    await this.saved()
+  }
+
+  #refuseTaken(id: string): void {
+    const owner = this.#config.get(id) ?? this.#fromFiles.get(id)
+    if (owner) throw new ServiceTaken(id, placeOf(owner))
+  }
+
+  #register(registered: ReadonlyMap<string, OwnService>): void {
+    this.#tell([...this.#config.values(), ...registered.values(), ...this.#fromFiles.values()], this.#set)
+    this.#registered = registered
+  }
+
+  #withdraw(id: string): void {
+    const registered = new Map(this.#registered)
+    registered.delete(id)
+    this.#register(registered)
+  }
+
+  #expire(id: string): void {
+    this.#withdraw(id)
+    this.#options.notify({ type: 'expired', id })
+  }
+
+  #tell(services: readonly OwnService[], set: ReadonlyMap<string, AttributeValue>): void {
+    const content = { services: services.map(plain), attributes: attributesOf(this.#options.attributes, set) }
+    if (isDeepStrictEqual(content, this.#told)) return
+    try {
+      this.#options.describe(content)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new RecordTooLarge(error.message)
+    }
+    this.#told = content
+  }
+
+  #save(): void {
+    const lasting = Array.from(this.#registered.values()).filter(({ expiresAt }) => expiresAt === undefined)
+    this.#store.save({ services: lasting.map(plain), attributes: Object.fromEntries(this.#set) })
+  }
+
+  /** The config file may have changed since: what has no room beside it, or its id taken by it, is left out. */
+  #restore({ services, attributes }: Content): void {
+    const leaveOut = (what: string, reason: string) => this.#options.notify({ type: 'left-out', what, reason })
+    const attempt = (what: string, action: () => void) => {
+      try {
+        action()
+      } catch (error) {
+        if (!(error instanceof ServiceTaken || error instanceof RecordTooLarge)) throw error
+        leaveOut(what, error.message)
+      }
+    }
+    for (const [key, value] of Object.entries(attributes)) {
+      attempt(`attribute '${key}'`, () => this.patchAttributes({ [key]: value }))
+    }
+    for (const service of services) attempt(`service '${service.id}'`, () => this.put(service.id, service))
+  }
+
+  /** Takes files in as far as they can be: again and again while some cannot, since what hinders them may have gone. */
+  #admit(files: readonly ServiceFile[]): void {
+    const isNews = files.length !== this.#looked.length || files.some((file, at) => file !== this.#looked[at])
+    this.#looked = files
+    if (!isNews && this.#badFiles.length === 0) return
+    const others = [...this.#config.values(), ...this.#registered.values()]
+    const refused = new Map<string, string>()
+    for (;;) {
+      const { services, bad } = mergeFiles(others, files, refused)
+      try {
+        this.#tell([...others, ...services], this.#set)
+      } catch (error) {
+        const victim = error instanceof RecordTooLarge ? leastWanted(services, this.#fromFiles) : undefined
+        if (!victim) throw error
+        refused.set(victim.file, victim.error)
+        continue
+      }
+      this.#fromFiles = byId(services)
+      this.#noteBad(bad, files)
+      return
+    }
+  }
+
+  #noteBad(bad: readonly BadFile[], files: readonly ServiceFile[]): void {
+    const before = new Map(this.#badFiles.map(({ file, error }) => [file, error]))
+    for (const { file, error } of bad) {
+      if (before.get(file) !== error) this.#options.notify({ type: 'bad-file', file, error })
+      before.delete(file)
+    }
+    for (const { file } of files) if (before.has(file)) this.#options.notify({ type: 'good-file', file })
+    this.#badFiles = bad
+  }
+}
+
+function byId(services: readonly OwnService[]): Map<string, OwnService> {
+  return new Map(services.map((service) => [service.id, service]))
+}
+
+function attributesOf(config: Readonly<Attributes>, set: ReadonlyMap<string, AttributeValue>): Attributes {
+  return { ...config, ...Object.fromEntries(set) }
+}

@@ -1,0 +1,93 @@
+import { type Static, Type } from 'typebox'
+import { BadService } from '../errors.ts'
+import { NameSchema, type Service, ServiceSchema } from '../wire/record.ts'
+
+/** Most bytes that a TXT string `key=value` may have: its length is told in one byte (RFC 6763, section 6.1). */
+const TXT_BYTES = 255
+
+const { id, port, subtypes } = ServiceSchema.properties
+
+/** A service as people and programs write it: shorter than the record's form, and with defaults. */
+export const ServiceEntrySchema = Type.Object(
+  {
+    id: Type.Optional(
+      Type.Unsafe<string>({ ...id, expected: 'an id of 1 to 64 printable ASCII characters, no spaces' }),
+    ),
+    name: Type.Optional(
+      Type.Unsafe<string>({ ...NameSchema, expected: 'a name of 1 to 63 characters without control characters' }),
+    ),
+    type: Type.String({
+      pattern: '^([A-Za-z0-9-]{1,15}|_[A-Za-z0-9-]{1,15}\\._(tcp|udp))$',
+      expected: 'a type such as http or _http._tcp (at most 15 letters, digits and hyphens)',
+    }),
+    protocol: Type.Optional(Type.Enum(['tcp', 'udp'], { expected: 'tcp or udp' })),
+    port: Type.Unsafe<number>({ ...port, expected: 'a port from 0 to 65535' }),
+    txt: Type.Optional(
+      Type.Record(
+        // The record's keys but for the sign that ends a key in a TXT string.
+        Type.String({ pattern: '^(?!__proto__$)[!-<>-~]{1,64}$' }),
+        Type.Union([Type.String({ maxLength: 1024 }), Type.Number(), Type.Boolean()], {
+          expected: 'a text of at most 1024 characters, a number or a boolean',
+        }),
+        {
+          additionalProperties: false,
+          expected: 'keys of 1 to 64 printable ASCII characters, no spaces and no =',
+        },
+      ),
+    ),
+    subtypes: Type.Optional(Type.Unsafe<string[]>({ ...subtypes, expected: 'at most 16 names of 1 to 63 characters' })),
+  },
+  { additionalProperties: false, expected: 'a table with type and port' },
+)
+export type ServiceEntry = Static<typeof ServiceEntrySchema>
+
+/** What holds for a service that does not say it itself. */
+export interface ServiceDefaults {
+  /** The peer's name. */
+  name: string
+  /** Undefined: a slug of the service's own name, or else of its type. */
+  id?: string | undefined
+}
+
+/**
+ * The service as the record carries it: type `http` becomes `_http._tcp`, and everything has a value.
+ * @throws BadService when `protocol` contradicts a type written in full, or a TXT string is longer than 255 bytes
+ */
+export function serviceOf(entry: ServiceEntry, defaults: ServiceDefaults): Service {
+  const type = fullType(entry)
+  return {
+    id: entry.id ?? defaults.id ?? (slug(entry.name ?? '') || slug(type)),
+    name: entry.name ?? defaults.name,
+    type,
+    port: entry.port,
+    txt: Object.fromEntries(Object.entries(entry.txt ?? {}).map(([key, value]) => [key, txtValue(key, String(value))])),
+    subtypes: [...(entry.subtypes ?? [])],
+  }
+}
+
+function fullType({ type, protocol }: ServiceEntry): string {
+  if (!type.startsWith('_')) return `_${type}._${protocol ?? 'tcp'}`
+  if (protocol !== undefined && !type.endsWith(`._${protocol}`)) {
+    throw new BadService(`protocol: expected the protocol of type '${type}', found "${protocol}"`)
+  }
+  return type
+}
+
+function txtValue(key: string, value: string): string {
+  const bytes = Buffer.byteLength(`${key}=${value}`)
+  if (bytes <= TXT_BYTES) return value
+  throw new BadService(
+    `txt.${key}: key and value have ${bytes} bytes with the = between them, and ${TXT_BYTES} is the most (RFC 6763, section 6.1)`,
+  )
+}
+
+/** A name in lower case, its accents dropped, everything but ASCII letters and digits as single hyphens; empty when none is left. */
+export function slug(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 64)
+    .replace(/^-|-$/g, '')
+}

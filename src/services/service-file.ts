@@ -1,0 +1,64 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { parseToml } from '../config/toml.ts'
+import { BadService } from '../errors.ts'
+import type { Service } from '../wire/record.ts'
+import { readAvahiFile } from './avahi-file.ts'
+import { checkEntry } from './check.ts'
+import { serviceOf, slug } from './entry.ts'
+
+const MOST_BYTES = 64 * 1024
+
+/** What service files may refer to. */
+export interface FileFacts {
+  /** The peer's name, by default also that of its services. */
+  name: string
+  hostname: string
+}
+
+/** Whether a file of this name is read: hidden files and what editors leave beside the real one are not. */
+export function isServiceFile(name: string): boolean {
+  return /^[^.].*\.(toml|service)$/s.test(name)
+}
+
+/**
+ * Reads a service file: one service in TOML, or Avahi's XML with several.
+ * @throws an error whose message says what is wrong, without the file's name
+ */
+export async function readServiceFile(path: string, facts: FileFacts): Promise<Service[]> {
+  const text = await readText(path)
+  const extension = extname(path)
+  const base = idOf(basename(path, extension))
+  if (extension === '.service') return readAvahiFile(text, base, facts)
+  const entry = checkEntry(parseToml(text, (line, column) => `line ${line}, column ${column}`))
+  return [serviceOf(entry, { name: facts.name, id: base })]
+}
+
+/** A file name as an id: as it is where it can be. */
+function idOf(base: string): string {
+  return /^[!-~]{1,64}$/.test(base) ? base : slug(base) || 'service'
+}
+
+async function readText(path: string): Promise<string> {
+  // Without O_NONBLOCK a pipe would be waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const bytes = await readBytes(file)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) throw new BadService('it is not UTF-8 text')
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function readBytes(file: FileHandle): Promise<Uint8Array> {
+  const stats = await file.stat()
+  if (!stats.isFile()) throw new BadService('it is not a regular file')
+  // One byte more than allowed: the file may have grown since it was looked at.
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MOST_BYTES + 1), position: 0 })
+  if (bytesRead > MOST_BYTES) throw new BadService(`it is larger than ${MOST_BYTES / 1024} KiB`)
+  return buffer.subarray(0, bytesRead)
+}

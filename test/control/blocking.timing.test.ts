@@ -1,0 +1,65 @@
+import { request } from 'node:http'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { ask, Neighbourhood, startControl } from './fixtures.ts'
+
+const PEERS = 10_000
+const QUERIES = 1000
+
+/**
+ * How long it takes, ms, for all of these queries to be answered from the moment that `change` happens: in processor time of
+ * the daemon and its clients together, which is the time that passes where nobody else wants the processor.
+ */
+async function answersTo(paths: string[], change: (neighbourhood: Neighbourhood) => unknown): Promise<number> {
+  const neighbourhood = new Neighbourhood()
+  for (let number = 0; number < PEERS; number++) neighbourhood.happens('peer-up', number)
+  const { socket } = await startControl(neighbourhood, { queries: { most: paths.length } })
+  const statuses: (number | undefined)[] = []
+  let answered = 0
+  const all = new Promise<void>((resolve) => {
+    for (const path of paths) {
+      const asked = request({ socketPath: socket, path: `${path}&since=${PEERS}&wait=10m`, agent: false })
+      asked.once('response', (answer) => {
+        statuses.push(answer.statusCode)
+        answer.resume().once('end', () => {
+          answered++
+          if (answered === paths.length) resolve()
+        })
+      })
+      asked.end()
+      onTestFinished(() => void asked.destroy())
+    }
+  })
+  // All of them are in when there is no place for one more.
+  await vi.waitUntil(async () => (await ask({ socket }, `/v1/peers?since=${PEERS}&wait=1ms&name=x`)).status === 503, {
+    timeout: 20_000,
+  })
+  expect(answered).toBe(0)
+  const before = process.cpuUsage()
+  change(neighbourhood)
+  await all
+  const { user, system } = process.cpuUsage(before)
+  expect(statuses).toEqual(paths.map(() => 200))
+  return (user + system) / 1000
+}
+
+test(`${QUERIES} blocked queries with one filter over ${PEERS} peers return within 1 s of one change`, async () => {
+  const took = await answersTo(Array(QUERIES).fill('/v1/peers?attr.status=busy'), (neighbourhood) =>
+    neighbourhood.happens('peer-update', 77, { attributes: { status: 'busy' } }),
+  )
+  expect(took).toBeLessThan(1000)
+})
+
+test(`so do ${QUERIES} with as many filters`, async () => {
+  const paths = Array.from({ length: QUERIES }, (_, number) => `/v1/services?peer=peer-77&peer=nobody-${number}`)
+  const took = await answersTo(paths, (neighbourhood) => neighbourhood.happens('peer-suspect', 77))
+  expect(took).toBeLessThan(1000)
+})
+
+test(`${QUERIES} are soon answered when as many changes, one for each, come in one go`, async () => {
+  const paths = Array.from({ length: QUERIES }, (_, number) => `/v1/peers?name=peer-${number}`)
+  const took = await answersTo(paths, (neighbourhood) => {
+    for (let number = 0; number < QUERIES; number++) neighbourhood.happens('peer-suspect', number)
+  })
+  // A million tests of a filter: this is not one change, and has a little longer.
+  expect(took).toBeLessThan(2000)
+})
