@@ -8,10 +8,11 @@ import type { Chance, Interface } from './types.ts'
 const JITTER = 0.1
 /** When what is said at the start is said again, for loss: ms, each spread by half. */
 const REPEATS = [250, 750]
-/** When a changed record is said again, ms. */
+/** A changed record is said again after this, or up to twice this, ms, unless it has changed again. */
 const CHANGE_REPEAT = 300
-/** Records told to everyone per second, and at once. */
+/** Changed records told to everyone per second, and at once. */
 const CHANGES_PER_SECOND = 4
+const CHANGE_BURST = 2
 /** A goodbye is said three times, ms after the first. */
 const GOODBYES = [0, 10, 20]
 
@@ -21,7 +22,7 @@ export class Speaker {
   readonly #outbox: Outbox
   readonly #agenda: Agenda
   readonly #chance: Chance
-  readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGES_PER_SECOND)
+  readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGE_BURST)
   #announced = 0
   #changePlanned = false
   #left = false
@@ -83,7 +84,7 @@ export class Speaker {
     }
     this.#shoutRecord(this.#outbox.interfaces)
     const version = this.#announced
-    this.#agenda.add(now + CHANGE_REPEAT * (0.5 + this.#chance.number()), () => {
+    this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#chance.number()), () => {
       if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces)
     })
   }

@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest'
+import { type Daemon, describeLab, type EventStream, Lab } from '../lab/index.ts'
+import { acquainted, names, startAll } from './measure.ts'
+
+interface ServiceEvent {
+  at: string
+  service: { id: string; txt: Record<string, string> }
+}
+
+/** Puts a service and resolves with the wall-clock ms of the answer. */
+async function put(daemon: Daemon, id: string, body: object): Promise<number> {
+  const { status } = await daemon.call('PUT', `/v1/services/${id}`, { body })
+  expect([200, 201]).toContain(status)
+  return Date.now()
+}
+
+/** When each of the others knew of a change of a service, wall-clock ms. */
+async function knewAt(streams: EventStream[], type: string, id: string, timeoutMs = 5000): Promise<number> {
+  const events = await Promise.all(
+    streams.map((stream) =>
+      stream.waitFor(({ event, data }) => event === type && (data as ServiceEvent).service.id === id, timeoutMs),
+    ),
+  )
+  return Math.max(...events.map(({ data }) => Date.parse((data as ServiceEvent).at)))
+}
+
+describeLab('what a program registers', () => {
+  it('is known to four others within 50 ms of the answer, its changes too, and goes when it is not renewed', async () => {
+    await using lab = await Lab.create()
+    const hosts = await lab.hosts(names(5), [await lab.network('lan')])
+    const daemons = await startAll(hosts)
+    await acquainted(daemons)
+    const [offering, ...others] = daemons
+    if (!offering) throw new Error('no daemon')
+    const streams = await Promise.all(others.map((daemon) => daemon.events()))
+
+    const registered = await put(offering, 'shop', { type: 'http', port: 8080, txt: { path: '/' } })
+    const up = (await knewAt(streams, 'service-up', 'shop')) - registered
+    const changed = await put(offering, 'shop', { type: 'http', port: 8080, txt: { path: '/new' } })
+    const updated = (await knewAt(streams, 'service-update', 'shop')) - changed
+    console.info(`listed ${up} ms after the answer, its TXT ${updated} ms after`)
+    expect(up).toBeLessThan(50)
+    expect(updated).toBeLessThan(50)
+    for (const daemon of others) {
+      const { services } = await daemon.get<{ services: { id: string; txt: object }[] }>('/v1/services?type=http')
+      expect(services).toMatchObject([{ id: 'shop', txt: { path: '/new' } }])
+    }
+
+    const leased = await put(offering, 'leased', { type: 'http', port: 8081, ttl: '2s' })
+    await knewAt(streams, 'service-up', 'leased')
+    expect((await knewAt(streams, 'service-down', 'leased')) - leased).toBeLessThan(3000)
+  })
+
+  it('may change a thousand times in 2 s: the others end with the last value, and few records go out', async () => {
+    await using lab = await Lab.create()
+    const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
+    if (!here || !there) throw new Error('no hosts')
+    const [daemon, watcher] = await startAll([here, there])
+    if (!daemon || !watcher) throw new Error('no daemons')
+    await acquainted([daemon, watcher])
+    const recordsSent = async () => (await daemon.self()).counters.sent['record'] ?? 0
+    const before = await recordsSent()
+    const began = performance.now()
+    for (let load = 1; load <= 1000; load++) {
+      const { status } = await daemon.call('PATCH', '/v1/self/attributes', { body: { load } })
+      expect(status).toBe(200)
+      const early = began + load * 2 - performance.now()
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
+    }
+    const seconds = (performance.now() - began) / 1000
+    await watcher.waitFor(([peer]) => peer?.attributes['load'] === 1000)
+    // On three paths, each record said twice.
+    const records = ((await recordsSent()) - before) / 3
+    console.info(`1,000 changes in ${seconds.toFixed(1)} s: ${records} records on each path`)
+    expect(records / seconds).toBeLessThan(7)
+  }, 60_000)
+})
