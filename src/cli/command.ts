@@ -1,3 +1,4 @@
+import type { CommandModule, Options } from 'yargs'
 import type { Earshot } from '../client/index.ts'
 import type { Output } from './output.ts'
 
@@ -16,6 +17,12 @@ export interface Context {
 export interface GlobalOptions {
   socket?: string | undefined
   json?: boolean | undefined
+}
+
+/** A command of `earshot`. */
+export interface Command<Arguments> extends CommandModule<GlobalOptions, Arguments> {
+  /** Its flags, where `builder` is a function: a misspelt one is told the nearest. */
+  flags?: Readonly<Record<string, Options>>
 }
 
 /** The command line makes no sense: exit status 2. */

@@ -20,10 +20,10 @@ export function exitStatus(error: unknown): number {
   return STATUSES[code] ?? EXIT.no
 }
 
-/** An error in one line. A query parameter that the API refuses is named as the flag that it came from. */
+/** An error in one line. What the API refuses is named as the flag or the argument that it came from. */
 export function sentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return printable(message.replace(/^querystring\/(?=\w)/, '--'))
+  return printable(message.replace(/^querystring\/(?=\w)/, '--').replace(/^(?:body|params)\/(?=\w)/, ''))
 }
 
 export interface KnownWords {

@@ -3,6 +3,7 @@ import type { PeerFilter, PeerState } from '../client/index.ts'
 import { listFlag } from '../config/flag-kinds.ts'
 import { Usage } from './command.ts'
 import { STATE_FORMATS } from './style.ts'
+import { readPair } from './values.ts'
 
 /** The flags that choose peers, and the filter they make. */
 export const peerOptions = {
@@ -38,7 +39,7 @@ export function peerFilter({ service, state, where = [], all, self }: PeerArgume
   return {
     ...(service && { service }),
     ...(states && { state: states }),
-    ...(where.length > 0 && { attributes: Object.fromEntries(where.map(readCondition)) }),
+    ...(where.length > 0 && { attributes: Object.fromEntries(where.map((text) => readPair('--where', text))) }),
     ...(self && { self }),
   }
 }
@@ -54,10 +55,4 @@ function readStates(texts: readonly string[] | undefined): PeerState[] | 'all' |
 
 function isState(word: string): word is PeerState {
   return Object.hasOwn(STATE_FORMATS, word)
-}
-
-function readCondition(text: string): [key: string, value: string] {
-  const at = text.indexOf('=')
-  if (at < 1) throw new Usage(`--where: expected key=value, found "${text}"`)
-  return [text.slice(0, at), text.slice(at + 1)]
 }

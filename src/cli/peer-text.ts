@@ -1,4 +1,5 @@
 import type { Peer, Service } from '../client/index.ts'
+import { bestAddress } from './best-address.ts'
 import { printable } from './printable.ts'
 
 /** How parts of a peer are written in tables and lines. Everything here is printable. */
@@ -31,10 +32,8 @@ export function servicesText(services: readonly Service[]): string {
 }
 
 /** The address to show where there is room for one: IPv4 before IPv6, as people know those. */
-export function mainAddress({ addresses }: Peer): string {
-  const [first] = addresses
-  const main = addresses.find(({ family }) => family === 'ipv4') ?? first
-  return printable(main?.address ?? '')
+export function mainAddress(peer: Pick<Peer, 'addresses'>): string {
+  return printable(bestAddress(peer)?.address ?? '')
 }
 
 /** Every address once, the main one first, separated by commas. */

@@ -1,12 +1,18 @@
 import type { CommandModule } from 'yargs'
-import type { Self } from '../client/index.ts'
+import type { OwnService, Self } from '../client/index.ts'
 import { formatDuration } from '../config/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { aligned, counted, fields, section } from './layout.ts'
-import { servicesText } from './peer-text.ts'
+import { typeText } from './peer-text.ts'
 import { printable, printableJson } from './printable.ts'
 import type { Style } from './style.ts'
-import { localTime, since } from './time.ts'
+import { localTime, since, span } from './time.ts'
+
+const SOURCES: Readonly<Record<OwnService['source'], string>> = {
+  api: 'registered',
+  file: 'file',
+  config: 'config file',
+}
 
 type OwnPath = Self['interfaces'][number]['paths'][number]
 
@@ -35,7 +41,6 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       ['software', `earshot ${printable(self.version)}, process ${self.pid}`],
       ['record', `version ${self.recordVersion} of incarnation ${self.incarnation}`],
       ['beats', `every ${formatDuration(self.intervalMs)}, UDP port ${self.port}`],
-      ['services', servicesText(self.services)],
       [
         'attributes',
         Object.entries(self.attributes)
@@ -47,6 +52,12 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       ['state', printable(self.stateDir)],
       ['registry', `index ${counted(self.index)}, epoch ${printable(self.epoch)}`],
     ]),
+    ...section('Services', aligned(self.services.map((service) => serviceRow(service, now))), style),
+    ...section(
+      'Files that cannot be used',
+      self.badFiles.map(({ file, error }) => style('red', `  ${printable(file)}: ${printable(error)}`)),
+      style,
+    ),
     ...interfacesSection(self, now, style),
     ...section(
       'Left out',
@@ -71,6 +82,12 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       style,
     ),
   ]
+}
+
+/** Its id comes first: it is what `unpublish` wants. */
+function serviceRow({ id, name, type, port, source, file, expiresAt }: OwnService, now: number): string[] {
+  const until = expiresAt === undefined ? '' : `, for ${span(Date.parse(expiresAt) - now)} unless renewed`
+  return [printable(id), `${typeText(type)}:${port}`, printable(name), `${printable(file ?? SOURCES[source])}${until}`]
 }
 
 function interfacesSection({ interfaces }: Self, now: number, style: Style): string[] {

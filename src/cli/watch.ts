@@ -1,75 +1,89 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { CommandModule } from 'yargs'
-import { type DaemonEvent, EarshotError, type Peer } from '../client/index.ts'
+import type { Change, Synced } from '../client/index.ts'
+import { textFlag } from '../config/flag-kinds.ts'
+import { ChangeHandler } from './change-handler.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { Follower } from './follower.ts'
+import { BACK, following, GONE } from './following.ts'
 import { peerOptions } from './peer-options.ts'
 import { printableJson } from './printable.ts'
+import { readDuration } from './values.ts'
 import { watchText } from './watch-text.ts'
 
 interface WatchOptions extends GlobalOptions {
   service?: string[] | undefined
+  exec?: string | undefined
+  'exec-timeout': string
 }
 
-const FIRST_DELAY_MS = 100
-const LONGEST_DELAY_MS = 2000
-const LOSSES = ['EARSHOT_NO_DAEMON', 'EARSHOT_CONNECTION_LOST', 'EARSHOT_TIMED_OUT']
+const DAY_MS = 86_400_000
 
 /** `earshot watch`: the present state, a `:` line, then one line a change, until SIGINT. */
 export function watchCommand(context: Context): CommandModule<GlobalOptions, WatchOptions> {
   return {
     command: 'watch',
     describe: 'The peers now, then changes as they happen: + new, ~ changed, ? suspect, - gone',
-    builder: { service: peerOptions.service },
+    builder: {
+      service: peerOptions.service,
+      exec: {
+        ...textFlag,
+        describe: 'Instead, run this with sh for each change, told on its standard input and in EARSHOT_… variables',
+        conflicts: 'json',
+      },
+      'exec-timeout': { ...textFlag, default: '30s', describe: 'Kill a run of --exec that takes longer' },
+    },
     handler: async (options) => {
-      const { output } = context
-      const follower = new Follower(await offers(options.service))
-      for await (const event of events(options, context)) {
-        const lines = options.json
-          ? [printableJson({ ...event, lastEventId: undefined })]
-          : follower.lines(event).map((line) => watchText(line, output))
-        if (lines.length > 0) await output.write(...lines)
-      }
+      if (options.exec !== undefined) await react(options.exec, options, context)
+      else await (options.json ? printEvents(options, context) : print(options, context))
     },
   }
 }
 
-/** The test that the daemon applies to services too: an update may tell that a peer no longer passes it. */
-async function offers(service: readonly string[] | undefined): Promise<((peer: Peer) => boolean) | undefined> {
-  if (!service) return undefined
-  const { eventsTest } = await import('../control/filter.ts')
-  return eventsTest({ service }) as unknown as (peer: Peer) => boolean
+async function print(options: WatchOptions, context: Context): Promise<void> {
+  const { output } = context
+  const follower = new Follower()
+  for await (const change of changes(options, context)) {
+    const line = follower.line(change)
+    if (line) await output.write(watchText(line, output))
+  }
 }
 
-/** The daemon's events for as long as the user wants, across the daemon's restarts. */
-async function* events(options: WatchOptions, context: Context): AsyncGenerator<DaemonEvent, void, void> {
-  const { output, signal } = context
-  const daemon = context.daemon(options)
-  const filter = options.service ? { service: options.service } : {}
-  let resumeFrom = ''
-  let everHeard = false
-  let lost = false
-  let wait = FIRST_DELAY_MS
-  while (!signal.aborted) {
-    try {
-      const since = resumeFrom ? { since: resumeFrom } : {}
-      for await (const event of daemon.events({ ...filter, ...since, state: true, signal })) {
-        if (lost) output.remark('the daemon is back')
-        everHeard = true
-        lost = false
-        wait = FIRST_DELAY_MS
-        resumeFrom = event.lastEventId || resumeFrom
-        yield event
-      }
-    } catch (error) {
-      if (signal.aborted) return
-      const isLoss = error instanceof EarshotError && LOSSES.includes(error.code)
-      if (!everHeard || !isLoss) throw error
-    }
-    if (signal.aborted) return
-    if (!lost) output.remark('the daemon has gone: waiting for it to come back')
-    lost = true
-    await delay(wait, undefined, { signal }).catch(() => {})
-    wait = Math.min(2 * wait, LONGEST_DELAY_MS)
+/** The events just as the daemon tells them, `gap` and all: the API's shape is the whole point. */
+async function printEvents(options: WatchOptions, context: Context): Promise<void> {
+  for await (const { lastEventId, ...event } of following(filterOf(options), options, context)) {
+    await context.output.write(printableJson(event))
   }
+}
+
+/** `--exec`: the command is told of changes, and not of the state that they begin with. */
+async function react(command: string, options: WatchOptions, context: Context): Promise<void> {
+  const { remark } = context.output
+  const timeout = readDuration('--exec-timeout', options['exec-timeout'], [100, DAY_MS])
+  // `earshot` within the command asks the same daemon.
+  const env = options.socket === undefined ? {} : { EARSHOT_SOCKET: options.socket }
+  const handler = new ChangeHandler({ command, timeout, env, remark })
+  let synced = false
+  try {
+    for await (const change of changes(options, context)) {
+      if (change.type === 'sync') synced = true
+      else if (synced) handler.tell(change)
+    }
+  } finally {
+    await handler.close()
+  }
+}
+
+/** The present state, a `sync`, and then the changes, for as long as the user wants. */
+async function* changes(options: WatchOptions, context: Context): AsyncGenerator<Change | Synced, void, void> {
+  const { output, signal } = context
+  const onConnection = (connected: boolean): void => output.remark(connected ? BACK : GONE)
+  try {
+    yield* context.daemon(options).watch(filterOf(options), { signal, sync: true, onConnection })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+function filterOf({ service }: WatchOptions): { service?: string[] } {
+  return service ? { service } : {}
 }

@@ -1,4 +1,4 @@
-import type { Peer, PeerFilter, Peers } from '../client/index.ts'
+import type { PeerFilter, Peers } from '../client/index.ts'
 
 const LISTENING_MS = 1000
 
@@ -15,8 +15,7 @@ export async function listenInstead(filter: PeerFilter): Promise<Peers> {
     import('../net/index.ts'),
   ])
   // A filter that makes no sense should not cost a second first.
-  // The test only looks at what the API's peer and the registry's have in common: name, state, services, attributes.
-  const passes = peersTest(queryOf(filter)) as unknown as (peer: Peer) => boolean
+  const passes = peersTest(queryOf(filter))
   const config = loadConfig({}, factsOfProcess())
   const heard = await listenOnce({
     milliseconds: LISTENING_MS,

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import { EarshotError } from './error.ts'
 import { distrust, LOOPBACK_URL, type Surroundings, socketPlaces } from './places.ts'
+import { findToken } from './token.ts'
 
 /** One way to the daemon: a socket's path, or the root of an `http:` URL. */
 export type Place = { socket: string } | { url: string }
@@ -10,6 +11,22 @@ export interface DaemonOptions {
   socket?: string | undefined
   /** For example `http://127.0.0.1:15353`; no other place is tried. */
   url?: string | undefined
+}
+
+/** What is sent to the daemon. */
+export interface Question {
+  method?: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
+  /** With the query. */
+  path: string
+  accept?: string
+  /** Sent as JSON. */
+  body?: object | undefined
+}
+
+export interface Answered {
+  /** Its head has come. */
+  answer: IncomingMessage
+  place: Place
 }
 
 const NOBODY_THERE = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED']
@@ -28,19 +45,24 @@ export class Daemon {
     this.#around = around
   }
 
+  /** The daemon at this place and no other. */
+  only(place: Place): Daemon {
+    return new Daemon(place, this.#around)
+  }
+
   /**
-   * Sends a GET request and resolves when the answer's head has come.
+   * Sends a request and resolves when the answer's head has come.
    * @throws EarshotError EARSHOT_NO_DAEMON, EARSHOT_CONNECTION_LOST
    * @throws the signal's reason when it is aborted
    */
-  async get(path: string, headers: Record<string, string>, signal?: AbortSignal): Promise<IncomingMessage> {
+  async ask(question: Question, signal?: AbortSignal): Promise<Answered> {
     const places: Place[] = this.#named ? [this.#named] : socketPlaces(this.#around).map((socket) => ({ socket }))
     const tried: string[] = []
     let mayNotOpen = false
     for (const place of places) {
       try {
         const reason = 'socket' in place ? distrust(place.socket, this.#around) : undefined
-        if (reason === undefined) return await get(place, path, headers, signal)
+        if (reason === undefined) return { answer: await this.#askAt(place, question, signal), place }
         tried.push(`${nameOf(place)} (not trusted: ${reason})`)
       } catch (error) {
         signal?.throwIfAborted()
@@ -58,6 +80,28 @@ export class Daemon {
       `no earshot daemon answers; looked at ${tried.join(', ')} (start one: earshotd; one elsewhere: --socket or EARSHOT_SOCKET)`,
     )
   }
+
+  async #askAt(
+    place: Place,
+    { method = 'GET', path, accept = 'application/json', body }: Question,
+    signal: AbortSignal | undefined,
+  ): Promise<IncomingMessage> {
+    const headers: Record<string, string> = { accept }
+    const content = body && JSON.stringify(body)
+    if (content !== undefined) {
+      headers['content-type'] = 'application/json'
+      headers['content-length'] = String(Buffer.byteLength(content))
+    }
+    const token = 'url' in place && method !== 'GET' ? findToken(place.url, this.#around) : undefined
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+    return await new Promise((resolve, reject) => {
+      // A connection of its own for each request: it costs nothing here, and none is found closed when it is wanted.
+      const asked = request({ ...wayTo(place), method, path, headers, agent: false, ...(signal && { signal }) })
+      asked.once('response', resolve)
+      asked.once('error', reject)
+      asked.end(content)
+    })
+  }
 }
 
 const PLAIN: Record<string, string> = {
@@ -68,23 +112,10 @@ const PLAIN: Record<string, string> = {
   EPERM: 'may not be opened',
 }
 
-async function get(
-  place: Place,
-  path: string,
-  headers: Record<string, string>,
-  signal: AbortSignal | undefined,
-): Promise<IncomingMessage> {
-  const way =
-    'socket' in place
-      ? { socketPath: place.socket, host: 'localhost' }
-      : { host: new URL(place.url).hostname.replace(/^\[(.*)\]$/, '$1'), port: new URL(place.url).port || 80 }
-  return await new Promise((resolve, reject) => {
-    // A connection of its own for each request: it costs nothing here, and none is found closed when it is wanted.
-    const asked = request({ ...way, path, headers, agent: false, ...(signal && { signal }) })
-    asked.once('response', resolve)
-    asked.once('error', reject)
-    asked.end()
-  })
+function wayTo(place: Place): { socketPath?: string; host: string; port?: string | number } {
+  if ('socket' in place) return { socketPath: place.socket, host: 'localhost' }
+  const { hostname, port } = new URL(place.url)
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port || 80 }
 }
 
 /** What becomes of an error on an established connection. */

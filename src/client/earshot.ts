@@ -1,27 +1,23 @@
-import type { IncomingMessage } from 'node:http'
-import type { ApiError, Event, Gap, Peer, Peers, Self, Sync } from '../control/api.ts'
-import { Daemon, type DaemonOptions, lost } from './daemon.ts'
-import { EarshotError } from './error.ts'
-import { EventStreamParser } from './event-stream.ts'
+import type { OwnService, Peer, Peers, Probe, Self, Services } from '../control/api.ts'
+import { Calls, type DaemonEvent } from './calls.ts'
+import type { Change, Synced } from './change.ts'
+import { Daemon, type DaemonOptions, type Question } from './daemon.ts'
+import { type PeerFilter, peersQuery, type ServiceFilter, type WatchFilter, writeQuery } from './filter.ts'
+import { Lifeline } from './lifeline.ts'
 import { surroundings } from './places.ts'
+import { Published, type PublishOptions } from './published.ts'
+import { type Resolved, type ResolveOptions, resolve } from './resolve.ts'
+import { entryBody, entryPath, idFor, type ServiceEntry } from './service-entry.ts'
+import { type WaitOptions, waitFor } from './wait-for.ts'
+import { type WatchOptions, watch } from './watch.ts'
 
 export interface EarshotOptions extends DaemonOptions {
   /** How long an answer may take, ms; a stream of events may take for ever. 10 s unless given. */
   timeout?: number
 }
 
-export type PeerState = Peer['state']
-
-/** Everything given must hold; of several values in one place, any. */
-export interface PeerFilter {
-  /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
-  service?: string | string[]
-  name?: string | string[]
-  /** Alive and suspect unless given. */
-  state?: PeerState | 'all' | PeerState[]
-  attributes?: Record<string, string | number | boolean>
-  /** Whether this daemon's own peer is among them. */
-  self?: boolean
+export interface CallOptions {
+  signal?: AbortSignal | undefined
 }
 
 export interface EventOptions {
@@ -34,8 +30,7 @@ export interface EventOptions {
   signal?: AbortSignal
 }
 
-/** An event as it came, and the id to resume from: empty as long as there is none. */
-export type DaemonEvent = (Event | Sync | Gap) & { lastEventId: string }
+export type Attributes = Record<string, string | number | boolean>
 
 const DEFAULT_TIMEOUT = 10_000
 
@@ -46,111 +41,130 @@ const DEFAULT_TIMEOUT = 10_000
  * Every call rejects with an `EarshotError`, or with the signal's reason when it is aborted.
  */
 export class Earshot {
-  readonly #daemon: Daemon
-  readonly #timeout: number
+  readonly #calls: Calls
+  readonly #lifeline = new Lifeline()
 
   constructor({ timeout = DEFAULT_TIMEOUT, ...place }: EarshotOptions = {}) {
-    this.#daemon = new Daemon(place, surroundings())
-    this.#timeout = timeout
+    this.#calls = new Calls(new Daemon(place, surroundings()), timeout)
   }
 
   /** The peers that pass the filter. */
-  async peers(filter: PeerFilter = {}, { signal }: { signal?: AbortSignal } = {}): Promise<Peers> {
-    const { service, name, state, attributes = {}, self } = filter
-    const query = write({ service, name, state, self: self ? '1' : undefined })
-    for (const [key, value] of Object.entries(attributes)) query.append(`attr.${key}`, String(value))
-    return await this.#json<Peers>(`/v1/peers?${query}`, signal)
+  async peers(filter: PeerFilter = {}, { signal }: CallOptions = {}): Promise<Peers> {
+    return await this.#json<Peers>({ path: `/v1/peers?${peersQuery(filter)}` }, signal)
   }
 
   /** One peer, by its id, its name or the beginning of its id. */
-  async peer(reference: string, { signal }: { signal?: AbortSignal } = {}): Promise<Peer> {
-    return await this.#json<Peer>(`/v1/peers/${encodeURIComponent(reference)}`, signal)
+  async peer(reference: string, { signal }: CallOptions = {}): Promise<Peer> {
+    return await this.#json<Peer>({ path: `/v1/peers/${encodeURIComponent(reference)}` }, signal)
+  }
+
+  /** The services of all peers that pass the filter. */
+  async services({ self, ...filter }: ServiceFilter = {}, { signal }: CallOptions = {}): Promise<Services> {
+    const query = writeQuery({ ...filter, self: self ? '1' : undefined })
+    return await this.#json<Services>({ path: `/v1/services?${query}` }, signal)
   }
 
   /** The daemon about itself. */
-  async self({ signal }: { signal?: AbortSignal } = {}): Promise<Self> {
-    return await this.#json<Self>('/v1/self', signal)
+  async self({ signal }: CallOptions = {}): Promise<Self> {
+    return await this.#json<Self>({ path: '/v1/self' }, signal)
   }
 
   /**
-   * Events as they happen, over one connection that is opened when the first is asked for. It ends when the daemon stops,
-   * and does not come back by itself. Leaving the loop closes it. One who is slow to ask for the next may get a `gap`.
+   * The peers that are there, a `peer-up` for each and a `service-up` for each of its services; then changes as they happen,
+   * each told once, also when the daemon restarts meanwhile. Leaving the loop ends it.
+   *
+   * There has to be a daemon to begin with. A peer that a restarted daemon does not find again is told as failed after as long
+   * as it might take to be heard, at least 5 s. One who is slow to ask for the next may be told of several changes as one.
+   */
+  watch(
+    filter: WatchFilter | undefined,
+    options: WatchOptions & { sync: true },
+  ): AsyncGenerator<Change | Synced, void, void>
+  watch(filter?: WatchFilter, options?: WatchOptions & { sync?: false }): AsyncGenerator<Change, void, void>
+  async *watch(filter: WatchFilter = {}, options: WatchOptions = {}): AsyncGenerator<Change | Synced, void, void> {
+    for await (const change of watch(this.#calls, filter, options)) {
+      if (options.sync || change.type !== 'sync') yield change
+    }
+  }
+
+  /**
+   * The peers that pass the filter, alive unless `state` says otherwise, as soon as there are `count` (1 unless given) of them.
+   * Waits on when the daemon restarts.
+   * @throws EarshotError EARSHOT_TIMED_OUT
+   */
+  async waitFor({ count = 1, ...filter }: PeerFilter & { count?: number }, options: WaitOptions = {}): Promise<Peer[]> {
+    return await waitFor(this.#calls, filter, count, options)
+  }
+
+  /** Where to reach a peer, by its name or id, or a service, by its name. */
+  async resolve(name: string, options: ResolveOptions = {}): Promise<Resolved> {
+    return await resolve(this, name, options)
+  }
+
+  /**
+   * Offers a service as long as the program runs: renewed in time (its `ttl` is 10 s unless given), and registered again when
+   * the daemon has restarted. Keeps the program running until it is closed.
+   * @throws EarshotError EARSHOT_SERVICE_TAKEN and what else the daemon refuses
+   */
+  async publish(entry: ServiceEntry, options: PublishOptions = {}): Promise<Published> {
+    const calls = this.#lifeline.calls ?? (await this.#calls.stay(options.signal))
+    return await Published.begin(calls, this.#lifeline, entry, options)
+  }
+
+  /**
+   * Registers a service and leaves it at that: it stays until its `ttl` is over, or without one until `unpublish`, also
+   * across the daemon's restarts.
+   */
+  async register(entry: ServiceEntry, { signal }: CallOptions = {}): Promise<OwnService> {
+    const path = entryPath(entry.id ?? idFor(entry))
+    return await this.#json<OwnService>({ method: 'PUT', path, body: entryBody(entry) }, signal)
+  }
+
+  /** Withdraws a service of this peer, whoever registered it over the API. */
+  async unpublish(id: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#calls.send({ method: 'DELETE', path: entryPath(id) }, signal)
+  }
+
+  /** Sets attributes of this peer, beside those that it has. Returns all of them. */
+  async set(attributes: Attributes, options: CallOptions = {}): Promise<Attributes> {
+    return await this.#patchAttributes(attributes, options)
+  }
+
+  /** Removes attributes of this peer; it need not have them. Returns those that remain. */
+  async unset(keys: string | readonly string[], options: CallOptions = {}): Promise<Attributes> {
+    return await this.#patchAttributes(Object.fromEntries([keys].flat().map((key) => [key, null])), options)
+  }
+
+  /** Round-trip time to a peer, ms. Rejects with EARSHOT_NO_ANSWER when it is silent. */
+  async ping(reference: string, { signal }: CallOptions = {}): Promise<number> {
+    const path = `/v1/probe/${encodeURIComponent(reference)}`
+    return (await this.#json<Probe>({ method: 'POST', path }, signal)).rttMs
+  }
+
+  /** Has the daemon ask everyone to say who they are. */
+  async query({ signal }: CallOptions = {}): Promise<void> {
+    await this.#calls.send({ method: 'POST', path: '/v1/query' }, signal)
+  }
+
+  /**
+   * Events as the daemon tells them, over one connection that is opened when the first is asked for. It ends when the daemon
+   * stops or is silent for 45 s, and does not come back by itself. Leaving the loop closes it. One who is slow to ask for the
+   * next may get a `gap`. `watch` takes care of all this.
    */
   async *events({ service, name, state, since, signal }: EventOptions = {}): AsyncGenerator<DaemonEvent, void, void> {
-    const query = write({ service, name, state: state ? '1' : undefined, since: since?.toString() })
-    const answer = await this.#daemon.get(`/v1/events?${query}`, { accept: 'text/event-stream' }, signal)
-    if (answer.statusCode !== 200) throw refusal(answer, await readBody(answer))
-    const parser = new EventStreamParser()
-    try {
-      for await (const chunk of answer) {
-        for (const { data, lastEventId } of parser.read(chunk)) {
-          yield { ...parse<Event | Sync | Gap>(answer, data), lastEventId }
-        }
-      }
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw error instanceof EarshotError ? error : lost(undefined, error)
-    } finally {
-      answer.destroy()
-    }
+    const query = writeQuery({ service, name, state: state ? '1' : undefined, since: since?.toString() })
+    yield* this.#calls.events(query, signal)
   }
 
-  async #json<Answer extends object>(path: string, signal: AbortSignal | undefined): Promise<Answer> {
-    const deadline = AbortSignal.timeout(this.#timeout)
-    const either = signal ? AbortSignal.any([signal, deadline]) : deadline
-    try {
-      const answer = await this.#daemon.get(path, { accept: 'application/json' }, either)
-      const body = await readBody(answer)
-      if (answer.statusCode !== 200) throw refusal(answer, body)
-      return parse<Answer>(answer, body)
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (deadline.aborted) {
-        throw new EarshotError('EARSHOT_TIMED_OUT', `the earshot daemon did not answer within ${this.#timeout} ms`)
-      }
-      throw error instanceof EarshotError ? error : lost(undefined, error)
-    }
+  async #patchAttributes(
+    patch: Record<string, Attributes[string] | null>,
+    { signal }: CallOptions,
+  ): Promise<Attributes> {
+    const question: Question = { method: 'PATCH', path: '/v1/self/attributes', body: patch }
+    return (await this.#json<{ attributes: Attributes }>(question, signal)).attributes
   }
-}
 
-type Values = Record<string, string | readonly string[] | undefined>
-
-function write(values: Values): URLSearchParams {
-  const query = new URLSearchParams()
-  for (const [key, value = []] of Object.entries(values)) {
-    for (const one of typeof value === 'string' ? [value] : value) query.append(key, one)
+  async #json<Answer extends object>(question: Question, signal: AbortSignal | undefined): Promise<Answer> {
+    return await this.#calls.json<Answer>(question, signal)
   }
-  return query
-}
-
-async function readBody(answer: IncomingMessage): Promise<string> {
-  answer.setEncoding('utf8')
-  let body = ''
-  for await (const chunk of answer) body += chunk
-  return body
-}
-
-/** The API's own error; or, when something else answers there, what that was. */
-function refusal(answer: IncomingMessage, body: string): EarshotError {
-  const { code, message } = parse<Partial<ApiError>>(answer, body)
-  if (typeof code !== 'string' || typeof message !== 'string') return notOurs(answer)
-  return new EarshotError(code, message, answer.statusCode === undefined ? {} : { status: answer.statusCode })
-}
-
-function parse<Shape extends object>(answer: IncomingMessage, text: string): Shape {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null) return value as Shape
-  } catch (error) {
-    throw notOurs(answer, error)
-  }
-  throw notOurs(answer)
-}
-
-function notOurs(answer: IncomingMessage, cause?: unknown): EarshotError {
-  const status = answer.statusCode
-  return new EarshotError('EARSHOT_BAD_ANSWER', `what answers is not an earshot daemon (status ${status})`, {
-    ...(status !== undefined && { status }),
-    cause,
-  })
 }

@@ -1,10 +1,23 @@
-export type { Event, Gap, Peer, Peers, Self, Service, Sync } from '../control/api.ts'
-export {
-  type DaemonEvent,
-  Earshot,
-  type EarshotOptions,
-  type EventOptions,
-  type PeerFilter,
-  type PeerState,
-} from './earshot.ts'
+export type {
+  Event,
+  Gap,
+  Offer as PeerService,
+  OwnService,
+  Peer,
+  Peers,
+  Self,
+  Service,
+  ServiceEvent,
+  Services,
+  Sync,
+} from '../control/api.ts'
+export type { DaemonEvent } from './calls.ts'
+export type { Change, PeerChange, PeerChangeType, ServiceChange, ServiceChangeType, Synced } from './change.ts'
+export { type Attributes, type CallOptions, Earshot, type EarshotOptions, type EventOptions } from './earshot.ts'
 export { EarshotError } from './error.ts'
+export type { PeerFilter, PeerState, ServiceFilter, WatchFilter } from './filter.ts'
+export type { EntryChanges, Published, PublishOptions } from './published.ts'
+export type { Resolved, ResolveOptions } from './resolve.ts'
+export type { ServiceEntry } from './service-entry.ts'
+export type { WaitOptions } from './wait-for.ts'
+export type { WatchOptions } from './watch.ts'

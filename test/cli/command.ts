@@ -29,16 +29,23 @@ export async function run(command: 'earshot' | 'earshotd', args: string[], optio
 }
 
 const ON_A_TERMINAL = `
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, select, struct, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
+sources = [terminal, 0]
 while True:
-    try: data = os.read(terminal, 65536)
-    except OSError: break
-    if not data: break
-    os.write(1, data)
+    ready = select.select(sources, [], [])[0]
+    if 0 in ready:
+        keys = os.read(0, 1024)
+        if keys: os.write(terminal, keys)
+        else: sources.remove(0)
+    if terminal in ready:
+        try: data = os.read(terminal, 65536)
+        except OSError: break
+        if not data: break
+        os.write(1, data)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `
 
@@ -47,6 +54,32 @@ export async function runOnTerminal(columns: number, args: string[], options: Ru
   const line = [String(columns), process.execPath, bin('earshot'), ...args]
   const result = await collect(spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) }))
   return { ...result, stdout: result.stdout.replaceAll('\r\n', '\n') }
+}
+
+/** A command on a terminal, at whose keys the test is. */
+export interface AtTerminal {
+  /** Types these keys: `\x03` is Ctrl-C. */
+  type(keys: string): void
+  /** Everything written so far, once it holds this text as often as `times`. */
+  shows(text: string, times?: number): Promise<string>
+  ended: Promise<number | null>
+}
+
+export function startOnTerminal(columns: number, args: string[], options: RunOptions = {}): AtTerminal {
+  const line = [String(columns), process.execPath, bin('earshot'), ...args]
+  const child = spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    text += more
+  })
+  return {
+    type: (keys) => child.stdin.write(keys),
+    async shows(wanted, times = 1) {
+      while (text.split(wanted).length <= times) await once(child.stdout, 'data')
+      return text
+    },
+    ended: once(child, 'close').then(([status]) => status),
+  }
 }
 
 /** A command that runs while the test does something. */

@@ -160,7 +160,27 @@ describe('exit status and errors', () => {
     [['show'], "an argument is missing (see 'earshot --help')"],
     [['ls', '--state', 'dead'], '--state: expected alive, suspect, failed, left or all, found "dead"'],
     [['ls', '--where', 'status'], '--where: expected key=value, found "status"'],
-    [[], "which command? ls, members, show, watch, status (see 'earshot --help')"],
+    [
+      [],
+      'which command? ls, members, services, show, watch, publish, announce, unpublish, set, unset, resolve, wait, ping, ' +
+        "status, completion (see 'earshot --help')",
+    ],
+    [['publish', 'Shop', 'http'], "an argument is missing (see 'earshot --help')"],
+    [['publish', 'Shop', 'http', '80 '], 'port: expected a whole number from 0 to 65535, found "80 "'],
+    [['publish', 'Shop', 'http', '80', '=x'], 'TXT: expected key=value, found "=x"'],
+    [['publish', 'Shop', 'http', '80', '--ttl', '25h'], '--ttl: expected 1s to 24h, found "25h"'],
+    [['publish', 'Shop', 'http', '80', '--subtyp', 'x'], "unknown flag '--subtyp' (did you mean '--subtype'?)"],
+    [
+      ['publish', 'Shop', 'http', '80', '--detach', '--', 'true'],
+      '--detach ends at once: there is no time for a command to run',
+    ],
+    [['set', 'status'], 'set: expected key=value, found "status"'],
+    [['wait', '--timeout', '5'], '--timeout: expected a duration such as 500ms, 2s or 5m, found "5"'],
+    [['wait', '--count', '0'], '--count: expected a whole number from 1 to 16384, found "0"'],
+    [['ping', 'kitchen', '-c', 'x'], '--count: expected a whole number from 1 to 1000000, found "x"'],
+    [['watch', '--exec', 'true', '--exec-timeout', '1ms'], '--exec-timeout: expected 100ms to 24h, found "1ms"'],
+    [['ls', '--live'], "--live needs a terminal (for programs: 'earshot watch')"],
+    [['ls', '-p', '--json'], "Arguments parsable and json are mutually exclusive (see 'earshot --help')"],
   ])('%j is wrong usage: 2', async (args, message) => {
     expect(await run('earshot', args, { env })).toEqual({ status: 2, stdout: '', stderr: `earshot: ${message}\n` })
   })

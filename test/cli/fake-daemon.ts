@@ -1,28 +1,37 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Event, Gap, Peer, Peers, Self, Sync } from '../../src/client/index.ts'
+import type { Event, Gap, OwnService, Peer, Peers, Self, Services, Sync } from '../../src/client/index.ts'
 import type { ApiError } from '../../src/control/api.ts'
-import { NOW, someSelf } from './some-peers.ts'
+import { NOW, somePeer, someSelf, someService } from './some-peers.ts'
 
 /** Speaks the shapes of `src/control/api.ts` on a Unix socket: what the tests say, to whoever asks. */
 export class FakeDaemon {
   readonly #directory = mkdtempSync(join(tmpdir(), 'earshot-cli-'))
   readonly socket = join(this.#directory, 'control.sock')
-  /** The addresses of the requests that came. */
+  /** The addresses of the requests that came, but for those that only ask whether it is there. */
   readonly asked: string[] = []
+  /** What was to be changed: method, path, and body if there was one. */
+  readonly changes: [method: string, path: string, body?: unknown][] = []
+  /** Emits `change` when one comes, and `stream` when a reader has been told the present. */
+  readonly #happens = new EventEmitter()
   peers: Peer[] = []
   self: Self = someSelf
   epoch = '9f3c1d'
   index = 1842
+  /** Round trips of the probes to come, ms; `undefined` when there is no answer. */
+  probes: (number | undefined)[] = []
+  /** Nothing changes: blocking queries get no answer. */
+  holdBack = false
   /** Answers every request with this instead, when it is set. */
   refusal: ApiError | undefined
   #server: Server | undefined
   readonly #readers = new Set<ServerResponse>()
 
   async start(): Promise<void> {
-    const server = createServer((request, response) => this.#answer(request, response))
+    const server = createServer((request, response) => void this.#answer(request, response))
     this.#server = server
     await new Promise<void>((resolve) => server.listen(this.socket, resolve))
   }
@@ -56,19 +65,61 @@ export class FakeDaemon {
     for (const reader of this.#readers) reader.write(text)
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost')
-    this.asked.push(request.url ?? '')
-    if (pathname === '/v1/events' && !this.refusal) this.#stream(searchParams, response)
-    else send(response, this.refusal ?? this.#body(pathname))
+  /** Resolves with the changes so far, once there are `count`. */
+  async changed(count: number): Promise<typeof this.changes> {
+    while (this.changes.length < count) await once(this.#happens, 'change')
+    return this.changes
   }
 
-  #body(pathname: string): object {
+  /** Resolves when somebody reads events, and has been told the present. */
+  async streaming(): Promise<void> {
+    if (this.#readers.size === 0) await once(this.#happens, 'stream')
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', url = '' } = request
+    const address = new URL(url, 'http://localhost')
+    const { pathname, searchParams } = address
+    if (pathname !== '/healthz') this.asked.push(url)
+    if (this.holdBack && searchParams.has('since')) return
+    if (pathname === '/v1/events' && !this.refusal) return this.#stream(searchParams, response)
+    if (method !== 'GET') {
+      const text = await read(request)
+      this.changes.push(text === '' ? [method, pathname] : [method, pathname, JSON.parse(text)])
+      this.#happens.emit('change')
+    }
+    send(response, this.refusal ?? (method === 'GET' ? this.#body(address) : this.#change(method, pathname)))
+  }
+
+  /** Answers to a change as if it had been made. */
+  #change(method: string, pathname: string): object | undefined {
+    if (method === 'DELETE') return undefined
+    if (method === 'PATCH') return { attributes: this.self.attributes }
+    if (method === 'PUT')
+      return { ...someService, id: pathname.replace('/v1/services/', ''), source: 'api' } satisfies OwnService
+    const rttMs = this.probes.shift()
+    const { id, name } = somePeer()
+    if (typeof rttMs === 'number') return { peer: { id, name }, rttMs }
+    return { statusCode: 504, code: 'EARSHOT_NO_ANSWER', error: 'Gateway Timeout', message: 'no answer' }
+  }
+
+  #body({ pathname, searchParams }: URL): object {
+    if (pathname === '/healthz') return { status: 'ok', peers: this.peers.length, epoch: this.epoch }
+    if (pathname === '/v1/services') return this.#services(searchParams.get('name'))
     if (pathname === '/v1/self') return this.self
     if (pathname === '/v1/peers') return { epoch: this.epoch, index: this.index, peers: this.peers } satisfies Peers
-    const name = decodeURIComponent(pathname.replace('/v1/peers/', ''))
-    const peer = this.peers.find((one) => one.name === name)
-    return peer ?? { statusCode: 404, code: 'EARSHOT_NO_SUCH_PEER', error: 'Not Found', message: `no '${name}'` }
+    const reference = decodeURIComponent(pathname.replace('/v1/peers/', ''))
+    const peer = this.peers.find(({ name, id }) => name === reference || id === reference)
+    return peer ?? { statusCode: 404, code: 'EARSHOT_NO_SUCH_PEER', error: 'Not Found', message: `no '${reference}'` }
+  }
+
+  #services(wanted: string | null): Services {
+    const services = this.peers.flatMap(({ services, id, name, state, hostname, addresses }) =>
+      services
+        .filter((service) => (wanted ?? service.name) === service.name)
+        .map((service) => ({ ...service, peer: { id, name, state, hostname, addresses } })),
+    )
+    return { epoch: this.epoch, index: this.index, services }
   }
 
   #stream(query: URLSearchParams, response: ServerResponse): void {
@@ -77,9 +128,11 @@ export class FakeDaemon {
     const resumes = since?.startsWith(`${this.epoch}-`) ?? false
     const now = { index: this.index, at: new Date(NOW).toISOString() }
     if (since !== null && !resumes) response.write(this.#event({ type: 'gap', epoch: this.epoch, ...now }, false))
-    if (!resumes) for (const peer of this.peers) response.write(this.#event({ type: 'peer', ...now, peer }, false))
+    if (!resumes && query.get('state') === '1')
+      for (const peer of this.peers) response.write(this.#event({ type: 'peer', ...now, peer }, false))
     response.write(this.#event({ type: 'sync', epoch: this.epoch, ...now }, true))
     this.#readers.add(response)
+    this.#happens.emit('stream')
     response.on('close', () => this.#readers.delete(response))
   }
 
@@ -89,7 +142,14 @@ export class FakeDaemon {
   }
 }
 
-function send(response: ServerResponse, body: object): void {
+async function read(request: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) text += chunk
+  return text
+}
+
+function send(response: ServerResponse, body: object | undefined): void {
+  if (!body) return void response.writeHead(204).end()
   const status = 'statusCode' in body ? Number(body.statusCode) : 200
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))

@@ -1,10 +1,19 @@
-import type { Peer, Self } from '../../src/client/index.ts'
+import type { Peer, Self, Service } from '../../src/client/index.ts'
 
 /** The moment at which these peers were last heard. */
 export const NOW = Date.parse('2026-11-21T09:14:10.000Z')
 
 export function ago(milliseconds: number): string {
   return new Date(NOW - milliseconds).toISOString()
+}
+
+export const someService: Service = {
+  id: 'shop',
+  name: 'Shop',
+  type: '_http._tcp',
+  port: 8080,
+  txt: { path: '/' },
+  subtypes: ['_printer'],
 }
 
 /** A peer like kitchen in EXPERIENCE.md, with what the test needs otherwise. */
@@ -19,10 +28,7 @@ export function somePeer(differences: Partial<Peer> = {}): Peer {
       { address: 'fe80::1%eth0', family: 'ipv6', interface: 'eth0' },
       { address: '192.168.1.20', family: 'ipv4', interface: 'eth0' },
     ],
-    services: [
-      { id: 'shop', name: 'Shop', type: '_http._tcp', port: 8080, txt: { path: '/' }, subtypes: ['_printer'] },
-      { id: 'mqtt', name: 'MQTT', type: '_mqtt._tcp', port: 1883, txt: {}, subtypes: [] },
-    ],
+    services: [someService, { id: 'mqtt', name: 'MQTT', type: '_mqtt._tcp', port: 1883, txt: {}, subtypes: [] }],
     attributes: { status: 'idle', temperature: 21.5 },
     version: '1.0.0',
     incarnation: 1_795_250_000,
@@ -70,7 +76,18 @@ export const someSelf: Self = {
   incarnation: 1_795_250_001,
   recordVersion: 1,
   intervalMs: 1000,
-  services: [],
+  services: [
+    { ...someService, id: 'shop', source: 'api', expiresAt: ago(-60_000) },
+    {
+      ...someService,
+      id: 'osc',
+      name: 'OSC',
+      type: '_osc._udp',
+      source: 'file',
+      file: '/etc/earshot/services.d/osc.toml',
+    },
+  ],
+  badFiles: [{ file: '/etc/earshot/services.d/bad.toml', error: '3:1: port is missing' }],
   attributes: { status: 'busy' },
   epoch: '9f3c1d',
   index: 1842,

@@ -8,19 +8,8 @@ import { plain, styleFor } from '../../src/cli/style.ts'
 import { cut, table } from '../../src/cli/table.ts'
 import { span } from '../../src/cli/time.ts'
 import { watchText } from '../../src/cli/watch-text.ts'
+import { anyText } from './any-text.ts'
 import { ago, NASTY_NAME, NOW, somePeer, studio } from './some-peers.ts'
-
-/** Any text, with more of what is dangerous or wide than chance would give. */
-const anyText = fc
-  .array(
-    fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.constantFrom('\u001b[31m', '\u009b', '\u202e', '\n', '\t', '\ud800', '台所', '👩‍👩‍👧', 'e\u0301', '\u200d'),
-      fc.string(),
-    ),
-    { maxLength: 6 },
-  )
-  .map((parts) => parts.join(''))
 
 describe('printable', () => {
   test('never emits what a terminal obeys, whatever comes in', () => {

@@ -144,7 +144,7 @@ describe('the daemon is looked for', () => {
       uid: process.getuid?.(),
       temporaryDirectory: temporary,
     }
-    const failure = new Daemon({}, around).get('/healthz', {})
+    const failure = new Daemon({}, around).ask({ path: '/healthz' })
     await expect(failure).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
     for (const place of socketPlaces(around)) await expect(failure).rejects.toThrow(`${place} (`)
     await expect(failure).rejects.toThrow('start one: earshotd')
@@ -154,15 +154,19 @@ describe('the daemon is looked for', () => {
     const temporary = await temporaryDirectory()
     const around = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
     await startControl(new Neighbourhood(), { socket: join(temporary, 'earshot', 'control.sock') })
-    expect((await new Daemon({}, around).get('/healthz', {})).statusCode).toBe(200)
+    expect((await new Daemon({}, around).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
   })
 
   test('nowhere else when a place is named', async () => {
     const named = { env: { EARSHOT_SOCKET: '/nowhere/named.sock' }, uid: 1, temporaryDirectory: '/nowhere' }
-    await expect(new Daemon({}, named).get('/', {})).rejects.toThrow(/looked at \/nowhere\/named.sock \(not there\) /)
-    await expect(new Daemon({ socket: '/nowhere/s' }, named).get('/', {})).rejects.toThrow('looked at /nowhere/s (')
+    await expect(new Daemon({}, named).ask({ path: '/' })).rejects.toThrow(
+      /looked at \/nowhere\/named.sock \(not there\) /,
+    )
+    await expect(new Daemon({ socket: '/nowhere/s' }, named).ask({ path: '/' })).rejects.toThrow(
+      'looked at /nowhere/s (',
+    )
     const url = 'http://127.0.0.1:1'
-    await expect(new Daemon({ url }, named).get('/', {})).rejects.toThrow(`looked at ${url} (nobody listens)`)
+    await expect(new Daemon({ url }, named).ask({ path: '/' })).rejects.toThrow(`looked at ${url} (nobody listens)`)
     expect(() => new Daemon({ url: 'ftp://x' }, named)).toThrow(TypeError)
   })
 
@@ -174,9 +178,9 @@ describe('the daemon is looked for', () => {
     await mkdir(directory)
     await chmod(directory, 0o755)
     await startControl(new Neighbourhood(), { socket: join(directory, 'control.sock') })
-    await expect(new Daemon({}, around).get('/healthz', {})).rejects.toThrow('not trusted: others may enter')
+    await expect(new Daemon({}, around).ask({ path: '/healthz' })).rejects.toThrow('not trusted: others may enter')
     await chmod(directory, 0o700)
-    expect((await new Daemon({}, around).get('/healthz', {})).statusCode).toBe(200)
+    expect((await new Daemon({}, around).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
   })
 
   test('over loopback, when its socket is there but may not be opened', async () => {
@@ -194,12 +198,14 @@ describe('the daemon is looked for', () => {
     onTestFinished(() => void vi.doUnmock('node:http'))
     const { Daemon: Played } = await import('../../src/client/daemon.ts')
     const around = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
-    await expect(new Played({}, around).get('/', {})).rejects.toThrow(
+    await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow(
       /may not be opened\), http:\/\/127.0.0.1:15353 \(nobody/,
     )
     expect(asked.slice(-2)).toEqual(['/run/earshot/control.sock', '127.0.0.1:15353'])
     asked.length = 0
-    await expect(new Played({ socket: '/run/earshot/x' }, around).get('/', {})).rejects.toThrow('may not be opened')
+    await expect(new Played({ socket: '/run/earshot/x' }, around).ask({ path: '/' })).rejects.toThrow(
+      'may not be opened',
+    )
     expect(asked).toEqual(['/run/earshot/x'])
   })
 })

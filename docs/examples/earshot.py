@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
+    earshot.py NAME TYPE PORT        for example: earshot.py Shop http 8080
+Python 3.9 and nothing else. See docs/HTTP-API.md."""
+import http.client, json, os, signal, socket, sys, threading, time
+from urllib.parse import urlencode
+
+SOCKET = os.environ.get('EARSHOT_SOCKET', '/run/earshot/control.sock')
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP on the daemon's socket."""
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
+def call(method, path, body=None):
+    """The answer, parsed. Raises OSError when the daemon is away, RuntimeError when it refuses."""
+    connection = Connection('localhost', timeout=10)
+    try:
+        headers = {'content-type': 'application/json'} if body is not None else {}
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= 400:
+        raise RuntimeError(json.loads(text)['message'])
+    return json.loads(text) if text else None
+
+
+def keep_published(path, service, stopped):
+    """Put again within its ttl it stays published; so it comes back with a daemon that was restarted, too."""
+    while not stopped.wait(1):
+        try:
+            call('PUT', path, service)
+        except (OSError, http.client.HTTPException):
+            pass  # Away: it is tried again.
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+
+
+def events(**query):
+    """The events of the daemon, one connection after the other. Goes on after the last event that had an id."""
+    last = ''
+    while True:
+        # A comment comes every 15 s: who hears nothing for longer has lost the daemon.
+        connection = Connection('localhost', timeout=45)
+        try:
+            path = '/v1/events?' + urlencode({**query, **({'since': last} if last else {'state': 1})})
+            connection.request('GET', path)
+            for line in connection.getresponse():
+                field, _, value = line.decode().rstrip('\n').partition(': ')
+                if field == 'id':
+                    last = value
+                elif field == 'data':
+                    yield json.loads(value)
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.2)
+
+
+def main(name, kind, port):
+    path = f'/v1/services/example-{os.getpid()}'
+    service = {'name': name, 'type': kind, 'port': int(port), 'ttl': '10s'}
+    call('PUT', path, service)
+    stopped = threading.Event()
+    renewing = threading.Thread(target=keep_published, args=(path, service, stopped), daemon=True)
+    renewing.start()
+
+    peers = {}
+    try:
+        for event in events(service=kind):
+            if event['type'] == 'gap':
+                peers.clear()  # What was missed is unknown: the present state follows.
+            peer = event.get('peer')
+            if peer is None or event['type'].startswith('service-'):
+                continue
+            offers = [each for each in peer['services'] if kind in (each['type'], each['type'].split('.')[0][1:])]
+            if peer['state'] in ('failed', 'left') or not offers:
+                if peers.pop(peer['id'], None):
+                    print('-', peer['name'], flush=True)
+            elif peer['id'] not in peers:
+                peers[peer['id']] = peer
+                print('+', peer['name'], peer['addresses'][0]['address'], offers[0]['port'], flush=True)
+    finally:
+        stopped.set()
+        renewing.join()  # It must not publish again what is withdrawn.
+        call('DELETE', path)
+
+
+if __name__ == '__main__':
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        pass
+    except (OSError, RuntimeError) as error:
+        sys.exit(f'earshot.py: {error}')

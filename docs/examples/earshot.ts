@@ -1,0 +1,26 @@
+// Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
+//   earshot.ts NAME TYPE PORT        for example: earshot.ts Shop http 8080
+// See docs/CLIENT.md.
+import { Earshot } from 'earshot'
+
+const [name = 'Shop', type = 'http', port = '8080'] = process.argv.slice(2)
+const earshot = new Earshot()
+const stop = new AbortController()
+process.once('SIGINT', () => stop.abort())
+process.once('SIGTERM', () => stop.abort())
+
+// Renewed as long as this runs, registered again when the daemon restarts, until it is closed.
+const published = await earshot.publish({ name, type, port: Number(port) })
+try {
+  for await (const change of earshot.watch({ service: type }, { signal: stop.signal })) {
+    if (change.type === 'service-up') {
+      console.log('+', change.peer.name, change.peer.addresses[0]?.address, change.service.port)
+    } else if (change.type === 'service-down') {
+      console.log('-', change.peer.name)
+    }
+  }
+} catch (error) {
+  if (!stop.signal.aborted) throw error
+} finally {
+  await published.close()
+}

@@ -1,0 +1,27 @@
+import type { Peer } from '../client/index.ts'
+
+export type Address = Peer['addresses'][number]
+export type Family = Address['family']
+
+export function isLinkLocal({ address }: Pick<Address, 'address'>): boolean {
+  return /^(?:fe[89ab]|169\.254\.)/i.test(address)
+}
+
+/**
+ * The address to reach a peer at: IPv4 before IPv6, as more programs take it, and link-local ones, which need a zone,
+ * only where there is no other. Undefined when there is none of this family.
+ */
+export function bestAddress({ addresses }: Pick<Peer, 'addresses'>, family?: Family): Address | undefined {
+  return addresses
+    .filter((one) => family === undefined || one.family === family)
+    .sort((one, other) => rank(one) - rank(other))[0]
+}
+
+function rank(address: Address): number {
+  return (isLinkLocal(address) ? 2 : 0) + (address.family === 'ipv6' ? 1 : 0)
+}
+
+/** `192.168.1.20:80` or `[fe80::1%eth0]:80`. */
+export function hostAndPort({ address, family }: Pick<Address, 'address' | 'family'>, port: number): string {
+  return family === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`
+}

@@ -1,0 +1,41 @@
+import { textFlag } from '../config/flag-kinds.ts'
+import type { Command, Context, GlobalOptions } from './command.ts'
+import { printable, printableJson } from './printable.ts'
+
+interface ResolveOptions extends GlobalOptions {
+  name: string
+  service?: string | undefined
+  ipv4?: boolean | undefined
+  ipv6?: boolean | undefined
+}
+
+const FLAGS = {
+  service: { ...textFlag, describe: 'The address and port of its service of this type: http, osc/udp or _http._tcp' },
+  ipv4: { alias: '4', type: 'boolean', describe: 'An IPv4 address', conflicts: 'ipv6' },
+  ipv6: { alias: '6', type: 'boolean', describe: 'An IPv6 address' },
+} as const
+
+/** `earshot resolve NAME`: one address, for scripts. */
+export function resolveCommand(context: Context): Command<ResolveOptions> {
+  return {
+    command: 'resolve <name>',
+    describe: 'The address of a peer, or of a service: curl http://$(earshot resolve kitchen --service http)',
+    builder: (yargs) =>
+      yargs
+        .positional('name', {
+          type: 'string',
+          demandOption: true,
+          describe: "A peer's name or id, or a service's name",
+        })
+        .options(FLAGS),
+    flags: FLAGS,
+    handler: async (options) => {
+      const { output, signal } = context
+      const { name, service, ipv4, ipv6 } = options
+      const family = ipv4 ? 'ipv4' : ipv6 ? 'ipv6' : undefined
+      const found = await context.daemon(options).resolve(name, { service, family, signal })
+      if (options.json) return await output.write(printableJson(found, 2))
+      await output.write(printable(service === undefined ? found.address : found.host))
+    },
+  }
+}

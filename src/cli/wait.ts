@@ -1,0 +1,42 @@
+import { listFlag, textFlag } from '../config/flag-kinds.ts'
+import type { Command, Context, GlobalOptions } from './command.ts'
+import { peerOptions } from './peer-options.ts'
+import { peerTable } from './peer-table.ts'
+import { printableJson } from './printable.ts'
+import { readDuration, readWhole } from './values.ts'
+
+interface WaitOptions extends GlobalOptions {
+  service?: string[] | undefined
+  name?: string[] | undefined
+  count: string
+  timeout: string
+}
+
+const DAY_MS = 86_400_000
+const MOST_PEERS = 16_384
+
+/** `earshot wait`: ends as soon as so many peers are there, or with status 4 when time is up. */
+export function waitCommand(context: Context): Command<WaitOptions> {
+  return {
+    command: 'wait',
+    describe: 'Wait until peers are there, and list them; status 4 when they are not in time',
+    builder: {
+      service: peerOptions.service,
+      name: { ...listFlag, describe: 'Only peers of this name' },
+      count: { ...textFlag, default: '1', describe: 'How many have to be there' },
+      timeout: { ...textFlag, default: '30s', describe: 'How long to wait' },
+    },
+    handler: async (options) => {
+      const { output, signal } = context
+      const count = readWhole('--count', options.count, [1, MOST_PEERS])
+      const timeout = readDuration('--timeout', options.timeout, [0, DAY_MS])
+      const { service, name } = options
+      // A suspect may be dead: one who waits wants to begin work with those who are there.
+      const filter = { count, state: 'alive' as const, ...(service && { service }), ...(name && { name }) }
+      const peers = await context.daemon(options).waitFor(filter, { timeout, signal })
+      if (options.json) return await output.write(printableJson({ peers }, 2))
+      const { terminal, width, style } = output
+      await output.write(...peerTable(peers, { terminal, width, style, now: context.now(), headings: terminal }))
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import type { Peer, Service } from '../control/api.ts'
+
+export type PeerState = Peer['state']
+
+/** Which peers a program wants to follow. Everything given must hold; of several values in one place, any. */
+export interface WatchFilter {
+  /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
+  service?: string | string[]
+  name?: string | string[]
+  attributes?: Record<string, string | number | boolean>
+}
+
+export interface PeerFilter extends WatchFilter {
+  /** Alive and suspect unless given. */
+  state?: PeerState | 'all' | PeerState[]
+  /** Whether this daemon's own peer is among them. */
+  self?: boolean
+}
+
+export interface ServiceFilter {
+  /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
+  type?: string | string[]
+  /** Instance name. */
+  name?: string | string[]
+  /** Of these peers only: id, name, or how the id begins. */
+  peer?: string | string[]
+  /** Of peers in this state; alive and suspect unless given. */
+  state?: PeerState | 'all' | PeerState[]
+  /** Whether this daemon's own are among them. */
+  self?: boolean
+}
+
+type Values = Record<string, string | readonly string[] | undefined>
+
+/** The filter as the API reads it. */
+export function peersQuery({ service, name, state, attributes = {}, self }: PeerFilter): URLSearchParams {
+  const query = writeQuery({ service, name, state, self: self ? '1' : undefined })
+  for (const [key, value] of Object.entries(attributes)) query.append(`attr.${key}`, String(value))
+  return query
+}
+
+export function writeQuery(values: Values): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [key, value = []] of Object.entries(values)) {
+    for (const one of typeof value === 'string' ? [value] : value) query.append(key, one)
+  }
+  return query
+}
+
+/** Whether a service is of one of these types; any is when there are none. The daemon understands them likewise. */
+export function serviceTest(types: string | string[] | undefined): (service: Pick<Service, 'type'>) => boolean {
+  if (types === undefined) return () => true
+  const wanted = new Set([types].flat().flatMap(dnsTypes))
+  return ({ type }) => wanted.has(type.toLowerCase())
+}
+
+/** Whether a peer passes, in whatever state it is. */
+export function peerTest({ service, name, attributes = {} }: WatchFilter): (peer: Peer) => boolean {
+  const offers = serviceTest(service)
+  const names = name === undefined ? undefined : [name].flat()
+  return (peer) =>
+    (service === undefined || peer.services.some(offers)) &&
+    (names?.includes(peer.name) ?? true) &&
+    Object.entries(attributes).every(([key, value]) => isWritten(peer.attributes, key, String(value)))
+}
+
+/** Whether this text is a way to write the attribute: `21.50` is the number 21.5. */
+function isWritten(attributes: Peer['attributes'], key: string, text: string): boolean {
+  const held = Object.hasOwn(attributes, key) ? attributes[key] : undefined
+  if (typeof held === 'number') return text.trim() !== '' && Number(text) === held
+  return held !== undefined && String(held) === text
+}
+
+function dnsTypes(text: string): string[] {
+  const [, name, protocol] = /^_?([a-z0-9-]+)(?:(?:\/|\._)(tcp|udp))?$/.exec(text.toLowerCase()) ?? []
+  return protocol ? [`_${name}._${protocol}`] : [`_${name}._tcp`, `_${name}._udp`]
+}

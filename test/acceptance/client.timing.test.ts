@@ -1,0 +1,217 @@
+import { expect, it } from 'vitest'
+import { type Change, Earshot, type Synced } from '../../src/client/index.ts'
+import { Feed } from '../lab/feed.ts'
+import { type Daemon, describeLab, Lab } from '../lab/index.ts'
+import { acquainted, names, startAll } from './measure.ts'
+
+const ROUNDS = 20
+const SERVICE = { id: 'shop', name: 'Shop', type: 'http', port: 8080 }
+
+function client({ socket }: Daemon): Earshot {
+  return new Earshot({ socket })
+}
+
+function say(change: Change | Synced): string {
+  if (change.type === 'sync') return 'sync'
+  if ('service' in change) return `${change.type} ${change.service.id} of ${change.peer.name}`
+  return `${change.type} ${change.peer.name} ${change.peer.attributes['n'] ?? ''}`.trim()
+}
+
+/** Watches in the background: what was told, and when it came (monotonic ms). */
+class Watcher implements AsyncDisposable {
+  readonly told = new Feed<{ text: string; at: number }>()
+  readonly #stop = new AbortController()
+  readonly #ended: Promise<void>
+
+  constructor(earshot: Earshot) {
+    this.#ended = this.#run(earshot)
+  }
+
+  get texts(): string[] {
+    return this.told.items.map(({ text }) => text)
+  }
+
+  async until(text: string, from = 0, timeoutMs = 15_000): Promise<number> {
+    const missing = () => `'${text}' among: ${this.texts.slice(from).join(', ') || '(nothing)'}`
+    return (await this.told.find((told) => told.text === text, timeoutMs, missing, from)).at
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#ended
+  }
+
+  async #run(earshot: Earshot): Promise<void> {
+    try {
+      for await (const change of earshot.watch({}, { sync: true, signal: this.#stop.signal })) {
+        this.told.push({ text: say(change), at: performance.now() })
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.told.push({ text: String(error), at: performance.now() })
+    }
+  }
+}
+
+describeLab('a program whose daemon restarts under it', () => {
+  it('is told every change once, in order, and its service is back at once', async () => {
+    await using lab = await Lab.create()
+    const hosts = await lab.hosts(names(3), [await lab.network('lan')])
+    const [a, b, c] = await startAll(hosts)
+    if (!a || !b || !c) throw new Error('no daemons')
+    await acquainted([a, b, c])
+    const [atA, atB] = [client(a), client(b)]
+
+    await using watcher = new Watcher(atA)
+    await watcher.until('sync')
+    expect(watcher.texts.toSorted()).toEqual(['peer-up b', 'peer-up c', 'sync'])
+    await using elsewhere = new Watcher(atB)
+    await using published = await atA.publish(SERVICE)
+    await elsewhere.until('service-up shop of a')
+
+    const isBackSince = async (before: number) => {
+      const isBack = async () => {
+        const { incarnation, services } = await atB.peer('a')
+        return incarnation > before && services.some(({ id }) => id === SERVICE.id)
+      }
+      await expect.poll(isBack, { interval: 5, timeout: 5000 }).toBe(true)
+    }
+
+    let n = 0
+    const backAfter: number[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = (await atB.peer('a')).incarnation
+      // One change while the daemon is away, or on its way, and one while it is there.
+      const [, readyAt] = await Promise.all([
+        atB.set({ n: ++n }),
+        a.restart({ signal: round % 2 === 0 ? 'SIGTERM' : 'SIGKILL' }).then(() => performance.now()),
+      ])
+      await isBackSince(before)
+      backAfter.push(Math.round(performance.now() - readyAt))
+      await watcher.until(`peer-update b ${n}`)
+      await atB.set({ n: ++n })
+      await watcher.until(`peer-update b ${n}`)
+      expect(published.error).toBeUndefined()
+    }
+    console.info(`service back, ms after the daemon was ready: ${backAfter.join(' ')}`)
+    expect(Math.max(...backAfter)).toBeLessThan(1000)
+    const updates = Array.from({ length: 2 * ROUNDS }, (_, index) => `peer-update b ${index + 1}`)
+    expect(watcher.texts.slice(3)).toEqual(updates)
+
+    // Who is gone when the daemon comes back is told so, when it has had time to be heard; and is told when it is back.
+    const from = watcher.texts.length
+    await Promise.all([a.restart({ signal: 'SIGKILL' }), c.kill()])
+    const readyAt = performance.now()
+    const toldAfter = Math.round((await watcher.until('peer-failed c', from)) - readyAt)
+    console.info(`one who did not come back was given up ${toldAfter} ms after the daemon was ready`)
+    expect(toldAfter).toBeLessThan(7000)
+    await c.restart()
+    await watcher.until('peer-up c', from)
+    // Restarted meanwhile, it is another incarnation, and that is all.
+    const { incarnation } = await atB.peer('a')
+    await a.kill()
+    await c.restart()
+    await a.restart()
+    await watcher.until('peer-update c', from)
+    await isBackSince(incarnation)
+    expect(watcher.texts.slice(from)).toEqual(['peer-failed c', 'peer-up c', 'peer-update c'])
+
+    const end = elsewhere.texts.length
+    await published.close()
+    await elsewhere.until('service-down shop of a', end)
+  }, 240_000)
+})
+
+const PUBLISH = `
+  import { Earshot } from 'earshot'
+  await new Earshot().publish({ name: 'Shop', type: 'http', port: 8080, ttl: 2000 })
+  console.log('published')`
+
+describeLab('a program that is killed', () => {
+  it('takes its service along within its ttl', async () => {
+    await using lab = await Lab.create()
+    const hosts = await lab.hosts(names(2), [await lab.network('lan')])
+    const [a, b] = await startAll(hosts)
+    if (!a || !b) throw new Error('no daemons')
+    await acquainted([a, b])
+    await using watcher = new Watcher(client(b))
+    await watcher.until('sync')
+    const env = { EARSHOT_SOCKET: a.socket }
+    const args = ['--input-type=module', '-e', PUBLISH]
+    const program = await hosts[0]?.spawn(process.execPath, args, { env, cwd: process.cwd() })
+    if (!program) throw new Error('no program')
+    await program.waitForLine(/published/)
+    const told = (type: string, timeoutMs: number) =>
+      watcher.told.find(
+        ({ text }) => text.startsWith(type),
+        timeoutMs,
+        () => type,
+      )
+    await told('service-up', 5000)
+    // It outlives its ttl as long as the program runs.
+    await expect(told('service-down', 4000)).rejects.toThrow('there was no service-down')
+    await program.kill()
+    const killedAt = performance.now()
+    await watcher.told.find(
+      ({ text }) => text.startsWith('service-down'),
+      5000,
+      () => 'service-down',
+    )
+    const goneAfter = Math.round(performance.now() - killedAt)
+    console.info(`gone ${goneAfter} ms after its program was killed`)
+    expect(goneAfter).toBeLessThan(3000)
+  }, 60_000)
+})
+
+describeLab('a program', () => {
+  it('waits for peers, finds them and reaches them', async () => {
+    await using lab = await Lab.create()
+    const hosts = await lab.hosts(names(3), [await lab.network('lan')])
+    const [hostC] = hosts.splice(2)
+    const [a, b] = await startAll(hosts)
+    if (!a || !b || !hostC) throw new Error('no daemons')
+    await acquainted([a, b])
+    const [atA, atB] = [client(a), client(b)]
+
+    const late = { code: 'EARSHOT_TIMED_OUT', message: 'after 300 ms there are 1 of 2 such peers' }
+    await expect(atA.waitFor({ count: 2 }, { timeout: 300 })).rejects.toMatchObject(late)
+    await using watcher = new Watcher(atA)
+    const both = atA.waitFor({ count: 2 }, { timeout: 20_000 }).then((peers) => ({ peers, at: performance.now() }))
+    await startAll([hostC])
+    const { peers, at } = await both
+    expect(peers.map(({ name }) => name).toSorted()).toEqual(['b', 'c'])
+    expect(Math.abs(at - (await watcher.until('peer-up c')))).toBeLessThan(500)
+
+    const waiting = atA.waitFor({ service: 'http', attributes: { status: 'open' } }, { timeout: 5000 })
+    await atB.set({ status: 'open' })
+    await using _shop = await atB.publish(SERVICE)
+    expect(await waiting).toMatchObject([{ name: 'b', attributes: { status: 'open' } }])
+    const { address, host } = await atA.resolve('b', { service: 'http' })
+    expect(address).toMatch(/^10\./)
+    expect(host).toBe(`${address}:8080`)
+    expect(await atA.resolve('Shop', { family: 'ipv6' })).toMatchObject({
+      port: 8080,
+      family: 'ipv6',
+      peer: { name: 'b' },
+    })
+    expect((await atA.services({ type: 'http' })).services).toMatchObject([{ id: 'shop', peer: { name: 'b' } }])
+    expect(await atA.ping('b')).toBeGreaterThan(0)
+    await atA.query()
+    expect(await atB.unset('status')).toEqual({})
+    await expect(atA.ping('nobody')).rejects.toMatchObject({ code: 'EARSHOT_NO_SUCH_PEER' })
+  }, 60_000)
+
+  it('writes over loopback with the token that lies beside the socket', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('a')
+    const daemon = await host.daemon({ args: ['--http', '127.0.0.1:15353'] })
+    const script = `
+      import { Earshot } from 'earshot'
+      const earshot = new Earshot({ url: 'http://127.0.0.1:15353' })
+      console.log(JSON.stringify(await earshot.set({ way: 'loopback' }).catch(({ code }) => code)))`
+    const args = ['-C', process.cwd(), process.execPath, '--input-type=module', '-e', script]
+    const known = await host.exec('env', args, { env: { EARSHOT_SOCKET: daemon.socket } })
+    expect(known).toMatchObject({ stdout: '{"way":"loopback"}\n' })
+    const unknown = await host.exec('env', args, { env: { EARSHOT_SOCKET: '/nowhere/control.sock' } })
+    expect(unknown).toMatchObject({ stdout: '"EARSHOT_TOKEN_NEEDED"\n' })
+  }, 60_000)
+})

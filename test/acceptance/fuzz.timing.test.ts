@@ -1,0 +1,260 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { Peer } from '../../src/control/api.ts'
+import { decode, encode, type PeerId, REFUSALS } from '../../src/wire/index.ts'
+import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
+import { SimNetwork } from '../sim/network.ts'
+import { acquainted, peerEvents, startAll } from './measure.ts'
+import { Dice, mutatedDatagram, randomDatagram } from './mutation.ts'
+import { type Forgery, spray } from './spray.ts'
+import { recordDatagrams, Stranger } from './strangers.ts'
+
+const COUNT = 100_000
+const GROUP4 = '239.255.153.53'
+const GROUP6 = 'ff12::153:53'
+const MIB = 1024 * 1024
+
+/** Everything that three hosts say in 20 s, one of which leaves; the second one's record has several parts. */
+function conversation() {
+  const network = new SimNetwork('fuzz')
+  network.tap = true
+  const long = Object.fromEntries(Array.from({ length: 4 }, (_, key) => [`k${key}`, 'x'.repeat(1000)]))
+  const [watcher, talker, leaver] = [{}, { attributes: long }, {}].map((options) => network.host(options))
+  if (!watcher || !talker || !leaver) throw new Error('too few hosts')
+  network.run(10_000)
+  leaver.presence.leave(network.now)
+  network.flush(leaver)
+  network.run(1000)
+  network.kill(leaver)
+  network.run(9000)
+  return { network, watcher, talker, said: network.wiretap.map(({ outgoing }) => outgoing.bytes) }
+}
+
+describe('nonsense in the process', () => {
+  it('is decoded or refused, never thrown at', () => {
+    const dice = new Dice(1)
+    const { said } = conversation()
+    let understood = 0
+    for (let i = 0; i < 2 * COUNT; i++) {
+      const result = decode(i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said))
+      if (typeof result === 'string') expect(REFUSALS).toHaveProperty(result)
+      else understood++
+    }
+    // Both ways are gone: what is only ever refused at the first check would be a weak test.
+    expect(understood).toBeGreaterThan(COUNT / 10)
+    expect(understood).toBeLessThan(2 * COUNT - COUNT / 10)
+  }, 60_000)
+
+  it('changes nothing for who hears it', () => {
+    const dice = new Dice(2)
+    const { network, watcher, talker, said } = conversation()
+    const { index } = watcher.presence
+    const paths = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
+    for (let i = 0; i < 2 * COUNT; i++) {
+      const bytes = i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said)
+      network.inject(watcher, bytes, `10.0.${dice.below(4)}.${dice.below(256)}`, dice.one(paths))
+      if (i % 1000 === 0) network.run(100)
+    }
+    network.run(10_000)
+    expect(watcher.presence.changesSince(index)?.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([])
+    expect(watcher.states()).toEqual({ host2: 'alive', host3: 'left' })
+    expect(talker.states()).toEqual({ host1: 'alive', host3: 'left' })
+    expect(watcher.presence.self().recordVersion).toBeLessThan(3)
+  }, 120_000)
+})
+
+describe('a flood of newly made peers in the process', () => {
+  it('fills the registry to its bound, and takes nobody from it', () => {
+    const network = new SimNetwork('flood')
+    const [watcher, talker] = [network.host(), network.host()]
+    network.run(5000)
+    const { most } = watcher.presence.self().limits.peers
+    for (let i = 0; i < most + 500; i++) {
+      const address = `10.0.9.${i % 50}`
+      const stranger = new Stranger({ name: `s${i}`, address, interval: 3_600_000 })
+      for (const datagram of recordDatagrams(stranger.record())) network.inject(watcher, datagram, address)
+      if (i % 10 === 0) network.run(25)
+    }
+    const { peers, recordBytes } = watcher.presence.self().limits
+    expect(peers.now).toBe(most)
+    expect(recordBytes.now).toBeLessThan(recordBytes.most)
+    expect(watcher.refused('registry-full')).toBe(501)
+    const [known] = watcher.presence.find('host2')
+    expect(known).toMatchObject({ id: talker.presence.self().id, state: 'alive' })
+    expect(known?.history).toHaveLength(1)
+  }, 120_000)
+})
+
+/** What is in the lab when the nonsense comes. */
+interface Scene {
+  lan: Network
+  target: Daemon
+  host: Host
+  others: Daemon[]
+  intruder: Host
+}
+
+async function scene(lab: Lab, count: number): Promise<Scene> {
+  const lan = await lab.network('lan', { ipv4: '10.77.0.0/16' })
+  const hosts = await lab.hosts(
+    Array.from({ length: count + 1 }, (_, index) => `h${index}`),
+    [lan],
+  )
+  const [intruder, host, ...rest] = hosts
+  if (!intruder || !host) throw new Error('too few hosts')
+  const [target, ...others] = await startAll([host, ...rest])
+  if (!target) throw new Error('no daemon')
+  await acquainted([target, ...others])
+  return { lan, target, host, others, intruder }
+}
+
+/** A way to the target, under one of many senders. */
+function route(dice: Dice, { lan, host, intruder }: Scene): Omit<Forgery, 'payload'> {
+  const address = () => `10.77.${dice.below(4)}.${1 + dice.below(250)}`
+  const src = dice.one([intruder.address(), host.address(), address(), address(), '192.0.2.9'])
+  const src6 = dice.one([intruder.linkLocal(), host.linkLocal(), `fe80::${dice.below(0xffff).toString(16)}`])
+  return dice.one([
+    { src, dst: lan.broadcast },
+    { src, dst: GROUP4 },
+    { src, dst: host.address(), dstMac: host.mac() },
+    { src: src6, dst: GROUP6 },
+    { src: src6, dst: host.linkLocal(), dstMac: host.mac() },
+  ])
+}
+
+const isFault = ({ level }: Record<string, unknown>) =>
+  typeof level === 'number' ? level >= 50 : level === 'error' || level === 'fatal'
+
+/** Asks how the daemon is, ten times a second, while something happens; the longest it took, ms. */
+async function slowestAnswer(daemon: Daemon, during: Promise<unknown>): Promise<number> {
+  let over = false
+  let slowest = 0
+  void during.catch(() => {}).finally(() => (over = true))
+  while (!over) {
+    const asked = performance.now()
+    await daemon.get('/healthz')
+    slowest = Math.max(slowest, performance.now() - asked)
+    await delay(100)
+  }
+  await during
+  return slowest
+}
+
+interface SelfView {
+  pid: number
+  startedAt: string
+  counters: { received: Record<string, number>; refused: Record<string, number> }
+  limits: { peers: { now: number; most: number }; recordBytes: { now: number; most: number } }
+}
+
+function heardIn({ counters }: SelfView): number {
+  return [...Object.values(counters.received), ...Object.values(counters.refused)].reduce((sum, each) => sum + each, 0)
+}
+
+describeLab('nonsense on the wire', () => {
+  it('leaves a daemon as it was: 200,000 datagrams, random and mutated', async () => {
+    await using lab = await Lab.create()
+    const stage = await scene(lab, 4)
+    const { lan, target, others, intruder } = stage
+    await using tap = await lan.sniff()
+    // All kinds of words: those of a start, of a life and of an end.
+    await others.pop()?.stop()
+    await Promise.all(others.map((other) => other.restart()))
+    const isWhole = (peers: Peer[]) => peers.length === others.length
+    await Promise.all([target, ...others].map((daemon) => daemon.waitFor(isWhole, 10_000, 'state=alive')))
+    const beats = () => tap.datagrams.filter(({ hex }) => hex.startsWith('45530101')).length
+    await tap.waitFor(() => beats() >= 60, 20_000)
+    const real = tap.datagrams.map(({ hex }) => Buffer.from(hex, 'hex'))
+    await tap.close()
+
+    const before = await target.get<SelfView>('/v1/self')
+    const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
+    const dice = new Dice(3)
+    const nonsense = function* (count: number): Iterable<Forgery> {
+      for (let i = 0; i < count; i++) {
+        yield { ...route(dice, stage), payload: i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, real) }
+      }
+    }
+    await spray(intruder, nonsense(0.2 * COUNT), 10_000)
+    const warm = target.process.rss()
+    let slowest = 0
+    for (let batch = 0; batch < 9; batch++) {
+      slowest = Math.max(slowest, await slowestAnswer(target, spray(intruder, nonsense(0.2 * COUNT), 10_000)))
+    }
+    const grown = (target.process.rss() - warm) / MIB
+    const after = await target.get<SelfView>('/v1/self')
+    const heard = heardIn(after) - heardIn(before)
+    console.info(
+      `heard ${heard}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, answers in ${slowest.toFixed(0)} ms`,
+    )
+
+    expect(heard).toBeGreaterThan(COUNT)
+    expect(grown).toBeLessThan(60)
+    expect(slowest).toBeLessThan(1000)
+    expect(after).toMatchObject({ pid: before.pid, startedAt: before.startedAt })
+    expect(after.limits.peers.now).toBe(before.limits.peers.now)
+    for (const daemon of [target, ...others]) expect(daemon.log.filter(isFault)).toEqual([])
+    for (const stream of streams) expect(peerEvents(stream).map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([])
+  }, 180_000)
+
+  it('leaves a daemon the peers it has: 50,000 beats of nobody, 5,000 records of newly made peers', async () => {
+    await using lab = await Lab.create()
+    const stage = await scene(lab, 3)
+    const { lan, target, others, intruder } = stage
+    const dice = new Dice(4)
+    const beats = Array.from({ length: COUNT / 2 }, () => {
+      const [recordVersion, number, sent] = [1, 2, 3]
+      const id = createId(dice)
+      const header = { path: 'broadcast', id, incarnation: 1_700_000_000, sequence: 10 } as const
+      return encode({ type: 'beat', ...header, recordVersion, echo: 0, number, sent, reveal: dice.bytes(16) })
+    })
+    const records = Array.from({ length: 5000 }, (_, index) => {
+      const stranger = new Stranger({
+        name: `s${index}`,
+        address: `10.77.9.${1 + (index % 20)}`,
+        interval: index % 2 === 0 ? 1000 : 60_000,
+      })
+      const [payload = new Uint8Array()] = recordDatagrams(stranger.record(1, { text: 'x'.repeat(500) }))
+      return { src: `10.77.9.${1 + (index % 20)}`, dst: lan.broadcast, payload }
+    })
+    const before = await target.get<SelfView>('/v1/self')
+    const known = others.map(({ name }) => name)
+    const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
+    const rss = target.process.rss()
+
+    const flood = beats.map((payload) => ({ ...route(dice, stage), payload }))
+    const slowestInBeats = await slowestAnswer(target, spray(intruder, flood, 10_000))
+    const afterBeats = await target.get<SelfView>('/v1/self')
+    expect(afterBeats.limits.peers.now).toBe(before.limits.peers.now)
+    const slowestInRecords = await slowestAnswer(target, spray(intruder, records, 450))
+    const after = await target.get<SelfView>('/v1/self')
+    const grown = (target.process.rss() - rss) / MIB
+    const refused = after.counters.refused
+    console.info(
+      `${after.limits.peers.now} peers, memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, answers in ` +
+        `${slowestInBeats.toFixed(0)} and ${slowestInRecords.toFixed(0)} ms, refused ${JSON.stringify(refused)}`,
+    )
+    expect((refused['unproven'] ?? 0) + (refused['off-link'] ?? 0)).toBeGreaterThan(COUNT / 4)
+    expect(after.limits.peers.now).toBeGreaterThan(1000)
+    expect(after.limits.peers.now).toBeLessThanOrEqual(5000 + known.length)
+    expect(grown).toBeLessThan(120)
+    expect(Math.max(slowestInBeats, slowestInRecords)).toBeLessThan(1000)
+
+    // Beats are rarer now, as a segment of so many wants it: nobody whom the daemon knew is doubted for that.
+    for (const stream of streams) {
+      const told = peerEvents(stream).filter(({ peer }) => !peer.name.startsWith('s'))
+      expect(told.filter(({ type }) => type !== 'peer-update').map(({ type, peer }) => `${type} ${peer.name}`)).toEqual(
+        [],
+      )
+    }
+    for (const name of known) expect(await target.get(`/v1/peers/${name}`)).toMatchObject({ state: 'alive' })
+    expect(after).toMatchObject({ pid: before.pid, startedAt: before.startedAt })
+    for (const daemon of [target, ...others]) expect(daemon.log.filter(isFault)).toEqual([])
+  }, 180_000)
+})
+
+function createId(dice: Dice): PeerId {
+  const message = decode(Buffer.concat([Buffer.from('4553010500000000', 'hex'), dice.bytes(16), Buffer.alloc(28)]))
+  if (typeof message === 'string') throw new Error(message)
+  return message.id
+}

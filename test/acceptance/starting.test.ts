@@ -1,0 +1,217 @@
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/errors.ts'
+import { BEACON_PORT, type Daemon, describeLab, type Host, Lab, type Output } from '../lab/index.ts'
+import { start } from './measure.ts'
+
+const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
+
+/** A host on a network. */
+async function machine(lab: Lab): Promise<Host> {
+  return lab.host('machine', [await lab.network('lan')])
+}
+
+/** Runs an earshotd that is expected to end by itself. */
+function attempt(host: Host, flags: Record<string, string>): Promise<Output> {
+  const own = { 'state-dir': join(host.dir, 'other'), socket: join(host.dir, 'other.sock'), http: 'off', ...flags }
+  const args = Object.entries(own).flatMap(([flag, value]) => [`--${flag}`, value])
+  return host.exec(process.execPath, [EARSHOTD, ...args], { timeout: 60_000 })
+}
+
+/** That it ended as a refusal: one line on stderr that says just this, and a status that is not 0. */
+function expectRefusal({ code, stderr }: Output, message: string | RegExp): void {
+  const lines = stderr.trimEnd().split('\n')
+  expect(lines, stderr).toHaveLength(1)
+  if (typeof message === 'string') expect(stderr).toBe(`earshotd: ${message}\n`)
+  else expect(stderr).toMatch(message)
+  expect(code).toBeGreaterThan(0)
+}
+
+async function isUnharmed(daemon: Daemon): Promise<void> {
+  expect(daemon.process.running).toBe(true)
+  expect(await daemon.get('/v1/self')).toMatchObject({ pid: daemon.pid })
+  const complaints = daemon.log.filter(({ level }) => typeof level === 'number' && level >= 40)
+  // It may say that it had too little processor time, which is nobody's harm.
+  expect(complaints.filter(({ msg }) => !String(msg).includes('doubts itself'))).toEqual([])
+}
+
+function privateKey(file: string): string {
+  return String((JSON.parse(readFileSync(file, 'utf8')) as { privateKey: string }).privateKey)
+}
+
+const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+describeLab('starting', () => {
+  it('says that it runs already, and leaves the first alone', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const first = await start(host)
+    const { socket } = first
+    expectRefusal(await attempt(host, { socket }), new AlreadyRunning(socket).message)
+    await isUnharmed(first)
+    // With the first one's state as well: its key stays what it is.
+    const identity = join(first.dir, 'state', 'identity.json')
+    const key = privateKey(identity)
+    expectRefusal(
+      await attempt(host, { socket, 'state-dir': join(first.dir, 'state') }),
+      new AlreadyRunning(socket).message,
+    )
+    await isUnharmed(first)
+    expect(privateKey(identity)).toBe(key)
+  }, 120_000)
+
+  it('says that something else has the UDP port', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const holder = await host.python(
+      `import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", ${BEACON_PORT})); print("bound"); input()`,
+    )
+    await holder.waitForLine(/^bound$/)
+    const socket = join(host.dir, 'other.sock')
+    const output = await attempt(host, { socket })
+    const [, address = ''] = / on (\S+): in use/.exec(output.stderr) ?? []
+    expectRefusal(output, new PortInUse(BEACON_PORT, address).message)
+    expect(existsSync(socket)).toBe(false)
+    holder.closeInput()
+    await holder.exited
+    await using daemon = await start(host)
+    await isUnharmed(daemon)
+  }, 120_000)
+
+  it('says that something else has the HTTP port, and leaves it alone', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const holder = await host.spawn(process.execPath, [
+      '-e',
+      `require('http').createServer((_, answer) => answer.end('mine')).listen(15353, '127.0.0.1', () => console.log('bound'))`,
+    ])
+    await holder.waitForLine(/^bound$/)
+    const http = '127.0.0.1:15353'
+    expectRefusal(await attempt(host, { http }), new HttpInUse(http).message)
+    expect(holder.running).toBe(true)
+    expect(existsSync(join(host.dir, 'other.sock'))).toBe(false)
+  }, 120_000)
+
+  it('replaces a socket that a killed daemon has left behind', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const daemon = await start(host)
+    const { pid } = daemon
+    await daemon.kill()
+    expect(existsSync(daemon.socket)).toBe(true)
+    await daemon.restart()
+    expect(daemon.pid).not.toBe(pid)
+    await isUnharmed(daemon)
+  }, 120_000)
+
+  it('leaves a file alone that is no socket', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const socket = join(host.dir, 'precious')
+    writeFileSync(socket, 'mine')
+    expectRefusal(await attempt(host, { socket }), /cannot listen on the control socket .*precious: .*not a socket/)
+    expect(readFileSync(socket, 'utf8')).toBe('mine')
+  }, 120_000)
+
+  it('says that it cannot use its state directory', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const file = join(host.dir, 'file')
+    writeFileSync(file, 'mine')
+    expectRefusal(await attempt(host, { 'state-dir': file }), /cannot use the state directory .*file: .*--state-dir/)
+    expectRefusal(
+      await attempt(host, { 'state-dir': join(file, 'below') }),
+      /cannot use the state directory .*below: .*--state-dir/,
+    )
+    expect(readFileSync(file, 'utf8')).toBe('mine')
+  }, 120_000)
+
+  it('says that its identity is damaged, and keeps what is left of it', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const daemon = await start(host)
+    await daemon.stop()
+    const identity = join(daemon.dir, 'state', 'identity.json')
+    const whole = readFileSync(identity, 'utf8')
+    const damaged = [
+      '',
+      'nonsense',
+      whole.slice(0, whole.length / 2),
+      whole.replace(/(BEGIN PRIVATE KEY-----\\n)..../, '$1AAAA'),
+    ]
+    for (const text of damaged) {
+      writeFileSync(identity, text)
+      const output = await attempt(host, { 'state-dir': join(daemon.dir, 'state') })
+      expectRefusal(output, /cannot use the state directory .*identity\.json is damaged: remove it/)
+      expect(readFileSync(identity, 'utf8')).toBe(text)
+    }
+  }, 120_000)
+
+  it('twice on one machine, each with its own files, lets both see each other on loopback', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('machine')
+    const args = ['--interface', 'lo']
+    const [one, two] = await Promise.all(['one', 'two'].map((name) => start(host, { name, args })))
+    if (!one || !two) throw new Error('no daemons')
+    await one.waitFor((peers) => peers.some(({ name, state }) => name === 'two' && state === 'alive'))
+    await two.waitFor((peers) => peers.some(({ name, state }) => name === 'one' && state === 'alive'))
+    using events = await one.events()
+    await two.stop()
+    await events.waitFor(({ event }) => event === 'peer-left')
+    await isUnharmed(one)
+  }, 120_000)
+
+  it('is the same peer after a restart, in a higher incarnation', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const daemon = await start(host)
+    const lives = [await daemon.self()]
+    for (const signal of ['SIGTERM', 'SIGKILL', 'SIGTERM'] as const) {
+      await daemon.restart({ signal })
+      lives.push(await daemon.self())
+    }
+    expect(new Set(lives.map(({ id }) => id)).size).toBe(1)
+    const incarnations = lives.map(({ incarnation }) => Number(incarnation))
+    expect(incarnations).toEqual([...new Set(incarnations)].sort((a, b) => a - b))
+  }, 120_000)
+
+  it('shows its key to nobody else, and its socket to its group only', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const daemon = await start(host)
+    const state = join(daemon.dir, 'state')
+    expect(mode(join(state, 'identity.json'))).toBe('600')
+    expect(mode(daemon.socket)).toBe('660')
+    // Also where it makes the directories itself, and whatever the umask is.
+    const [dir, socket] = [join(host.dir, 'deep/state'), join(host.dir, 'deep/run/control.sock')]
+    const command = `umask 0; exec "$0" "$@"`
+    const flags = ['--state-dir', dir, '--socket', socket, '--http', 'off', '--log-format', 'json']
+    const lax = await host.spawn('sh', ['-c', command, process.execPath, EARSHOTD, ...flags])
+    await lax.waitForLine(/"msg":"ready"/, 30_000)
+    expect(mode(join(dir, 'identity.json'))).toBe('600')
+    expect(mode(dir)).toBe('700')
+    expect(mode(socket)).toBe('660')
+    expect(mode(join(host.dir, 'deep/run'))).toMatch(/^7[05]0|755$/)
+    await lax.kill('SIGTERM')
+  }, 120_000)
+
+  it('ends within a second of SIGTERM, also with a reader of events, and takes its socket away', async () => {
+    await using lab = await Lab.create()
+    const host = await machine(lab)
+    const daemon = await start(host)
+    using events = await daemon.events({ state: true })
+    await events.waitFor(({ event }) => event === 'sync')
+    const idle = request({ socketPath: daemon.socket, path: '/v1/events' })
+    idle.on('error', () => {}).end()
+    const began = performance.now()
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null })
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(existsSync(daemon.socket)).toBe(false)
+    mkdirSync(daemon.dir, { recursive: true })
+    await daemon.restart()
+    await isUnharmed(daemon)
+  }, 120_000)
+})

@@ -1,0 +1,67 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { avahiLines } from '../../src/cli/avahi-lines.ts'
+import { anyText } from './any-text.ts'
+import { somePeer, someService } from './some-peers.ts'
+
+const peer = somePeer({
+  hostname: 'kitchen.local',
+  addresses: [
+    { address: 'fe80::1%eth0', family: 'ipv6', interface: 'eth0' },
+    { address: 'fd00::1', family: 'ipv6', interface: 'eth0' },
+    { address: '192.168.1.20', family: 'ipv4', interface: 'eth0' },
+    { address: 'fe80::2%wlan0', family: 'ipv6', interface: 'wlan0' },
+  ],
+})
+
+/** What a script written for Avahi makes of a field: `\032` and `\.` read back to what they stand for. */
+function unescaped(text: string): string {
+  const bytes = [...text.matchAll(/\\(\d{3})|\\(.)|(.)/gsu)].flatMap(([, decimal, marked, plain]) =>
+    decimal === undefined ? [...Buffer.from(marked ?? plain ?? '')] : [Number(decimal)],
+  )
+  return Buffer.from(bytes).toString()
+}
+
+/** What UTF-8 keeps of it. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString()
+}
+
+describe('the lines of avahi-browse -rpk', () => {
+  test('are two for each interface and protocol', () => {
+    const service = { ...someService, name: 'My Name', txt: { path: '/', v: '2' } }
+    expect(avahiLines([{ service, peer }])).toEqual([
+      '+;eth0;IPv6;My\\032Name;_http._tcp;local',
+      '+;eth0;IPv4;My\\032Name;_http._tcp;local',
+      '+;wlan0;IPv6;My\\032Name;_http._tcp;local',
+      '=;eth0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fd00::1;8080;"path=/" "v=2"',
+      '=;eth0;IPv4;My\\032Name;_http._tcp;local;kitchen.local;192.168.1.20;8080;"path=/" "v=2"',
+      '=;wlan0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fe80::2;8080;"path=/" "v=2"',
+    ])
+    expect(avahiLines([])).toEqual([])
+  })
+
+  test('escape as Avahi does', () => {
+    const lines = (name: string) => avahiLines([{ service: { ...someService, name }, peer }])
+    expect(lines('a.b\\c;d_-9')[0]).toBe('+;eth0;IPv6;a\\.b\\\\c\\059d_-9;_http._tcp;local')
+    expect(lines('Küche')[0]).toBe('+;eth0;IPv6;K\\195\\188che;_http._tcp;local')
+    const service = { ...someService, txt: { k: 'a"b\\c\nd\u001be\u0000;ü🖥️' } }
+    expect(avahiLines([{ service, peer }])[3]).toMatch(/;"k=a\\"b\\\\c\\010d\\027e\\000;ü🖥️"$/)
+  })
+
+  test('cannot be forged, and can be read back, whatever stands in a name or TXT', () => {
+    fc.assert(
+      fc.property(anyText, anyText, anyText, (name, value, hostname) => {
+        const service = { ...someService, name, txt: { key: value } }
+        const lines = avahiLines([{ service, peer: { ...peer, hostname } }])
+        expect(lines).toHaveLength(6)
+        for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
+        const [, , , instance = '', type, , host = '', address, port, ...rest] = lines[3]?.split(';') ?? []
+        expect([type, address, port]).toEqual(['_http._tcp', 'fd00::1', '8080'])
+        expect([unescaped(instance), unescaped(host)]).toEqual([wellFormed(name), wellFormed(hostname)])
+        expect(unescaped(rest.join(';').slice(1, -1))).toBe(`key=${wellFormed(value)}`)
+        expect(rest.join(';')).toMatch(/^"(?:[^"\\]|\\.)*"$/su)
+      }),
+    )
+  })
+})

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { run, runOnTerminal } from './command.ts'
+import { FakeDaemon } from './fake-daemon.ts'
+import { NASTY_NAME, somePeer, someService, studio } from './some-peers.ts'
+
+const daemon = new FakeDaemon()
+const env = { EARSHOT_SOCKET: daemon.socket }
+const NASTY_TXT = {
+  line: 'a\nb',
+  semicolon: '1;2',
+  nul: 'x\0y',
+  quote: '"q"',
+  utf8: 'Küche 台所',
+  emoji: '🖥️',
+  colour: '\u001b[31m',
+}
+
+beforeAll(async () => await daemon.start())
+afterAll(async () => await daemon.remove())
+beforeEach(() => {
+  daemon.peers = [studio, somePeer()]
+  daemon.asked.length = 0
+})
+
+describe('services', () => {
+  test('is a table', async () => {
+    const piped = await run('earshot', ['services'], { env })
+    expect(piped.stdout.split('\n').map((line) => line.split('\t'))).toEqual([
+      ['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT'],
+      ['MQTT', 'mqtt', 'kitchen', '192.168.1.20:1883', ''],
+      ['OSC', 'osc/udp', 'studio', '192.168.1.44:9000', ''],
+      ['Shop', 'http', 'kitchen', '192.168.1.20:8080', 'path=/'],
+      [''],
+    ])
+    const { stdout } = await runOnTerminal(100, ['services', 'http', '--self'], { env: { ...env, NO_COLOR: '1' } })
+    expect(stdout.split('\n')[0]?.split(/ {2,}/)).toEqual(['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT'])
+    expect(stdout).toMatch(/\n3 services\n$/)
+    expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1'])
+  })
+
+  test('gives the body of the API as JSON', async () => {
+    const { stdout } = await run('earshot', ['services', '--json'], { env })
+    const { services, ...rest } = JSON.parse(stdout)
+    expect(rest).toEqual({ epoch: daemon.epoch, index: daemon.index })
+    const { id, name, state, hostname, addresses } = studio
+    expect(services[0]).toEqual({ ...studio.services[0], peer: { id, name, state, hostname, addresses } })
+  })
+
+  test('lets no value forge a line or a colour: table, -p, show, JSON', async () => {
+    daemon.peers = [somePeer({ name: NASTY_NAME, services: [{ ...someService, name: NASTY_NAME, txt: NASTY_TXT }] })]
+    const piped = (await run('earshot', ['services', '--no-headers'], { env })).stdout
+    expect(piped.split('\n')).toHaveLength(2)
+    expect(piped.split('\t')[4]).toBe(
+      'line="a\\nb" semicolon=1;2 nul="x\\u0000y" quote="\\"q\\"" utf8="Küche 台所" emoji=🖥️ colour="\\u001b[31m"\n',
+    )
+    const parsable = (await run('earshot', ['ls', '-p'], { env })).stdout
+    expect(parsable.split('\n')).toHaveLength(5)
+    const shown = await runOnTerminal(300, ['services'], { env: { ...env, NO_COLOR: '1' } })
+    expect(shown.stdout.split('\n')).toHaveLength(4)
+    const json = (await run('earshot', ['services', '--json'], { env })).stdout
+    expect(JSON.parse(json).services[0].txt).toEqual(NASTY_TXT)
+    const { stdout: show } = await run('earshot', ['show', NASTY_NAME], { env })
+    for (const text of [piped, parsable, shown.stdout, json, show]) {
+      expect(text.replace(/[\n\t]/g, '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+    }
+  })
+})
+
+describe('ls -p', () => {
+  test('prints the services in the lines of avahi-browse', async () => {
+    const { stdout } = await run('earshot', ['ls', '-p', '--service', 'http'], { env })
+    expect(stdout).toBe(
+      '+;eth0;IPv6;Shop;_http._tcp;local\n+;eth0;IPv4;Shop;_http._tcp;local\n' +
+        '=;eth0;IPv6;Shop;_http._tcp;local;kitchen.lan;fe80::1;8080;"path=/"\n' +
+        '=;eth0;IPv4;Shop;_http._tcp;local;kitchen.lan;192.168.1.20;8080;"path=/"\n',
+    )
+    expect(daemon.asked).toEqual(['/v1/peers?service=http'])
+  })
+})

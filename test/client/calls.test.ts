@@ -1,0 +1,252 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Daemon } from '../../src/client/daemon.ts'
+import { peerTest } from '../../src/client/filter.ts'
+import { Earshot, type Peer } from '../../src/client/index.ts'
+import { type Asked, StandIn, somePeer } from './stand-in.ts'
+
+const ipv4 = { address: '192.168.1.20', family: 'ipv4', interface: 'eth0' } as const
+const ipv6 = { address: 'fd00::20', family: 'ipv6', interface: 'eth0' } as const
+const linkLocal = { address: 'fe80::1%eth0', family: 'ipv6', interface: 'eth0' } as const
+
+/** A daemon that answers one call with this, and what it was asked. */
+async function answering(status: number, body: object): Promise<{ earshot: Earshot; asked: () => Asked | undefined }> {
+  const daemon = await StandIn.start()
+  daemon.answer = () => ({ status, body })
+  return { earshot: new Earshot({ socket: daemon.socket }), asked: () => daemon.asked.at(-1) }
+}
+
+describe('writing', () => {
+  test('sets and removes attributes', async () => {
+    const { earshot, asked } = await answering(200, { attributes: { status: 'idle' } })
+    expect(await earshot.set({ status: 'idle', load: 0.5, ready: true })).toEqual({ status: 'idle' })
+    expect(asked()).toMatchObject({
+      method: 'PATCH',
+      url: { pathname: '/v1/self/attributes' },
+      headers: { 'content-type': 'application/json' },
+      body: { status: 'idle', load: 0.5, ready: true },
+    })
+    await earshot.unset('load')
+    expect(asked()?.body).toEqual({ load: null })
+    await earshot.unset(['load', 'ready'])
+    expect(asked()?.body).toEqual({ load: null, ready: null })
+  })
+
+  test('registers a service for good, and withdraws it', async () => {
+    const { earshot, asked } = await answering(201, { id: 'a b', source: 'api' })
+    const given = { id: 'a b', type: 'http', port: 80 }
+    expect(await earshot.register({ ...given, ttl: 3_600_000 })).toEqual({ id: 'a b', source: 'api' })
+    expect(asked()).toMatchObject({ method: 'PUT', url: { pathname: '/v1/services/a%20b' } })
+    expect(asked()?.body).toEqual({ type: 'http', port: 80, ttl: '3600000ms' })
+    await earshot.register({ type: 'http', port: 80 })
+    expect(asked()?.url.pathname).toMatch(/^\/v1\/services\/http-[0-9a-f]{8}$/)
+    expect(asked()?.body).toEqual({ type: 'http', port: 80 })
+    await earshot.unpublish('a b')
+    expect(asked()).toMatchObject({ method: 'DELETE', url: { pathname: '/v1/services/a%20b' } })
+  })
+
+  test('pings and queries', async () => {
+    const { earshot, asked } = await answering(200, { peer: { id: 'k', name: 'kitchen' }, rttMs: 0.4 })
+    expect(await earshot.ping('kit chen')).toBe(0.4)
+    expect(asked()).toMatchObject({ method: 'POST', url: { pathname: '/v1/probe/kit%20chen' } })
+    await earshot.query()
+    expect(asked()).toMatchObject({ method: 'POST', url: { pathname: '/v1/query' } })
+    const silent = await answering(504, { code: 'EARSHOT_NO_ANSWER', message: 'silent' })
+    await expect(silent.earshot.ping('kitchen')).rejects.toMatchObject({ code: 'EARSHOT_NO_ANSWER', status: 504 })
+  })
+
+  test('stops when told', async () => {
+    const daemon = await StandIn.start()
+    daemon.answer = () => new Promise(() => {})
+    const earshot = new Earshot({ socket: daemon.socket })
+    const calls: ((options: { signal: AbortSignal }) => Promise<unknown>)[] = [
+      (options) => earshot.services({}, options),
+      (options) => earshot.set({ a: 1 }, options),
+      (options) => earshot.unset('a', options),
+      (options) => earshot.ping('a', options),
+      (options) => earshot.query(options),
+      (options) => earshot.register({ type: 'http', port: 1 }, options),
+      (options) => earshot.unpublish('a', options),
+      (options) => earshot.publish({ type: 'http', port: 1 }, options),
+      (options) => earshot.waitFor({}, options),
+      (options) => earshot.resolve('a', options),
+      (options) => earshot.watch({}, options).next(),
+    ]
+    for (const call of calls) {
+      const controller = new AbortController()
+      const asked = daemon.asked.length
+      const answer = call({ signal: controller.signal })
+      await daemon.until(() => daemon.asked.length > asked)
+      controller.abort(new Error('enough'))
+      await expect(answer).rejects.toThrow('enough')
+    }
+  })
+})
+
+describe('services', () => {
+  test('are asked for by type, name, peer and state', async () => {
+    const { earshot, asked } = await answering(200, { epoch: 'e1', index: 1, services: [] })
+    expect(await earshot.services()).toEqual({ epoch: 'e1', index: 1, services: [] })
+    await earshot.services({ type: ['http', 'osc'], name: 'Shop', peer: 'kitchen', state: 'all', self: true })
+    expect(asked()?.url.search).toBe('?type=http&type=osc&name=Shop&peer=kitchen&state=all&self=1')
+  })
+})
+
+describe('waitFor', () => {
+  test('asks to be answered when that has changed which it waits for', async () => {
+    const daemon = await StandIn.start()
+    const peers: Peer[] = [somePeer('a')]
+    daemon.answer = ({ url }) => {
+      if (url.pathname !== '/v1/peers') return undefined
+      const body = { epoch: 'e1', index: peers.length, peers: [...peers] }
+      peers.push(somePeer('b'))
+      return { status: 200, body }
+    }
+    const found = await new Earshot({ socket: daemon.socket }).waitFor(
+      { service: 'http', count: 3 },
+      { timeout: 20_000 },
+    )
+    expect(found.map(({ name }) => name)).toEqual(['a', 'b', 'b'])
+    const asked = daemon.asked.filter(({ url }) => url.pathname === '/v1/peers').map(({ url }) => url.searchParams)
+    expect(asked.map((query) => query.get('since'))).toEqual([null, 'e1-1', 'e1-2'])
+    expect(asked[0]?.get('state')).toBe('alive')
+    expect(asked[0]?.get('service')).toBe('http')
+    expect(asked.map((query) => query.get('wait')?.length)).toEqual([undefined, 7, 7])
+    expect(asked[1]?.get('wait')).toMatch(/^(20000|19\d{3})ms$/)
+  })
+
+  test('says when time is up how many there are', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', somePeer('a'))
+    const earshot = new Earshot({ socket: daemon.socket })
+    const timeout = { code: 'EARSHOT_TIMED_OUT', message: 'after 30 ms there are 1 of 2 such peers' }
+    await expect(earshot.waitFor({ count: 2 }, { timeout: 30 })).rejects.toMatchObject(timeout)
+    await expect(earshot.waitFor({ count: 0 })).rejects.toThrow(RangeError)
+  })
+
+  test('waits on when the daemon restarts, but needs one to begin with', async () => {
+    const daemon = await StandIn.start()
+    const earshot = new Earshot({ socket: daemon.socket })
+    let isAway = true
+    daemon.answer = ({ url }) => (isAway && url.pathname === '/v1/peers' ? new Promise(() => {}) : undefined)
+    const found = earshot.waitFor({ name: 'a' })
+    await daemon.until(() => daemon.asked.some(({ url }) => url.pathname === '/v1/peers'))
+    isAway = false
+    await daemon.restart('e2', somePeer('a'))
+    expect(await found).toMatchObject([{ name: 'a' }])
+    await daemon.stop()
+    await expect(earshot.waitFor({})).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
+  })
+})
+
+describe('resolve', () => {
+  const kitchen = somePeer('kitchen', { addresses: [linkLocal, ipv6, ipv4] })
+  const offered = { ...kitchen.services[0], name: 'Shop', port: 8081, peer: { id: kitchen.id, state: 'alive' } }
+
+  async function knowing(...peers: Peer[]): Promise<Earshot> {
+    const daemon = await StandIn.start()
+    daemon.answer = ({ url }) => {
+      const reference = url.pathname.split('/')[3]
+      const peer = peers.find(({ id, name }) => id === reference || name === reference)
+      if (url.pathname === '/v1/services') {
+        return { status: 200, body: { services: url.searchParams.get('name') === 'Shop' ? [offered] : [] } }
+      }
+      return peer
+        ? { status: 200, body: peer }
+        : { status: 404, body: { code: 'EARSHOT_NO_SUCH_PEER', message: 'none' } }
+    }
+    return new Earshot({ socket: daemon.socket })
+  }
+
+  test('a peer gives its best address, or the best of a family', async () => {
+    const earshot = await knowing(kitchen, somePeer('lonely', { addresses: [linkLocal] }))
+    expect(await earshot.resolve('kitchen')).toEqual({
+      peer: kitchen,
+      address: '192.168.1.20',
+      family: 'ipv4',
+      hostname: '192.168.1.20',
+      host: '192.168.1.20',
+    })
+    expect(await earshot.resolve('kitchen', { family: 'ipv6' })).toMatchObject({
+      address: 'fd00::20',
+      host: '[fd00::20]',
+    })
+    const lonely = { address: 'fe80::1%eth0', hostname: '[fe80::1%25eth0]' }
+    expect(await earshot.resolve('lonely')).toMatchObject(lonely)
+    await expect(earshot.resolve('lonely', { family: 'ipv4' })).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
+  })
+
+  test('a service gives its port as well, by its peer or by its own name', async () => {
+    const earshot = await knowing(kitchen)
+    const web = { port: 8080, host: '192.168.1.20:8080', service: { id: 'web' } }
+    expect(await earshot.resolve('kitchen', { service: 'http' })).toMatchObject(web)
+    const onSix = await earshot.resolve('kitchen', { service: '_http._tcp', family: 'ipv6' })
+    expect(onSix.host).toBe('[fd00::20]:8080')
+    expect(new URL(`http://${onSix.host}`).port).toBe('8080')
+    expect(await earshot.resolve('Shop')).toMatchObject({ port: 8081, peer: { name: 'kitchen' } })
+    const osc = earshot.resolve('kitchen', { service: 'osc' })
+    await expect(osc).rejects.toThrow("'kitchen' offers no service of type osc")
+    await expect(earshot.resolve('cellar')).rejects.toThrow("no peer and no service is called 'cellar'")
+  })
+
+  test('who has gone is nowhere', async () => {
+    const earshot = await knowing({ ...kitchen, state: 'failed' })
+    await expect(earshot.resolve('kitchen')).rejects.toThrow("'kitchen' is not there: it has failed")
+  })
+})
+
+describe('over loopback', () => {
+  async function listening(): Promise<{ url: string; tokens: (string | undefined)[] }> {
+    const tokens: (string | undefined)[] = []
+    const server = createServer(({ headers }, response) => {
+      tokens.push(headers.authorization)
+      response.end('{"attributes":{}}')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, tokens }
+  }
+
+  test('writing bears the token that lies beside the socket, reading does not', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'earshot-client-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'token'), 'secret\n')
+    const { url, tokens } = await listening()
+    const around = { env: { EARSHOT_SOCKET: join(directory, 'control.sock') }, uid: 1, temporaryDirectory: '/nowhere' }
+    const daemon = new Daemon({ url }, around)
+    await daemon.ask({ path: '/' })
+    await daemon.ask({ method: 'PATCH', path: '/', body: {} })
+    expect(tokens).toEqual([undefined, 'Bearer secret'])
+    const elsewhere = { ...around, env: { EARSHOT_SOCKET: '/nowhere/control.sock' } }
+    await new Daemon({ url }, elsewhere).ask({ method: 'PATCH', path: '/', body: {} })
+    expect(tokens.at(-1)).toBeUndefined()
+  })
+})
+
+test('a filter means to the client what it means to the daemon', async () => {
+  const { peersTest } = await import('../../src/control/filter.ts')
+  const services = ['_http._tcp', '_HTTP._udp', '_osc._udp'].map((type, id) => ({
+    id: `${id}`,
+    name: 'x',
+    type,
+    port: 1,
+  }))
+  const peers = services.map((service, number) =>
+    somePeer(`p${number}`, {
+      services: [{ ...service, txt: {}, subtypes: [] }],
+      attributes: { n: number, text: `${number}`, yes: true },
+    }),
+  )
+  for (const service of ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']) {
+    const asked = peersTest({ service: [service] }) as unknown as (peer: Peer) => boolean
+    expect(peers.filter(peerTest({ service }))).toEqual(peers.filter(asked))
+  }
+  for (const [key, value] of Object.entries({ n: ' 1.0', text: '1', yes: 'true', no: '', N: '1' })) {
+    const asked = peersTest({ [`attr.${key}`]: [value] }) as unknown as (peer: Peer) => boolean
+    expect(peers.filter(peerTest({ attributes: { [key]: value } }))).toEqual(peers.filter(asked))
+  }
+})

@@ -1,0 +1,184 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { LONGEST_SILENCE } from '../../src/client/calls.ts'
+import { type Change, Earshot, type Synced } from '../../src/client/index.ts'
+import { StandIn, somePeer } from './stand-in.ts'
+
+const kitchen = somePeer('kitchen')
+const studio = somePeer('studio', { services: [] })
+const idle = (value: string) => ({ ...kitchen, attributes: { status: value } })
+
+function say(change: Change | Synced): string {
+  if (change.type === 'sync') return 'sync'
+  if ('service' in change) return `${change.type} ${change.service.id}`
+  return `${change.type} ${change.peer.name} ${change.peer.attributes['status'] ?? ''}`.trim()
+}
+
+/** Watches from the present state on: `next` takes so many more changes. */
+async function watching(daemon: StandIn, options: Parameters<Earshot['watch']>[1] = {}) {
+  const changes = new Earshot({ socket: daemon.socket }).watch({}, { ...options, sync: true })
+  onTestFinished(() => void changes.return())
+  const next = async (count: number) => {
+    const said: string[] = []
+    for (let left = count; left > 0; left--) {
+      const { value } = await changes.next()
+      if (value) said.push(say(value))
+    }
+    return said
+  }
+  const beginning: string[] = []
+  while (beginning.at(-1) !== 'sync') beginning.push(...(await next(1)))
+  return { changes, next, beginning }
+}
+
+describe('watch', () => {
+  test('tells the present state, and then changes as they happen', async () => {
+    const daemon = await StandIn.start()
+    daemon.peers.set('1', kitchen)
+    const { next, beginning } = await watching(daemon)
+    expect(beginning).toEqual(['peer-up kitchen', 'service-up web', 'sync'])
+    daemon.happens('peer-update', idle('busy'))
+    daemon.happens('peer-up', studio)
+    expect(await next(2)).toEqual(['peer-update kitchen busy', 'peer-up studio'])
+  })
+
+  test('says sync only when asked to', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', studio)
+    const changes = new Earshot({ socket: daemon.socket }).watch()
+    const first = await changes.next()
+    daemon.happens('peer-up', kitchen)
+    const second = await changes.next()
+    expect([first.value?.type, second.value?.peer.name]).toEqual(['peer-up', 'kitchen'])
+    await changes.return()
+  })
+
+  test('goes on where it was when the connection breaks', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    const { next } = await watching(daemon)
+    for (let round = 0; round < 20; round++) {
+      daemon.breakOff()
+      daemon.happens('peer-update', idle(`a${round}`))
+      daemon.happens('peer-update', idle(`b${round}`))
+      expect(await next(2)).toEqual([`peer-update kitchen a${round}`, `peer-update kitchen b${round}`])
+    }
+    expect(daemon.asked.at(-1)?.url.searchParams.get('since')).toBe('e1-39')
+  })
+
+  test('tells what is different when the daemon no longer knows', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    daemon.happens('peer-up', studio)
+    const { next } = await watching(daemon)
+    daemon.breakOff()
+    daemon.journalFrom = 5
+    daemon.happens('peer-left', { ...studio, state: 'left' })
+    daemon.happens('peer-update', idle('busy'))
+    daemon.happens('peer-update', idle('busier'))
+    expect(await next(2)).toEqual(['peer-update kitchen busier', 'peer-left studio'])
+  })
+
+  test('tells nothing twice across restarts of the daemon', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    daemon.happens('peer-up', studio)
+    const connections: boolean[] = []
+    const { next } = await watching(daemon, { onConnection: (connected) => connections.push(connected) })
+    for (let round = 0; round < 20; round++) {
+      await daemon.restart(`r${round}`)
+      daemon.happens('peer-up', kitchen)
+      daemon.happens('peer-up', studio)
+      daemon.happens('peer-update', idle(String(round)))
+      expect(await next(1)).toEqual([`peer-update kitchen ${round}`])
+    }
+    expect(connections).toEqual(Array.from({ length: 20 }, () => [false, true]).flat())
+  })
+
+  test('one who is slow to ask gets it all while the daemon has it, and then what is different', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    const { next } = await watching(daemon)
+    for (let number = 0; number < 3000; number++) daemon.happens('peer-update', idle(`n${number}`))
+    const seen = await next(3000)
+    expect(seen).toEqual(Array.from({ length: 3000 }, (_, number) => `peer-update kitchen n${number}`))
+  })
+
+  test('passes the filter on, and applies it', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    daemon.happens('peer-up', studio)
+    const changes = new Earshot({ socket: daemon.socket }).watch({ service: ['http'], name: 'kitchen' })
+    await changes.next()
+    expect(daemon.asked.at(-1)?.url.search).toBe('?service=http&name=kitchen&state=1')
+    await changes.next()
+    daemon.happens('peer-update', { ...studio, attributes: { x: 1 } })
+    daemon.happens('peer-update', { ...kitchen, services: [] })
+    expect((await changes.next()).value).toMatchObject({ type: 'peer-update', present: false })
+    expect((await changes.next()).value).toMatchObject({ type: 'service-down', service: { id: 'web' } })
+    await changes.return()
+  })
+
+  test('needs a daemon to begin with', async () => {
+    const daemon = await StandIn.start()
+    await daemon.stop()
+    const first = new Earshot({ socket: daemon.socket }).watch().next()
+    await expect(first).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
+  })
+
+  test('ends with what the daemon refuses', async () => {
+    const daemon = await StandIn.start()
+    const body = { code: 'EARSHOT_BAD_REQUEST', message: 'no' }
+    daemon.answer = ({ url }) => (url.pathname === '/v1/events' ? { status: 400, body } : undefined)
+    await expect(new Earshot({ socket: daemon.socket }).watch().next()).rejects.toMatchObject(body)
+  })
+
+  test('waits for a daemon that is full', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', studio)
+    let refusals = 3
+    const body = { code: 'EARSHOT_TOO_MANY_READERS', message: 'full' }
+    daemon.answer = ({ url }) => (url.pathname === '/v1/events' && refusals-- > 0 ? { status: 503, body } : undefined)
+    const { beginning } = await watching(daemon)
+    expect(beginning).toEqual(['peer-up studio', 'sync'])
+  })
+
+  test('lets the connection go when it is left, and when it is aborted', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', studio)
+    for await (const { type } of new Earshot({ socket: daemon.socket }).watch()) if (type === 'peer-up') break
+    await vi.waitFor(() => expect(daemon.readers).toBe(0))
+
+    const controller = new AbortController()
+    const { next } = await watching(daemon, { signal: controller.signal })
+    const waiting = next(1)
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    await vi.waitFor(() => expect(daemon.readers).toBe(0))
+  })
+
+  test('is aborted while the daemon is away, too', async () => {
+    const daemon = await StandIn.start()
+    const controller = new AbortController()
+    const onConnection = () => controller.abort(new Error('enough'))
+    const { next } = await watching(daemon, { signal: controller.signal, onConnection })
+    const waiting = next(1)
+    await daemon.stop()
+    await expect(waiting).rejects.toThrow('enough')
+  })
+
+  test('looks for the daemon again when it falls silent', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', kitchen)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const reasons: unknown[] = []
+    const { next } = await watching(daemon, { onConnection: (_, error) => reasons.push(error?.message) })
+    const waiting = next(1)
+    await vi.advanceTimersByTimeAsync(LONGEST_SILENCE)
+    vi.useRealTimers()
+    await daemon.until(() => daemon.asked.filter(({ url }) => url.searchParams.get('since') === 'e1-1').length === 1)
+    daemon.happens('peer-update', idle('back'))
+    expect(await waiting).toEqual(['peer-update kitchen back'])
+    expect(reasons).toEqual([`the earshot daemon was silent for ${LONGEST_SILENCE} ms`, undefined])
+  })
+})
