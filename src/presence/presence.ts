@@ -238,7 +238,7 @@ export class Presence implements PresenceReader {
     const peers = this.#registry.present + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
     if (interval !== this.#self.interval) {
-      this.#self.setInterval(Math.min(interval, MAX_INTERVAL))
+      this.#self.beatEvery(Math.min(interval, MAX_INTERVAL))
       this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
     }
     this.#renewals.push(...this.#ears.check(this.#self.interval, now))

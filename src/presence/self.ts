@@ -94,7 +94,7 @@ export class Self {
     this.#revise()
   }
 
-  setInterval(interval: number): void {
+  beatEvery(interval: number): void {
     this.#interval = interval
     this.#revise()
   }
