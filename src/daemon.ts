@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { chance } from './chance.ts'
 import { Clock } from './clock.ts'
 import type { Config } from './config/index.ts'
-import { Control, type Station } from './control/index.ts'
+import { Control, prepareSocket, type Station } from './control/index.ts'
 import { Driver } from './driver.ts'
 import { BadConfig } from './errors.ts'
 import { openLog } from './log.ts'
@@ -32,6 +32,8 @@ export async function runDaemon(config: Config): Promise<void> {
 
 async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promise<void> }> {
   const clock = new Clock()
+  // First of all: one that is running already is not to find another's marks in its state directory.
+  await prepareSocket(config.socket)
   const life = await beginLife(config.stateDir)
   const net = new Net({
     port: config.port,
@@ -89,7 +91,6 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     await catalogue.close()
   }
   try {
-    // The socket first: it tells whether a daemon is running already, which the shared UDP port does not.
     await control.listen()
     logNetwork(log, net)
     logChanges(log, driver, presence)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
 import { Agenda } from './agenda.ts'
 import { Answerer } from './answerer.ts'
@@ -111,7 +112,7 @@ export class Presence implements PresenceReader {
     if (this.#silent) {
       this.#outbox.shout(this.#self.query([]), fresh)
     } else {
-      if (readdressed) this.#speaker.changed(now)
+      if (readdressed) this.#speaker.changed(now, true)
       this.#speaker.announce(fresh, now)
     }
   }
@@ -135,8 +136,9 @@ export class Presence implements PresenceReader {
 
   /** Describes this peer anew. Throws RangeError, and changes nothing, when its record would be larger than 16 KiB. */
   describe(profile: Profile, now: number): void {
+    const { services } = this.#self.profile
     this.#self.describe(profile)
-    this.#speaker.changed(now)
+    this.#speaker.changed(now, !isDeepStrictEqual(services, profile.services))
   }
 
   /** Goes on under a new identity, after `identity-taken`. */

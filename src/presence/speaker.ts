@@ -10,9 +10,12 @@ const JITTER = 0.1
 const REPEATS = [250, 750]
 /** A changed record is said again after this, or up to twice this, ms, unless it has changed again. */
 const CHANGE_REPEAT = 300
-/** Changed records told to everyone per second, and at once. */
+/** Changed records told to everyone, per second and at once: a sensor's readings can wait for a moment. */
 const CHANGES_PER_SECOND = 4
 const CHANGE_BURST = 2
+/** What others connect to, they are to know at once: services and addresses. */
+const URGENT_CHANGES_PER_SECOND = 10
+const URGENT_BURST = 5
 /** A goodbye is said three times, ms after the first. */
 const GOODBYES = [0, 10, 20]
 
@@ -24,7 +27,9 @@ export class Speaker {
   readonly #chance: Chance
   readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGE_BURST)
   #announced = 0
-  #changePlanned = false
+  readonly #urgentChanges = new Budget(URGENT_CHANGES_PER_SECOND, URGENT_BURST)
+  /** When a change that had to wait is told. */
+  #plannedAt = Number.POSITIVE_INFINITY
   #left = false
   /** Called at every beat, before it is sent. */
   readonly #beforeBeat: (now: number) => void
@@ -72,20 +77,28 @@ export class Speaker {
   }
 
   /** Tells everyone of a new record: at once, but only so often, and the last one always. */
-  changed(now: number): void {
-    if (this.#left || this.#changePlanned) return
-    if (!this.#changes.take(now)) {
-      this.#changePlanned = true
-      this.#agenda.add(this.#changes.availableAt(now), (later) => {
-        this.#changePlanned = false
-        this.changed(later)
-      })
+  changed(now: number, isUrgent = false): void {
+    if (this.#left) return
+    const budget = isUrgent ? this.#urgentChanges : this.#changes
+    if (!budget.take(now)) {
+      this.#plan(budget.availableAt(now), isUrgent)
       return
     }
+    this.#plannedAt = Number.POSITIVE_INFINITY
     this.#shoutRecord(this.#outbox.interfaces)
     const version = this.#announced
     this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#chance.number()), () => {
       if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces)
+    })
+  }
+
+  #plan(at: number, isUrgent: boolean): void {
+    if (at >= this.#plannedAt) return
+    this.#plannedAt = at
+    this.#agenda.add(at, (now) => {
+      if (this.#plannedAt !== at) return // told meanwhile, or to be told sooner
+      this.#plannedAt = Number.POSITIVE_INFINITY
+      this.changed(now, isUrgent)
     })
   }
 

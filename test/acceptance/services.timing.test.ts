@@ -72,6 +72,7 @@ describeLab('what a program registers', () => {
     // On three paths, each record said twice.
     const records = ((await recordsSent()) - before) / 3
     console.info(`1,000 changes in ${seconds.toFixed(1)} s: ${records} records on each path`)
-    expect(records / seconds).toBeLessThan(7)
+    // Four a second, two at once; some said again, and those of the start.
+    expect(records).toBeLessThanOrEqual(4 * seconds + 6)
   }, 60_000)
 })

@@ -104,6 +104,19 @@ describe('presence', () => {
     expect(records.length / 2).toBeLessThan(4 + 3 * 4 + 3)
   })
 
+  it('tells a changed service sooner than a changed attribute that came before', () => {
+    const network = new SimNetwork()
+    const [watcher, changing] = [network.host({ name: 'watcher' }), network.host({ name: 'changing' })]
+    network.run(5000)
+    const profile = { name: 'changing', hostname: '', version: '', services: [] }
+    for (let load = 0; load < 10; load++) changing.presence.describe({ ...profile, attributes: { load } }, network.now)
+    const shop = { id: 'shop', name: 'Shop', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
+    changing.presence.describe({ ...profile, services: [shop], attributes: { load: 10 } }, network.now)
+    network.flush(changing)
+    network.run(1)
+    expect(watcher.presence.find('changing')[0]).toMatchObject({ services: [shop], attributes: { load: 10 } })
+  })
+
   it('refuses to describe itself in more than 16 KiB, and goes on as it was', () => {
     const network = new SimNetwork()
     const { presence } = network.host()
