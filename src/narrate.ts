@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Driver } from './driver.ts'
 import type { Link, Net } from './net/index.ts'
@@ -32,13 +33,13 @@ export function logChanges(log: Logger, driver: Driver, presence: Presence): voi
 export function logNetwork(log: Logger, net: Net): void {
   let before = new Map<string, Link>()
   net.on('links', (links) => {
-    for (const { name, addresses, paths } of links) {
-      const isNew = !before.has(name)
-      log.info(
-        { interface: name, addresses: addresses.map(({ address }) => address), paths },
-        isNew ? 'using interface' : 'interface changed',
-      )
+    for (const link of links) {
+      const { name, addresses, paths } = link
+      const old = before.get(name)
       before.delete(name)
+      if (isDeepStrictEqual(old, link)) continue
+      const facts = { interface: name, addresses: addresses.map(({ address }) => address), paths }
+      log.info(facts, old ? 'interface changed' : 'using interface')
     }
     for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
     before = new Map(links.map((link) => [link.name, link]))

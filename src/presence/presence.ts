@@ -101,13 +101,14 @@ export class Presence implements PresenceReader {
     this.#ears.setInterfaces(interfaces, now)
     const gone = [...before.keys()].filter((name) => !names.has(name))
     for (const name of gone) this.#registry.forgetInterface(name, now)
-    const isNew = (each: Interface) => {
+    const isReaddressed = (each: Interface) => {
       const old = before.get(each.name)
-      return !old || each.paths.some((path) => !old.paths.includes(path)) || !hasSameAddresses(old, each)
+      return old !== undefined && !hasSameAddresses(old, each)
     }
-    const fresh = interfaces.filter(isNew)
+    const hasNewPath = ({ name, paths }: Interface) => paths.some((path) => !before.get(name)?.paths.includes(path))
+    const fresh = interfaces.filter((each) => hasNewPath(each) || isReaddressed(each))
     // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
-    const readdressed = gone.length > 0 || fresh.some(({ name }) => before.has(name))
+    const readdressed = gone.length > 0 || interfaces.some(isReaddressed)
     if (readdressed) this.#self.readdress()
     if (this.#silent) {
       this.#outbox.shout(this.#self.query([]), fresh)

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { describeLab, Lab } from '../lab/index.ts'
+
+describeLab('ls without a daemon', () => {
+  it('listens and asks by itself, says so, and is seen by nobody', async () => {
+    await using lab = await Lab.create()
+    const [asking, answering] = await lab.hosts(['asking', 'answering'], [await lab.network('lan')])
+    if (!asking || !answering) throw new Error('no hosts')
+    const daemon = await answering.daemon()
+    const { code, stdout, stderr } = await asking.cli('ls', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ peers: [{ name: 'answering', state: 'alive' }] })
+    expect(stderr).toMatch(/no .*daemon.*listen/i)
+    expect(await daemon.peers('state=all')).toEqual([])
+  })
+
+  it('lists nobody where nobody is', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('alone', [await lab.network('lan')])
+    const { code, stdout } = await host.cli('ls', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ peers: [] })
+  })
+})
