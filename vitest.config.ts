@@ -19,7 +19,7 @@ class PatientFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     sequence: { sequencer: PatientFirst },
     projects: [
       {
@@ -35,7 +35,7 @@ export default defineConfig({
       {
         extends: true,
         // Mostly waiting for time to pass on hosts of their own: more at once than there are cores.
-        test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 7, sequence: { groupOrder: 1 } },
+        test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,

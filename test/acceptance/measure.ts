@@ -31,7 +31,7 @@ export async function nextEvent(
   stream: EventStream,
   type: string,
   name: string,
-  { timeoutMs = 5000, from = 0, wanted = () => true }: EventWish = {},
+  { timeoutMs = 15_000, from = 0, wanted = () => true }: EventWish = {},
 ): Promise<Event> {
   const isWanted = ({ event, data }: { event: string; data: unknown }) =>
     event === type && (data as Event).peer.name === name && wanted((data as Event).peer)
@@ -50,7 +50,7 @@ export async function knewAt(
   stream: EventStream,
   type: string,
   name: string,
-  timeoutMs = 5000,
+  timeoutMs = 15_000,
   from = 0,
 ): Promise<number> {
   return Date.parse((await nextEvent(stream, type, name, { timeoutMs, from })).at)
@@ -67,7 +67,7 @@ export function startAll(hosts: readonly Host[], args: readonly string[] = []): 
 }
 
 /** Waits until every daemon lists all others as alive. */
-export async function acquainted(daemons: readonly Daemon[], timeoutMs = 10_000): Promise<void> {
+export async function acquainted(daemons: readonly Daemon[], timeoutMs = 30_000): Promise<void> {
   await Promise.all(
     daemons.map((daemon) =>
       daemon.waitFor(
@@ -101,7 +101,7 @@ export async function seen(
   daemon: Daemon,
   name: string,
   wanted: (peer: Peer) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<Peer> {
   const peers = await daemon.waitFor(
     (all) => all.some((peer) => peer.name === name && wanted(peer as unknown as Peer)),

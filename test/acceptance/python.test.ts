@@ -27,7 +27,7 @@ describeLab('the second implementation', () => {
     await beacon.waitForLine(/\tdaemon\t.*left/)
     const before = beacon.lines.items.length
     await daemon.restart()
-    await beacon.waitForLine(/\tdaemon\t.*alive/, 5000, before)
+    await beacon.waitForLine(/\tdaemon\t.*alive/, 15_000, before)
     await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'python' && state === 'alive'))
     await beacon.kill('SIGTERM')
     await daemon.waitFor(
@@ -45,10 +45,10 @@ describeLab('the second implementation', () => {
     const doomed = await there.spawn('python3', ['-u', BEACON, 'announce', 'doomed'])
     await daemon.waitFor((peers) => peers.some(({ name, state }) => name === 'doomed' && state === 'alive'))
     await doomed.kill('SIGKILL')
-    await daemon.waitFor((peers) => peers.some(({ state }) => state === 'failed'), 10_000, 'state=all')
+    await daemon.waitFor((peers) => peers.some(({ state }) => state === 'failed'), 20_000, 'state=all')
     const listener = await there.spawn('python3', ['-u', BEACON, 'listen'])
     await listener.waitForLine(/\tdaemon\t.*alive/)
     await daemon.kill()
-    await listener.waitForLine(/\tdaemon\t.*(suspect|failed|gone|silent)/, 10_000)
+    await listener.waitForLine(/\tdaemon\t.*(suspect|failed|gone|silent)/, 20_000)
   })
 })

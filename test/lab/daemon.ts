@@ -12,7 +12,7 @@ export interface DaemonOptions {
   /** Further command-line arguments. A log level above info would hide the line that says it is ready. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** Milliseconds it may take to become ready; default 10,000. */
+  /** Milliseconds it may take to become ready; default 30,000. */
   readonly readyTimeout?: number
 }
 
@@ -118,9 +118,9 @@ export class Daemon implements AsyncDisposable {
 
   /**
    * Asks for the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
-   * Rejects after `timeoutMs` (default 10,000) with the last answer. To measure times, use `events` instead.
+   * Rejects after `timeoutMs` (default 20,000) with the last answer. To measure times, use `events` instead.
    */
-  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 10_000, query = ''): Promise<Peer[]> {
+  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 20_000, query = ''): Promise<Peer[]> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const peers = await this.peers(query)
@@ -143,7 +143,7 @@ async function launch(name: string, dir: string, start: Start, options: DaemonOp
   const args = [...fixed, '--http', 'off', '--log-format', 'json', ...(options.args ?? [])]
   const process = await start(args, options.env ?? {})
   try {
-    await process.waitForLine(/"msg":"ready"/, options.readyTimeout ?? 10_000)
+    await process.waitForLine(/"msg":"ready"/, options.readyTimeout ?? 30_000)
   } catch (error) {
     await process.kill()
     throw error

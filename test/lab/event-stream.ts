@@ -44,8 +44,8 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     return this.#feed.ended
   }
 
-  /** The first wanted event, come already (from index `from` on) or to come within `timeoutMs` (default 5,000). */
-  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 5000, from = 0): Promise<LabEvent> {
+  /** The first wanted event, come already (from index `from` on) or to come within `timeoutMs` (default 15,000). */
+  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 15_000, from = 0): Promise<LabEvent> {
     const seen = (): string => this.events.map(({ event, id }) => `${event}#${id ?? ''}`).join(' ')
     return this.#feed.find(wanted, timeoutMs, () => `wanted event among: ${seen() || '(none)'}`, from)
   }

@@ -92,9 +92,9 @@ export class LabProcess implements AsyncDisposable {
 
   /**
    * The first line (of either stream, from index `from` of `lines.items` on) that matches, past or future.
-   * Rejects, with what the process said instead, after `timeoutMs` (default 5,000) or when it ends first.
+   * Rejects, with what the process said instead, after `timeoutMs` (default 15,000) or when it ends first.
    */
-  async waitForLine(pattern: RegExp, timeoutMs = 5000, from = 0): Promise<string> {
+  async waitForLine(pattern: RegExp, timeoutMs = 15_000, from = 0): Promise<string> {
     const matches = (line: Line): boolean => line.text.search(pattern) !== -1
     return (await this.lines.find(matches, timeoutMs, () => this.#missing(pattern), from)).text
   }

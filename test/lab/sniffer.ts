@@ -59,8 +59,8 @@ export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable 
     return this.#feed.items
   }
 
-  /** The first wanted datagram, seen already or to come within `timeoutMs` (default 5,000). */
-  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 5000): Promise<SniffedDatagram> {
+  /** The first wanted datagram, seen already or to come within `timeoutMs` (default 15,000). */
+  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 15_000): Promise<SniffedDatagram> {
     return this.#feed.find(wanted, timeoutMs, () => `wanted datagram among the ${this.datagrams.length} seen`)
   }
 
