@@ -53,10 +53,7 @@ export function peerRoutes(app: App, { station }: AppContext, lists: Lists): voi
       schema: {
         operationId: 'peers',
         summary: 'The peers, filtered',
-        description:
-          'A parameter may be repeated: any of its values will do. Different parameters must all hold. ' +
-          '`attr.KEY=VALUE` asks for an attribute, for example `attr.status=idle`. ' +
-          LIST_DESCRIPTION,
+        description: `\`attr.KEY=VALUE\` asks for an attribute, for example \`attr.status=idle\`. ${LIST_DESCRIPTION}`,
         querystring: PeersQuery,
         headers: ListHeaders,
         response: { 200: PeersSchema, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },

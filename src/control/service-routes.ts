@@ -59,9 +59,7 @@ export function serviceRoutes(app: App, { station }: AppContext, lists: Lists): 
       schema: {
         operationId: 'services',
         summary: 'The services, filtered, each with the peer that offers it',
-        description:
-          'A parameter may be repeated: any of its values will do. Different parameters must all hold. ' +
-          LIST_DESCRIPTION,
+        description: LIST_DESCRIPTION,
         querystring: ServicesQuery,
         headers: ListHeaders,
         response: { 200: ServicesSchema, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },

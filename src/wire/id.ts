@@ -2,8 +2,6 @@
 export type PeerId = string & { readonly __brand: 'PeerId' }
 
 export const ID_BYTES = 16
-/** Characters that serve people, like a short commit hash. */
-export const SHORT_ID_LENGTH = 8
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const ID_PATTERN = /^[a-z2-7]{26}$/

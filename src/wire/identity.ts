@@ -11,7 +11,6 @@ import { signedBytes } from './digest.ts'
 import { type PeerId, readId } from './id.ts'
 
 export const PUBLIC_KEY_BYTES = 32
-export const SIGNATURE_BYTES = 64
 
 /** The key pair that makes a peer the one it is. */
 export interface Identity {
