@@ -1,6 +1,6 @@
+import type { Agenda } from '../agenda.ts'
+import { Budget, BudgetByAddress } from '../budget.ts'
 import type { Probe, Query } from '../wire/index.ts'
-import type { Agenda } from './agenda.ts'
-import { Budget, BudgetByAddress } from './budget.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './self.ts'
 import type { Chance, Where } from './types.ts'

@@ -1,6 +1,6 @@
+import type { Agenda } from '../agenda.ts'
+import { Budget } from '../budget.ts'
 import { MAX_QUERY_IDS, type PeerId } from '../wire/index.ts'
-import type { Agenda } from './agenda.ts'
-import { Budget } from './budget.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './self.ts'
 import type { Chance } from './types.ts'

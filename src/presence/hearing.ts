@@ -1,3 +1,4 @@
+import { Budget, BudgetByAddress } from '../budget.ts'
 import {
   type Beat,
   type Bye,
@@ -17,7 +18,6 @@ import {
 } from '../wire/index.ts'
 import type { Answerer } from './answerer.ts'
 import type { Asker } from './asker.ts'
-import { Budget, BudgetByAddress } from './budget.ts'
 import type { Ears } from './ears.ts'
 import type { Liveness } from './liveness.ts'
 import type { Peer } from './peer.ts'

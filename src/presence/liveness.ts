@@ -1,4 +1,4 @@
-import type { Agenda } from './agenda.ts'
+import type { Agenda } from '../agenda.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import { Agenda } from '../agenda.ts'
 import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
-import { Agenda } from './agenda.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { beatInterval } from './bandwidth.ts'

@@ -1,5 +1,5 @@
+import type { Agenda } from '../agenda.ts'
 import { type PeerId, type PeerRecord, SEAL_BYTES, type Service, type SignedRecord } from '../wire/index.ts'
-import type { Agenda } from './agenda.ts'
 import { Journal } from './journal.ts'
 import { Peer } from './peer.ts'
 import type { Notice, PeerChangeType, PeerState, ServiceChangeType, Where } from './types.ts'

@@ -1,5 +1,5 @@
-import type { Agenda } from './agenda.ts'
-import { Budget } from './budget.ts'
+import type { Agenda } from '../agenda.ts'
+import { Budget } from '../budget.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './self.ts'
 import type { Chance, Interface } from './types.ts'

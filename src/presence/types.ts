@@ -84,6 +84,27 @@ export interface PeerView {
   history: { at: number; state: PeerState }[]
 }
 
+/** A host that was found by other means than beacons (mDNS), as it stands. Nothing of it is proven. */
+export interface Sighting {
+  /** Its host name in lower case, `printer.local`: its id among the peers. */
+  id: string
+  /** The host name as the host writes it. */
+  hostname: string
+  /** What people call it: the name in its own earshot's service, else the first label of the host name. */
+  name: string
+  state: PeerState
+  addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
+  /** The id of each is its full instance name, `Office._ipp._tcp`. */
+  services: Service[]
+  /** Version of its earshot, empty when it tells of none. */
+  version: string
+  /** When an answer of it was last heard, and where. Monotonic ms. */
+  lastSeen: number
+  heardOn: { interface: string; lastHeard: number }[]
+  /** The peer that it says it is: it runs an earshotd, whose beacons tell more if they are heard. */
+  claim: PeerId | undefined
+}
+
 export type PeerChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
 export type ServiceChangeType = 'service-up' | 'service-update' | 'service-down'
 export type ChangeType = PeerChangeType | ServiceChangeType

@@ -1,0 +1,104 @@
+/**
+ * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
+ * label stands there as it is.
+ */
+export interface Question {
+  name: string
+  type: RecordType | 'ANY'
+}
+
+export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA'
+
+/** A resource record of class IN, of the types that DNS-SD is made of. */
+export type ResourceRecord = {
+  name: string
+  /** Seconds; 0 is a goodbye (RFC 6762, section 10.1). */
+  ttl: number
+  /** The cache-flush bit (section 10.2): this set of records takes the place of older ones. */
+  flush: boolean
+} & RecordData
+
+export type RecordData =
+  | { type: 'PTR'; data: string }
+  | { type: 'SRV'; data: { priority: number; weight: number; port: number; target: string } }
+  /** The strings as they came, `key=value` each (RFC 6763, section 6). */
+  | { type: 'TXT'; data: Uint8Array[] }
+  | { type: 'A' | 'AAAA'; data: string }
+
+/** A whole mDNS message. What it held beside records of the types above has been left out. */
+export interface Message {
+  kind: 'query' | 'response'
+  /** 0 in all but questions of simple resolvers (section 6.7) and the answers to them. */
+  id: number
+  /** More known answers follow in another message (section 7.2). */
+  truncated: boolean
+  questions: Question[]
+  answers: ResourceRecord[]
+  authorities: ResourceRecord[]
+  additionals: ResourceRecord[]
+}
+
+/** Where a message was heard. */
+export interface Heard {
+  interface: string
+  /** The source, IPv6 without zone. */
+  address: string
+  /** 5353, but for simple resolvers, which are answered by unicast. */
+  port: number
+  /** The source lies in one of the interface's own subnets: what does not is passed over (section 11). */
+  onLink: boolean
+}
+
+/** A message to send: to everyone on an interface's segment by IPv4 and IPv6 both, or to one that asked. */
+export interface OutgoingMessage {
+  interface: string
+  to: 'everyone' | { address: string; port: number }
+  message: Message
+}
+
+/** A service to be published. */
+export interface PublishedService {
+  /** Unique among this peer's. */
+  id: string
+  /** The instance name that is wanted; the one that is used may have ` (2)` and so on behind it. */
+  name: string
+  /** `_http._tcp` */
+  type: string
+  port: number
+  txt: Record<string, string>
+  subtypes: string[]
+}
+
+/** How a service of this peer stands on the network. */
+export interface Publication {
+  id: string
+  /** The instance name in use: the wanted one, or with a number behind it when another host holds that. */
+  name: string
+  type: string
+  state: 'probing' | 'published'
+}
+
+/** What the log should say, once. */
+export type MdnsNotice =
+  /** Another host holds the instance name `from`: `to` is tried in its place. */
+  | { type: 'renamed'; id: string; service: string; from: string; to: string }
+  /** Something is not taken in any more: `limit` is reached. Told once, and again after it had room for a while. */
+  | { type: 'limit'; limit: 'hosts' | 'services' | 'txt-bytes' | 'packets'; most: number }
+
+/** How much is held of other hosts, of how much at most. */
+export interface MdnsLimits {
+  hosts: { now: number; most: number }
+  services: { now: number; most: number }
+  txtBytes: { now: number; most: number }
+}
+
+/** For `status`. */
+export interface MdnsView {
+  /** This daemon's own host name there: `k3vq7m2xa4.local`. */
+  hostname: string
+  publications: Publication[]
+  /** Service types that are browsed for. */
+  browsing: string[]
+  limits: MdnsLimits
+  counters: { received: number; sent: number; dropped: number }
+}
