@@ -26,6 +26,8 @@ export interface ControlOptions {
   queries?: Partial<QueriesOptions>
   /** What differs from `SERVER_LIMITS`. */
   limits?: Partial<typeof SERVER_LIMITS>
+  /** How long an answer under way may take to get out when the daemon stops, ms: 200 unless given. */
+  farewellMs?: number
 }
 
 /** Against clients that connect and then dawdle: ms, bytes, connections. */
@@ -41,7 +43,6 @@ const SERVER_LIMITS = {
 const MOST_OTHER_CONNECTIONS = 256
 /** Connections that may come at once: as many as there may be of each kind, so that none has to come again. */
 const BACKLOG = 4096
-/** How long an answer under way may take to get out when the daemon stops, ms. */
 const FAREWELL_MS = 200
 
 /** The HTTP API on its two transports: a Unix socket, and TCP on loopback. Holds nothing but connections. */
@@ -112,7 +113,7 @@ export class Control {
 
   /** Takes no more connections, writes the last changes to the readers of events, answers who waits, and ends them all. */
   async close(): Promise<void> {
-    const closed = this.#servers.splice(0).map(closeServer)
+    const closed = this.#servers.splice(0).map((server) => closeServer(server, this.#options.farewellMs ?? FAREWELL_MS))
     this.#readers.close()
     this.#queries.close()
     await Promise.all(closed)
@@ -146,10 +147,10 @@ function portOf(server: NetServer): number | undefined {
   return typeof address === 'object' ? address?.port : undefined
 }
 
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Server, farewellMs: number): Promise<void> {
   if (!server.listening) return
   const closed = new Promise((resolve) => server.close(resolve))
-  const impatience = setTimeout(() => server.closeAllConnections(), FAREWELL_MS)
+  const impatience = setTimeout(() => server.closeAllConnections(), farewellMs)
   await closed
   clearTimeout(impatience)
 }

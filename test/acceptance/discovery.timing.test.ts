@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { describeLab, Lab } from '../lab/index.ts'
-import { acquainted, history, knewAt, names, socketsReadyAt, startAll } from './measure.ts'
+import { acquainted, history, knewAt, median, names, socketsReadyAt, startAll } from './measure.ts'
+
+const ROUNDS = 5
 
 describeLab('discovery', () => {
   it('lets five hosts that start together list each other within 1 s of the last being ready', async () => {
@@ -23,15 +25,22 @@ describeLab('discovery', () => {
     if (!sixth) throw new Error('no sixth host')
     const daemons = await startAll(hosts)
     await acquainted(daemons)
-    const streams = await Promise.all(daemons.map((daemon) => daemon.events()))
-
-    const newcomer = await sixth.daemon()
-    const ready = socketsReadyAt(newcomer)
-    const toAll = await Promise.all(streams.map((stream) => knewAt(stream, 'peer-up', sixth.name)))
-    const own = await history(newcomer)
-    const toIt = await Promise.all(hosts.map(({ name }) => knewAt(own, 'peer-up', name)))
-    console.info(`known to all after ${Math.max(...toAll) - ready} ms, knows all after ${Math.max(...toIt) - ready} ms`)
-    expect(Math.max(...toAll) - ready).toBeLessThan(50)
-    expect(Math.max(...toIt) - ready).toBeLessThan(150)
+    const toAll: number[] = []
+    const toIt: number[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const name = `newcomer-${round}`
+      const streams = await Promise.all(daemons.map((daemon) => daemon.events()))
+      const newcomer = await sixth.daemon({ name })
+      const ready = socketsReadyAt(newcomer)
+      const known = await Promise.all(streams.map((stream) => knewAt(stream, 'peer-up', name)))
+      toAll.push(Math.max(...known) - ready)
+      const own = await history(newcomer)
+      const knows = await Promise.all(hosts.map((host) => knewAt(own, 'peer-up', host.name)))
+      toIt.push(Math.max(...knows) - ready)
+      await newcomer.stop()
+    }
+    console.info(`known to all after ${toAll.join(', ')} ms, knows all after ${toIt.join(', ')} ms`)
+    expect(median(toAll)).toBeLessThan(50)
+    expect(median(toIt)).toBeLessThan(150)
   })
 })

@@ -1,6 +1,13 @@
 import type { Event, Peer } from '../../src/client/index.ts'
 import type { Daemon, DaemonOptions, EventStream, Host } from '../lab/index.ts'
 
+/** What a figure is judged by: of several rounds the middle one, since a machine that does other things too spoils single ones. */
+export function median(figures: readonly number[]): number {
+  const middle = figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]
+  if (middle === undefined) throw new RangeError('no figures')
+  return middle
+}
+
 /** Longer than it takes to give up a peer that has fallen silent, and who doubts itself gives it another lease, ms. */
 export const VERDICT_MS = 10_000
 

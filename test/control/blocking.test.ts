@@ -207,11 +207,10 @@ describe('a blocking query', () => {
   })
 
   test('is answered when the daemon stops', async () => {
-    const { socket, control } = await startControl(household())
+    // Were it left to the end of the farewell, the test would not end.
+    const { socket, control } = await startControl(household(), { farewellMs: 3_600_000 })
     const { answered } = await blocked(socket, '/v1/peers?since=2')
-    const before = performance.now()
     await control.close()
-    expect(performance.now() - before).toBeLessThan(150)
     expect(await answered).toMatchObject({ status: 200, body: { index: 2 } })
   })
 

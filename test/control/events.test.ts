@@ -173,15 +173,14 @@ describe('GET /v1/events', () => {
   })
 
   test('at the end, writes the last changes and ends every stream at once', async () => {
-    const { socket, control, neighbourhood } = await startControl()
+    // Were a stream left to the end of the farewell, the test would not end.
+    const { socket, control, neighbourhood } = await startControl(new Neighbourhood(), { farewellMs: 3_600_000 })
     const listener = new Listener({ socket }, '/v1/events')
     await listener.untilType('sync')
     const deaf = deafReader(socket, '/v1/events?since=0')
     neighbourhood.happens('peer-up', 1)
     neighbourhood.happens('peer-left', 1)
-    const before = performance.now()
     await control.close()
-    expect(performance.now() - before).toBeLessThan(150)
     await listener.closed
     expect(told(listener)).toEqual(['sync', 'peer-up peer-1', 'peer-left peer-1'])
     deaf.destroy()
