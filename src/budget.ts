@@ -1,3 +1,6 @@
+/** Tokens that rounding may eat: at the very moment that `availableAt` names, one is there. */
+const ROUNDING = 1e-4
+
 /** A token bucket: `perSecond` on average, `burst` at once. */
 export class Budget {
   readonly #perSecond: number
@@ -14,8 +17,8 @@ export class Budget {
   /** Takes `amount` if it is there. */
   take(now: number, amount = 1): boolean {
     const left = this.#level(now) - amount
-    if (left < 0) return false
-    this.#tokens = left
+    if (left < -ROUNDING) return false
+    this.#tokens = Math.max(0, left)
     this.#at = now
     return true
   }
