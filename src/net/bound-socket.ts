@@ -9,6 +9,8 @@ export interface SocketWish {
   join?: { group: string; interface: string }
   /** Sends multicast through this interface (its IPv4 address, or `::%name`), and broadcast. */
   sendsThrough?: string
+  /** Of all that is sent; absent, 1 for multicast and the system's own for unicast. */
+  hopLimit?: number
 }
 
 export interface SocketOwner {
@@ -86,7 +88,7 @@ export class BoundSocket {
   }
 
   #configure(socket: Socket): void {
-    const { family, join, sendsThrough } = this.#wish
+    const { family, join, sendsThrough, hopLimit } = this.#wish
     try {
       socket.setRecvBufferSize(RECEIVE_BUFFER)
     } catch {
@@ -96,7 +98,8 @@ export class BoundSocket {
     if (sendsThrough === undefined) return
     if (family === 'ipv4') socket.setBroadcast(true)
     socket.setMulticastInterface(sendsThrough)
-    socket.setMulticastTTL(1)
+    socket.setMulticastTTL(hopLimit ?? 1)
+    if (hopLimit !== undefined) socket.setTTL(hopLimit)
     socket.setMulticastLoopback(true)
   }
 

@@ -3,12 +3,13 @@ import { BoundSocket, type SocketWish } from './bound-socket.ts'
 import { codeOf, type FaultKind } from './faults.ts'
 import type { Heard, SharedPath } from './types.ts'
 
-/** What one interface needs of one IP version: a socket that speaks, and one that hears for every shared path. */
+/** What one interface needs of one IP version: a socket that hears for every shared path, and one that speaks. */
 export interface Plan {
   /** Names all that the sockets depend on: another key means other sockets. */
   key: string
   port: number
-  mouth: SocketWish
+  /** Absent where the one that hears speaks too. */
+  mouth?: SocketWish
   ears: { path: SharedPath; to: string; socket: SocketWish }[]
 }
 
@@ -35,8 +36,9 @@ interface Ear {
 export class FamilySockets {
   readonly plan: Plan
   #owner: SocketsOwner
-  #mouth: BoundSocket
+  #mouth: BoundSocket | undefined
   #ears: Ear[]
+  #all: BoundSocket[]
   #open = 0
   #sentUnicast = this.#onSent('unicast')
 
@@ -54,40 +56,40 @@ export class FamilySockets {
       }),
       sent: this.#onSent(ear.path),
     }))
-    this.#mouth = new BoundSocket(plan.mouth, {
-      heard: (bytes, from) => owner.heard('unicast', plan.mouth.address, bytes, from),
+    this.#all = this.#ears.map(({ socket }) => socket)
+    if (plan.mouth === undefined) return
+    this.#mouth = this.#mouthAt(plan.mouth)
+    this.#all.push(this.#mouth)
+  }
+
+  #mouthAt(wish: SocketWish): BoundSocket {
+    const paths = this.plan.ears.map(({ path }) => path)
+    return new BoundSocket(wish, {
+      heard: (bytes, from) => this.#owner.heard('unicast', wish.address, bytes, from),
       opened: () => this.#opened(),
       // Without a mouth no shared path works.
-      failed: (error) =>
-        this.#failed(
-          plan.ears.map(({ path }) => path),
-          error,
-        ),
+      failed: (error) => this.#failed(paths, error),
     })
   }
 
   /** Opens what is not open; resolves when that is known to have worked or not. */
   async open(): Promise<void> {
-    await Promise.all([this.#mouth.open(), ...this.#ears.map(({ socket }) => socket.open())])
+    await Promise.all(this.#all.map((socket) => socket.open()))
   }
 
   /** Tries again what failed. */
   retry(): void {
-    if (!this.#mouth.ready) void this.#mouth.open()
-    for (const { socket } of this.#ears) if (!socket.ready) void socket.open()
+    for (const socket of this.#all) if (!socket.ready) void socket.open()
   }
 
   /** The address that another process holds, if that is why a socket is not open. */
   get taken(): string | undefined {
-    const holder = [this.#mouth, ...this.#ears.map(({ socket }) => socket)].find(
-      ({ error }) => codeOf(error) === 'EADDRINUSE',
-    )
-    return holder?.address
+    return this.#all.find(({ error }) => codeOf(error) === 'EADDRINUSE')?.address
   }
 
   /** The shared paths that are open for sending and hearing, each with the address that is listened on. */
   get paths(): { path: SharedPath; bound: string }[] {
-    if (!this.#mouth.ready) return []
+    if (this.#mouth?.ready === false) return []
     return this.#ears.filter(({ socket }) => socket.ready).map(({ path, bound }) => ({ path, bound }))
   }
 
@@ -97,12 +99,13 @@ export class FamilySockets {
 
   send(path: SharedPath, bytes: Uint8Array): void {
     for (const ear of this.#ears) {
-      if (ear.path === path) this.#mouth.send(bytes, this.plan.port, ear.to, ear.sent)
+      if (ear.path === path) (this.#mouth ?? ear.socket).send(bytes, this.plan.port, ear.to, ear.sent)
     }
   }
 
   sendTo(address: string, port: number, bytes: Uint8Array): void {
-    this.#mouth.send(bytes, port, address, this.#sentUnicast)
+    const mouth = this.#mouth ?? this.#ears[0]?.socket
+    mouth?.send(bytes, port, address, this.#sentUnicast)
   }
 
   /** Makes the ear of one path anew. */
@@ -118,7 +121,7 @@ export class FamilySockets {
   async close(): Promise<void> {
     for (const { path } of this.#ears) this.#owner.gone(path)
     this.#owner.gone('unicast')
-    await Promise.all([this.#mouth.close(), ...this.#ears.map(({ socket }) => socket.close())])
+    await Promise.all(this.#all.map((socket) => socket.close()))
   }
 
   #opened(): void {

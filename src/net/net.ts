@@ -54,13 +54,13 @@ export class Net extends EventEmitter<NetEvents> {
   /**
    * Opens the sockets on every interface there is; later ones are found by themselves. Emits `links` for the first
    * time before it resolves, unless there is no interface to use.
-   * @throws PortInUse when another process holds the port on an interface in use; nothing is open then
+   * @throws PortInUse when another process holds a port that is not shared on an interface in use; nothing is open then
    */
   async open(): Promise<void> {
     this.#look()
     await Promise.all(Array.from(this.#used.values(), (sockets) => sockets.open()))
     for (const { taken } of this.#used.values()) {
-      if (taken === undefined) continue
+      if (taken === undefined || this.#options.sharedPort) continue
       await this.close()
       throw new PortInUse(this.#options.port, taken)
     }

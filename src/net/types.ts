@@ -12,6 +12,12 @@ export interface NetOptions {
   include: readonly string[]
   /** Glob patterns of interface names to leave out; an exact name or pattern in `include` wins over it. */
   exclude: readonly string[]
+  /**
+   * Other programs of this machine live on the port too, as on that of mDNS: only the groups are listened on, what is
+   * sent has a hop limit of 255 (RFC 6762, section 11), and a port that one of them keeps to itself is a fault, tried
+   * again until it is free. Absent: the port is ours alone.
+   */
+  sharedPort?: boolean
 }
 
 /** An interface in use. */

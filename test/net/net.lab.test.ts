@@ -57,6 +57,32 @@ describeLab('Net between hosts', () => {
     for (const one of own) expect(one).toMatchObject({ own: true, onLink: true, interface: 'eth0' })
   })
 
+  test('on a shared port hosts hear each other by multicast, and no router would pass on what they send', async () => {
+    const lan = await lab.network('lan')
+    const [a, b] = await lab.hosts(['a', 'b'], [lan])
+    if (a === undefined || b === undefined) throw new Error('no hosts')
+    const shared = { env: { SHARED: '1', LOOK: '50' } }
+    const [speakerA, speakerB] = await Promise.all([Speaker.start(a, 'A', shared), Speaker.start(b, 'B', shared)])
+    const paths = ['eth0 multicast4', 'eth0 multicast6']
+    await Promise.all([speakerA.hearsAll('B', paths, 4000), speakerB.hearsAll('A', paths, 4000)])
+    await using sniffer = await b.sniff({ interface: 'eth0' })
+    speakerA.order(`to eth0 ${b.address()} 15353`)
+    speakerA.order(`to eth0 ${b.linkLocal()} 15353`)
+    const seen = await Promise.all(
+      ['239.255.153.53', 'ff12::153:53', b.address(), b.linkLocal()].map((address) =>
+        sniffer.waitFor(({ dst, outgoing }) => dst === address && !outgoing),
+      ),
+    )
+    expect(seen.map(({ ttl, sport }) => [ttl, sport])).toEqual(seen.map(() => [255, 15353]))
+    // Unicast is for the others on the port.
+    await sleep(100)
+    for (const one of speakerB.told(0, 'heard')) expect(one).not.toMatchObject({ path: 'unicast' })
+    for (let i = 0; i < 10; i++) await a.flip('eth0', 60)
+    await Promise.all([speakerA.hearsAll('B', paths, 4000), speakerB.hearsAll('A', paths, 4000)])
+    expect(await memberships(a, 'eth0')).toEqual({ multicast4: 1, multicast6: 1 })
+    expect(speakerA.told(0, 'uncaught')).toEqual([])
+  })
+
   test('hosts with one IP version use the paths it has', async () => {
     const lan = await lab.network('lan')
     const [a4, b4] = await lab.hosts(['a4', 'b4'], [lan], { ipv6: false })

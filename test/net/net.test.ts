@@ -14,8 +14,9 @@ afterEach(async () => {
 
 const randomPort = (): number => randomInt(20_000, 60_000)
 
-function make(port: number, timing: Partial<NetTiming> = {}, include: string[] = ['lo']): Net {
-  const net = new Net({ port, group4: '239.255.153.53', group6: 'ff12::153:53', include, exclude: [] }, timing)
+function make(port: number, timing: Partial<NetTiming> = {}, include: string[] = ['lo'], sharedPort = false): Net {
+  const groups = { group4: '239.255.153.53', group6: 'ff12::153:53' }
+  const net = new Net({ port, ...groups, include, exclude: [], sharedPort }, timing)
   nets.push(net)
   return net
 }
@@ -77,6 +78,52 @@ test('a port that another process holds is refused, and nothing stays open', asy
     message: expect.stringContaining(`cannot bind UDP port ${port} on`),
   })
   expect(net.links).toEqual([])
+})
+
+test('on a shared port others hear too, and unicast stays theirs', async () => {
+  const port = randomPort()
+  const other = createSocket({ type: 'udp4', reuseAddr: true })
+  sockets.push(other)
+  const others: string[] = []
+  other.on('message', (bytes) => others.push(bytes.toString()))
+  await new Promise<void>((resolve) => other.bind(port, resolve))
+  other.addMembership('239.255.153.53', '127.0.0.1')
+  other.setMulticastInterface('127.0.0.1')
+  const net = make(port, {}, ['lo'], true)
+  await net.open()
+  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
+  const heard = record(net)
+  net.send('lo', 'broadcast', Buffer.from('broadcast'))
+  net.send('lo', 'multicast4', Buffer.from('ours'))
+  net.sendTo('lo', '127.0.0.1', port, Buffer.from('unicast'))
+  other.send('theirs', port, '239.255.153.53')
+  await vi.waitFor(() => expect(others.sort()).toEqual(['ours', 'theirs', 'unicast']))
+  await vi.waitFor(() => expect(heard.map(({ text }) => text).sort()).toEqual(['ours', 'theirs']))
+  const where = { interface: 'lo', path: 'multicast4', address: '127.0.0.1', port, onLink: true, own: true }
+  for (const one of heard) expect(one.heard).toEqual(where)
+  net.renew('lo', 'multicast4')
+  await vi.waitFor(() => {
+    net.send('lo', 'multicast4', Buffer.from('again'))
+    expect(heard.at(-1)?.text).toBe('again')
+  })
+})
+
+test('a shared port that another keeps to itself is a fault, and used once it is free', async () => {
+  const port = randomPort()
+  const holder = createSocket('udp4')
+  await new Promise<void>((resolve) => holder.bind(port, '0.0.0.0', resolve))
+  const net = make(port, { look: 20 }, ['lo'], true)
+  const told: string[] = []
+  net.on('fault', ({ path, error }) => told.push(`${path} ${error.message}`))
+  net.on('recovered', ({ path }) => told.push(`${path} recovered`))
+  await net.open()
+  expect(net.links).toMatchObject([{ name: 'lo', paths: [] }])
+  await vi.waitFor(() => expect(told).toHaveLength(1), 3000)
+  expect(told[0]).toMatch(/^multicast4 bind EADDRINUSE/)
+  await new Promise<void>((resolve) => holder.close(resolve))
+  await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
+  expect(told[1]).toBe('multicast4 recovered')
+  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
 })
 
 test('opens without any interface', async () => {

@@ -7,7 +7,14 @@ import { DEFAULT_EXCLUDE, Net } from '../../../dist/net/index.js'
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
 const tell = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
 const net = new Net(
-  { port: Number(port), group4: '239.255.153.53', group6: 'ff12::153:53', include, exclude: DEFAULT_EXCLUDE },
+  {
+    port: Number(port),
+    group4: '239.255.153.53',
+    group6: 'ff12::153:53',
+    include,
+    exclude: DEFAULT_EXCLUDE,
+    sharedPort: process.env.SHARED === '1',
+  },
   { look: Number(process.env.LOOK ?? 500), renew: Number(process.env.RENEW ?? 120_000) },
 )
 net.on('datagram', (bytes, heard) => tell('heard', { text: Buffer.from(bytes).toString(), ...heard }))
