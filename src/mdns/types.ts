@@ -5,6 +5,8 @@
 export interface Question {
   name: string
   type: RecordType | 'ANY'
+  /** The answer is to go to the asker alone (section 5.4): nobody else may rely on hearing it. */
+  unicast?: true
 }
 
 export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA'

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Alarm } from './alarm.ts'
+import type { Clock } from './clock.ts'
+import { BonjourLinks, type Mdns, type MdnsNotice, type MdnsView, type OwnProfile } from './mdns/index.ts'
+import type { Net } from './net/index.ts'
+import type { Sighting } from './presence/index.ts'
+
+/** How long goodbyes take to be said three times, ms. */
+const GOODBYE = 110
+
+/** What an mDNS driver tells. */
+export interface MdnsHooks {
+  sighted(sighting: Sighting): void
+  noticed(notice: MdnsNotice): void
+  /** The library failed at something; the rest goes on. */
+  failed(error: Error): void
+}
+
+/** Drives the rules of mDNS with real sockets and a real clock. */
+export class MdnsDriver {
+  readonly #mdns: Mdns
+  readonly #net: Net
+  readonly #clock: Clock
+  readonly #hooks: MdnsHooks
+  readonly #links: BonjourLinks
+  readonly #alarm: Alarm
+  /** Those who wait for a host's addresses; called whenever something was heard. */
+  readonly #waiting = new Set<() => void>()
+
+  constructor(mdns: Mdns, net: Net, clock: Clock, hooks: MdnsHooks) {
+    this.#mdns = mdns
+    this.#net = net
+    this.#clock = clock
+    this.#hooks = hooks
+    this.#links = new BonjourLinks({
+      net,
+      now: () => clock.now(),
+      notice: (notice) => hooks.noticed(notice),
+      problem: (error) => hooks.failed(error),
+    })
+    this.#alarm = new Alarm(clock, () => this.#do((now) => mdns.wake(now)))
+  }
+
+  /** Opens the network and begins. What cannot be opened is a fault of the net's, and tried again. */
+  async start(): Promise<void> {
+    this.#do((now) => this.#mdns.start(now))
+    this.#net.on('links', (links) => {
+      this.#links.setInterfaces(links)
+      this.#do((now) => this.#mdns.setInterfaces(links, now))
+    })
+    this.#net.on('datagram', (bytes, heard) => {
+      const message = this.#links.receive(bytes, heard, this.#clock.now())
+      if (!message) return
+      this.#do((now) => this.#mdns.hear(message, heard, now))
+      for (const look of this.#waiting) look()
+    })
+    await this.#net.open()
+  }
+
+  publish(profile: OwnProfile): void {
+    this.#do((now) => this.#mdns.publish(profile, now))
+  }
+
+  /** Asks for a host, `printer.local`: what comes of it is sighted. */
+  ask(hostname: string): void {
+    this.#do((now) => this.#mdns.ask(hostname, now))
+  }
+
+  /** The addresses of a host, `printer.local`: as known, or asked for; none when nobody answers within `timeout` ms. */
+  async resolve(hostname: string, timeout: number): Promise<Sighting['addresses']> {
+    const known = this.#mdns.addressesOf(hostname)
+    if (known.length > 0) return known
+    this.ask(hostname)
+    return new Promise((resolve) => {
+      const look = () => {
+        const addresses = this.#mdns.addressesOf(hostname)
+        if (addresses.length > 0) end(addresses)
+      }
+      const impatience = setTimeout(() => end([]), timeout)
+      const end = (addresses: Sighting['addresses']) => {
+        clearTimeout(impatience)
+        this.#waiting.delete(look)
+        resolve(addresses)
+      }
+      this.#waiting.add(look)
+    })
+  }
+
+  view(): MdnsView {
+    return { ...this.#mdns.view(), counters: this.#links.counters }
+  }
+
+  /** Says goodbye, and takes the sockets down. */
+  async stop(): Promise<void> {
+    this.#do((now) => this.#mdns.leave(now))
+    await delay(GOODBYE)
+    this.#alarm.stop()
+    await this.#links.close()
+    await this.#net.close()
+  }
+
+  #do(action: (now: number) => void): void {
+    action(this.#clock.now())
+    for (const outgoing of this.#mdns.takeOutgoing()) this.#links.send(outgoing)
+    for (const sighting of this.#mdns.takeSightings()) this.#hooks.sighted(sighting)
+    for (const notice of this.#mdns.takeNotices()) this.#hooks.noticed(notice)
+    this.#alarm.set(this.#mdns.nextWake)
+  }
+}

@@ -1,0 +1,52 @@
+import { PacketLayout, PTR, SRV } from './packet-layout.ts'
+
+/**
+ * dns-packet takes every dot of a name for the border of two labels, and instance names may have dots of their own
+ * (RFC 6763, section 4.3). They go through it as another character, and become dots again in the bytes.
+ */
+const STAND_IN = '\u001a'
+const STAND_IN_BYTE = 0x1a
+const DOT = 0x2e
+
+/** The most bytes of a label, and of a name with the length of each label and the root (RFC 1035, section 2.3.4). */
+const LABEL_BYTES = 63
+const NAME_BYTES = 255
+
+const INSTANCE = /^(.+?)((?:\._sub)?\._[^.]+\._(?:tcp|udp)\.local)$/is
+
+/** The name with a stand-in for each dot within the label of an instance or a subtype. */
+export function hideDots(name: string): string {
+  const [, instance, type] = INSTANCE.exec(name) ?? []
+  return instance === undefined || !instance.includes('.') ? name : instance.replaceAll('.', STAND_IN) + type
+}
+
+/** Whether a name can be sent: of a label too long dns-packet would make something else, without a word. */
+export function isSendable(name: string): boolean {
+  let bytes = 1
+  for (const label of hideDots(name).split('.')) {
+    const length = Buffer.byteLength(label)
+    if (length === 0 || length > LABEL_BYTES) return false
+    bytes += length + 1
+  }
+  // Next to a line break dns-packet takes dots away.
+  return bytes <= NAME_BYTES && !name.includes(STAND_IN) && !/[\n\r\u2028\u2029]/.test(name)
+}
+
+/** Puts the dots back into an encoded message, in place; its names are whole, as dns-packet writes them. */
+export function restoreDots(bytes: Buffer): void {
+  if (!bytes.includes(STAND_IN_BYTE)) return
+  const restore = (start: number) => {
+    for (let at = start, length = bytes[at] ?? 0; length > 0; at += length + 1, length = bytes[at] ?? 0) {
+      const label = bytes.subarray(at + 1, at + 1 + length)
+      for (let i = label.indexOf(STAND_IN_BYTE); i >= 0; i = label.indexOf(STAND_IN_BYTE, i + 1)) label[i] = DOT
+    }
+  }
+  const layout = new PacketLayout(bytes)
+  layout.walk({
+    name: restore,
+    record: ({ type, dataAt }) => {
+      if (type === PTR) restore(dataAt)
+      if (type === SRV) restore(dataAt + 6)
+    },
+  })
+}

@@ -1,0 +1,124 @@
+/** Where things stand in a DNS message (RFC 1035, section 4); nothing is decoded, and nothing beyond its end is read. */
+
+const HEADER = 12
+/** The least that a question and a record take: the root as name, and their fixed fields. */
+const QUESTION = 5
+const RECORD = 11
+/** Labels and pointers that any message may have, however short. */
+const FREE_STEPS = 1024
+/** Type, class, TTL and length of data behind a record's name. */
+const RECORD_FIELDS = 10
+
+export const A = 1
+export const PTR = 12
+export const TXT = 16
+export const AAAA = 28
+export const SRV = 33
+
+export interface RecordPlace {
+  type: number
+  /** Where its type stands. */
+  typeAt: number
+  dataAt: number
+  dataEnd: number
+}
+
+/** What a walk over a message comes by, in its order. */
+export interface Visitor {
+  /** @param at where the name of a question or record begins */
+  name(at: number): void
+  record(place: RecordPlace): void
+}
+
+/** Thrown by a walk that leads out of the message, or that would take longer than the message is worth. */
+export class BadLayout extends Error {}
+
+/**
+ * Walks over a message. Names may be made of pointers that lead to pointers, so that 9,000 bytes can hold 1.4 million
+ * labels and pointers to follow; 1,024 and one for each byte are allowed. Real messages have one for two to four bytes,
+ * but more where a host probes for the reverse names of several IPv6 addresses, 34 labels each.
+ */
+export class PacketLayout {
+  readonly #bytes: Buffer
+  #steps: number
+
+  /** @throws BadLayout when the message is shorter than its header says that it must be */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+    this.#steps = FREE_STEPS + bytes.length
+    if (bytes.length < HEADER) throw new BadLayout()
+    // A header of zero bytes behind it can claim four times 65,535 entries, for which decoders make room first.
+    if (HEADER + this.#questions * QUESTION + this.#records * RECORD > bytes.length) throw new BadLayout()
+  }
+
+  get #questions(): number {
+    return this.#bytes.readUInt16BE(4)
+  }
+
+  get #records(): number {
+    return this.#bytes.readUInt16BE(6) + this.#bytes.readUInt16BE(8) + this.#bytes.readUInt16BE(10)
+  }
+
+  /** @throws BadLayout */
+  walk(visitor: Visitor): void {
+    let at = HEADER
+    for (let left = this.#questions; left > 0; left--) {
+      visitor.name(at)
+      at = this.nameEnd(at) + 4
+    }
+    for (let left = this.#records; left > 0; left--) {
+      visitor.name(at)
+      const typeAt = this.nameEnd(at)
+      const dataAt = typeAt + RECORD_FIELDS
+      if (dataAt > this.#bytes.length) throw new BadLayout()
+      at = dataAt + this.#bytes.readUInt16BE(dataAt - 2)
+      if (at > this.#bytes.length) throw new BadLayout()
+      visitor.record({ type: this.#bytes.readUInt16BE(typeAt), typeAt, dataAt, dataEnd: at })
+    }
+    if (at > this.#bytes.length) throw new BadLayout()
+  }
+
+  /**
+   * Where a name ends in the message.
+   * @throws BadLayout
+   */
+  nameEnd(start: number): number {
+    const bytes = this.#bytes
+    let at = start
+    let end: number | undefined
+    let limit = start
+    while (true) {
+      const length = bytes[at]
+      if (length === undefined || this.#steps-- === 0) throw new BadLayout()
+      if (length === 0) return end ?? at + 1
+      if (length < 64) {
+        at += length + 1
+        continue
+      }
+      const low = bytes[at + 1]
+      if (length < 192 || low === undefined) throw new BadLayout()
+      end ??= at + 2
+      at = ((length & 63) << 8) | low
+      // Each pointer leads further back than the last, so that the walk has an end.
+      if (at >= limit) throw new BadLayout()
+      limit = at
+    }
+  }
+
+  /** Whether the data of a record is what its type says. */
+  fits({ type, dataAt, dataEnd }: RecordPlace): boolean {
+    const length = dataEnd - dataAt
+    if (type === A) return length === 4
+    if (type === AAAA) return length === 16
+    if (type === PTR) return this.#isName(dataAt, dataEnd)
+    if (type === SRV) return length > 6 && this.#isName(dataAt + 6, dataEnd)
+    if (type !== TXT) return false
+    let at = dataAt
+    while (at < dataEnd) at += 1 + (this.#bytes[at] ?? 0)
+    return at === dataEnd
+  }
+
+  #isName(at: number, end: number): boolean {
+    return at < end && this.nameEnd(at) === end
+  }
+}

@@ -1,0 +1,114 @@
+import type { Agenda } from '../../agenda.ts'
+import { keyOf, OWN_TYPE, SERVICES } from '../names.ts'
+import { Timetable } from '../timetable.ts'
+import type { Cap } from './caps.ts'
+import type { Questions } from './questions.ts'
+
+/** First and longest time between two questions for one type, ms; it doubles each time (RFC 6762, section 5.2). */
+const FIRST = 1000
+const LONGEST = 3_600_000
+/** The questions for a type begin anew only when they have become rarer than this, ms. */
+const RARE = 30_000
+/** What gathering questions may shift two of them towards each other, ms: one second must lie between them. */
+const GATHERING = 120
+
+const TYPE = /^_[a-z0-9-]{1,15}\._(?:tcp|udp)$/
+
+/** The questions for one type on one interface. */
+interface Series {
+  interface: string
+  name: string
+  wait: number
+}
+
+/** Which service types are looked for, and asking for them at ever longer intervals. */
+export class Browse {
+  readonly #questions: Questions
+  readonly #cap: Cap
+  readonly #all: boolean
+  readonly #chosen: ReadonlySet<string>
+  /** Types that others told of, and who did first. */
+  readonly #learnt = new Map<string, string>()
+  readonly #series = new Map<string, Map<string, Series>>()
+  readonly #timetable: Timetable<Series>
+
+  constructor(parts: { agenda: Agenda; questions: Questions; cap: Cap; types: readonly string[] | '*' }) {
+    this.#questions = parts.questions
+    this.#cap = parts.cap
+    this.#all = parts.types === '*'
+    this.#chosen = new Set([OWN_TYPE, ...(parts.types === '*' ? [] : parts.types.map(keyOf))])
+    this.#timetable = new Timetable(parts.agenda, (series, now) => this.#ask(series, now))
+  }
+
+  /** The types that are looked for. */
+  get types(): string[] {
+    return [...this.#chosen, ...this.#learnt.keys()]
+  }
+
+  /** Whether a type, in lower case, is looked for. */
+  has(type: string): boolean {
+    return this.#chosen.has(type) || this.#learnt.has(type)
+  }
+
+  /** Whether types that others tell of are looked for. */
+  get learns(): boolean {
+    return this.#all
+  }
+
+  /** A type that `source` told of. */
+  learn(type: string, source: string, now: number): boolean {
+    if (this.has(type)) return true
+    if (!this.#all || !TYPE.test(type) || !this.#cap.take(source)) return false
+    this.#learnt.set(type, source)
+    for (const on of this.#series.keys()) this.#begin(on, `${type}.local`, now)
+    return true
+  }
+
+  unlearn(type: string): void {
+    const source = this.#learnt.get(type)
+    if (source === undefined) return
+    this.#learnt.delete(type)
+    this.#cap.give(source)
+    for (const series of this.#series.values()) this.#end(series, `${type}.local`)
+  }
+
+  /** Asks on an interface for everything. */
+  begin(on: string, now: number): void {
+    if (!this.#series.has(on)) this.#series.set(on, new Map())
+    const names = this.types.map((type) => `${type}.local`)
+    for (const name of this.#all ? [SERVICES, ...names] : names) this.#begin(on, name, now)
+  }
+
+  end(on: string): void {
+    const series = this.#series.get(on)
+    this.#series.delete(on)
+    for (const { name } of series?.values() ?? []) if (series) this.#end(series, name)
+  }
+
+  /** Something of this type has gone, which may come back without a word: it is asked for often again. */
+  again(on: string, type: string, now: number): void {
+    const series = this.#series.get(on)?.get(`${type}.local`)
+    if (series && series.wait > RARE) this.#begin(on, series.name, now)
+  }
+
+  #begin(on: string, name: string, now: number): void {
+    const all = this.#series.get(on)
+    if (!all) return
+    this.#end(all, name)
+    const series = { interface: on, name, wait: FIRST }
+    all.set(name, series)
+    this.#ask(series, now)
+  }
+
+  #end(all: Map<string, Series>, name: string): void {
+    const series = all.get(name)
+    if (series) this.#timetable.remove(series)
+    all.delete(name)
+  }
+
+  #ask(series: Series, now: number): void {
+    this.#questions.ask(series.interface, { name: series.name, type: 'PTR' }, now)
+    this.#timetable.put(series, now + series.wait + GATHERING, now)
+    series.wait = Math.min(series.wait * 2, LONGEST)
+  }
+}

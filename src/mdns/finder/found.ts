@@ -1,0 +1,38 @@
+import type { Budget } from '../../budget.ts'
+import type { Sighting } from '../../presence/types.ts'
+
+/** A service instance that was found on an interface. */
+export interface Instance {
+  readonly interface: string
+  /** Its full name as it is written, `Office._ipp._tcp.local`. */
+  readonly name: string
+  readonly label: string
+  /** In lower case. */
+  readonly type: string
+  /** Who told of it first. */
+  readonly source: string
+  /** The target of its SRV record, once that is known and is not this host itself. */
+  host: FoundHost | undefined
+  /** Without a TXT record, it is shown from then on. */
+  showAt: number
+  shown: boolean
+}
+
+/** A host that SRV records name. */
+export interface FoundHost {
+  /** Its name in lower case. */
+  readonly key: string
+  hostname: string
+  /** Who told of it first. */
+  readonly source: string
+  readonly instances: Set<Instance>
+  state: 'alive' | 'suspect'
+  lastSeen: number
+  readonly heardOn: Map<string, number>
+  /** There is news of it that was not told yet. */
+  changed: boolean
+  /** What was told of it last, and when. */
+  told: { sighting: Sighting; at: number } | undefined
+  /** Of its changes, those that may be told at once. */
+  readonly changes: Budget
+}

@@ -1,0 +1,76 @@
+import type { Chance } from '../../presence/types.ts'
+import type { RecordType, ResourceRecord } from '../types.ts'
+
+/**
+ * When a record is asked for again, as parts of its life, and by how much that varies: as RFC 6762, section 5.2, has
+ * it, and in between for networks that lose every tenth datagram, where one question alone says nothing.
+ */
+const SCHEDULE = [
+  { at: 0.8, spread: 0.02 },
+  { at: 0.83, spread: 0.005 },
+  { at: 0.84, spread: 0.005 },
+  { at: 0.85, spread: 0.02 },
+  { at: 0.9, spread: 0.02 },
+  { at: 0.95, spread: 0.02 },
+  { at: 0.975, spread: 0.0075 },
+  { at: 0.99, spread: 0.0075 },
+]
+/** Unanswered at 85 %, the fourth time, a record speaks for its host being silent, */
+export const SILENCE = 4
+/** if nothing else was heard of it for this part of the record's life, since the first question at 80 %. */
+export const SILENT_PART = 0.05
+/** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
+const PATIENCE = 1000
+const PART_OF_PATIENCE = 0.01
+
+/** The longest life of any record, ms. */
+const LONGEST = 24 * 3_600_000
+/**
+ * The longest life, ms, of one that was never confirmed by an answer to a question of ours: short for those whose
+ * owner's life they tell of. So what was made up goes soon, whatever time to live it was given.
+ */
+const UNCONFIRMED: Record<RecordType, number> = {
+  PTR: 4_500_000,
+  TXT: 4_500_000,
+  SRV: 120_000,
+  A: 120_000,
+  AAAA: 120_000,
+}
+
+/** A record as it is held. */
+export interface Held {
+  readonly interface: string
+  /** Who told of it first. */
+  readonly source: string
+  record: ResourceRecord
+  heardAt: number
+  expiresAt: number
+  /** How often it was to be asked for since it was heard. */
+  refreshes: number
+  /** An answer to a question of ours has told of it. */
+  confirmed: boolean
+  /** It was taken back: by a goodbye, or by others that have its place. */
+  withdrawn: boolean
+}
+
+/** How often a record is asked for again before it is given up. */
+export const REFRESHES = SCHEDULE.length
+
+/** How long a record is held after it was heard, ms. */
+export function lifeOf({ record, confirmed }: Held): number {
+  return Math.min(record.ttl * 1000, confirmed ? LONGEST : UNCONFIRMED[record.type])
+}
+
+/** Whether one of two records with the same type and name takes the place of the other. */
+export function isNewer(a: Held, b: Held): boolean {
+  return a.withdrawn === b.withdrawn ? a.heardAt >= b.heardAt : b.withdrawn
+}
+
+/** When a record is to be asked for again, or runs out: monotonic ms. */
+export function nextLook(held: Held, chance: Chance, now: number): number {
+  const life = lifeOf(held)
+  const next = SCHEDULE[held.refreshes]
+  const part = next ? next.at + next.spread * chance.number() : 1
+  const patience = held.refreshes === 0 ? 0 : Math.min(PATIENCE, life * PART_OF_PATIENCE)
+  return Math.max(held.heardAt + life * part, now + patience)
+}

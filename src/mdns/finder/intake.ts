@@ -1,0 +1,152 @@
+import { keyOf, SERVICES, splitInstance } from '../names.ts'
+import type { Heard, Message, ResourceRecord } from '../types.ts'
+import type { Browse } from './browse.ts'
+import type { Cache } from './cache.ts'
+import type { FollowUps } from './follow-ups.ts'
+import { isHostAddress } from './host-address.ts'
+import type { Hosts } from './hosts.ts'
+
+/** In a message they may stand in any order: what others hang on is taken first. */
+const ORDER = ['PTR', 'SRV', 'TXT', 'A', 'AAAA'] as const
+/** The most addresses of one host. */
+const MOST_ADDRESSES = 64
+
+/** Nobody on the network writes to people's terminals. */
+const CONTROL = /\p{Cc}/u
+const LABEL_CHARACTERS = 63
+const NAME_CHARACTERS = 255
+
+type RecordOf<T extends ResourceRecord['type']> = Extract<ResourceRecord, { type: T }>
+
+/** Takes from responses what belongs to the services that are looked for, and passes over everything else. */
+export class Intake {
+  readonly #cache: Cache
+  readonly #hosts: Hosts
+  readonly #browse: Browse
+  readonly #followUps: FollowUps
+  readonly #isAsked: (hostname: string) => boolean
+  readonly #isOwn: (hostname: string) => boolean
+
+  constructor(parts: {
+    cache: Cache
+    hosts: Hosts
+    browse: Browse
+    followUps: FollowUps
+    /** Somebody wants to know the addresses of this host. */
+    isAsked: (hostname: string) => boolean
+    /** It is this machine itself. */
+    isOwn: (hostname: string) => boolean
+  }) {
+    this.#cache = parts.cache
+    this.#hosts = parts.hosts
+    this.#browse = parts.browse
+    this.#followUps = parts.followUps
+    this.#isAsked = parts.isAsked
+    this.#isOwn = parts.isOwn
+  }
+
+  /** Takes a response. */
+  take(message: Message, heard: Heard, now: number): void {
+    for (const type of ORDER) {
+      for (const record of message.answers) if (record.type === type) this.#take(record, heard, now)
+      for (const record of message.additionals) if (record.type === type) this.#take(record, heard, now)
+    }
+  }
+
+  #take(record: ResourceRecord, heard: Heard, now: number): void {
+    switch (record.type) {
+      case 'PTR':
+        if (keyOf(record.name) === SERVICES) this.#takeType(record, heard, now)
+        else this.#takePointer(record, heard, now)
+        break
+      case 'SRV':
+        this.#takeService(record, heard, now)
+        break
+      case 'TXT':
+        this.#takeText(record, heard, now)
+        break
+      default:
+        this.#takeAddress(record, heard, now)
+    }
+  }
+
+  /** A type that is offered. */
+  #takeType(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
+    if (!this.#browse.learns) return
+    const type = withoutLocal(record.data)
+    if (record.ttl > 0 && (type === undefined || !this.#browse.learn(type, heard.address, now))) return
+    this.#cache.hear(record, heard, now)
+  }
+
+  /** An instance of a type. */
+  #takePointer(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
+    const type = withoutLocal(record.name)
+    if (type === undefined || !this.#browse.has(type)) return
+    const known = this.#hosts.instance(heard.interface, record.data)
+    if (known || record.ttl === 0) {
+      const news = this.#cache.hear(record, heard, now)
+      if (news !== 'nothing' && known?.host) this.#hosts.heard(known.host, heard.interface, false, now)
+      return
+    }
+    const split = splitInstance(record.data)
+    if (split?.type !== type || split.instance.length > LABEL_CHARACTERS || CONTROL.test(split.instance)) return
+    const { interface: on, address: source } = heard
+    const instance = this.#hosts.addInstance({ interface: on, name: record.data, label: split.instance, type, source })
+    if (!instance) return
+    if (this.#cache.hear(record, heard, now) === 'nothing') this.#hosts.remove(instance, 'left', now)
+    else this.#followUps.follow(instance, now)
+  }
+
+  /** The host and port of an instance that is known. */
+  #takeService(record: RecordOf<'SRV'>, heard: Heard, now: number): void {
+    const instance = this.#hosts.instance(heard.interface, record.name)
+    if (!instance) return
+    if (record.ttl === 0) {
+      this.#cache.hear(record, heard, now)
+      return
+    }
+    const { target } = record.data
+    const isOwn = this.#isOwn(target)
+    if (!isHostname(target)) return
+    const host = isOwn ? undefined : (this.#hosts.host(target) ?? this.#hosts.addHost(target, heard.address, now))
+    if (!isOwn && !host) return
+    const news = this.#cache.hear(record, heard, now)
+    if (news !== 'nothing') this.#hosts.attach(instance, host, now)
+    if (!host) return
+    if (host.instances.size === 0) {
+      this.#hosts.finish(host, 'left', now)
+      return
+    }
+    if (news === 'nothing') return
+    this.#hosts.heard(host, heard.interface, news === 'new', now)
+    const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, heard.interface))
+    if (news === 'new' && !isReachable) this.#followUps.follow(host, now)
+  }
+
+  #takeText(record: RecordOf<'TXT'>, heard: Heard, now: number): void {
+    const instance = this.#hosts.instance(heard.interface, record.name)
+    if (!instance) return
+    const news = this.#cache.hear(record, heard, now)
+    if (news !== 'nothing' && instance.host) {
+      this.#hosts.heard(instance.host, heard.interface, news === 'new', now)
+    }
+  }
+
+  #takeAddress(record: RecordOf<'A' | 'AAAA'>, heard: Heard, now: number): void {
+    const host = this.#hosts.host(record.name)
+    if (!host && !this.#isAsked(record.name)) return
+    if (!isHostAddress(record.data, record.type === 'A' ? 'ipv4' : 'ipv6')) return
+    if (this.#cache.countAddresses(record.name) >= MOST_ADDRESSES && !this.#cache.has(record, heard.interface)) return
+    const news = this.#cache.hear(record, heard, now)
+    if (news !== 'nothing' && host) this.#hosts.heard(host, heard.interface, news === 'new', now)
+  }
+}
+
+function withoutLocal(name: string): string | undefined {
+  const key = keyOf(name)
+  return key.endsWith('.local') ? key.slice(0, -'.local'.length) : undefined
+}
+
+function isHostname(name: string): boolean {
+  return name.length <= NAME_CHARACTERS && /^[^.].*\.local$/i.test(name) && !CONTROL.test(name)
+}

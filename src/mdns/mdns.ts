@@ -1,0 +1,121 @@
+import { Agenda } from '../agenda.ts'
+import type { Chance, Interface, Sighting } from '../presence/types.ts'
+import { Finder } from './finder/finder.ts'
+import { OWN_TYPE } from './names.ts'
+import { Publisher } from './publisher/publisher.ts'
+import type { Heard, MdnsNotice, MdnsView, Message, OutgoingMessage, PublishedService } from './types.ts'
+
+/** As much of a peer's id makes its host name: short enough to be read, 50 bits against two being the same. */
+const HOST_CHARACTERS = 10
+
+export interface MdnsOptions {
+  chance: Chance
+  /** Types to look for, `_ipp._tcp`, or all there are. */
+  browse: readonly string[] | '*'
+}
+
+/** What this peer is to be seen as. */
+export interface OwnProfile {
+  id: string
+  name: string
+  version: string
+  /** UDP port of the beacons. */
+  port: number
+  services: readonly PublishedService[]
+}
+
+/**
+ * DNS-SD over mDNS (RFC 6762, RFC 6763), both ways: this peer's services for others, and other people's devices for
+ * us. No sockets and no clock: messages go in with the time, and what to send, what was sighted and when to be woken
+ * come out. All times are monotonic ms.
+ */
+export class Mdns {
+  readonly #agenda = new Agenda()
+  readonly #publisher: Publisher
+  readonly #finder: Finder
+  #outgoing: OutgoingMessage[] = []
+  #sightings: Sighting[] = []
+  #notices: MdnsNotice[] = []
+
+  constructor({ chance, browse }: MdnsOptions) {
+    const agenda = this.#agenda
+    const send = (outgoing: OutgoingMessage) => this.#outgoing.push(outgoing)
+    const notice = (each: MdnsNotice) => this.#notices.push(each)
+    const sighted = (sighting: Sighting) => this.#sightings.push(sighting)
+    this.#publisher = new Publisher({ agenda, chance, send, notice })
+    this.#finder = new Finder({ agenda, chance, send, notice, browse, sighted })
+  }
+
+  start(now: number): void {
+    this.#finder.start(now)
+  }
+
+  setInterfaces(interfaces: Interface[], now: number): void {
+    this.#publisher.setInterfaces(interfaces, now)
+    this.#finder.setInterfaces(interfaces, now)
+  }
+
+  /** Publishes the services, and the daemon itself as `_earshot._udp`; what was published and is not there any more is withdrawn. */
+  publish({ id, name, version, port, services }: OwnProfile, now: number): void {
+    const hostname = `${id.slice(0, HOST_CHARACTERS)}.local`
+    this.#finder.setOwn(hostname)
+    // No id of a registered service has a space.
+    const daemon = { id: 'the daemon', name, type: OWN_TYPE, port, txt: { id, v: version }, subtypes: [] }
+    this.#publisher.publish(hostname, [daemon, ...services], now)
+  }
+
+  /** A message that came in. What comes from another network is passed over (RFC 6762, section 11). */
+  hear(message: Message, heard: Heard, now: number): void {
+    if (!heard.onLink) return
+    this.#publisher.hear(message, heard, now)
+    this.#finder.hear(message, heard, now)
+  }
+
+  /** Does what is due. To be called at `nextWake`. */
+  wake(now: number): void {
+    this.#agenda.run(now)
+  }
+
+  get nextWake(): number | undefined {
+    return this.#agenda.next
+  }
+
+  /** Asks for the addresses of a host, `printer.local`. */
+  ask(hostname: string, now: number): void {
+    this.#finder.ask(hostname, now)
+  }
+
+  addressesOf(hostname: string): Sighting['addresses'] {
+    return this.#finder.addressesOf(hostname)
+  }
+
+  /** Withdraws everything: to be woken for 100 ms more. */
+  leave(now: number): void {
+    this.#publisher.leave(now)
+  }
+
+  takeOutgoing(): OutgoingMessage[] {
+    const outgoing = this.#outgoing
+    this.#outgoing = []
+    return outgoing
+  }
+
+  /** Hosts as they were seen since the last call, the newest last. */
+  takeSightings(): Sighting[] {
+    const sightings = this.#sightings
+    this.#sightings = []
+    return sightings
+  }
+
+  takeNotices(): MdnsNotice[] {
+    const notices = this.#notices
+    this.#notices = []
+    return notices
+  }
+
+  view(): Omit<MdnsView, 'counters'> {
+    const { hostname, publications } = this.#publisher
+    const { browsing, limits } = this.#finder
+    return { hostname, publications, browsing, limits }
+  }
+}

@@ -1,0 +1,85 @@
+import type { Agenda } from '../../agenda.ts'
+import { recordKey } from '../rdata.ts'
+import type { ResourceRecord } from '../types.ts'
+import type { Claim } from './claim.ts'
+import type { Holdings } from './holdings.ts'
+import { PAUSE, type Voice } from './voice.ts'
+
+/** When what is new is said, for loss more than once (RFC 6762, section 8.3): ms after the first. */
+const ANNOUNCEMENTS = [0, 1000, 3000, 7000]
+/** The same for what has changed. */
+const CHANGES = [0, 1000]
+/** And for what goes (section 10.1). */
+const GOODBYES = [0, 100, 300]
+
+/** Says on one interface, unasked, what has come, changed and gone. */
+export class Announcer {
+  readonly #agenda: Agenda
+  readonly #voice: Voice
+  readonly #holdings: Holdings
+  /** The newest series of announcements of each claim. */
+  readonly #series = new WeakMap<Claim, object>()
+  #isClosed = false
+
+  constructor(agenda: Agenda, voice: Voice, holdings: Holdings) {
+    this.#agenda = agenda
+    this.#voice = voice
+    this.#holdings = holdings
+  }
+
+  announce(claims: readonly Claim[], now: number): void {
+    const series = {}
+    for (const claim of claims) this.#series.set(claim, series)
+    this.#repeat(ANNOUNCEMENTS, now, () => {
+      return this.#holdings.of(claims.filter((claim) => this.#series.get(claim) === series))
+    })
+  }
+
+  /** Says records that are held already. */
+  change(records: readonly ResourceRecord[], now: number): void {
+    this.#repeat(CHANGES, now, () => records.filter((record) => this.#holdings.find(record)))
+  }
+
+  /** Says that records are no longer ours, `delays` ms from now, as long as that is so. */
+  goodbye(records: readonly ResourceRecord[], now: number, delays: readonly number[] = GOODBYES): void {
+    if (records.length === 0) return
+    for (const delay of delays) {
+      this.#at(now, delay, (then) => {
+        const gone = records.filter((record) => !this.#holdings.find(record))
+        this.#say(
+          gone.map((record) => ({ ...record, ttl: 0 })),
+          then,
+        )
+      })
+    }
+  }
+
+  /** The interface has gone: nothing that is planned is said. */
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #repeat(delays: readonly number[], now: number, records: () => ResourceRecord[]): void {
+    for (const delay of delays) {
+      this.#at(now, delay, (then) => {
+        const isFresh = (record: ResourceRecord) => this.#voice.lastSaid(recordKey(record)) > then - PAUSE
+        this.#say(
+          records().filter((record) => delay === 0 || !isFresh(record)),
+          then,
+        )
+      })
+    }
+  }
+
+  #at(now: number, delay: number, say: (then: number) => void): void {
+    if (delay === 0) say(now)
+    else this.#agenda.add(now + delay, (then) => this.#isClosed || say(then))
+  }
+
+  #say(records: readonly ResourceRecord[], now: number): void {
+    this.#voice.respond(
+      records.map((record) => ({ answers: [record] })),
+      now,
+    )
+  }
+}

@@ -1,0 +1,70 @@
+import { Service } from 'bonjour-service'
+import type { InterfaceAddress } from '../../presence/types.ts'
+import { instanceName } from '../names.ts'
+import type { PublishedService, ResourceRecord } from '../types.ts'
+
+/** TTL of records that hold a host's name or addresses, seconds (RFC 6762, section 10). */
+const HOST_TTL = 120
+/** TTL of all others, seconds. */
+const OTHER_TTL = 4500
+/** The longest string of a TXT record. */
+const TXT_STRING = 255
+/** The most bytes of a TXT record: a message has at most 9000 (RFC 6762, section 17). */
+const TXT_BYTES = 8000
+
+/**
+ * The records of a service under the instance name in use: PTR of its type, of its subtypes and among the types, SRV
+ * and TXT. A TXT entry above 255 bytes has no place in DNS and is left out, as are those past 8000 bytes in all.
+ *
+ * bonjour-service makes them. It would cut dots from the name, refuse port 0, add the addresses of every interface of
+ * the machine and let PTRs live for eight hours: those are put right here.
+ */
+export function serviceRecords(service: PublishedService, instance: string, hostname: string): ResourceRecord[] {
+  const { type, port, txt, subtypes } = service
+  const dot = type.lastIndexOf('.')
+  const made = new Service(
+    {
+      name: 'instance',
+      type: type.slice(1, dot),
+      protocol: type.slice(dot + 2).toLowerCase() === 'udp' ? 'udp' : 'tcp',
+      port: 1,
+      host: hostname,
+      txt,
+      subtypes: [...new Set(subtypes.map((subtype) => subtype.replace(/^_/, '')))],
+    },
+    () => {},
+    () => {},
+  )
+  made.name = instance
+  made.fqdn = instanceName(instance, type)
+  made.port = port
+  return made.records().flatMap(({ name, type, data }): ResourceRecord[] => {
+    switch (type) {
+      case 'PTR':
+        return [{ name, type, ttl: OTHER_TTL, flush: false, data }]
+      case 'SRV':
+        return [{ name, type, ttl: HOST_TTL, flush: true, data: { priority: 0, weight: 0, ...data } }]
+      case 'TXT':
+        return [{ name, type, ttl: OTHER_TTL, flush: true, data: fitting(data) }]
+      default:
+        return []
+    }
+  })
+}
+
+/** The address records of a host on one interface. */
+export function hostRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
+  return addresses.map(({ address, family }) => {
+    return { name: hostname, type: family === 'ipv4' ? 'A' : 'AAAA', ttl: HOST_TTL, flush: true, data: address }
+  })
+}
+
+function fitting(entries: readonly Uint8Array[]): Uint8Array[] {
+  let bytes = 0
+  const kept = entries.filter(({ length }) => {
+    if (length > TXT_STRING || bytes + 1 + length > TXT_BYTES) return false
+    bytes += 1 + length
+    return true
+  })
+  return kept.length > 0 ? kept : [new Uint8Array(0)]
+}

@@ -1,0 +1,101 @@
+import { keyOf } from './names.ts'
+import type { RecordData, ResourceRecord } from './types.ts'
+
+const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33 }
+
+const KEYS = new WeakMap<ResourceRecord, string>()
+
+/**
+ * A text that is equal for records of one name, type and data, whatever their TTL and flush bit. Made once for each
+ * record, as each question is answered with the same ones.
+ */
+export function recordKey(record: ResourceRecord): string {
+  let key = KEYS.get(record)
+  if (key === undefined) {
+    key = `${keyOf(record.name)} ${record.type} ${dataKey(record)}`
+    KEYS.set(record, key)
+  }
+  return key
+}
+
+/**
+ * Compares two hosts' sets of records for one name, as simultaneous probes are compared (RFC 6762, section 8.2.1):
+ * negative when the first is the lesser, which loses; 0 when they are the same.
+ */
+export function compareProbes(a: readonly ResourceRecord[], b: readonly ResourceRecord[]): number {
+  const [first, second] = [a.map(comparable).sort(Buffer.compare), b.map(comparable).sort(Buffer.compare)]
+  for (const [i, one] of first.entries()) {
+    const other = second[i]
+    const order = other ? Buffer.compare(one, other) : 1
+    if (order !== 0) return order
+  }
+  return first.length - second.length
+}
+
+/** The data as it stands in a packet, names uncompressed. */
+export function rdata(record: RecordData): Buffer {
+  switch (record.type) {
+    case 'PTR':
+      return wireName(record.data)
+    case 'SRV': {
+      const { priority, weight, port, target } = record.data
+      return Buffer.concat([uint16(priority), uint16(weight), uint16(port), wireName(target)])
+    }
+    case 'TXT':
+      return Buffer.concat(strings(record.data).flatMap((each) => [Buffer.of(each.length), each]))
+    case 'A':
+      return Buffer.from(record.data.split('.').map(Number))
+    case 'AAAA':
+      return ipv6(record.data)
+  }
+}
+
+function dataKey(record: RecordData): string {
+  switch (record.type) {
+    case 'PTR':
+      return keyOf(record.data)
+    case 'SRV': {
+      const { priority, weight, port, target } = record.data
+      return `${priority} ${weight} ${port} ${keyOf(target)}`
+    }
+    case 'A':
+      return record.data
+    default:
+      return rdata(record).toString('latin1')
+  }
+}
+
+/** Type and data: the class is always IN. */
+function comparable(record: RecordData): Buffer {
+  return Buffer.concat([uint16(TYPE_NUMBERS[record.type]), rdata(record)])
+}
+
+/** Empty strings say nothing, and a TXT record without strings is one empty string (RFC 6763, section 6.1). */
+function strings(data: readonly Uint8Array[]): Uint8Array[] {
+  const said = data.filter(({ length }) => length > 0)
+  return said.length > 0 ? said : [new Uint8Array(0)]
+}
+
+function wireName(name: string): Buffer {
+  const labels = name.split('.').map((text) => Buffer.from(text))
+  return Buffer.concat([...labels.flatMap((label) => [Buffer.of(label.length), label]), Buffer.of(0)])
+}
+
+function uint16(value: number): Buffer {
+  return Buffer.of(value >> 8, value)
+}
+
+function ipv6(text: string): Buffer {
+  const [head = Buffer.alloc(0), tail = Buffer.alloc(0)] = text.split('::').map(groups)
+  return Buffer.concat([head, Buffer.alloc(Math.max(0, 16 - head.length - tail.length)), tail])
+}
+
+/** The last group may be an IPv4 address. */
+function groups(text: string): Buffer {
+  const parts = text === '' ? [] : text.split(':')
+  return Buffer.concat(
+    parts.map((part) =>
+      part.includes('.') ? Buffer.from(part.split('.').map(Number)) : uint16(Number.parseInt(part, 16)),
+    ),
+  )
+}

@@ -1,0 +1,223 @@
+import { describe, expect, test } from 'vitest'
+import type { Message, ResourceRecord } from '../../../src/mdns/types.ts'
+import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
+
+const PTR: ResourceRecord = {
+  name: '_http._tcp.local',
+  type: 'PTR',
+  ttl: 4500,
+  flush: false,
+  data: 'Shop._http._tcp.local',
+}
+const BROWSE = [{ name: '_http._tcp.local', type: 'PTR' as const }]
+const RESOLVE = [{ name: 'Shop._http._tcp.local', type: 'SRV' as const }]
+
+/** A host whose services have been published for long. */
+function published(...names: string[]): { simulation: Simulation; host: SimulatedHost } {
+  const simulation = new Simulation()
+  const host = simulation.host(names.map((name) => service(name, { subtypes: ['fine'] })))
+  simulation.run(20_000)
+  simulation.take()
+  return { simulation, host }
+}
+
+/** What is said within a time: when, and which answers and additionals. */
+function within(simulation: Simulation, milliseconds: number) {
+  const start = simulation.now
+  simulation.run(milliseconds)
+  return simulation.take().map(({ at, message }) => ({
+    after: at - start,
+    answers: lines(message.answers),
+    additionals: lines(message.additionals),
+  }))
+}
+
+describe('questions', () => {
+  test('for a type are answered after 20 to 120 ms, with all that is asked for next', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, [{ name: '_HTTP._tcp.LOCAL', type: 'PTR' }])
+    const [said, ...more] = within(simulation, 5000)
+    expect(said?.after).toBeGreaterThanOrEqual(20)
+    expect(said?.after).toBeLessThanOrEqual(120)
+    expect(said?.answers).toEqual(lines([PTR]))
+    expect(said?.additionals).toEqual([
+      'SRV Shop._http._tcp.local 120 flush 80 host1.local',
+      'TXT Shop._http._tcp.local 4500 flush ""',
+      'A host1.local 120 flush 10.0.0.1',
+      'AAAA host1.local 120 flush fe80::1',
+    ])
+    expect(more).toEqual([])
+  })
+
+  test('for what is ours alone are answered at once', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, RESOLVE)
+    simulation.ask(host, [{ name: 'HOST1.local', type: 'AAAA' }])
+    simulation.ask(host, [{ name: 'nobody.local', type: 'A' }])
+    expect(within(simulation, 0)).toEqual([
+      {
+        after: 0,
+        answers: ['SRV Shop._http._tcp.local 120 flush 80 host1.local'],
+        additionals: ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fe80::1'],
+      },
+    ])
+    // The address has been said just now.
+    expect(within(simulation, 2000)).toMatchObject([{ after: 1000, answers: ['AAAA host1.local 120 flush fe80::1'] }])
+  })
+
+  test('for the types, for a subtype and for anything are answered', () => {
+    const { simulation, host } = published('Shop', 'Till')
+    const ask = (name: string, type: 'PTR' | 'ANY') => {
+      simulation.run(2000)
+      simulation.take()
+      simulation.ask(host, [{ name, type }])
+      return within(simulation, 200).map(({ answers }) => answers)
+    }
+    expect(ask('_services._dns-sd._udp.local', 'PTR')).toEqual([
+      ['PTR _services._dns-sd._udp.local 4500 _http._tcp.local'],
+    ])
+    expect(ask('_fine._sub._http._tcp.local', 'PTR')).toEqual([
+      [
+        'PTR _fine._sub._http._tcp.local 4500 Shop._http._tcp.local',
+        'PTR _fine._sub._http._tcp.local 4500 Till._http._tcp.local',
+      ],
+    ])
+    expect(ask('Till._http._tcp.local', 'ANY')).toEqual([
+      ['SRV Till._http._tcp.local 120 flush 80 host1.local', 'TXT Till._http._tcp.local 4500 flush ""'],
+    ])
+  })
+
+  test('from several are answered together, and no record twice within a second', () => {
+    const { simulation, host } = published('Shop')
+    for (let i = 0; i < 50; i++) {
+      simulation.ask(host, BROWSE, {}, { address: `10.0.0.${i + 50}` })
+      simulation.run(100)
+    }
+    const times = simulation.take().map(({ at }) => at)
+    expect(times.length).toBeGreaterThanOrEqual(5)
+    for (const [i, at] of times.entries()) expect(at - (times[i - 1] ?? 0)).toBeGreaterThanOrEqual(999.999)
+  })
+
+  test('from other links, and on interfaces that are not ours, are passed over', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, RESOLVE, {}, { onLink: false })
+    simulation.ask(host, RESOLVE, {}, { interface: 'eth7' })
+    expect(within(simulation, 2000)).toEqual([])
+  })
+})
+
+describe('known answers', () => {
+  const ask = (known: Partial<ResourceRecord>) => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, BROWSE, { answers: [{ ...PTR, ...known } as ResourceRecord] })
+    return within(simulation, 2000).length
+  }
+
+  test('are not given while more than half their time is left', () => {
+    expect(ask({})).toBe(0)
+    expect(ask({ ttl: 2250, name: '_HTTP._TCP.local' })).toBe(0)
+    expect(ask({ ttl: 2249 })).toBe(1)
+    expect(ask({ data: 'Other._http._tcp.local' })).toBe(1)
+  })
+
+  test('of a truncated query are waited for', () => {
+    const { simulation, host } = published('Shop', 'Till')
+    simulation.ask(host, BROWSE, { truncated: true })
+    simulation.run(200)
+    simulation.ask(host, [], { answers: [PTR], truncated: true })
+    simulation.run(200)
+    simulation.ask(host, [], { answers: [{ ...PTR, data: 'x' }] }, { address: '10.0.0.77' })
+    const [said, ...more] = within(simulation, 5000)
+    // 400 to 500 ms after the last message that was truncated.
+    expect(said?.after).toBeGreaterThanOrEqual(200)
+    expect(said?.after).toBeLessThanOrEqual(300)
+    expect(said?.answers).toEqual(['PTR _http._tcp.local 4500 Till._http._tcp.local'])
+    expect(more).toEqual([])
+  })
+
+  test('are waited for from so many at once; others are answered as ever', () => {
+    const { simulation, host } = published('Shop')
+    for (let i = 0; i < 1000; i++) {
+      simulation.ask(host, BROWSE, { truncated: true }, { address: `10.0.${i >> 8}.${i & 255}` })
+    }
+    expect(within(simulation, 130)).toHaveLength(1)
+    expect(simulation.agenda.next).toBeLessThan(simulation.now + 500)
+    expect(within(simulation, 5000).length).toBeLessThanOrEqual(2)
+    expect(simulation.agenda.next).toBeUndefined()
+  })
+})
+
+describe("others' answers", () => {
+  test('take the place of ours', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, BROWSE)
+    simulation.tell(host, { answers: [{ ...PTR, ttl: 2250 }] })
+    expect(within(simulation, 2000)).toEqual([])
+  })
+
+  test('that would let our records run out are put right', () => {
+    const { simulation, host } = published('Shop')
+    const types = { ...PTR, name: '_services._dns-sd._udp.local', data: '_http._tcp.local' }
+    simulation.tell(host, { answers: [{ ...types, ttl: 0 }] })
+    expect(within(simulation, 2000).map(({ answers }) => answers)).toEqual([lines([types])])
+    simulation.tell(host, { answers: [{ ...types, ttl: 120 }] })
+    expect(within(simulation, 2000)).toHaveLength(1)
+    simulation.tell(host, { answers: [{ ...types, ttl: 2250 }] })
+    expect(within(simulation, 2000)).toEqual([])
+  })
+})
+
+describe('a simple resolver', () => {
+  test('is answered by unicast, with its id and question, TTLs of 10 s and no flush bits', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, RESOLVE, { id: 77 }, { port: 40_000 })
+    const [said] = simulation.take()
+    expect(said?.to).toEqual({ address: '10.0.0.250', port: 40_000 })
+    expect(said?.message).toMatchObject({ kind: 'response', id: 77, questions: RESOLVE })
+    expect(lines(said?.message.answers ?? [])).toEqual(['SRV Shop._http._tcp.local 10 80 host1.local'])
+    expect(lines(said?.message.additionals ?? [])).toEqual(['A host1.local 10 10.0.0.1', 'AAAA host1.local 10 fe80::1'])
+  })
+
+  test('gets one message at most, and a flood of them not much', () => {
+    const { simulation, host } = published(...Array.from({ length: 40 }, (_, i) => `Shop ${i} ${'x'.repeat(50)}`))
+    simulation.ask(host, BROWSE, { id: 1 }, { port: 40_000 })
+    expect(simulation.take()).toHaveLength(1)
+    for (let i = 0; i < 5000; i++) {
+      simulation.ask(host, BROWSE, { id: 1 }, { port: 40_000 })
+      simulation.run(0.2)
+    }
+    expect(simulation.take().length).toBeLessThanOrEqual(151)
+  })
+
+  test('takes no part in probing, and is not believed', () => {
+    const { simulation, host } = published('Shop')
+    const srv: ResourceRecord = {
+      name: 'Shop._http._tcp.local',
+      type: 'SRV',
+      ttl: 120,
+      flush: true,
+      data: { priority: 9, weight: 9, port: 9, target: 'z.local' },
+    }
+    simulation.tell(host, { answers: [srv] }, { port: 40_000 })
+    expect(host.publisher.publications[0]?.state).toBe('published')
+    expect(within(simulation, 2000)).toEqual([])
+  })
+})
+
+test('a flood of questions makes neither many answers nor many tasks', () => {
+  const { simulation, host } = published('Shop', 'Till')
+  const questions: Message['questions'] = [
+    ...BROWSE,
+    ...RESOLVE,
+    { name: 'host1.local', type: 'ANY' },
+    { name: '_services._dns-sd._udp.local', type: 'PTR' },
+  ]
+  for (let i = 0; i < 10_000; i++) {
+    simulation.ask(host, questions, {}, { address: `10.1.${(i >> 8) & 255}.${i & 255}` })
+    simulation.run(0.5)
+  }
+  simulation.run(1000)
+  expect(simulation.take().length).toBeLessThan(40)
+  simulation.run(1)
+  expect(simulation.agenda.next).toBeUndefined()
+})
