@@ -7,8 +7,10 @@ import type { Config } from './config/index.ts'
 import { Control, prepareSocket, type Station } from './control/index.ts'
 import { Driver } from './driver.ts'
 import { BadConfig } from './errors.ts'
-import { openLog } from './log.ts'
-import { logCatalogue, logChanges, logNetwork, logNotice } from './narrate.ts'
+import { captureConsole, openLog } from './log.ts'
+import { MDNS, Mdns } from './mdns/index.ts'
+import { MdnsDriver } from './mdns-driver.ts'
+import { logCatalogue, logChanges, logFaults, logMdns, logNetwork, logNotice } from './narrate.ts'
 import { DEFAULT_EXCLUDE, Net } from './net/index.ts'
 import { Presence, type Profile } from './presence/index.ts'
 import { Catalogue } from './services/catalogue.ts'
@@ -21,6 +23,7 @@ import { VERSION } from './version.ts'
  */
 export async function runDaemon(config: Config): Promise<void> {
   const log = openLog(config)
+  captureConsole(log)
   const stop = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
   })
@@ -35,13 +38,8 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
   // First of all: one that is running already is not to find another's marks in its state directory.
   await prepareSocket(config.socket)
   const life = await beginLife(config.stateDir)
-  const net = new Net({
-    port: config.port,
-    group4: config.group4,
-    group6: config.group6,
-    include: config.interface,
-    exclude: config.exclude ?? DEFAULT_EXCLUDE,
-  })
+  const interfaces = { include: config.interface, exclude: config.exclude ?? DEFAULT_EXCLUDE }
+  const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
   const profile = { name: config.name, hostname: hostname(), version: VERSION }
   const presence = createPresence(config, life, profile)
   const driver = new Driver(presence, net, clock, (notice) => {
@@ -54,17 +52,29 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     try {
       const identity = await beginAnew(config.stateDir, incarnation)
       driver.become(identity, incarnation)
+      publishByMdns()
       log.warn({ id: identity.id }, 'took a new identity')
     } catch (error) {
       log.error(error, 'could not take a new identity')
     }
   }
 
+  const mdns = createMdns(config, interfaces, clock, driver, log)
+
+  /** What is offered is told on both ways. */
+  function publishByMdns(): void {
+    const { id, name, version, services } = presence.self()
+    mdns?.publish({ id, name, version, port: config.port, services })
+  }
+
   const catalogue = await Catalogue.open({
     ...config,
     hostname: profile.hostname,
     now: () => clock.now(),
-    describe: (content) => driver.describe({ ...profile, ...content }),
+    describe: (content) => {
+      driver.describe({ ...profile, ...content })
+      publishByMdns()
+    },
     notify: (notice) => logCatalogue(log, notice),
   })
 
@@ -83,10 +93,11 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     },
     probe: (id, timeout) => driver.probe(id, timeout),
     query: () => driver.query(),
+    mdns,
   }
   const control = new Control(station, { socket: config.socket, http: config.http, log })
   const stop = async () => {
-    await driver.stop()
+    await Promise.all([driver.stop(), mdns?.stop()])
     await control.close()
     await catalogue.close()
   }
@@ -95,6 +106,8 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     logNetwork(log, net)
     logChanges(log, driver, presence)
     await driver.start()
+    publishByMdns()
+    await mdns?.start()
   } catch (error) {
     await stop()
     throw error
@@ -120,4 +133,25 @@ function createPresence(
     if (!(error instanceof RangeError)) throw error
     throw new BadConfig(`services and attributes are too many: ${error.message}`)
   }
+}
+
+/** Undefined when mDNS is off. */
+function createMdns(
+  { mdns }: Config,
+  interfaces: { include: readonly string[]; exclude: readonly string[] },
+  clock: Clock,
+  driver: Driver,
+  log: Logger,
+): MdnsDriver | undefined {
+  if (!mdns) return undefined
+  const net = new Net({ ...MDNS, ...interfaces, sharedPort: true })
+  const mdnsLog = log.child({ by: 'mdns' })
+  logFaults(mdnsLog, net)
+  const mdnsDriver = new MdnsDriver(new Mdns({ chance, browse: mdns.browse }), net, clock, {
+    sighted: (sighting) => driver.sight(sighting),
+    noticed: (notice) => logMdns(mdnsLog, notice),
+    failed: (error) => mdnsLog.error({ err: error }, 'the mDNS library failed'),
+  })
+  driver.onHostToAsk((hostname) => mdnsDriver.ask(hostname))
+  return mdnsDriver
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
 import type { Net } from './net/index.ts'
-import type { Notice, Presence, Profile } from './presence/index.ts'
+import type { Notice, Presence, Profile, Sighting } from './presence/index.ts'
 import type { Identity, PeerId } from './wire/index.ts'
 
 /** How long a goodbye takes to be said three times, ms. */
@@ -16,8 +17,8 @@ export class Driver {
   readonly #listeners = new Set<() => void>()
   /** Who waits for the answers to probes, by nonce. */
   readonly #probes = new Map<number, (rtt: number) => void>()
-  #timer: NodeJS.Timeout | undefined
-  #wakesAt = Number.POSITIVE_INFINITY
+  readonly #alarm: Alarm
+  #askHost: (hostname: string) => void = () => {}
   #index = 0
 
   constructor(presence: Presence, net: Net, clock: Clock, onNotice: (notice: Notice) => void) {
@@ -25,6 +26,7 @@ export class Driver {
     this.#net = net
     this.#clock = clock
     this.#onNotice = onNotice
+    this.#alarm = new Alarm(clock, () => this.#do((now) => presence.wake(now)))
   }
 
   /** Opens the network and begins. Throws what `Net.open` throws. */
@@ -40,6 +42,11 @@ export class Driver {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Who is to be told of hosts that mDNS is to ask for; without, nobody. */
+  onHostToAsk(listener: (hostname: string) => void): void {
+    this.#askHost = listener
   }
 
   /** Throws RangeError when the record would be too large. */
@@ -71,6 +78,11 @@ export class Driver {
     })
   }
 
+  /** A host as it was found by mDNS. */
+  sight(sighting: Sighting): void {
+    this.#do((now) => this.#presence.sight(sighting, now))
+  }
+
   become(identity: Identity, incarnation: number): void {
     this.#do((now) => this.#presence.become(identity, incarnation, now))
   }
@@ -79,14 +91,14 @@ export class Driver {
   async stop(): Promise<void> {
     this.#do((now) => this.#presence.leave(now))
     await delay(GOODBYE)
-    clearTimeout(this.#timer)
+    this.#alarm.stop()
     await this.#net.close()
   }
 
   #do(action: (now: number) => void): void {
     action(this.#clock.now())
     this.#flush()
-    this.#schedule()
+    this.#alarm.set(this.#presence.nextWake)
   }
 
   #flush(): void {
@@ -100,20 +112,7 @@ export class Driver {
       this.#index = this.#presence.index
       for (const listener of this.#listeners) listener()
     }
+    for (const hostname of this.#presence.takeHostsToAsk()) this.#askHost(hostname)
     for (const notice of this.#presence.takeNotices()) this.#onNotice(notice)
-  }
-
-  #schedule(): void {
-    const at = this.#presence.nextWake ?? Number.POSITIVE_INFINITY
-    if (at >= this.#wakesAt) return
-    clearTimeout(this.#timer)
-    this.#wakesAt = at
-    this.#timer = setTimeout(() => this.#wake(), Math.max(0, Math.ceil(at - this.#clock.now())))
-  }
-
-  #wake(): void {
-    this.#wakesAt = Number.POSITIVE_INFINITY
-    this.#clock.notice()
-    this.#do((now) => this.#presence.wake(now))
   }
 }

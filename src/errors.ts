@@ -80,6 +80,22 @@ export const NoAnswer = createError<[string, string]>(
   504,
 )
 
+export const NotProbed = createError<[string]>(
+  'EARSHOT_NOT_PROBED',
+  "'%s' was found by mDNS, and runs no earshotd that is heard: it answers no probes ('earshot show' tells when it was last heard)",
+  409,
+)
+export const NoSuchHost = createError<[string, string]>(
+  'EARSHOT_NO_SUCH_HOST',
+  "no host by the name '%s' answered by mDNS within %s",
+  404,
+)
+export const MdnsOff = createError<[]>(
+  'EARSHOT_MDNS_OFF',
+  'mDNS is turned off in this daemon (mdns = true in its config file turns it on)',
+  409,
+)
+
 // Changing
 export const TokenNeeded = createError<[string, string]>(
   'EARSHOT_TOKEN_NEEDED',

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Driver } from './driver.ts'
+import type { MdnsNotice } from './mdns/index.ts'
 import type { Link, Net } from './net/index.ts'
 import type { ChangeType, Notice, Presence } from './presence/index.ts'
 import type { CatalogueNotice } from './services/types.ts'
@@ -44,6 +45,11 @@ export function logNetwork(log: Logger, net: Net): void {
     for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
     before = new Map(links.map((link) => [link.name, link]))
   })
+  logFaults(log, net)
+}
+
+/** What fails on interfaces, and when that has ended. */
+export function logFaults(log: Logger, net: Net): void {
   net.on('fault', ({ interface: name, path, error }) => {
     log.warn({ interface: name, path, reason: error.message }, 'cannot send')
   })
@@ -103,6 +109,21 @@ export function logCatalogue(log: Logger, notice: CatalogueNotice): void {
       break
     case 'saved-again':
       log.info('can save what was registered again')
+      break
+  }
+}
+
+/** What the rules of mDNS noticed. */
+export function logMdns(log: Logger, notice: MdnsNotice): void {
+  switch (notice.type) {
+    case 'renamed':
+      log.warn(
+        { id: notice.id, type: notice.service, name: notice.to },
+        `another host has the name '${notice.from}': ours is '${notice.to}' there`,
+      )
+      break
+    case 'limit':
+      log.warn({ limit: notice.limit, most: notice.most }, 'too much comes in by mDNS: some is passed over')
       break
   }
 }

@@ -43,3 +43,9 @@ export function counted(number: number): string {
 export function measured(milliseconds: number): string {
   return `${milliseconds < 10 ? milliseconds.toFixed(2) : Math.round(milliseconds)} ms`
 }
+
+/** `3 of 16,384`, and when there is room for no more, that. */
+export function limitText({ now, most }: { now: number; most: number }, style: Style, unit = ''): string {
+  const text = `${counted(now)} of ${counted(most)}${unit}`
+  return now >= most ? style('red', `${text} (full)`) : text
+}

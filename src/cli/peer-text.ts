@@ -10,6 +10,7 @@ const SHORT_ID = 8
 const SILENT_BEATS = 4
 
 const PATH_SIGNS: Readonly<Record<Peer['paths'][number]['path'], string>> = {
+  mdns: 'mdns',
   broadcast: 'b',
   multicast4: 'm4',
   multicast6: 'm6',
@@ -42,9 +43,9 @@ export function allAddresses(peer: Peer): string {
   return [...new Set([main, ...peer.addresses.map(({ address }) => printable(address))])].join(',')
 }
 
-/** The paths on which it was heard of late, by interface: `eth0 b m4 m6,wlan0 b`. */
-export function viaText({ paths, lastSeen, intervalMs }: Peer): string {
-  const oldest = Date.parse(lastSeen) - SILENT_BEATS * intervalMs
+/** The paths on which it was heard of late, by interface: `eth0 b m4 m6,wlan0 b`; `eth0 mdns` of one that does not beat. */
+export function viaText({ source, paths, lastSeen, intervalMs }: Peer): string {
+  const oldest = source === 'mdns' ? Number.NEGATIVE_INFINITY : Date.parse(lastSeen) - SILENT_BEATS * intervalMs
   const heard = paths.filter(({ lastHeard }) => Date.parse(lastHeard) >= oldest)
   const interfaces = [...new Set(heard.map((path) => path.interface))].sort()
   return interfaces

@@ -9,6 +9,7 @@ const LEASE_BEATS = 3.5
 /** Why a peer is in its state, in a sentence; undefined when it is simply alive. `now` is in ms since 1970. */
 export function reasonOf(peer: Peer, now: number): string | undefined {
   const ago = since(peer.lastSeen, now)
+  if (peer.source === 'mdns') return reasonByMdns(peer, now)
   const beat = `it beats every ${formatDuration(peer.intervalMs)}`
   switch (peer.state) {
     case 'suspect':
@@ -19,6 +20,21 @@ export function reasonOf(peer: Peer, now: number): string | undefined {
       return `Left: it said goodbye ${since(lastChange(peer), now)} ago.`
     case 'alive':
       return silentPaths(peer)
+  }
+}
+
+/** Of what mDNS tells, nothing is proven: that is said, too. */
+function reasonByMdns(peer: Peer, now: number): string {
+  const ago = since(peer.lastSeen, now)
+  switch (peer.state) {
+    case 'suspect':
+      return `Suspect: last heard ${ago} ago; it has been asked by mDNS and has not answered yet.`
+    case 'failed':
+      return `Failed: last heard ${ago} ago; it was asked by mDNS until its records expired, and did not answer.`
+    case 'left':
+      return `Left: it withdrew its services, or is known by its beacons, since ${since(lastChange(peer), now)}.`
+    case 'alive':
+      return 'Alive, as far as mDNS tells, where anyone can say anything: it is not heard by beacons of its own.'
   }
 }
 

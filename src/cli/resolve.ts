@@ -25,7 +25,7 @@ export function resolveCommand(context: Context): Command<ResolveOptions> {
         .positional('name', {
           type: 'string',
           demandOption: true,
-          describe: "A peer's name or id, or a service's name",
+          describe: "A peer's name or id, a service's name, or a host's: printer.local",
         })
         .options(FLAGS),
     flags: FLAGS,

@@ -1,8 +1,8 @@
 import type { CommandModule } from 'yargs'
-import type { Peer, Service } from '../client/index.ts'
+import type { OfferedService, Peer } from '../client/index.ts'
 import { formatDuration } from '../config/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
-import { aligned, counted, fields, measured, section } from './layout.ts'
+import { aligned, counted, type Field, fields, measured, section } from './layout.ts'
 import { printable, printableJson } from './printable.ts'
 import { reasonOf } from './reason.ts'
 import { STATE_FORMATS, type Style } from './style.ts'
@@ -34,7 +34,6 @@ export function showCommand(context: Context): CommandModule<GlobalOptions, Show
 
 /** What `show` says of a peer, line by line. `now` is in ms since 1970. */
 export function describePeer(peer: Peer, now: number, style: Style): string[] {
-  const { heard, lost } = peer.beacons
   const reason = reasonOf(peer, now)
   return [
     `${style('bold', printable(peer.name))}  ${style(STATE_FORMATS[peer.state], peer.state)}`,
@@ -42,13 +41,10 @@ export function describePeer(peer: Peer, now: number, style: Style): string[] {
     ...fields([
       ['id', printable(peer.id)],
       ['host', printable(peer.hostname)],
-      ['software', `earshot ${printable(peer.version)}`],
+      ['software', peer.version && `earshot ${printable(peer.version)}`],
       ['last seen', `${since(peer.lastSeen, now)} ago`],
       ['first seen', `${since(peer.firstSeen, now)} ago, ${localTime(peer.firstSeen)}`],
-      ['beats', `every ${formatDuration(peer.intervalMs)}, ${counted(heard)} heard, ${lossText(heard, lost)}`],
-      ['jitter', measured(peer.jitterMs)],
-      ['round trip', peer.rttMs === undefined ? 'not measured yet' : measured(peer.rttMs)],
-      ['record', `version ${peer.recordVersion} of incarnation ${peer.incarnation}`],
+      ...(peer.source === 'beacon' ? beaconFields(peer) : []),
       ['flapping', peer.flapping ? 'yes: its changes are no longer reported one by one' : undefined],
     ]),
     ...section(
@@ -81,12 +77,22 @@ export function describePeer(peer: Peer, now: number, style: Style): string[] {
   ]
 }
 
+function beaconFields({ intervalMs, beacons, jitterMs, rttMs, recordVersion, incarnation }: Peer): Field[] {
+  const { heard, lost } = beacons
+  return [
+    ['beats', `every ${formatDuration(intervalMs)}, ${counted(heard)} heard, ${lossText(heard, lost)}`],
+    ['jitter', measured(jitterMs)],
+    ['round trip', rttMs === undefined ? 'not measured yet' : measured(rttMs)],
+    ['record', `version ${recordVersion} of incarnation ${incarnation}`],
+  ]
+}
+
 function lossText(heard: number, lost: number): string {
   const share = heard + lost === 0 ? 0 : (100 * lost) / (heard + lost)
   return `${counted(lost)} lost (${share.toFixed(1)} %)`
 }
 
-function describeService({ id, name, type, port, txt, subtypes }: Service): string[] {
+function describeService({ id, name, type, port, txt, subtypes, source }: OfferedService): string[] {
   const pairs = Object.entries(txt).map(([key, value]) => printable(`${key}=${value}`))
   return [
     `  ${printable(name)}`,
@@ -94,6 +100,7 @@ function describeService({ id, name, type, port, txt, subtypes }: Service): stri
       ['type', `${printable(type)}, port ${port}`],
       ['id', printable(id)],
       ['subtypes', subtypes.map(printable).join(', ')],
+      ['found by', source && 'mDNS'],
       ['txt', pairs],
     ]).map((line) => `  ${line}`),
   ]

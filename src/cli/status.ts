@@ -2,9 +2,10 @@ import type { CommandModule } from 'yargs'
 import type { OwnService, Self } from '../client/index.ts'
 import { formatDuration } from '../config/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
-import { aligned, counted, fields, section } from './layout.ts'
+import { aligned, counted, fields, limitText, section } from './layout.ts'
 import { typeText } from './peer-text.ts'
 import { printable, printableJson } from './printable.ts'
+import { mdnsSection } from './status-mdns.ts'
 import type { Style } from './style.ts'
 import { localTime, since, span } from './time.ts'
 
@@ -59,6 +60,7 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       style,
     ),
     ...interfacesSection(self, now, style),
+    ...mdnsSection(self, style),
     ...section(
       'Left out',
       aligned(self.leftOut.map(({ name, reason }) => [printable(name), printable(reason)])),
@@ -115,9 +117,4 @@ function countsText(counts: Readonly<Record<string, number>>): string {
   const nonZero = Object.entries(counts).filter(([, count]) => count > 0)
   const ordered = nonZero.sort(([, one], [, other]) => other - one)
   return ordered.map(([name, count]) => `${printable(name)} ${counted(count)}`).join(', ') || 'none'
-}
-
-function limitText({ now, most }: { now: number; most: number }, style: Style, unit = ''): string {
-  const text = `${counted(now)} of ${counted(most)}${unit}`
-  return now >= most ? style('red', `${text} (full)`) : text
 }

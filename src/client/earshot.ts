@@ -1,4 +1,4 @@
-import type { OwnService, Peer, Peers, Probe, Self, Services } from '../control/api.ts'
+import type { Host, OwnService, Peer, Peers, Probe, Self, Services } from '../control/api.ts'
 import { Calls, type DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import { Daemon, type DaemonOptions, type Question } from './daemon.ts'
@@ -64,6 +64,11 @@ export class Earshot {
     return await this.#json<Services>({ path: `/v1/services?${query}` }, signal)
   }
 
+  /** The addresses of a host by its name in mDNS, `printer.local`: as they are known, else as they are answered within a second. */
+  async host(hostname: string, { signal }: CallOptions = {}): Promise<Host> {
+    return await this.#json<Host>({ path: `/v1/hosts/${encodeURIComponent(hostname)}` }, signal)
+  }
+
   /** The daemon about itself. */
   async self({ signal }: CallOptions = {}): Promise<Self> {
     return await this.#json<Self>({ path: '/v1/self' }, signal)
@@ -96,7 +101,7 @@ export class Earshot {
     return await waitFor(this.#calls, filter, count, options)
   }
 
-  /** Where to reach a peer, by its name or id, or a service, by its name. */
+  /** Where to reach a peer, by its name or id, a service, by its name, or a host, by its name in mDNS. */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Resolved> {
     return await resolve(this, name, options)
   }

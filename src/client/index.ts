@@ -1,7 +1,9 @@
 export type {
   Event,
   Gap,
+  Host,
   Offer as PeerService,
+  OfferedService,
   OwnService,
   Peer,
   Peers,

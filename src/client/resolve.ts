@@ -14,7 +14,8 @@ export interface ResolveOptions {
 
 /** Where to reach a peer, or a service of it. */
 export interface Resolved {
-  peer: Peer
+  /** Absent when it is a host that only mDNS knows of. */
+  peer?: Peer
   /** When a service was asked for. */
   service?: Service
   /** Link-local IPv6 with its zone: `fe80::1%eth0`. */
@@ -28,8 +29,8 @@ export interface Resolved {
 }
 
 /**
- * A peer's address, by the peer's name or id, else by the name of a service. Of several addresses one that is not link-local,
- * and IPv4 before IPv6.
+ * A peer's address, by the peer's name or id, else by the name of a service, else that of a host by its name in mDNS. Of
+ * several addresses one that is not link-local, and IPv4 before IPv6.
  * @throws EarshotError EARSHOT_UNRESOLVED, and what the daemon answers
  */
 export async function resolve(
@@ -38,17 +39,19 @@ export async function resolve(
   { service: type, family, signal }: ResolveOptions,
 ): Promise<Resolved> {
   const given = signal && { signal }
-  const { peer, service } = (await ofPeer(earshot, name, type, given)) ?? (await ofService(earshot, name, type, given))
-  if (peer.state === 'failed' || peer.state === 'left') {
+  const found = (await ofPeer(earshot, name, type, given)) ?? (await ofService(earshot, name, type, given))
+  const { peer, service } = found ?? {}
+  if (peer && isGone(peer) && !(isHostName(name) && type === undefined)) {
     throw unresolved(`'${name}' is not there: it has ${peer.state}, last seen ${peer.lastSeen}`)
   }
-  const [best] = peer.addresses
+  const addresses = peer && !isGone(peer) ? peer.addresses : await ofHost(earshot, name, type, given)
+  const [best] = addresses
     .filter((address) => family === undefined || address.family === family)
     .sort((one, other) => rank(one) - rank(other))
   if (!best) throw unresolved(`'${name}' has no ${family ?? 'known'} address`)
   const hostname = best.family === 'ipv6' ? `[${best.address.replace('%', '%25')}]` : best.address
   return {
-    peer,
+    ...(peer && !isGone(peer) && { peer }),
     address: best.address,
     family: best.family,
     hostname,
@@ -80,13 +83,37 @@ async function ofService(
   name: string,
   type: string | undefined,
   options: { signal: AbortSignal } | undefined,
-): Promise<Found> {
+): Promise<Found | undefined> {
   const { services } = await earshot.services({ name, ...(type !== undefined && { type }), self: true }, options)
   const found = services.find(({ peer }) => peer.state === 'alive') ?? services[0]
-  if (!found)
-    throw unresolved(`no peer and no service${type === undefined ? '' : ` of type ${type}`} is called '${name}'`)
+  if (!found) return undefined
   const { peer: offerer, ...service } = found
   return { peer: await earshot.peer(offerer.id, options), service }
+}
+
+/** What mDNS knows, or hears when it asks. */
+async function ofHost(
+  earshot: Earshot,
+  name: string,
+  type: string | undefined,
+  options: { signal: AbortSignal } | undefined,
+): Promise<Address[]> {
+  if (!isHostName(name) || type !== undefined) {
+    throw unresolved(`no peer and no service${type === undefined ? '' : ` of type ${type}`} is called '${name}'`)
+  }
+  try {
+    return (await earshot.host(name, options)).addresses
+  } catch (error) {
+    throw error instanceof EarshotError && error.code === 'EARSHOT_NO_SUCH_HOST' ? unresolved(error.message) : error
+  }
+}
+
+function isHostName(name: string): boolean {
+  return /^.+\.local\.?$/i.test(name)
+}
+
+function isGone({ state }: Peer): boolean {
+  return state === 'failed' || state === 'left'
 }
 
 function ifUnknown(error: unknown): undefined {

@@ -2,6 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
 import { BadConfig } from '../errors.ts'
 import { MAX_INTERVAL, MIN_INTERVAL } from '../wire/record.ts'
+import { browsedType } from './browse.ts'
 import { parseDuration } from './duration.ts'
 import { explain } from './explain.ts'
 import { isGroup4, isGroup6 } from './group.ts'
@@ -18,6 +19,7 @@ const ajv = new Ajv({
   formats: {
     group4: isGroup4,
     group6: isGroup6,
+    browsed: (text: string) => browsedType(text) !== undefined,
     duration: (text: string) => parseDuration(text) !== undefined,
     interval: (text: string) => within(parseDuration(text), MIN_INTERVAL, MAX_INTERVAL),
     budget: (text: string) => within(parseRate(text), 1000, 1_000_000_000),
@@ -29,17 +31,23 @@ const schemas: Schemas = { ...settings, ...tables }
 const validators = new Map<string, ValidateFunction>()
 
 /**
- * Checks one value against its schema. `source` is where it was found: a file, `EARSHOT_…` or `--…`.
+ * Checks one value against its schema. `source` is where it was found: a file, `EARSHOT_…` or `--…`; `written` how the
+ * key is written there.
  * @throws BadConfig, which names source, key, what was expected and what was found
  */
-export function check<Key extends keyof Written>(key: Key, value: unknown, source: string): Written[Key] {
+export function check<Key extends keyof Written>(
+  key: Key,
+  value: unknown,
+  source: string,
+  written: string = key,
+): Written[Key] {
   let validate = validators.get(key)
   if (!validate) {
     validate = ajv.compile(schemas[key])
     validators.set(key, validate)
   }
   if (isChecked<Key>(validate, value)) return value
-  throw new BadConfig(explain(schemas[key], validate.errors, value, (path) => labelled(source, key + path)))
+  throw new BadConfig(explain(schemas[key], validate.errors, value, (path) => labelled(source, written + path)))
 }
 
 function isChecked<Key extends keyof Written>(validate: ValidateFunction, value: unknown): value is Written[Key] {

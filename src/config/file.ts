@@ -10,6 +10,8 @@ import { parseToml } from './toml.ts'
 export interface ConfigFile {
   path: string
   values: Readonly<Record<string, unknown>>
+  /** How a key is written that is not written as it is: `mdns-browse` is `mdns.browse`. */
+  written: ReadonlyMap<string, string>
 }
 
 /** What the default places of the file depend on. */
@@ -36,17 +38,19 @@ export function readConfigFile(
   asked: { path: string; source: string } | undefined,
   facts: FileFacts,
 ): ConfigFile | undefined {
-  if (asked) return { path: asked.path, values: read(asked.path, asked.source) }
+  if (asked) return { path: asked.path, ...read(asked.path, asked.source) }
   for (const path of defaultFiles(facts)) {
-    const values = read(path)
-    if (values) return { path, values }
+    const found = read(path)
+    if (found) return { path, ...found }
   }
   return undefined
 }
 
-function read(path: string, source: string): Record<string, unknown>
-function read(path: string): Record<string, unknown> | undefined
-function read(path: string, source?: string): Record<string, unknown> | undefined {
+type Content = Omit<ConfigFile, 'path'>
+
+function read(path: string, source: string): Content
+function read(path: string): Content | undefined
+function read(path: string, source?: string): Content | undefined {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -55,13 +59,36 @@ function read(path: string, source?: string): Record<string, unknown> | undefine
     if (source === undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
     throw new BadConfig(`${source ? `${source}: ` : ''}cannot read ${path}: ${READ_FAULTS[String(code)] ?? error}`)
   }
-  const values = parseToml(text, (line, column) => `${path}:${line}:${column}`)
+  const { values, written } = flattened(parseToml(text, (line, column) => `${path}:${line}:${column}`))
   for (const key of Object.keys(values)) {
     if (isSettingKey(key) || isTableKey(key)) continue
-    const known = [...Object.keys(settings), ...Object.keys(tables)]
-    throw new BadConfig(`${path}: unknown key '${key}'${suggestion(key, known)}`)
+    const known = [...Object.keys(settings), ...Object.keys(tables), 'mdns.browse']
+    const shown = written.get(key) ?? key
+    throw new BadConfig(`${path}: unknown key '${shown}'${suggestion(shown, known)}`)
   }
-  return values
+  return { values, written }
+}
+
+/** A setting that has settings of its own may be a table of them: `browse` in `[mdns]` is `mdns-browse`. */
+function flattened(values: Record<string, unknown>): Content {
+  const flat: Record<string, unknown> = {}
+  const written = new Map<string, string>()
+  for (const [key, value] of Object.entries(values)) {
+    const hasOwn = Object.keys(settings).some((other) => isSettingKey(key) && other.startsWith(`${key}-`))
+    if (!hasOwn || !isTable(value)) {
+      flat[key] = value
+      continue
+    }
+    for (const [part, one] of Object.entries(value)) {
+      flat[`${key}-${part}`] = one
+      written.set(`${key}-${part}`, `${key}.${part}`)
+    }
+  }
+  return { values: flat, written }
+}
+
+function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
 const READ_FAULTS: Readonly<Record<string, string>> = {

@@ -17,6 +17,11 @@ export function isList(key: string): boolean {
   return isSettingKey(key) && 'items' in settings[key]
 }
 
+/** Whether a setting is a boolean where a text spells one. */
+export function isBoolean(key: string): boolean {
+  return isSettingKey(key) && 'type' in settings[key] && settings[key].type === 'boolean'
+}
+
 /** Whether a setting is a number where a text spells one. */
 export function isWholeNumber(key: string): boolean {
   return isSettingKey(key) && 'type' in settings[key] && settings[key].type === 'integer'

@@ -2,13 +2,14 @@ import { type HttpAddress, readHttpAddress } from '../control/http-address.ts'
 import { BadConfig, BadService } from '../errors.ts'
 import { type ServiceEntry, serviceOf } from '../services/entry.ts'
 import type { Service } from '../wire/record.ts'
+import { browsedTypes } from './browse.ts'
 import { check, labelled, variableOf } from './check.ts'
 import type { Config } from './config.ts'
 import { defaultName, defaultServicesDir, defaultSocket, defaultStateDir, type Facts } from './defaults.ts'
 import { parseDuration } from './duration.ts'
 import { readEnvironment } from './environment.ts'
 import { readConfigFile } from './file.ts'
-import { isWholeNumber } from './flags.ts'
+import { isBoolean, isWholeNumber } from './flags.ts'
 import { parseRate } from './rate.ts'
 import { DEFAULTS, type Written } from './schema.ts'
 
@@ -17,6 +18,8 @@ interface Found {
   value: unknown
   /** `--interval`, `EARSHOT_INTERVAL`, or the file's path. */
   source: string
+  /** The key as it is written there, `mdns.browse`. */
+  written?: string | undefined
 }
 
 /**
@@ -32,14 +35,18 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
 
   const find = (key: string): Found | undefined =>
     given(key, flags, variables) ??
-    (file && Object.hasOwn(file.values, key) ? { value: file.values[key], source: file.path } : undefined)
+    (file && Object.hasOwn(file.values, key)
+      ? { value: file.values[key], source: file.path, written: file.written.get(key) }
+      : undefined)
   const read = <Key extends keyof Written>(key: Key): Written[Key] | undefined => {
     const found = find(key)
-    return found && check(key, found.value, found.source)
+    return found && check(key, found.value, found.source, found.written)
   }
 
   const name = read('name') ?? defaultName(facts)
   const logFormat = read('log-format') ?? DEFAULTS['log-format']
+  // Checked also where mDNS is off.
+  const browse = browsedTypes(read('mdns-browse'))
   const config: Config = {
     name,
     interface: read('interface') ?? [],
@@ -53,6 +60,7 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
     servicesDir: read('services-dir') ?? defaultServicesDir(facts),
     socket: read('socket') ?? defaultSocket(facts),
     http: httpAddress(read('http') ?? DEFAULTS.http, find('http')?.source ?? ''),
+    mdns: (read('mdns') ?? DEFAULTS.mdns) && { browse },
     logLevel: read('log-level') ?? DEFAULTS['log-level'],
     logFormat: logFormat === 'auto' ? (facts.terminal ? 'pretty' : 'json') : logFormat,
     file: file?.path,
@@ -62,7 +70,7 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
   return freeze(config)
 }
 
-/** What a flag says, else the environment: both spell numbers as text. */
+/** What a flag says, else the environment: both spell numbers and booleans as text. */
 function given(
   key: string,
   flags: Readonly<Record<string, unknown>>,
@@ -75,7 +83,9 @@ function given(
 }
 
 function spelt(key: string, value: unknown): unknown {
-  return isWholeNumber(key) && typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  if (typeof value !== 'string') return value
+  if (isBoolean(key) && /^(true|false)$/.test(value)) return value === 'true'
+  return isWholeNumber(key) && /^\d{1,15}$/.test(value) ? Number(value) : value
 }
 
 function httpAddress(text: string, source: string): HttpAddress | undefined {

@@ -20,6 +20,7 @@ export const DEFAULTS = {
   interval: '1s',
   budget: '256kbit',
   http: '127.0.0.1:15353',
+  mdns: true,
   'log-level': 'info',
   'log-format': 'auto',
 } as const
@@ -87,6 +88,19 @@ export const settings = {
     default: DEFAULTS.http,
     description: 'Loopback address of the control API over TCP, or off',
     expected: 'a loopback address with a port such as 127.0.0.1:15353, or off',
+  }),
+  mdns: Type.Boolean({
+    default: DEFAULTS.mdns,
+    description: 'Whether mDNS is spoken: others see this machine by it, and it sees them; --no-mdns turns it off',
+    expected: 'true, false, or in the file a table [mdns] with browse',
+  }),
+  'mdns-browse': Type.Unsafe<string | string[]>({
+    type: ['array', 'string'],
+    items: { type: 'string', format: 'browsed' },
+    pattern: '^\\*$',
+    description: 'Look for services of these types by mDNS, such as ipp or _ipp._tcp, or * for all that there are',
+    placeholder: 'the common types',
+    expected: 'service types such as ipp, _ipp._tcp or osc/udp, or * for all',
   }),
   'log-level': Type.Enum([...LOG_LEVELS], {
     default: DEFAULTS['log-level'],

@@ -8,7 +8,8 @@ import { type Static, Type } from 'typebox'
 const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
 export const PEER_STATES = ['alive', 'suspect', 'failed', 'left'] as const
 const State = Type.Enum([...PEER_STATES])
-const Path = Type.Enum(['unicast', 'broadcast', 'multicast4', 'multicast6'])
+const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
+const Path = Type.Enum([...PATHS])
 const Family = Type.Enum(['ipv4', 'ipv6'])
 
 /** An object with any keys, said more plainly than by TypeBox's Record, which is a pattern for the keys. */
@@ -34,7 +35,16 @@ export const ServiceSchema = Type.Object(
 )
 export type Service = Static<typeof ServiceSchema>
 export const ServiceRef = refer<Service>('Service')
-const EveryService = Type.Array(ServiceRef)
+
+const OFFERED = {
+  ...ServiceSchema.properties,
+  source: Type.Optional(
+    Type.Literal('mdns', { description: "Found by mDNS; absent of what stands in its peer's signed record" }),
+  ),
+}
+export const OfferedServiceSchema = Type.Object(OFFERED, { $id: 'OfferedService' })
+export type OfferedService = Static<typeof OfferedServiceSchema>
+const OfferedServiceRef = refer<OfferedService>('OfferedService')
 
 export const OwnServiceSchema = Type.Object(
   {
@@ -65,21 +75,28 @@ const Addresses = Type.Array(
 
 export const PeerSchema = Type.Object(
   {
-    id: Type.String({ description: '26 characters of base32; the first 8 serve people' }),
+    id: Type.String({
+      description: '26 characters of base32, the first 8 of which serve people; of one found by mDNS, its host name',
+      examples: ['k3vq7m2xa4nbt5cd6ryhw2jzqe', 'printer.local'],
+    }),
     name: Type.String(),
     state: State,
-    source: Type.Enum(['beacon']),
+    source: Type.Enum(['beacon', 'mdns'], {
+      description: 'By what it is known: its signed beacons, or, unproven, mDNS alone',
+    }),
     hostname: Type.String(),
     addresses: Addresses,
-    services: EveryService,
+    services: Type.Array(OfferedServiceRef),
     attributes: Attributes,
-    version: Type.String({ description: "Version of the peer's software" }),
-    incarnation: Type.Integer({ description: "Higher at every start of the peer's daemon" }),
+    version: Type.String({ description: "Version of the peer's earshot; empty when it tells of none" }),
+    incarnation: Type.Integer({ description: "Higher at every start of the peer's daemon; 0 of one found by mDNS" }),
     recordVersion: Type.Integer(),
-    intervalMs: Type.Number({ description: 'It beats this often' }),
+    intervalMs: Type.Number({ description: 'It beats this often; 0: it does not' }),
     firstSeen: Timestamp,
     lastSeen: Timestamp,
-    paths: Type.Array(Type.Object({ interface: Type.String(), path: Path, lastHeard: Timestamp })),
+    paths: Type.Array(
+      Type.Object({ interface: Type.String(), path: Type.Enum([...PATHS, 'mdns']), lastHeard: Timestamp }),
+    ),
     beacons: Type.Object({ heard: Type.Integer(), lost: Type.Integer() }),
     jitterMs: Type.Number({ description: 'Interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),
     rttMs: Type.Optional(Type.Number({ description: 'Last round trip of a probe; absent before the first' })),
@@ -115,7 +132,7 @@ const Offerer = Type.Object(
   { description: 'The peer that offers it' },
 )
 
-export const OfferSchema = Type.Object({ ...ServiceSchema.properties, peer: Offerer }, { $id: 'Offer' })
+export const OfferSchema = Type.Object({ ...OFFERED, peer: Offerer }, { $id: 'Offer' })
 export type Offer = Static<typeof OfferSchema>
 const OfferRef = refer<Offer>('Offer')
 
@@ -130,7 +147,7 @@ export const ServiceEventSchema = Type.Object(
     type: Type.Enum(['service-up', 'service-update', 'service-down']),
     index: Index,
     at: Timestamp,
-    service: ServiceRef,
+    service: OfferedServiceRef,
     peer: Offerer,
   },
   { $id: 'ServiceEvent', description: 'What a change of a peer, told just before, means for one of its services' },
@@ -151,6 +168,28 @@ export type Gap = Static<typeof GapSchema>
 
 const Limit = Type.Object({ now: Type.Integer(), most: Type.Integer() })
 const Counts = anyKeys<number>({ type: 'integer' })
+
+const Mdns = Type.Object(
+  {
+    hostname: Type.String({ description: "The daemon's own host name there", examples: ['k3vq7m2xa4.local'] }),
+    publications: Type.Array(
+      Type.Object({
+        id: Type.String({ description: "The service's" }),
+        name: Type.String({
+          description:
+            'The instance name in use: the wanted one, or with a number behind it when another host holds that',
+          examples: ['Office (2)'],
+        }),
+        type: Type.String(),
+        state: Type.Enum(['probing', 'published']),
+      }),
+    ),
+    browsing: Type.Array(Type.String(), { description: 'Service types that are looked for' }),
+    limits: Type.Object({ hosts: Limit, services: Limit, txtBytes: Limit }),
+    counters: Type.Object({ received: Type.Integer(), sent: Type.Integer(), dropped: Type.Integer() }),
+  },
+  { description: 'null when it is off' },
+)
 
 export const SelfSchema = Type.Object(
   {
@@ -193,6 +232,7 @@ export const SelfSchema = Type.Object(
     leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
     counters: Type.Object({ received: Counts, sent: Counts, refused: Counts }),
     limits: Type.Object({ peers: Limit, recordBytes: Limit }),
+    mdns: Type.Union([Mdns, Type.Null()]),
   },
   { $id: 'Self' },
 )
@@ -210,6 +250,12 @@ export const ProbeSchema = Type.Object(
   { $id: 'Probe' },
 )
 export type Probe = Static<typeof ProbeSchema>
+
+export const HostSchema = Type.Object(
+  { hostname: Type.String({ examples: ['printer.local'] }), addresses: Addresses },
+  { $id: 'Host' },
+)
+export type Host = Static<typeof HostSchema>
 
 export const ErrorSchema = Type.Object(
   {

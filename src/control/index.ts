@@ -1,4 +1,4 @@
 export { Control, type ControlOptions } from './control.ts'
 export { checkLoopback, type HttpAddress, readHttpAddress, writeHttpAddress } from './http-address.ts'
 export { prepareSocket } from './socket-file.ts'
-export type { DaemonFacts, Station } from './station.ts'
+export type { DaemonFacts, MdnsStation, Station } from './station.ts'

@@ -1,21 +1,38 @@
 import { Type } from 'typebox'
 import { formatDuration, parseDuration } from '../config/duration.ts'
-import { BadRequest, NoAnswer, TooBusy } from '../errors.ts'
-import { ErrorRef, ProbeSchema } from './api.ts'
+import { BadRequest, MdnsOff, NoAnswer, NoSuchHost, NotProbed, TooBusy } from '../errors.ts'
+import { isPeerId } from '../wire/id.ts'
+import { ErrorRef, HostSchema, ProbeSchema } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { PeerReference } from './peer-routes.ts'
 import { thePeer } from './the-peer.ts'
+import { addressesJson } from './views.ts'
 
-const DEFAULT_PROBE_MS = 1000
-const SHORTEST_PROBE_MS = 1
-const LONGEST_PROBE_MS = 10_000
+/** How long an answer from the network is awaited, ms. */
+const DEFAULT_TIMEOUT_MS = 1000
+const SHORTEST_TIMEOUT_MS = 1
+const LONGEST_TIMEOUT_MS = 10_000
 const MOST_PROBES = 64
+const MOST_HOSTS_ASKED = 64
 /** Everyone answers a query: asked again sooner than this, ms, the answers to the last one serve. */
 const QUERY_PAUSE_MS = 1000
+
+const TimeoutQuery = Type.Object(
+  {
+    timeout: Type.Optional(
+      Type.String({ maxLength: 32, description: '1ms to 10s, 1s unless given', examples: ['500ms'] }),
+    ),
+  },
+  { additionalProperties: false },
+)
+const HostParams = Type.Object({
+  hostname: Type.String({ description: 'A host name of mDNS', examples: ['printer.local'] }),
+})
 
 /** The calls that send something out at once. */
 export function networkRoutes(app: App, { station }: AppContext): void {
   let probes = 0
+  let hostsAsked = 0
   let askedAt = Number.NEGATIVE_INFINITY
 
   app.post(
@@ -25,14 +42,7 @@ export function networkRoutes(app: App, { station }: AppContext): void {
         operationId: 'probe',
         summary: 'Asks a peer for a sign of life, and takes the time',
         params: PeerReference,
-        querystring: Type.Object(
-          {
-            timeout: Type.Optional(
-              Type.String({ maxLength: 32, description: '1ms to 10s, 1s unless given', examples: ['500ms'] }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
+        querystring: TimeoutQuery,
         response: { 200: ProbeSchema, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
       },
     },
@@ -40,11 +50,35 @@ export function networkRoutes(app: App, { station }: AppContext): void {
       const timeout = readTimeout(query.timeout)
       const { id, name } = thePeer(params.reference, station)
       if (id === station.reader.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
+      if (!isPeerId(id)) throw new NotProbed(name)
       if (probes >= MOST_PROBES) throw new TooBusy(`${MOST_PROBES} probes under way`)
       probes++
       const rttMs = await station.probe(id, timeout).finally(() => probes--)
       if (rttMs === undefined) throw new NoAnswer(name, formatDuration(timeout))
       return { peer: { id, name }, rttMs }
+    },
+  )
+
+  app.get(
+    '/v1/hosts/:hostname',
+    {
+      schema: {
+        operationId: 'host',
+        summary: "A host's addresses, by mDNS: as they are known, else as they are answered",
+        params: HostParams,
+        querystring: TimeoutQuery,
+        response: { 200: HostSchema, '4xx': ErrorRef, 503: ErrorRef },
+      },
+    },
+    async ({ params, query }) => {
+      const timeout = readTimeout(query.timeout)
+      const hostname = readHostname(params.hostname)
+      if (!station.mdns) throw new MdnsOff()
+      if (hostsAsked >= MOST_HOSTS_ASKED) throw new TooBusy(`${MOST_HOSTS_ASKED} hosts being asked for`)
+      hostsAsked++
+      const addresses = await station.mdns.resolve(hostname, timeout).finally(() => hostsAsked--)
+      if (addresses.length === 0) throw new NoSuchHost(hostname, formatDuration(timeout))
+      return { hostname, addresses: addressesJson({ addresses }) }
     },
   )
 
@@ -72,10 +106,19 @@ export function networkRoutes(app: App, { station }: AppContext): void {
 
 /** @throws BadRequest */
 function readTimeout(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PROBE_MS
+  if (text === undefined) return DEFAULT_TIMEOUT_MS
   const ms = parseDuration(text)
-  if (ms === undefined || ms < SHORTEST_PROBE_MS || ms > LONGEST_PROBE_MS) {
+  if (ms === undefined || ms < SHORTEST_TIMEOUT_MS || ms > LONGEST_TIMEOUT_MS) {
     throw new BadRequest(`querystring/timeout must be a duration from 1ms to 10s such as 500ms, not '${text}'`)
   }
   return ms
+}
+
+/** Without the final dot. @throws BadRequest */
+function readHostname(text: string): string {
+  const [, hostname] = /^(\P{Cc}{1,249}\.local)\.?$/iu.exec(text) ?? []
+  if (hostname === undefined) {
+    throw new BadRequest(`params/hostname must be a host name of mDNS such as printer.local, not '${text}'`)
+  }
+  return hostname
 }

@@ -1,6 +1,7 @@
+import type { MdnsView } from '../mdns/types.ts'
 import type { PeerView, PresenceReader } from '../presence/types.ts'
 import type { Catalogue } from '../services/catalogue.ts'
-import type { PeerId } from '../wire/index.ts'
+import type { Path, PeerId } from '../wire/index.ts'
 
 /** What the daemon lends to the control side: the registry to read, what to change, and the clock to read it by. */
 export interface Station {
@@ -25,6 +26,15 @@ export interface Station {
   probe(id: PeerId, timeout: number): Promise<number | undefined>
   /** Asks everyone for their records. */
   query(): void
+  /** Undefined when mDNS is off. */
+  readonly mdns?: MdnsStation | undefined
+}
+
+/** What the daemon lends of mDNS. */
+export interface MdnsStation {
+  view(): MdnsView
+  /** The addresses of a host such as `printer.local`: those known, else those that are heard within `timeout` ms. */
+  resolve(hostname: string, timeout: number): Promise<PeerView['addresses']>
 }
 
 /** What presence does not know of its own daemon. */
@@ -37,5 +47,5 @@ export interface DaemonFacts {
   /** Interfaces that are not used, and why. */
   leftOut: readonly { name: string; reason: string }[]
   /** Where sending or opening fails now, and why. */
-  faults: readonly { interface: string; path: PeerView['paths'][number]['path']; message: string }[]
+  faults: readonly { interface: string; path: Path; message: string }[]
 }

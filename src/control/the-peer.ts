@@ -22,7 +22,7 @@ export function thePeer(reference: string, station: Station): PeerView {
   }
   if (others.length === 0) return first
 
-  const byName = found.some(({ id }) => !id.startsWith(reference.toLowerCase()))
+  const byName = found.some(({ name }) => name === reference)
   const alive = found.filter(({ state }) => state === 'alive')
   const [only] = alive
   if (byName && only && alive.length === 1) return only

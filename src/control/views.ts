@@ -1,6 +1,6 @@
 import type { Change, PeerView, SelfView } from '../presence/types.ts'
 import type { OwnService as OwnServiceView } from '../services/types.ts'
-import type { Event, Offer, OwnService, Peer, Self, Service, ServiceEvent } from './api.ts'
+import type { Event, Offer, OfferedService, OwnService, Peer, Self, Service, ServiceEvent } from './api.ts'
 import { isoTime } from './iso-time.ts'
 import type { Station } from './station.ts'
 
@@ -16,7 +16,7 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
     source: view.source,
     hostname: view.hostname,
     addresses: addressesJson(view),
-    services: view.services.map(serviceJson),
+    services: view.services.map(offeredJson),
     attributes: view.attributes,
     version: view.version,
     incarnation: view.incarnation,
@@ -40,12 +40,12 @@ export function changeJson(change: Change, wallClock: Station['wallClock']): Eve
   const at = isoTime(wallClock(change.at))
   const peer = peerJson(change.peer, wallClock)
   if (!('service' in change)) return { type: change.type, index, at, peer }
-  return { type: change.type, index, at, service: change.service, peer: offererJson(change.peer) }
+  return { type: change.type, index, at, service: offeredJson(change.service), peer: offererJson(change.peer) }
 }
 
 /** A service together with the peer that offers it. */
 export function offerJson(service: PeerView['services'][number], peer: PeerView): Offer {
-  return { ...serviceJson(service), peer: offererJson(peer) }
+  return { ...offeredJson(service), peer: offererJson(peer) }
 }
 
 /**
@@ -64,7 +64,7 @@ export function ownPeer(station: Station): PeerView {
     addresses: self.interfaces.flatMap(({ name, addresses }) =>
       addresses.map(({ address, family }) => ({ address, family, interface: name })),
     ),
-    services: station.catalogue.list(),
+    services: station.catalogue.list().map(serviceJson),
     attributes: station.catalogue.attributes,
     version: self.version,
     incarnation: self.incarnation,
@@ -128,6 +128,7 @@ export function selfJson(station: Station, listening: Listening): Self {
     leftOut: facts.leftOut.map(({ name, reason }) => ({ name, reason })),
     counters: view.counters,
     limits: view.limits,
+    mdns: station.mdns?.view() ?? null,
   }
   if (listening.http !== undefined) self.http = listening.http
   return self
@@ -174,15 +175,20 @@ function interfacesJson(
 }
 
 /** Member by member: a record from the network may hold members that this version does not know. */
-function serviceJson({ id, name, type, port, txt, subtypes }: PeerView['services'][number]): Service {
+function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service {
   return { id, name, type, port, txt, subtypes }
+}
+
+function offeredJson(service: PeerView['services'][number]): OfferedService {
+  return service.source === 'mdns' ? { ...serviceJson(service), source: 'mdns' } : serviceJson(service)
 }
 
 function offererJson(view: PeerView): Offer['peer'] {
   return { id: view.id, name: view.name, state: view.state, hostname: view.hostname, addresses: addressesJson(view) }
 }
 
-function addressesJson({ addresses }: PeerView): Peer['addresses'] {
+/** Link-local addresses with the interface that leads there. */
+export function addressesJson({ addresses }: Pick<PeerView, 'addresses'>): Peer['addresses'] {
   return addresses.map(({ address, family, interface: through }) => ({
     address: withZone(address, through),
     family,

@@ -1,20 +1,19 @@
-import {
-  type Beat,
-  ChainStep,
-  type Link,
-  type PeerId,
-  type PeerRecord,
-  readDigest,
-  type Service,
-} from '../wire/index.ts'
+import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
+import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
-import type { PeerState, PeerView, Where } from './types.ts'
+import type { OfferedService, PeerState, PeerView, Where } from './types.ts'
 
 const HISTORY = 16
 /** Copies of one record kept: a peer signs one for each of its networks. */
 export const MOST_COPIES = 8
 /** Beats missing in a row that are counted as lost: beyond, the peer was away rather than unheard. */
 const MOST_LOST = 1000
+
+/** Services that mDNS tells of at a peer's addresses, and what they weigh. */
+export interface Gathered {
+  services: OfferedService[]
+  bytes: number
+}
 
 /** A record as it came in by one way: the addresses in it are those of that network. */
 interface Copy {
@@ -46,8 +45,9 @@ export class Peer {
   provenAt: number | undefined
   step: ChainStep
   rtt: number | undefined
+  gathered: Gathered = { services: [], bytes: 0 }
   /** The services that its last reported change told of. */
-  told: Service[] = []
+  told: OfferedService[] = []
   /** Number of the task that watches its lease: an older one has nothing to say. */
   watch = 0
   readonly #paths = new Map<string, HeardPath>()
@@ -121,9 +121,30 @@ export class Peer {
     this.#copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)
   }
 
+  /** Those of its record, and while it is there those that mDNS tells of beside them. */
+  get services(): OfferedService[] {
+    const { services } = this.record
+    if (this.gathered.services.length === 0 || !isPresent(this)) return services
+    const ids = new Set(services.map(({ id }) => id))
+    const places = new Set(services.map(placeOf))
+    return [...services, ...this.gathered.services.filter((one) => !ids.has(one.id) && !places.has(placeOf(one)))]
+  }
+
+  /** Each once for every interface that it was told on. */
+  get addresses(): PeerView['addresses'] {
+    const addresses = new Map<string, PeerView['addresses'][number]>()
+    for (const copy of this.#copies) {
+      for (const address of copy.addresses) {
+        const family = address.includes(':') ? 'ipv6' : 'ipv4'
+        addresses.set(`${address} ${copy.interface}`, { address, family, interface: copy.interface })
+      }
+    }
+    return [...addresses.values()]
+  }
+
   /** Its addresses in one text, to compare. */
   get addressText(): string {
-    const texts = this.#addresses().map(({ address, interface: through }) => `${address} ${through}`)
+    const texts = this.addresses.map(({ address, interface: through }) => `${address} ${through}`)
     return texts.sort().join()
   }
 
@@ -184,8 +205,8 @@ export class Peer {
       state: this.state,
       source: 'beacon',
       hostname: record.hostname,
-      addresses: this.#addresses(),
-      services: record.services,
+      addresses: this.addresses,
+      services: this.services,
       attributes: record.attributes,
       version: record.version,
       incarnation: this.incarnation,
@@ -213,15 +234,9 @@ export class Peer {
       Array.from(this.#paths.values()).some(({ where }) => where.interface === name && where.address === address)
     )
   }
+}
 
-  #addresses(): PeerView['addresses'] {
-    const addresses = new Map<string, PeerView['addresses'][number]>()
-    for (const copy of this.#copies) {
-      for (const address of copy.addresses) {
-        const family = address.includes(':') ? 'ipv6' : 'ipv4'
-        addresses.set(`${address} ${copy.interface}`, { address, family, interface: copy.interface })
-      }
-    }
-    return [...addresses.values()]
-  }
+/** Two services of one type and port are one. */
+function placeOf({ type, port }: OfferedService): string {
+  return `${type.toLowerCase()} ${port}`
 }

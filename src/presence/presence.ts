@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Agenda } from '../agenda.ts'
-import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
+import { type Identity, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { beatInterval } from './bandwidth.ts'
 import { Ears } from './ears.ts'
 import { Hearing } from './hearing.ts'
 import { Liveness } from './liveness.ts'
+import { findPeers } from './lookup.ts'
+import { Neighbours } from './neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
 import { type Profile, Self } from './self.ts'
@@ -22,6 +24,7 @@ import type {
   PresenceReader,
   SelfView,
   SharedPathOn,
+  Sighting,
   Where,
 } from './types.ts'
 
@@ -29,8 +32,6 @@ import type {
 const SLEPT = 5000
 /** Failed peers are asked for this often, ms, so that a healed partition is noticed from both sides. */
 const ASK_FOR_FAILED = 60_000
-/** Fewer characters of an id are no reference to a peer. */
-const SHORTEST_PREFIX = 4
 
 export interface PresenceOptions {
   identity: Identity
@@ -58,6 +59,7 @@ export class Presence implements PresenceReader {
   readonly #outbox = new Outbox()
   readonly #self: Self
   readonly #registry: Registry
+  readonly #neighbours: Neighbours
   readonly #liveness: Liveness
   readonly #speaker: Speaker
   readonly #hearing: Hearing
@@ -70,7 +72,7 @@ export class Presence implements PresenceReader {
   constructor({ identity, incarnation, profile, interval, budget, chance, silent = false }: PresenceOptions) {
     const notice = (notice: Notice) => this.#notices.push(notice)
     const self = new Self(identity, incarnation, profile, interval, chance)
-    const registry = new Registry(this.#agenda, notice)
+    const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
     const liveness = new Liveness(self, registry, this.#outbox, this.#agenda, notice)
     const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, this.#outbox, this.#agenda, chance)
@@ -81,6 +83,7 @@ export class Presence implements PresenceReader {
     this.#silent = silent
     this.#self = self
     this.#registry = registry
+    this.#neighbours = new Neighbours(self, registry, this.#agenda)
     this.#liveness = liveness
     this.#speaker = speaker
     this.#ears = ears
@@ -99,6 +102,7 @@ export class Presence implements PresenceReader {
     const names = new Set(interfaces.map(({ name }) => name))
     this.#outbox.setInterfaces(interfaces)
     this.#ears.setInterfaces(interfaces, now)
+    this.#neighbours.setOwn(interfaces, now)
     const gone = [...before.keys()].filter((name) => !names.has(name))
     for (const name of gone) this.#registry.forgetInterface(name, now)
     const isReaddressed = (each: Interface) => {
@@ -123,6 +127,11 @@ export class Presence implements PresenceReader {
     this.#hearing.hear(datagram, where, now)
   }
 
+  /** A host as it was seen by mDNS. */
+  sight(sighting: Sighting, now: number): void {
+    this.#neighbours.sight(sighting, now)
+  }
+
   /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
   wake(now: number): void {
     const late = this.#liveness.wokeUp(this.#agenda.next, now)
@@ -145,6 +154,7 @@ export class Presence implements PresenceReader {
   /** Goes on under a new identity, after `identity-taken`. */
   become(identity: Identity, incarnation: number, now: number): void {
     this.#self.become(identity, incarnation)
+    this.#neighbours.setOwn(this.#outbox.interfaces, now)
     this.#speaker.announce(this.#outbox.interfaces, now)
   }
 
@@ -188,6 +198,11 @@ export class Presence implements PresenceReader {
     return renewals
   }
 
+  /** Names of hosts that mDNS is to ask for: their beacons have gone silent, and it is to be known now whether they are there. */
+  takeHostsToAsk(): string[] {
+    return this.#neighbours.takeQuestions()
+  }
+
   get index(): number {
     return this.#registry.journal.index
   }
@@ -197,21 +212,11 @@ export class Presence implements PresenceReader {
   }
 
   peers(): PeerView[] {
-    return Array.from(this.#registry.values(), (peer) => peer.view())
+    return [...Array.from(this.#registry.values(), (peer) => peer.view()), ...this.#neighbours.views()]
   }
 
   find(reference: string): PeerView[] {
-    if (isPeerId(reference)) {
-      const peer = this.#registry.get(reference)
-      return peer ? [peer.view()] : []
-    }
-    const named = this.#registry.named(reference)
-    const matches = (id: string) => id.startsWith(reference)
-    const ids =
-      named.length > 0 || reference.length < SHORTEST_PREFIX
-        ? named
-        : Array.from(this.#registry.values(), ({ id }) => id).filter(matches)
-    return ids.flatMap((id) => this.#registry.get(id)?.view() ?? [])
+    return findPeers(reference, this.#registry, this.#neighbours)
   }
 
   self(): SelfView {

@@ -1,8 +1,9 @@
 import type { Agenda } from '../agenda.ts'
-import { type PeerId, type PeerRecord, SEAL_BYTES, type Service, type SignedRecord } from '../wire/index.ts'
+import { type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
+import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal } from './journal.ts'
-import { Peer } from './peer.ts'
-import type { Notice, PeerChangeType, PeerState, ServiceChangeType, Where } from './types.ts'
+import { type Gathered, Peer } from './peer.ts'
+import type { Notice, PeerChangeType, PeerState, Where } from './types.ts'
 
 export const MOST_PEERS = 16_384
 export const MOST_RECORD_BYTES = 64 * 1024 * 1024
@@ -14,13 +15,6 @@ export const RETENTION = 24 * 3_600_000
 /** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
 const ALL_COPIES = 500
 
-const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
-  alive: 'peer-up',
-  suspect: 'peer-suspect',
-  failed: 'peer-failed',
-  left: 'peer-left',
-}
-
 /** Whom we know, and what changed: the only place where a peer is added, removed or changes state. */
 export class Registry {
   readonly journal = new Journal()
@@ -28,13 +22,16 @@ export class Registry {
   readonly #names = new Map<string, Set<PeerId>>()
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
+  readonly #changed: (peer: Peer, now: number) => void
   #recordBytes = 0
   #present = 0
   #fullNoticed = false
 
-  constructor(agenda: Agenda, notice: (notice: Notice) => void) {
+  /** `changed` is called after every change of a peer's state or addresses. */
+  constructor(agenda: Agenda, notice: (notice: Notice) => void, changed: (peer: Peer, now: number) => void) {
     this.#agenda = agenda
     this.#notice = notice
+    this.#changed = changed
   }
 
   get size(): number {
@@ -113,9 +110,19 @@ export class Registry {
     if (state !== 'left') {
       const wasFlapping = peer.flapping.flapping
       if (peer.flapping.changed(now)) this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
-      if (wasFlapping) return
+      if (wasFlapping) {
+        this.#changed(peer, now)
+        return
+      }
     }
     this.#report(peer, CHANGE_OF_STATE[state], now)
+  }
+
+  /** What mDNS tells of a peer's services beside its record has changed. */
+  gather(peer: Peer, gathered: Gathered, now: number): void {
+    const before = JSON.stringify(peer.services)
+    peer.gathered = gathered
+    if (JSON.stringify(peer.services) !== before) this.#tell(peer, 'peer-update', now)
   }
 
   /** What was learnt through an interface that has gone is no longer so. */
@@ -132,9 +139,14 @@ export class Registry {
   }
 
   #report(peer: Peer, type: PeerChangeType, at: number): void {
+    this.#tell(peer, type, at)
+    this.#changed(peer, at)
+  }
+
+  #tell(peer: Peer, type: PeerChangeType, at: number): void {
     const view = peer.view()
-    this.journal.add({ type, at, peer: view }, peer.recordBytes)
-    const offered = isPresent(peer) ? peer.record.services : []
+    this.journal.add({ type, at, peer: view }, peer.recordBytes + peer.gathered.bytes)
+    const offered = isPresent(peer) ? peer.services : []
     for (const change of serviceChanges(peer.told, offered)) {
       this.journal.add({ ...change, at, peer: view }, SERVICE_BYTES)
     }
@@ -206,26 +218,8 @@ export function signatureOf({ joined }: SignedRecord): string {
   return Buffer.from(joined.subarray(0, SEAL_BYTES)).toString('latin1')
 }
 
-function isPresent({ state }: Peer): boolean {
-  return state === 'alive' || state === 'suspect'
-}
-
 /** What of a peer's record concerns its readers: a new hash chain alone is no news. Its copies differ in the addresses. */
 function visible({ record, addressText }: Peer): string {
   const { anchor: _anchor, goodbye: _goodbye, addresses: _addresses, ...rest } = record
   return JSON.stringify(rest) + addressText
-}
-
-/** What became of a peer's services, by their ids. */
-function serviceChanges(before: Service[], after: Service[]): { type: ServiceChangeType; service: Service }[] {
-  const old = new Map(before.map((service) => [service.id, service]))
-  const changes: { type: ServiceChangeType; service: Service }[] = []
-  for (const service of after) {
-    const known = old.get(service.id)
-    old.delete(service.id)
-    if (!known) changes.push({ type: 'service-up', service })
-    else if (JSON.stringify(known) !== JSON.stringify(service)) changes.push({ type: 'service-update', service })
-  }
-  for (const service of old.values()) changes.push({ type: 'service-down', service })
-  return changes
 }

@@ -54,15 +54,23 @@ export interface Chance {
 
 export type PeerState = 'alive' | 'suspect' | 'failed' | 'left'
 
+/** A service as it is told of. */
+export interface OfferedService extends Service {
+  /** It was found by mDNS, and is no part of its peer's signed record. */
+  source?: 'mdns'
+}
+
 /** One peer as it stood at one moment: never changed once made. All times are monotonic ms. */
 export interface PeerView {
-  id: PeerId
+  /** Of one found by mDNS, its host name in lower case. */
+  id: string
   name: string
   state: PeerState
-  source: 'beacon'
+  /** By what it is known: by its signed beacons, or, unproven, by mDNS alone. */
+  source: 'beacon' | 'mdns'
   hostname: string
   addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
-  services: Service[]
+  services: OfferedService[]
   attributes: Record<string, AttributeValue>
   /** Version of the peer's software. */
   version: string
@@ -72,7 +80,7 @@ export interface PeerView {
   interval: number
   firstSeen: number
   lastSeen: number
-  paths: { interface: string; path: Path; lastHeard: number }[]
+  paths: { interface: string; path: Path | 'mdns'; lastHeard: number }[]
   beacons: { heard: number; lost: number }
   /** Interarrival jitter of its beats, ms (RFC 3550, section 6.4.1). */
   jitter: number
@@ -116,7 +124,7 @@ export type ChangeType = PeerChangeType | ServiceChangeType
  */
 export type Change = { index: number; at: number; peer: PeerView } & (
   | { type: PeerChangeType }
-  | { type: ServiceChangeType; service: Service }
+  | { type: ServiceChangeType; service: OfferedService }
 )
 
 /** What the log should say, once. */

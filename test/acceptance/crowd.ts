@@ -54,6 +54,8 @@ export class Watch implements AsyncDisposable {
 
   constructor(daemon: Daemon) {
     this.#done = this.#look(daemon)
+    // What went wrong is told when it is disposed of.
+    this.#done.catch(() => {})
   }
 
   async #look(daemon: Daemon): Promise<void> {

@@ -12,6 +12,8 @@ export interface Forgery {
   payload: Uint8Array
   /** Default: what belongs to a multicast `dst`, otherwise everyone's. */
   dstMac?: string
+  /** From which and to which UDP port; default the beacon port. */
+  port?: number
 }
 
 const TOOL = fileURLToPath(new URL('tools/spray.py', import.meta.url))
@@ -47,13 +49,13 @@ export async function spray(host: Host, forgeries: Iterable<Forgery>, perSecond:
   if (code !== 0 || Number(stdout) !== count) throw new Error(`sent ${stdout.trim()} of ${count} frames: ${stderr}`)
 }
 
-/** An Ethernet frame with one UDP datagram from the beacon port to the beacon port. */
-function frame({ src, dst, payload, dstMac }: Forgery, srcMac: Buffer): Buffer {
+/** An Ethernet frame with one UDP datagram. */
+function frame({ src, dst, payload, dstMac, port = BEACON_PORT }: Forgery, srcMac: Buffer): Buffer {
   const [source, target] = [addressBytes(src), addressBytes(dst)]
   const isV4 = source.length === 4
   const udp = Buffer.alloc(8 + payload.length)
-  udp.writeUInt16BE(BEACON_PORT, 0)
-  udp.writeUInt16BE(BEACON_PORT, 2)
+  udp.writeUInt16BE(port, 0)
+  udp.writeUInt16BE(port, 2)
   udp.writeUInt16BE(udp.length, 4)
   udp.set(payload, 8)
   const pseudo = Buffer.alloc(4)

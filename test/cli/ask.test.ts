@@ -63,6 +63,7 @@ describe('resolve', () => {
     [['kitchen', '-4', '--service', 'mqtt/tcp'], '192.168.1.20:1883'],
     [['kitchen', '-6'], 'fe80::1%eth0'],
     [['OSC', '--service', 'osc'], '192.168.1.44:9000'],
+    [['scanner.local'], '192.168.1.61'],
   ])('%j prints %s', async (args, expected) => {
     const { status, stdout, stderr } = await run('earshot', ['resolve', ...args], { env })
     expect([status, stdout, stderr]).toEqual([0, `${expected}\n`, ''])
@@ -81,6 +82,7 @@ describe('resolve', () => {
     [['nobody'], /'nobody'/],
     [['kitchen', '--service', 'ipp'], /ipp/],
     [['studio', '-6'], /ipv6/],
+    [['nobody.local'], /answered by mDNS/],
   ])('%j is not found: 1, and nothing printed', async (args, message) => {
     const { status, stdout, stderr } = await run('earshot', ['resolve', ...args], { env })
     expect([status, stdout]).toEqual([1, ''])

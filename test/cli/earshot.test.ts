@@ -2,7 +2,7 @@ import stringWidth from 'string-width'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { run, runOnTerminal } from './command.ts'
 import { FakeDaemon } from './fake-daemon.ts'
-import { NASTY_NAME, somePeer, studio } from './some-peers.ts'
+import { NASTY_NAME, printer, somePeer, someSelf, studio } from './some-peers.ts'
 
 const daemon = new FakeDaemon()
 const env = { EARSHOT_SOCKET: daemon.socket }
@@ -130,6 +130,14 @@ describe('show', () => {
     expect(JSON.parse(json.stdout)).toEqual(studio)
   })
 
+  test('says of what mDNS tells what there is to say', async () => {
+    daemon.peers = [printer]
+    const { stdout } = await run('earshot', ['show', 'printer.local'], { env })
+    expect(stdout).toMatch(/^Office printer {2}alive\nAlive, as far as mDNS tells/)
+    expect(stdout).toMatch(/found by {2}mDNS/)
+    for (const part of ['beats', 'jitter', 'round trip', 'incarnation', 'software']) expect(stdout).not.toContain(part)
+  })
+
   test('answers no with status 1', async () => {
     const { stderr, status } = await run('earshot', ['show', 'nobody'], { env })
     expect([status, stderr]).toEqual([1, "earshot: no 'nobody'\n"])
@@ -147,8 +155,16 @@ describe('status', () => {
     expect(stdout).toMatch(/received {2}beat 12,345, record 3\n/)
     expect(stdout).toMatch(/refused {3}stale 2\n/)
     expect(stdout).toContain('67,108,864 of 67,108,864 bytes (full)')
+    const names = "Shop, http: published\n             OSC (2), osc/udp: probing, as 'OSC' is taken"
+    expect(stdout).toContain(
+      `\nmDNS\n  host       own77m2xa4.local\n  names      ${names}\n  looks for  earshot/udp http\n`,
+    )
+    expect(stdout).toMatch(/hosts {6}7 of 1,024\n/)
     const json = await run('earshot', ['status', '--json'], { env })
     expect(JSON.parse(json.stdout)).toEqual(daemon.self)
+    daemon.self = { ...someSelf, mdns: null }
+    expect((await run('earshot', ['status'], { env })).stdout).toContain('\nmDNS\n  off\n')
+    daemon.self = someSelf
   })
 })
 

@@ -10,6 +10,12 @@ afterAll(() => rmSync(directory, { recursive: true }))
 test.each([
   [['--interval', 'soon'], '--interval: expected a duration such as 500ms, 2s or 5m, found "soon"'],
   [['--intervall', '1s'], "unknown flag '--intervall' (did you mean '--interval'?)"],
+  [['--no-mdns', '--port', '0'], '--port: expected a port from 1 to 65535, found 0'],
+  [['--mdns', 'maybe'], '--mdns: expected true, false, or in the file a table [mdns] with browse, found "maybe"'],
+  [
+    ['--mdns', 'false', '--mdns-browse', 'ipp', '--mdns-browse', '!'],
+    '--mdns-browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found ["ipp","!"]',
+  ],
   [['--state-dir'], "Not enough arguments following: state-dir (see 'earshotd --help')"],
   [['start'], "unexpected argument 'start' (see 'earshotd --help')"],
 ])('%j is wrong usage: one line and 2', async (args, message) => {

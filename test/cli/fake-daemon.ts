@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Event, Gap, OwnService, Peer, Peers, Self, Services, Sync } from '../../src/client/index.ts'
+import type { Event, Gap, Host, OwnService, Peer, Peers, Self, Services, Sync } from '../../src/client/index.ts'
 import type { ApiError } from '../../src/control/api.ts'
 import { NOW, somePeer, someSelf, someService } from './some-peers.ts'
 
@@ -108,6 +108,14 @@ export class FakeDaemon {
     if (pathname === '/v1/services') return this.#services(searchParams.get('name'))
     if (pathname === '/v1/self') return this.self
     if (pathname === '/v1/peers') return { epoch: this.epoch, index: this.index, peers: this.peers } satisfies Peers
+    if (pathname === '/v1/hosts/scanner.local') {
+      const addresses = [{ address: '192.168.1.61', family: 'ipv4' as const, interface: 'eth0' }]
+      return { hostname: 'scanner.local', addresses } satisfies Host
+    }
+    if (pathname.startsWith('/v1/hosts/')) {
+      const message = 'no host by that name answered by mDNS within 1s'
+      return { statusCode: 404, code: 'EARSHOT_NO_SUCH_HOST', error: 'Not Found', message }
+    }
     const reference = decodeURIComponent(pathname.replace('/v1/peers/', ''))
     const peer = this.peers.find(({ name, id }) => name === reference || id === reference)
     return peer ?? { statusCode: 404, code: 'EARSHOT_NO_SUCH_PEER', error: 'Not Found', message: `no '${reference}'` }

@@ -1,4 +1,4 @@
-import type { Peer, Self, Service } from '../../src/client/index.ts'
+import type { OfferedService, Peer, Self } from '../../src/client/index.ts'
 
 /** The moment at which these peers were last heard. */
 export const NOW = Date.parse('2026-11-21T09:14:10.000Z')
@@ -7,7 +7,7 @@ export function ago(milliseconds: number): string {
   return new Date(NOW - milliseconds).toISOString()
 }
 
-export const someService: Service = {
+export const someService: OfferedService = {
   id: 'shop',
   name: 'Shop',
   type: '_http._tcp',
@@ -65,6 +65,28 @@ export const studio = somePeer({
   ],
 })
 
+/** A printer that mDNS tells of. */
+export const printer = somePeer({
+  id: 'printer.local',
+  name: 'Office printer',
+  source: 'mdns',
+  hostname: 'printer.local',
+  addresses: [{ address: '192.168.1.60', family: 'ipv4', interface: 'eth0' }],
+  services: [{ ...someService, id: 'Office._ipp._tcp', name: 'Office', type: '_ipp._tcp', port: 631, source: 'mdns' }],
+  attributes: {},
+  version: '',
+  incarnation: 0,
+  recordVersion: 0,
+  intervalMs: 0,
+  lastSeen: ago(40_000),
+  paths: [
+    { interface: 'wlan0', path: 'mdns', lastHeard: ago(90_000) },
+    { interface: 'eth0', path: 'mdns', lastHeard: ago(40_000) },
+  ],
+  beacons: { heard: 0, lost: 0 },
+  jitterMs: 0,
+})
+
 /** A name that tries what a stranger on the network can try. */
 export const NASTY_NAME = 'evil\u001b[2J\u009b31m\r\nroot\u202egnp.exe\u007f'
 
@@ -111,4 +133,18 @@ export const someSelf: Self = {
   leftOut: [{ name: 'docker0', reason: 'excluded by docker*' }],
   counters: { received: { beat: 12_345, record: 3 }, sent: { beat: 9 }, refused: { stale: 2, 'bad-magic': 0 } },
   limits: { peers: { now: 3, most: 16_384 }, recordBytes: { now: 67_108_864, most: 67_108_864 } },
+  mdns: {
+    hostname: 'own77m2xa4.local',
+    publications: [
+      { id: 'shop', name: 'Shop', type: '_http._tcp', state: 'published' },
+      { id: 'osc', name: 'OSC (2)', type: '_osc._udp', state: 'probing' },
+    ],
+    browsing: ['_earshot._udp', '_http._tcp'],
+    limits: {
+      hosts: { now: 7, most: 1024 },
+      services: { now: 20, most: 4096 },
+      txtBytes: { now: 900, most: 2_097_152 },
+    },
+    counters: { received: 1234, sent: 56, dropped: 0 },
+  },
 }

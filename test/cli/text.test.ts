@@ -9,7 +9,7 @@ import { cut, table } from '../../src/cli/table.ts'
 import { span } from '../../src/cli/time.ts'
 import { watchText } from '../../src/cli/watch-text.ts'
 import { anyText } from './any-text.ts'
-import { ago, NASTY_NAME, NOW, somePeer, studio } from './some-peers.ts'
+import { ago, NASTY_NAME, NOW, printer, somePeer, studio } from './some-peers.ts'
 
 describe('printable', () => {
   test('never emits what a terminal obeys, whatever comes in', () => {
@@ -126,6 +126,7 @@ describe('a peer in words', () => {
     ]
     expect(viaText(somePeer({ paths }))).toBe('eth0 b,wlan0 u')
     expect(viaText(somePeer({ paths: [] }))).toBe('')
+    expect(viaText(printer)).toBe('eth0 mdns,wlan0 mdns')
   })
 
   test('a type loses its underscores, and TCP goes without saying', () => {
@@ -149,5 +150,9 @@ describe('a peer in words', () => {
     const halfDeaf = somePeer({ paths: [...shared, { interface: 'eth0', path: 'broadcast', lastHeard: ago(90_000) }] })
     expect(unicast?.path).toBe('unicast')
     expect(reasonOf(halfDeaf, NOW)).toMatch(/^Alive, but no longer heard on eth0 broadcast/)
+    expect(reasonOf(printer, NOW)).toMatch(/^Alive, as far as mDNS tells/)
+    expect(reasonOf({ ...printer, state: 'suspect' }, NOW)).toMatch(/^Suspect: last heard 40s ago; it has been asked/)
+    expect(reasonOf({ ...printer, state: 'failed' }, NOW)).toMatch(/^Failed: last heard 40s ago; .* records expired/)
+    expect(reasonOf({ ...printer, state: 'left' }, NOW)).toMatch(/^Left: /)
   })
 })

@@ -155,6 +155,12 @@ describe('resolve', () => {
       if (url.pathname === '/v1/services') {
         return { status: 200, body: { services: url.searchParams.get('name') === 'Shop' ? [offered] : [] } }
       }
+      if (url.pathname === '/v1/hosts/scanner.local') {
+        return { status: 200, body: { hostname: 'scanner.local', addresses: [linkLocal, ipv4] } }
+      }
+      if (url.pathname.startsWith('/v1/hosts/')) {
+        return { status: 404, body: { code: 'EARSHOT_NO_SUCH_HOST', message: 'no host by the name' } }
+      }
       return peer
         ? { status: 200, body: peer }
         : { status: 404, body: { code: 'EARSHOT_NO_SUCH_PEER', message: 'none' } }
@@ -191,6 +197,18 @@ describe('resolve', () => {
     const osc = earshot.resolve('kitchen', { service: 'osc' })
     await expect(osc).rejects.toThrow("'kitchen' offers no service of type osc")
     await expect(earshot.resolve('cellar')).rejects.toThrow("no peer and no service is called 'cellar'")
+  })
+
+  test('a host of mDNS gives its address, as a known peer or by being asked for', async () => {
+    const printer = somePeer('Printer', { id: 'printer.local', source: 'mdns' })
+    const earshot = await knowing(printer, { ...printer, id: 'scanner.local', state: 'failed' })
+    expect(await earshot.resolve('printer.local')).toMatchObject({ peer: { id: 'printer.local' } })
+    expect(await earshot.resolve('printer.local', { service: 'http' })).toMatchObject({ port: 8080 })
+    const scanner = await earshot.resolve('scanner.local')
+    expect(scanner).toMatchObject({ address: '192.168.1.20', host: '192.168.1.20' })
+    await expect(earshot.resolve('nobody.local')).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
+    await expect(earshot.resolve('nobody.local', { service: 'http' })).rejects.toThrow('no service of type http')
+    expect(await earshot.host('scanner.local')).toEqual({ hostname: 'scanner.local', addresses: [linkLocal, ipv4] })
   })
 
   test('who has gone is nowhere', async () => {

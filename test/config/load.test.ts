@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { browsedType, DEFAULT_BROWSE } from '../../src/config/browse.ts'
 import { type Config, type Facts, loadConfig } from '../../src/config/index.ts'
 import { BadConfig } from '../../src/errors.ts'
 
@@ -58,6 +59,7 @@ test('has defaults for everything', () => {
     servicesDir: [join(directory, 'home/.config/earshot/services.d'), '/etc/earshot/services.d'],
     socket: join(directory, 'earshot-1000/control.sock'),
     http: { host: '127.0.0.1', port: 15_353 },
+    mdns: { browse: DEFAULT_BROWSE },
     logLevel: 'info',
     logFormat: 'json',
     file: undefined,
@@ -150,6 +152,34 @@ describe('the file', () => {
   })
 })
 
+describe('mDNS', () => {
+  test.each<[string, Sources, Config['mdns']]>([
+    ['off in the file', { toml: 'mdns = false' }, false],
+    ['off by a flag that says no', { flags: { mdns: false } }, false],
+    ['off by a flag', { flags: { mdns: 'false' } }, false],
+    ['off in the environment', { env: { EARSHOT_MDNS: 'false' }, toml: '[mdns]\nbrowse = "*"' }, false],
+    ['on by a flag', { flags: { mdns: 'true', 'mdns-browse': [] }, toml: 'mdns = false' }, { browse: [] }],
+    ['types in a table', { toml: '[mdns]\nbrowse = ["_ipp._tcp", "HTTP"]' }, { browse: ['_ipp._tcp', '_http._tcp'] }],
+    ['types with a dot', { toml: 'mdns.browse = ["osc/udp", "_OSC._udp"]' }, { browse: ['_osc._udp'] }],
+    ['types in one word', { toml: 'mdns-browse = ["ipp"]' }, { browse: ['_ipp._tcp'] }],
+    ['all types', { toml: 'mdns.browse = "*"' }, { browse: '*' }],
+    ['all types by a flag', { flags: { 'mdns-browse': ['ipp', '*'] } }, { browse: '*' }],
+    [
+      'types in the environment',
+      { env: { EARSHOT_MDNS_BROWSE: 'ipp,osc/udp' } },
+      { browse: ['_ipp._tcp', '_osc._udp'] },
+    ],
+    ['an empty table', { toml: '[mdns]' }, { browse: DEFAULT_BROWSE }],
+  ])('%s', (_, sources, mdns) => {
+    expect(load(sources).mdns).toEqual(mdns)
+  })
+
+  test('looks for types that are types, each once', () => {
+    for (const type of DEFAULT_BROWSE) expect(browsedType(type)).toBe(type)
+    expect(new Set(DEFAULT_BROWSE).size).toBe(DEFAULT_BROWSE.length)
+  })
+})
+
 describe('places', () => {
   test('under systemd', () => {
     const env = {
@@ -234,6 +264,24 @@ test.each<[Sources, string]>([
     { toml: 'http = true' },
     'FILE: http: expected a loopback address with a port such as 127.0.0.1:15353, or off, found true',
   ],
+  [
+    { toml: 'mdns = "off"' },
+    'FILE: mdns: expected true, false, or in the file a table [mdns] with browse, found "off"',
+  ],
+  [
+    { flags: { mdns: 'maybe' } },
+    '--mdns: expected true, false, or in the file a table [mdns] with browse, found "maybe"',
+  ],
+  [
+    { toml: 'mdns.browse = ["ipp", "!"]' },
+    'FILE: mdns.browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found ["ipp","!"]',
+  ],
+  [{ toml: '[mdns]\nbrows = []' }, "FILE: unknown key 'mdns.brows' (did you mean 'mdns.browse'?)"],
+  [
+    { toml: 'mdns-browse = "ipp"' },
+    'FILE: mdns-browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found "ipp"',
+  ],
+  [{ toml: '[port]\nbrowse = []' }, 'FILE: port: expected a port from 1 to 65535, found {"browse":[]}'],
   [{ toml: 'intervall = "1s"' }, "FILE: unknown key 'intervall' (did you mean 'interval'?)"],
   [{ toml: 'config = "x"' }, "FILE: unknown key 'config'"],
   [{ env: { EARSHOT_INTERVALL: '1s' } }, "EARSHOT_INTERVALL: unknown variable (did you mean 'EARSHOT_INTERVAL'?)"],

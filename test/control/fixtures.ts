@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../src/client/event-stream.ts'
-import { Control, type ControlOptions, type DaemonFacts, type Station } from '../../src/control/index.ts'
+import {
+  Control,
+  type ControlOptions,
+  type DaemonFacts,
+  type MdnsStation,
+  type Station,
+} from '../../src/control/index.ts'
 import type { Change, PeerChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
 import { Catalogue } from '../../src/services/catalogue.ts'
 import type { PeerId } from '../../src/wire/id.ts'
@@ -82,6 +88,8 @@ export class Neighbourhood implements Station, PresenceReader {
   /** Round-trip times, ms, by id: who is not here does not answer. */
   readonly roundTrips = new Map<string, number>()
   queries = 0
+  /** mDNS is off unless a test has it speak. */
+  mdns: MdnsStation | undefined
   index = 0
   time = 62_000
   facts: DaemonFacts = { startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] }
@@ -163,6 +171,46 @@ export class Neighbourhood implements Station, PresenceReader {
   changesSince(index: number) {
     const first = (this.#journal[0]?.index ?? this.index + 1) - 1
     return index < first ? undefined : this.#journal.slice(index - first)
+  }
+}
+
+/** A host that mDNS tells of. */
+export function hostView(number: number, given: Partial<PeerView> = {}): PeerView {
+  const { id: _id, services, ...view } = peerView(number)
+  return {
+    ...view,
+    id: `host-${number}.local`,
+    name: `host-${number}`,
+    source: 'mdns',
+    hostname: `Host-${number}.local`,
+    services: services.map((service) => ({ ...service, source: 'mdns' })),
+    attributes: {},
+    version: '',
+    incarnation: 0,
+    recordVersion: 0,
+    interval: 0,
+    paths: [{ interface: 'eth0', path: 'mdns', lastHeard: 61_004 }],
+    beacons: { heard: 0, lost: 0 },
+    jitter: 0,
+    ...given,
+  }
+}
+
+/** mDNS that knows these hosts. */
+export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsStation {
+  return {
+    view: () => ({
+      hostname: 'own.local',
+      publications: [{ id: 'web', name: 'Web (2)', type: '_http._tcp', state: 'published' }],
+      browsing: ['_earshot._udp', '_http._tcp'],
+      limits: {
+        hosts: { now: 1, most: 1024 },
+        services: { now: 2, most: 4096 },
+        txtBytes: { now: 3, most: 2_097_152 },
+      },
+      counters: { received: 5, sent: 4, dropped: 0 },
+    }),
+    resolve: async (hostname) => hosts[hostname.toLowerCase()] ?? [],
   }
 }
 

@@ -1,7 +1,18 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
 import type { Service } from '../../src/wire/index.ts'
-import { type Answer, ask, idOf, Listener, Neighbourhood, openCatalogue, startControl, tell } from './fixtures.ts'
+import {
+  type Answer,
+  ask,
+  hostView,
+  idOf,
+  Listener,
+  mdnsKnowing,
+  Neighbourhood,
+  openCatalogue,
+  startControl,
+  tell,
+} from './fixtures.ts'
 
 interface Operation {
   responses: Record<string, { content?: Record<string, { schema: object }> }>
@@ -18,6 +29,8 @@ async function running() {
   neighbourhood.happens('peer-up', 2, { name: 'two' })
   neighbourhood.happens('peer-up', 3, { name: 'two' })
   neighbourhood.happens('peer-failed', 4)
+  neighbourhood.happens('peer-up', 5, hostView(5))
+  neighbourhood.mdns = mdnsKnowing({ 'printer.local': [{ address: 'fe80::7', family: 'ipv6', interface: 'eth0' }] })
   neighbourhood.roundTrips.set(idOf(1), 0.4)
   const fixed: Service = { id: 'fixed', name: 'F', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
   await openCatalogue(neighbourhood, {
@@ -55,7 +68,9 @@ describe('GET /openapi.json', () => {
       'Event',
       'Gap',
       'Health',
+      'Host',
       'Offer',
+      'OfferedService',
       'OwnService',
       'Peer',
       'Peers',
@@ -101,8 +116,8 @@ describe('GET /openapi.json', () => {
         Object.keys(responses).map((status) => `${method.toUpperCase()} ${path} ${status}`),
       ),
     )
-    // A stream that has begun has no end, and is checked below; too many probes are in services.test.ts.
-    const elsewhere = ['POST /v1/probe/{reference} 503', 'GET /v1/events 200']
+    // A stream that has begun has no end, and is checked below; too many at once are in services.test.ts and mdns.test.ts.
+    const elsewhere = ['POST /v1/probe/{reference} 503', 'GET /v1/hosts/{hostname} 503', 'GET /v1/events 200']
     expect(described.filter((each) => !told.has(each))).toEqual(elsewhere)
   })
 
@@ -143,7 +158,7 @@ const CALLS: Call[] = [
   { call: 'GET /v1/peers', path: '/v1/peers?self=1&state=all', status: 200 },
   { call: 'GET /v1/peers', status: 304, headers: { 'if-none-match': '*' } },
   { call: 'GET /v1/peers', path: '/v1/peers?x=1', status: 400 },
-  { call: 'GET /v1/peers', path: '/v1/peers?since=e1-4', status: 503 },
+  { call: 'GET /v1/peers', path: '/v1/peers?since=e1-5', status: 503 },
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/one', status: 200 },
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/nobody', status: 404 },
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/two', status: 409 },
@@ -163,7 +178,7 @@ const CALLS: Call[] = [
   { call: 'GET /v1/services', path: '/v1/services?self=1', status: 200 },
   { call: 'GET /v1/services', status: 304, headers: { 'if-none-match': '*' } },
   { call: 'GET /v1/services', path: '/v1/services?type=!', status: 400 },
-  { call: 'GET /v1/services', path: '/v1/services?since=e1-4', status: 503 },
+  { call: 'GET /v1/services', path: '/v1/services?since=e1-5', status: 503 },
   { call: 'GET /v1/self', status: 200 },
   { call: 'GET /v1/self', ...FOREIGN },
   { call: 'DELETE /v1/services/{id}', path: '/v1/services/shop', status: 204 },
@@ -175,6 +190,9 @@ const CALLS: Call[] = [
   { call: 'POST /v1/probe/{reference}', path: '/v1/probe/one', status: 200 },
   { call: 'POST /v1/probe/{reference}', path: '/v1/probe/nobody', status: 404 },
   { call: 'POST /v1/probe/{reference}', path: `/v1/probe/${idOf(2)}`, status: 504 },
+  { call: 'POST /v1/probe/{reference}', path: '/v1/probe/host-5.local', status: 409 },
+  { call: 'GET /v1/hosts/{hostname}', path: '/v1/hosts/printer.local', status: 200 },
+  { call: 'GET /v1/hosts/{hostname}', path: '/v1/hosts/nobody.local', status: 404 },
   { call: 'POST /v1/query', status: 202 },
   { call: 'POST /v1/query', status: 401, onLoopback: true },
   { call: 'GET /v1/events', path: '/v1/events?since=x', status: 400 },

@@ -1,0 +1,32 @@
+import type { Self } from '../client/index.ts'
+import { counted, fields, limitText, section } from './layout.ts'
+import { typeText } from './peer-text.ts'
+import { printable } from './printable.ts'
+import type { Style } from './style.ts'
+
+type Mdns = NonNullable<Self['mdns']>
+
+/** How this machine is seen by mDNS, under which names, and what it looks for there. */
+export function mdnsSection({ mdns, services, name }: Self, style: Style): string[] {
+  if (!mdns) return section('mDNS', ['  off'], style)
+  const { hostname, publications, browsing, limits, counters } = mdns
+  const { received, sent, dropped } = counters
+  const wanted = new Map(services.map((service) => [service.id, service.name]))
+  const lines = fields([
+    ['host', printable(hostname)],
+    ['names', publications.map((each) => publicationText(each, wanted.get(each.id) ?? name, style))],
+    ['looks for', browsing.map(typeText).join(' ')],
+    ['messages', `${counted(received)} received, ${counted(sent)} sent, ${counted(dropped)} dropped`],
+    ['hosts', limitText(limits.hosts, style)],
+    ['services', limitText(limits.services, style)],
+    ['txt', limitText(limits.txtBytes, style, ' bytes')],
+  ])
+  return section('mDNS', lines, style)
+}
+
+/** What is taken on the network, or by another service of this machine, has a number behind it. */
+function publicationText({ name, type, state }: Mdns['publications'][number], wanted: string, style: Style): string {
+  const isNumbered = name !== wanted && / \(\d+\)$/.test(name)
+  const instead = isNumbered ? style('yellow', `, as '${printable(wanted)}' is taken`) : ''
+  return `${printable(name)}, ${typeText(type)}: ${state}${instead}`
+}

@@ -1,0 +1,30 @@
+import type { OfferedService, PeerChangeType, PeerState, ServiceChangeType } from './types.ts'
+
+export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
+  alive: 'peer-up',
+  suspect: 'peer-suspect',
+  failed: 'peer-failed',
+  left: 'peer-left',
+}
+
+/** Whether a peer belongs to the present: neither failed nor left. */
+export function isPresent({ state }: { state: PeerState }): boolean {
+  return state === 'alive' || state === 'suspect'
+}
+
+/** What became of a peer's services, by their ids. */
+export function serviceChanges(
+  before: OfferedService[],
+  after: OfferedService[],
+): { type: ServiceChangeType; service: OfferedService }[] {
+  const old = new Map(before.map((service) => [service.id, service]))
+  const changes: { type: ServiceChangeType; service: OfferedService }[] = []
+  for (const service of after) {
+    const known = old.get(service.id)
+    old.delete(service.id)
+    if (!known) changes.push({ type: 'service-up', service })
+    else if (JSON.stringify(known) !== JSON.stringify(service)) changes.push({ type: 'service-update', service })
+  }
+  for (const service of old.values()) changes.push({ type: 'service-down', service })
+  return changes
+}

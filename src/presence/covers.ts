@@ -1,0 +1,78 @@
+import type { PeerId } from '../wire/index.ts'
+import { addressKey, ownAddressKey } from './address-key.ts'
+import { isPresent } from './changes.ts'
+import { KeyIndex } from './key-index.ts'
+import type { Neighbour } from './neighbour.ts'
+import type { Peer } from './peer.ts'
+import type { Registry } from './registry.ts'
+import type { Self } from './self.ts'
+import type { Interface } from './types.ts'
+
+/** Addresses of a peer by which a host is known to be it. */
+const MOST_KEYS = 16
+
+/** The cover of a host that is this machine itself. */
+export const SELF = 'self'
+export type Cover = PeerId | typeof SELF
+
+/**
+ * Finds out who a host really is: the beaconing peer that it says it is, the one that has an address of it on the same
+ * interface, or this machine.
+ */
+export class Covers {
+  readonly #self: Self
+  readonly #registry: Registry
+  #own = new Set<string>()
+  /** Hosts by the peer that they say they are. */
+  readonly #claims = new KeyIndex<string>()
+  readonly #hostAddresses = new KeyIndex<string>()
+  /** Of the peers that are there. */
+  readonly #peerAddresses = new KeyIndex<PeerId>()
+
+  constructor(self: Self, registry: Registry) {
+    this.#self = self
+    this.#registry = registry
+  }
+
+  setOwn(interfaces: readonly Interface[]): void {
+    const own = interfaces.flatMap(({ name, addresses }) =>
+      addresses.map(({ address }) => ownAddressKey({ address, interface: name })),
+    )
+    this.#own = new Set(own)
+  }
+
+  setHost({ id, sighting: { claim, addresses } }: Neighbour): void {
+    this.#claims.set(id, claim === undefined ? [] : [claim])
+    this.#hostAddresses.set(id, addresses.map(addressKey))
+  }
+
+  removeHost(id: string): void {
+    this.#claims.set(id, [])
+    this.#hostAddresses.set(id, [])
+  }
+
+  /** Returns the hosts that the peer may be, or no longer is. */
+  setPeer(peer: Peer): Set<string> {
+    const before = this.#peerAddresses.keysOf(peer.id)
+    const keys = mayCover(peer) ? [...new Set(peer.addresses.slice(0, MOST_KEYS).map(addressKey))] : []
+    if (before.join() !== keys.join()) this.#peerAddresses.set(peer.id, keys)
+    const there = [...before, ...keys].flatMap((key) => this.#hostAddresses.ownersOf(key))
+    return new Set([...there, ...this.#claims.ownersOf(peer.id)])
+  }
+
+  /** Id of the peer that a host is, or `SELF`; undefined when it is nobody else. */
+  coverOf({ cover, sighting: { claim, addresses } }: Neighbour): Cover | undefined {
+    if (claim === this.#self.id || addresses.some((on) => this.#own.has(ownAddressKey(on)))) return SELF
+    if (claim !== undefined) {
+      const peer = this.#registry.get(claim)
+      return peer && mayCover(peer) ? claim : undefined
+    }
+    const peers = addresses.flatMap((on) => this.#peerAddresses.ownersOf(addressKey(on)))
+    return peers.find((peer) => peer === cover) ?? peers.sort()[0]
+  }
+}
+
+/** One that keeps falling silent and coming back stays the host that it is: so the host does not come and go as well. */
+function mayCover(peer: Peer): boolean {
+  return isPresent(peer) || (peer.flapping.flapping && peer.state !== 'left')
+}

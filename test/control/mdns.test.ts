@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest'
+import { ask, hostView, idOf, Listener, mdnsKnowing, Neighbourhood, startControl } from './fixtures.ts'
+
+const PRINTER = [
+  { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
+  { address: 'fe80::7', family: 'ipv6', interface: 'eth0' },
+] as const
+
+function withPrinter(): Neighbourhood {
+  const neighbourhood = new Neighbourhood()
+  neighbourhood.mdns = mdnsKnowing({ 'printer.local': [...PRINTER] })
+  return neighbourhood
+}
+
+describe('a host that mDNS found', () => {
+  test('is shown by its host name, as found by mDNS, with its services so marked', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1, hostView(1))
+    const { socket } = await startControl(neighbourhood)
+    const { body } = await ask({ socket }, '/v1/peers/host-1.local')
+    expect(body).toMatchObject({
+      id: 'host-1.local',
+      source: 'mdns',
+      hostname: 'Host-1.local',
+      services: [{ id: 'web', source: 'mdns' }],
+      intervalMs: 0,
+      paths: [{ interface: 'eth0', path: 'mdns', lastHeard: '2026-11-21T09:01:01.004Z' }],
+    })
+    expect((await ask({ socket }, '/v1/services?peer=host-1.local')).body).toMatchObject({
+      services: [{ id: 'web', source: 'mdns', peer: { id: 'host-1.local' } }],
+    })
+  })
+
+  test('answers no probe: that is said, and not sent', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1, hostView(1))
+    const { socket } = await startControl(neighbourhood)
+    expect(await ask({ socket }, '/v1/probe/host-1.local', {}, 'POST')).toMatchObject({
+      status: 409,
+      body: { code: 'EARSHOT_NOT_PROBED', message: expect.stringMatching(/^'host-1' was found by mDNS/) },
+    })
+  })
+
+  test('is told of like every other', async () => {
+    const neighbourhood = new Neighbourhood()
+    const { socket } = await startControl(neighbourhood)
+    const listener = new Listener({ socket }, '/v1/events')
+    await listener.untilType('sync')
+    neighbourhood.happens('peer-up', 1, hostView(1))
+    const events = await listener.untilType('peer-up')
+    expect(events.at(-1)).toMatchObject({ json: { peer: { id: 'host-1.local', source: 'mdns' } } })
+  })
+
+  test('shares its name with the peer that it was: the one that is alive is meant', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-failed', 1, { name: 'kitchen' })
+    neighbourhood.happens('peer-up', 2, hostView(2, { id: 'kitchen.local', name: 'kitchen' }))
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, '/v1/peers/kitchen')).body).toMatchObject({ id: 'kitchen.local' })
+    expect((await ask({ socket }, `/v1/peers/${idOf(1)}`)).body).toMatchObject({ state: 'failed' })
+  })
+})
+
+describe('GET /v1/hosts', () => {
+  test.each(['printer.local', 'Printer.LOCAL', 'printer.local.'])(
+    'tells the addresses of %s, with zones',
+    async (name) => {
+      const { socket } = await startControl(withPrinter())
+      expect(await ask({ socket }, `/v1/hosts/${name}`)).toMatchObject({
+        status: 200,
+        body: {
+          hostname: name.replace(/\.$/, ''),
+          addresses: [
+            { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
+            { address: 'fe80::7%eth0', family: 'ipv6', interface: 'eth0' },
+          ],
+        },
+      })
+    },
+  )
+
+  test.each([
+    [
+      'nobody.local?timeout=50ms',
+      404,
+      'EARSHOT_NO_SUCH_HOST',
+      "no host by the name 'nobody.local' answered by mDNS within 50ms",
+    ],
+    [
+      'printer',
+      400,
+      'EARSHOT_BAD_REQUEST',
+      "params/hostname must be a host name of mDNS such as printer.local, not 'printer'",
+    ],
+    [
+      '.local',
+      400,
+      'EARSHOT_BAD_REQUEST',
+      "params/hostname must be a host name of mDNS such as printer.local, not '.local'",
+    ],
+    [
+      'printer.local?timeout=1h',
+      400,
+      'EARSHOT_BAD_REQUEST',
+      "querystring/timeout must be a duration from 1ms to 10s such as 500ms, not '1h'",
+    ],
+  ])('answers %s with %i', async (path, status, code, message) => {
+    const { socket } = await startControl(withPrinter())
+    expect(await ask({ socket }, `/v1/hosts/${path}`)).toMatchObject({ status, body: { code, message } })
+  })
+
+  test('says so when mDNS is off', async () => {
+    const { socket } = await startControl()
+    expect(await ask({ socket }, '/v1/hosts/printer.local')).toMatchObject({
+      status: 409,
+      body: { code: 'EARSHOT_MDNS_OFF' },
+    })
+  })
+
+  test('asks for so many at once, and no more', async () => {
+    const neighbourhood = withPrinter()
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let asked = 0
+    neighbourhood.mdns = {
+      ...mdnsKnowing({}),
+      resolve: async () => {
+        asked++
+        await answered
+        return [...PRINTER]
+      },
+    }
+    const { socket } = await startControl(neighbourhood)
+    const answers = Array.from({ length: 65 }, () => ask({ socket }, '/v1/hosts/printer.local'))
+    expect(await Promise.race(answers)).toMatchObject({ status: 503, body: { code: 'EARSHOT_TOO_BUSY' } })
+    answer()
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(64)
+    expect(asked).toBe(64)
+    expect((await ask({ socket }, '/v1/hosts/printer.local')).status).toBe(200)
+  })
+})
+
+test('GET /v1/self tells how this machine is seen by mDNS, or that it is off', async () => {
+  const { socket } = await startControl(withPrinter())
+  expect((await ask({ socket }, '/v1/self')).body).toMatchObject({
+    mdns: {
+      hostname: 'own.local',
+      publications: [{ id: 'web', name: 'Web (2)', type: '_http._tcp', state: 'published' }],
+      browsing: ['_earshot._udp', '_http._tcp'],
+      limits: { hosts: { now: 1, most: 1024 } },
+    },
+  })
+  const { socket: other } = await startControl()
+  expect((await ask({ socket: other }, '/v1/self')).body).toMatchObject({ mdns: null })
+})
