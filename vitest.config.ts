@@ -5,7 +5,15 @@ const LAB = ['test/lab/**/*.test.ts', 'test/acceptance/**/*.test.ts', 'test/**/*
 const TIMING = ['test/**/*.timing.test.ts']
 
 /** Those that have to wait for minutes go first, so that the others go on beside them. */
-const PATIENT = ['/loss.test.ts', '/freeze.test.ts', '/partition.test.ts']
+const PATIENT = [
+  '/loss.test.ts',
+  '/freeze.test.ts',
+  '/partition.test.ts',
+  '/mdns-conflicts.test.ts',
+  '/mdns-flood.test.ts',
+  '/mdns-fuzz.test.ts',
+  '/mdns-liveness.test.ts',
+]
 
 class PatientFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

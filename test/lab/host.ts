@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LAB_PATH } from './ability.ts'
+import { Avahi, type AvahiOptions } from './avahi.ts'
 import { Daemon, type DaemonOptions } from './daemon.ts'
 import { HostInterfaces } from './host-interfaces.ts'
 import { type ForgedDatagram, Injector } from './injector.ts'
@@ -10,6 +11,7 @@ import { RuleBook } from './rules.ts'
 import { type Output, type RunOptions, run } from './run.ts'
 import { PYTHON, Sniffer } from './sniffer.ts'
 import { allBut, BEACON_PORT, type Direction, dropPaths, losePort, type Path } from './traffic.ts'
+import { Zeroconf } from './zeroconf.ts'
 
 const BIN = fileURLToPath(new URL('../../bin', import.meta.url))
 
@@ -100,6 +102,16 @@ export class Host extends HostInterfaces {
   cliSpawn(...args: string[]): Promise<LabProcess> {
     const options = { env: this.#socket(), what: `earshot ${args[0] ?? ''}` }
     return this.spawn(process.execPath, [join(BIN, 'earshot.js'), ...args], options)
+  }
+
+  /** Starts an avahi-daemon with a system bus of its own; resolves when its host name is established. One at a time. */
+  avahi(options: AvahiOptions = {}): Promise<Avahi> {
+    return Avahi.start(this, options)
+  }
+
+  /** Starts a python3-zeroconf; resolves when its sockets are open. */
+  zeroconf(): Promise<Zeroconf> {
+    return Zeroconf.start((command, args) => this.spawn(command, args, { what: 'zeroconf' }))
   }
 
   /** Listens to the UDP datagrams from and to `port` (default: beacons) that reach this host's cables, its own included. */

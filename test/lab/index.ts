@@ -13,6 +13,8 @@
 //   })
 
 export { labAvailable } from './ability.ts'
+export type { Avahi, AvahiBrowser, AvahiOptions } from './avahi.ts'
+export type { BrowseLine, ResolvedLine } from './avahi-lines.ts'
 export type { Answer, CallOptions } from './control.ts'
 export type { Daemon, DaemonOptions } from './daemon.ts'
 export { describeLab } from './describe-lab.ts'
@@ -26,3 +28,4 @@ export type { Network, NetworkOptions } from './network.ts'
 export type { Output } from './run.ts'
 export type { SniffedDatagram, Sniffer } from './sniffer.ts'
 export { BEACON_PORT, type Direction, type Path } from './traffic.ts'
+export type { Zeroconf, ZeroconfEvent, ZeroconfService } from './zeroconf.ts'

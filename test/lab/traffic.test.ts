@@ -131,6 +131,8 @@ describeLab('traffic in the lab', () => {
     // 2,000 datagrams, 70 % of them: 1,400 with a standard deviation of 20; five of them each way.
     expect(count).toBeGreaterThan(1300)
     expect(count).toBeLessThan(1500)
+    await b.drop(100)
+    expect(await arrivals()).toEqual([])
     await b.drop(0)
     expect(await arrivals()).toEqual(names)
   })

@@ -49,9 +49,9 @@ export function losePort(port: string, percent: number, direction: Direction, ud
   const share = Math.round(percent * 100)
   if (!(share >= 0 && share <= 10_000)) throw new RangeError(`loss has to be 0 to 100 percent, not ${percent}`)
   if (share === 0) return []
-  return portMatches(port, direction).map(
-    (match) => `${match} udp dport ${udpPort} numgen random mod 10000 < ${share} drop`,
-  )
+  // nft has no comparison that is always true.
+  const chance = share === 10_000 ? '' : `numgen random mod 10000 < ${share} `
+  return portMatches(port, direction).map((match) => `${match} udp dport ${udpPort} ${chance}drop`)
 }
 
 /** Drops everything between ports of different groups, both ways. */
