@@ -10,7 +10,7 @@ const ANNOUNCEMENTS = [0, 1000, 3000, 7000]
 /** The same for what has changed. */
 const CHANGES = [0, 1000]
 /** And for what goes (section 10.1). */
-const GOODBYES = [0, 100, 300]
+const GOODBYES = [0, 100, 300, 1000, 3000]
 
 /** Says on one interface, unasked, what has come, changed and gone. */
 export class Announcer {
