@@ -45,10 +45,11 @@ export async function index(daemon: Daemon): Promise<number> {
   return (await daemon.get<{ index: number }>('/v1/self')).index
 }
 
-/** How the daemon fared: its largest memory and slowest answer, looked at ten times a second until it is disposed of. */
+/** How the daemon fared: its largest memory and how soon it answered, looked at ten times a second until it is disposed of. */
 export class Watch implements AsyncDisposable {
   rss = 0
-  slowest = 0
+  /** How long each answer took, ms. */
+  readonly answers: number[] = []
   #over = false
   readonly #done: Promise<void>
 
@@ -58,11 +59,15 @@ export class Watch implements AsyncDisposable {
     this.#done.catch(() => {})
   }
 
+  get slowest(): number {
+    return Math.max(...this.answers)
+  }
+
   async #look(daemon: Daemon): Promise<void> {
     while (!this.#over) {
       const asked = performance.now()
       await daemon.get('/healthz')
-      this.slowest = Math.max(this.slowest, performance.now() - asked)
+      this.answers.push(performance.now() - asked)
       this.rss = Math.max(this.rss, daemon.process.rss())
       await delay(100)
     }

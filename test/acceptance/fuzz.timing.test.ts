@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Peer } from '../../src/control/api.ts'
 import { decode, encode, type PeerId, REFUSALS } from '../../src/wire/index.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { SimNetwork } from '../sim/network.ts'
-import { acquainted, peerEvents, startAll } from './measure.ts'
+import { Watch } from './crowd.ts'
+import { acquainted, nineTenths, peerEvents, startAll } from './measure.ts'
 import { Dice, mutatedDatagram, randomDatagram } from './mutation.ts'
 import { type Forgery, spray } from './spray.ts'
 import { recordDatagrams, Stranger } from './strangers.ts'
@@ -125,21 +125,6 @@ function route(dice: Dice, { lan, host, intruder }: Scene): Omit<Forgery, 'paylo
 const isFault = ({ level }: Record<string, unknown>) =>
   typeof level === 'number' ? level >= 50 : level === 'error' || level === 'fatal'
 
-/** Asks how the daemon is, ten times a second, while something happens; the longest it took, ms. */
-async function slowestAnswer(daemon: Daemon, during: Promise<unknown>): Promise<number> {
-  let over = false
-  let slowest = 0
-  void during.catch(() => {}).finally(() => (over = true))
-  while (!over) {
-    const asked = performance.now()
-    await daemon.get('/healthz')
-    slowest = Math.max(slowest, performance.now() - asked)
-    await delay(100)
-  }
-  await during
-  return slowest
-}
-
 interface SelfView {
   pid: number
   startedAt: string
@@ -184,20 +169,19 @@ describeLab('nonsense on the wire', () => {
     }
     await spray(intruder, nonsense(0.2 * COUNT), 10_000)
     const warm = target.process.rss()
-    let slowest = 0
-    for (let batch = 0; batch < 9; batch++) {
-      slowest = Math.max(slowest, await slowestAnswer(target, spray(intruder, nonsense(0.2 * COUNT), 10_000)))
-    }
+    const watch = new Watch(target)
+    for (let batch = 0; batch < 9; batch++) await spray(intruder, nonsense(0.2 * COUNT), 10_000)
+    await watch[Symbol.asyncDispose]()
     const grown = (target.process.rss() - warm) / MIB
     const after = await target.get<SelfView>('/v1/self')
     const heard = heardIn(after) - heardIn(before)
     console.info(
-      `heard ${heard}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, answers in ${slowest.toFixed(0)} ms`,
+      `heard ${heard}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, answers in ${watch.slowest.toFixed(0)} ms`,
     )
 
     expect(heard).toBeGreaterThan(COUNT)
     expect(grown).toBeLessThan(60)
-    expect(slowest).toBeLessThan(1000)
+    expect(nineTenths(watch.answers)).toBeLessThan(1000)
     expect(after).toMatchObject({ pid: before.pid, startedAt: before.startedAt })
     expect(after.limits.peers.now).toBe(before.limits.peers.now)
     for (const daemon of [target, ...others]) expect(daemon.log.filter(isFault)).toEqual([])
@@ -230,22 +214,24 @@ describeLab('nonsense on the wire', () => {
     const rss = target.process.rss()
 
     const flood = beats.map((payload) => ({ ...route(dice, stage), payload }))
-    const slowestInBeats = await slowestAnswer(target, spray(intruder, flood, 10_000))
+    const watch = new Watch(target)
+    await spray(intruder, flood, 10_000)
     const afterBeats = await target.get<SelfView>('/v1/self')
     expect(afterBeats.limits.peers.now).toBe(before.limits.peers.now)
-    const slowestInRecords = await slowestAnswer(target, spray(intruder, records, 450))
+    await spray(intruder, records, 450)
+    await watch[Symbol.asyncDispose]()
     const after = await target.get<SelfView>('/v1/self')
     const grown = (target.process.rss() - rss) / MIB
     const refused = after.counters.refused
     console.info(
       `${after.limits.peers.now} peers, memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, answers in ` +
-        `${slowestInBeats.toFixed(0)} and ${slowestInRecords.toFixed(0)} ms, refused ${JSON.stringify(refused)}`,
+        `${watch.slowest.toFixed(0)} ms, refused ${JSON.stringify(refused)}`,
     )
     expect((refused['unproven'] ?? 0) + (refused['off-link'] ?? 0)).toBeGreaterThan(COUNT / 4)
     expect(after.limits.peers.now).toBeGreaterThan(1000)
     expect(after.limits.peers.now).toBeLessThanOrEqual(5000 + known.length)
     expect(grown).toBeLessThan(120)
-    expect(Math.max(slowestInBeats, slowestInRecords)).toBeLessThan(1000)
+    expect(nineTenths(watch.answers)).toBeLessThan(1000)
 
     // Beats are rarer now, as a segment of so many wants it: nobody whom the daemon knew is doubted for that.
     for (const stream of streams) {

@@ -8,6 +8,13 @@ export function median(figures: readonly number[]): number {
   return middle
 }
 
+/** What nine tenths of the figures stay below, or at. */
+export function nineTenths(figures: readonly number[]): number {
+  const figure = figures.toSorted((a, b) => a - b)[Math.ceil(figures.length * 0.9) - 1]
+  if (figure === undefined) throw new RangeError('no figures')
+  return figure
+}
+
 /** Longer than it takes to give up a peer that has fallen silent, and who doubts itself gives it another lease, ms. */
 export const VERDICT_MS = 10_000
 

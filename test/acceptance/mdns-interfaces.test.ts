@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest'
+import { describeLab, Lab } from '../lab/index.ts'
+import { announced, foundByMdns, live, MDNS_PORT, register, resolvedBoth, serviceTold } from './mdns.ts'
+import { addressesIn, GROUP4, GROUP6 } from './mdns-messages.ts'
+import { addressesOf, look, start } from './measure.ts'
+
+describeLab('two interfaces', () => {
+  it('each network sees that network’s addresses only, and is asked on its own', async () => {
+    await using lab = await Lab.create()
+    const [red, blue] = await Promise.all([
+      lab.network('red', { ipv6: 'fd01::/64' }),
+      lab.network('blue', { ipv6: 'fd02::/64' }),
+    ])
+    const both = await lab.host('both', [red, blue])
+    const [atRed, atBlue] = await Promise.all([lab.host('red', [red]), lab.host('blue', [blue])])
+    await using redTap = await red.sniff({ port: MDNS_PORT })
+    await using blueTap = await blue.sniff({ port: MDNS_PORT })
+    const [daemon, redAvahi, blueAvahi] = await Promise.all([start(both), atRed.avahi(), atBlue.avahi()])
+    using events = await live(daemon)
+    await using redBrowser = await redAvahi.watch('_http._tcp')
+    await using blueBrowser = await blueAvahi.watch('_http._tcp')
+    await register(daemon, 'shop', { name: 'Shop', type: 'http', port: 80 })
+    const onRed = [both.address('eth0'), both.linkLocal('eth0'), 'fd01::1']
+    const onBlue = [both.address('eth1'), both.linkLocal('eth1'), 'fd02::1']
+    for (const [browser, avahi, own] of [
+      [redBrowser, redAvahi, onRed] as const,
+      [blueBrowser, blueAvahi, onBlue] as const,
+    ]) {
+      for (const { address } of await resolvedBoth(browser, 'Shop')) expect(own).toContain(address)
+      const { hostname } = await announced(daemon)
+      expect(await avahi.resolve(hostname)).toBe(own[0])
+      expect(own).toContain(await avahi.resolve(hostname, 'ipv6'))
+    }
+
+    // Seen the other way: each under its own interface.
+    await Promise.all([redAvahi.publish('Red', '_http._tcp', 1), blueAvahi.publish('Blue', '_http._tcp', 2)])
+    await Promise.all(['Red', 'Blue'].map((name) => serviceTold(events, 'service-up', name)))
+    expect((await foundByMdns(daemon)).map(({ id }) => id).sort()).toEqual(['blue.local', 'red.local'])
+    const [redPeer, bluePeer] = await Promise.all([look(daemon, 'red.local'), look(daemon, 'blue.local')])
+    expect(redPeer.paths.map((path) => path.interface)).toEqual(['eth0'])
+    expect(bluePeer.paths.map((path) => path.interface)).toEqual(['eth1'])
+    expect(addressesOf(redPeer)).toEqual([atRed.address(), 'fd01::2'])
+    expect(addressesOf(bluePeer)).toEqual([atBlue.address(), 'fd02::2'])
+
+    // On the wire, in everything that the host ever said.
+    for (const [tap, own, mac] of [
+      [redTap, onRed, both.mac('eth0')] as const,
+      [blueTap, onBlue, both.mac('eth1')] as const,
+    ]) {
+      const said = tap.datagrams.filter(({ srcMac, sport }) => srcMac === mac && sport === MDNS_PORT)
+      expect(new Set(said.map(({ dst }) => dst))).toEqual(new Set([GROUP4, GROUP6]))
+      expect(new Set(said.map(({ ttl }) => ttl))).toEqual(new Set([255]))
+      expect(new Set(said.flatMap(addressesIn))).toEqual(new Set(own))
+      // By both IP versions.
+      for (const dst of [GROUP4, GROUP6]) {
+        expect(new Set(said.filter((each) => each.dst === dst).flatMap(addressesIn))).toEqual(new Set(own))
+      }
+    }
+
+    // A network that goes takes with it what was on it; one that comes is spoken on at once.
+    await both.removeInterface('eth1')
+    await expect
+      .poll(async () => (await foundByMdns(daemon)).map(({ id }) => id), { timeout: 5000 })
+      .toEqual(['red.local'])
+    const gone = events.events.length
+    await both.addInterface(blue, { name: 'eth2' })
+    const added = performance.now()
+    await serviceTold(events, 'service-up', 'Blue', { from: gone, timeoutMs: 10_000 })
+    console.info(`Blue was seen again ${(performance.now() - added).toFixed(0)} ms after an interface was added`)
+    const { hostname } = await announced(daemon)
+    await expect.poll(() => blueAvahi.resolve(hostname), { timeout: 10_000 }).toBe(both.address('eth2'))
+  }, 120_000)
+
+  it('that goes away and returns with the same address is joined again', async () => {
+    await using lab = await Lab.create()
+    const lan = await lab.network('lan')
+    const [here, there] = await lab.hosts(['here', 'there'], [lan])
+    if (!here || !there) throw new Error('no hosts')
+    const [daemon, avahi] = await Promise.all([start(here), there.avahi()])
+    using events = await live(daemon)
+    await here.flip('eth0')
+    await here.linkDown()
+    await here.linkUp()
+    const from = events.events.length
+    await avahi.publish('Office', '_ipp._tcp', 631)
+    await serviceTold(events, 'service-up', 'Office', { from, timeoutMs: 10_000 })
+    await using browser = await avahi.watch('_ipp._tcp')
+    await register(daemon, 'own', { name: 'Own', type: 'ipp', port: 632 })
+    await resolvedBoth(browser, 'Own')
+  }, 60_000)
+})

@@ -1,0 +1,59 @@
+import { type Answer, AUTHORITATIVE_ANSWER, decode, encode } from 'dns-packet'
+import type { SniffedDatagram } from '../lab/index.ts'
+
+export const GROUP4 = '224.0.0.251'
+export const GROUP6 = 'ff02::fb'
+
+/** A service as an announcement tells of it. */
+export interface MadeUpService {
+  name: string
+  /** `_http._tcp` */
+  type: string
+  hostname: string
+  address: string
+  /** Of all its records, s. */
+  ttl: number
+  txt?: string[]
+}
+
+/** The announcement of a service and its host, as mDNS programs send it. */
+export function announcement({ name, type, hostname, address, ttl, txt = ['v=1'] }: MadeUpService): Buffer {
+  const instance = `${name}.${type}.local`
+  return encode({
+    type: 'response',
+    id: 0,
+    flags: AUTHORITATIVE_ANSWER,
+    answers: [
+      { type: 'PTR', name: `${type}.local`, ttl, data: instance },
+      { type: 'SRV', name: instance, ttl, flush: true, data: { port: 80, target: hostname } },
+      { type: 'TXT', name: instance, ttl, flush: true, data: txt },
+      { type: 'A', name: hostname, ttl, flush: true, data: address },
+    ],
+  })
+}
+
+/** A question for a service type, as a browser's first. */
+export function question(type: string): Buffer {
+  return encode({ type: 'query', id: 0, questions: [{ type: 'PTR', name: `${type}.local` }] })
+}
+
+/** All records of a message that answer or are added to an answer. */
+export function recordsIn({ hex }: SniffedDatagram): Answer[] {
+  const { answers = [], additionals = [] } = decode(Buffer.from(hex, 'hex'))
+  return [...answers, ...additionals]
+}
+
+/** Every address that a message tells of, the probes' too. */
+export function addressesIn(datagram: SniffedDatagram): string[] {
+  const { authorities = [] } = decode(Buffer.from(datagram.hex, 'hex'))
+  return [...recordsIn(datagram), ...authorities].flatMap((record) =>
+    record.type === 'A' || record.type === 'AAAA' ? [record.data] : [],
+  )
+}
+
+/** Whether a message says goodbye for an instance. */
+export function isGoodbye(datagram: SniffedDatagram, instance: string): boolean {
+  return recordsIn(datagram).some(
+    (record) => record.type === 'PTR' && record.ttl === 0 && record.data.startsWith(`${instance}.`),
+  )
+}
