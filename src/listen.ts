@@ -5,6 +5,8 @@ import { Clock } from './clock.ts'
 import type { Peers } from './control/api.ts'
 import { peerJson } from './control/views.ts'
 import { Driver } from './driver.ts'
+import { MDNS, Mdns } from './mdns/index.ts'
+import { MdnsDriver } from './mdns-driver.ts'
 import { Net, type NetOptions } from './net/index.ts'
 import { Presence } from './presence/index.ts'
 import { createIdentity } from './wire/index.ts'
@@ -12,13 +14,15 @@ import { createIdentity } from './wire/index.ts'
 export interface ListenOptions extends NetOptions {
   /** How long to listen. */
   milliseconds: number
+  /** Which services to ask for by mDNS; false: none. */
+  mdns: false | { browse: readonly string[] | '*' }
 }
 
 /**
  * Who is there, without a daemon: asks everyone and listens for a while. Says nothing of itself.
  * @throws PortInUse
  */
-export async function listenOnce({ milliseconds, ...options }: ListenOptions): Promise<Peers> {
+export async function listenOnce({ milliseconds, mdns, ...options }: ListenOptions): Promise<Peers> {
   const clock = new Clock()
   const presence = new Presence({
     identity: createIdentity(),
@@ -30,9 +34,27 @@ export async function listenOnce({ milliseconds, ...options }: ListenOptions): P
     silent: true,
   })
   const driver = new Driver(presence, new Net(options), clock, () => {})
+  const finder = createFinder(mdns, options, clock, driver)
   await driver.start()
+  await finder?.start()
   await delay(milliseconds)
   const peers = presence.peers().map((view) => peerJson(view, (moment) => clock.wallClock(moment)))
-  await driver.stop()
+  await Promise.all([driver.stop(), finder?.stop()])
   return { epoch: randomBytes(4).toString('hex'), index: presence.index, peers }
+}
+
+/** Publishes nothing, as it is not told what. */
+function createFinder(
+  mdns: ListenOptions['mdns'],
+  options: NetOptions,
+  clock: Clock,
+  driver: Driver,
+): MdnsDriver | undefined {
+  if (!mdns) return undefined
+  const net = new Net({ ...options, ...MDNS, sharedPort: true })
+  return new MdnsDriver(new Mdns({ chance, browse: mdns.browse }), net, clock, {
+    sighted: (sighting) => driver.sight(sighting),
+    noticed: () => {},
+    failed: () => {},
+  })
 }

@@ -24,6 +24,7 @@ export async function listenInstead(filter: PeerFilter): Promise<Peers> {
     group6: config.group6,
     include: config.interface,
     exclude: config.exclude ?? DEFAULT_EXCLUDE,
+    mdns: config.mdns,
   })
   return { ...heard, peers: heard.peers.filter(passes) }
 }

@@ -14,6 +14,19 @@ describeLab('ls without a daemon', () => {
     expect(await daemon.peers('state=all')).toEqual([])
   })
 
+  it('finds what speaks mDNS as well', async () => {
+    await using lab = await Lab.create()
+    const [asking, printer] = await lab.hosts(['asking', 'printer'], [await lab.network('lan')])
+    if (!asking || !printer) throw new Error('no hosts')
+    const avahi = await printer.avahi()
+    await avahi.publish('Office', '_ipp._tcp', 631)
+    const { stdout } = await asking.cli('ls', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({
+      peers: [{ id: 'printer.local', source: 'mdns', state: 'alive', services: [{ name: 'Office', port: 631 }] }],
+    })
+    expect(await avahi.browse('_earshot._udp')).toEqual([])
+  })
+
   it('lists nobody where nobody is', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('alone', [await lab.network('lan')])
