@@ -5,6 +5,8 @@ import { BonjourLinks, type Mdns, type MdnsNotice, type MdnsView, type OwnProfil
 import type { Net } from './net/index.ts'
 import type { Sighting } from './presence/index.ts'
 
+/** An address of one IP version is waited for so much longer than one of the other, ms: they may come one by one. */
+const OTHER_VERSION = 100
 /** How long goodbyes take to be said three times, ms. */
 const GOODBYE = 110
 
@@ -72,15 +74,19 @@ export class MdnsDriver {
     if (known.length > 0) return known
     this.ask(hostname)
     return new Promise((resolve) => {
+      let patience = setTimeout(() => end(), timeout)
       const look = () => {
-        const addresses = this.#mdns.addressesOf(hostname)
-        if (addresses.length > 0) end(addresses)
-      }
-      const impatience = setTimeout(() => end([]), timeout)
-      const end = (addresses: Sighting['addresses']) => {
-        clearTimeout(impatience)
+        const families = new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family))
+        if (families.size === 2) end()
+        if (families.size !== 1) return
         this.#waiting.delete(look)
-        resolve(addresses)
+        clearTimeout(patience)
+        patience = setTimeout(end, OTHER_VERSION)
+      }
+      const end = () => {
+        clearTimeout(patience)
+        this.#waiting.delete(look)
+        resolve(this.#mdns.addressesOf(hostname))
       }
       this.#waiting.add(look)
     })

@@ -20,8 +20,9 @@ describeLab('ls without a daemon', () => {
     if (!asking || !printer) throw new Error('no hosts')
     const avahi = await printer.avahi()
     await avahi.publish('Office', '_ipp._tcp', 631)
-    const { stdout } = await asking.cli('ls', '--json')
-    expect(JSON.parse(stdout)).toMatchObject({
+    // It has a second for all: on a machine that is busy itself, not always enough.
+    const listed = async () => JSON.parse((await asking.cli('ls', '--json')).stdout)
+    await expect.poll(listed, { timeout: 30_000 }).toMatchObject({
       peers: [{ id: 'printer.local', source: 'mdns', state: 'alive', services: [{ name: 'Office', port: 631 }] }],
     })
     expect(await avahi.browse('_earshot._udp')).toEqual([])
