@@ -9,8 +9,8 @@ import { PAUSE, type Voice } from './voice.ts'
 const ANNOUNCEMENTS = [0, 1000, 3000, 7000]
 /** The same for what has changed. */
 const CHANGES = [0, 1000]
-/** And for what goes (section 10.1). */
-const GOODBYES = [0, 100, 300, 1000, 3000]
+/** And for what goes. Whoever hears it forgets a second later, and if it hears it again, a second after that (section 10.1). */
+const GOODBYES = [0, 50, 1500, 2500, 4000]
 
 /** Says on one interface, unasked, what has come, changed and gone. */
 export class Announcer {

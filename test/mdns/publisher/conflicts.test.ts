@@ -70,7 +70,7 @@ describe('a name that another host holds', () => {
     expect(publisher.publications[0]?.name).toBe('Shop')
     simulation.take()
     publisher.setInterfaces([eth0, eth1], simulation.now)
-    simulation.run(5000)
+    simulation.run(6000)
     expect(publisher.publications[0]).toMatchObject({ name: 'Shop (2)', state: 'published' })
     const goodbyes = simulation.take().filter(({ message }) => message.answers.some(({ ttl }) => ttl === 0))
     expect(goodbyes.map(({ network }) => network)).toEqual(Array(5).fill('lan'))

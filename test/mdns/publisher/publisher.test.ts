@@ -92,10 +92,10 @@ describe('a publisher', () => {
     simulation.run(20_000)
     simulation.take()
     publisher.publish('host1.local', [service('Till')], simulation.now)
-    simulation.run(4000)
+    simulation.run(5000)
     const bye = SHOP.slice(0, 3).map((line) => line.replace(/local (120|4500)/, 'local 0'))
-    expect(answers(simulation.take(), simulation.now - 4000)).toEqual(
-      [0, 100, 300, 1000, 3000].map((at) => ({ at, answers: bye })),
+    expect(answers(simulation.take(), simulation.now - 5000)).toEqual(
+      [0, 50, 1500, 2500, 4000].map((at) => ({ at, answers: bye })),
     )
     publisher.publish('host1.local', [], simulation.now)
     simulation.run(2000)
@@ -110,8 +110,8 @@ describe('a publisher', () => {
     simulation.run(20_000)
     simulation.take()
     publisher.publish('host1.local', [service('Shop', { subtypes: ['both', 'new'] })], simulation.now)
-    simulation.run(50)
-    expect(answers(simulation.take(), simulation.now - 50)).toEqual([
+    simulation.run(40)
+    expect(answers(simulation.take(), simulation.now - 40)).toEqual([
       { at: 0, answers: ['PTR _new._sub._http._tcp.local 4500 Shop._http._tcp.local'] },
       { at: 0, answers: ['PTR _old._sub._http._tcp.local 0 Shop._http._tcp.local'] },
     ])
