@@ -70,26 +70,28 @@ export class MdnsDriver {
 
   /** The addresses of a host, `printer.local`: as known, or asked for; none when nobody answers within `timeout` ms. */
   async resolve(hostname: string, timeout: number): Promise<Sighting['addresses']> {
-    const known = this.#mdns.addressesOf(hostname)
-    if (known.length > 0) return known
-    this.ask(hostname)
-    return new Promise((resolve) => {
-      let patience = setTimeout(() => end(), timeout)
-      const look = () => {
-        const families = new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family))
-        if (families.size === 2) end()
-        if (families.size !== 1) return
-        this.#waiting.delete(look)
-        clearTimeout(patience)
-        patience = setTimeout(end, OTHER_VERSION)
-      }
-      const end = () => {
-        clearTimeout(patience)
-        this.#waiting.delete(look)
-        resolve(this.#mdns.addressesOf(hostname))
-      }
-      this.#waiting.add(look)
-    })
+    const versionsKnown = () => new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family)).size
+    if (versionsKnown() < 2) {
+      this.ask(hostname)
+      await new Promise<void>((resolve) => {
+        const end = () => {
+          clearTimeout(patience)
+          this.#waiting.delete(look)
+          resolve()
+        }
+        let patience = setTimeout(end, timeout)
+        const look = () => {
+          if (versionsKnown() === 0) return
+          if (versionsKnown() === 2) return end()
+          this.#waiting.delete(look)
+          clearTimeout(patience)
+          patience = setTimeout(end, OTHER_VERSION)
+        }
+        this.#waiting.add(look)
+        look()
+      })
+    }
+    return this.#mdns.addressesOf(hostname)
   }
 
   view(): MdnsView {

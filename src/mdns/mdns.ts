@@ -1,7 +1,7 @@
 import { Agenda } from '../agenda.ts'
 import type { Chance, Interface, Sighting } from '../presence/types.ts'
 import { Finder } from './finder/finder.ts'
-import { OWN_TYPE } from './names.ts'
+import { OWN_TYPE, sameName } from './names.ts'
 import { Publisher } from './publisher/publisher.ts'
 import type { Heard, MdnsNotice, MdnsView, Message, OutgoingMessage, PublishedService } from './types.ts'
 
@@ -33,6 +33,7 @@ export class Mdns {
   readonly #agenda = new Agenda()
   readonly #publisher: Publisher
   readonly #finder: Finder
+  #interfaces: Interface[] = []
   #outgoing: OutgoingMessage[] = []
   #sightings: Sighting[] = []
   #notices: MdnsNotice[] = []
@@ -51,6 +52,7 @@ export class Mdns {
   }
 
   setInterfaces(interfaces: Interface[], now: number): void {
+    this.#interfaces = interfaces
     this.#publisher.setInterfaces(interfaces, now)
     this.#finder.setInterfaces(interfaces, now)
   }
@@ -85,8 +87,10 @@ export class Mdns {
     this.#finder.ask(hostname, now)
   }
 
+  /** What is known of a host's addresses; of our own host name, ours. */
   addressesOf(hostname: string): Sighting['addresses'] {
-    return this.#finder.addressesOf(hostname)
+    if (!sameName(hostname, this.#publisher.hostname)) return this.#finder.addressesOf(hostname)
+    return this.#interfaces.flatMap(({ name, addresses }) => addresses.map((each) => ({ ...each, interface: name })))
   }
 
   /** Withdraws everything: to be woken for 100 ms more. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Daemon, describeLab, type EventStream, type Host, Lab } from '../lab/index.ts'
-import { foundByMdns, live, offerOf, output, serviceTold } from './mdns.ts'
+import { foundByMdns, live, mdnsOf, offerOf, output, serviceTold } from './mdns.ts'
 import { addressesOf, look, nextEvent, start, told } from './measure.ts'
 
 /** Known within this of being announced, changed or withdrawn, ms. */
@@ -136,6 +136,8 @@ describeLab('seeing others', () => {
     await serviceTold(events, 'service-up', 'Office', { from: 0 })
     expect(await output(desk, 'resolve', 'printer.local', '--service', 'ipp')).toBe(`${printer.address()}:631\n`)
     const began = performance.now()
+    const { hostname } = await mdnsOf(daemon)
+    expect(await output(desk, 'resolve', hostname, '-4')).toBe(`${desk.address()}\n`)
     expect(await desk.cli('resolve', 'nobody.local')).toMatchObject({ code: 1, stdout: '' })
     expect(performance.now() - began).toBeLessThan(10_000)
   }, 60_000)
