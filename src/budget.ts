@@ -46,7 +46,8 @@ export class BudgetByAddress {
     this.#most = most
   }
 
-  take(address: string, now: number): boolean {
+  /** Takes `amount` of what there is for `address`, if it is there. */
+  take(address: string, now: number, amount = 1): boolean {
     const budget = this.#budgets.get(address) ?? new Budget(this.#perSecond, this.#burst)
     this.#budgets.delete(address)
     this.#budgets.set(address, budget)
@@ -56,6 +57,6 @@ export class BudgetByAddress {
         break
       }
     }
-    return budget.take(now)
+    return budget.take(now, amount)
   }
 }

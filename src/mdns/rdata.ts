@@ -12,10 +12,15 @@ const KEYS = new WeakMap<ResourceRecord, string>()
 export function recordKey(record: ResourceRecord): string {
   let key = KEYS.get(record)
   if (key === undefined) {
-    key = `${keyOf(record.name)} ${record.type} ${dataKey(record)}`
+    key = passingKey(record)
     KEYS.set(record, key)
   }
   return key
+}
+
+/** The same text, not kept: for heard records, so many of which may come that keeping it for each costs more. */
+export function passingKey(record: ResourceRecord): string {
+  return `${keyOf(record.name)} ${record.type} ${dataKey(record)}`
 }
 
 /**

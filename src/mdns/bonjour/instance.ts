@@ -73,9 +73,10 @@ export class BonjourInstance {
    * Undefined for what cannot be decoded.
    * @throws what a listener of bonjour-service throws
    */
-  decode(bytes: Buffer, from: Destination): Packet | undefined {
+  decode(bytes: Buffer, { address, port }: Destination): Packet | undefined {
     this.#decoded = undefined
-    const info: RemoteInfo = { ...from, family: from.address.includes(':') ? 'IPv6' : 'IPv4', size: bytes.length }
+    // Property by property: objects spread for each message are collected late, and a flood of them takes much memory.
+    const info: RemoteInfo = { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4', size: bytes.length }
     this.#socket.emit('message', bytes, info)
     return this.#decoded
   }

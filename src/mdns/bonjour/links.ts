@@ -15,8 +15,11 @@ const MOST_BYTES = 9000
 /** Messages a second that are decoded at most: of one sender, and of all. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
 const OF_ALL = { perSecond: 4000, burst: 8000 }
-/** What a message costs goes by its length: a larger one counts for several of so many bytes. */
-const ONE_MESSAGE = 1500
+/** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or questions and records. */
+const ONE_MESSAGE = { bytes: 1500, entries: 10 }
+
+/** A question for the root takes so many bytes. */
+const SMALLEST_ENTRY = 5
 
 /** Too many are told of again when there were none for so long, ms. */
 const QUIET = 60_000
@@ -145,10 +148,8 @@ export class BonjourLinks {
     if (bytes.length < 12 || bytes.length > MOST_BYTES) return 'size'
     // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
     if ((bytes.readUInt16BE(2) & 0x780f) !== 0) return 'opcode'
-    for (let rest = bytes.length; rest > 0; rest -= ONE_MESSAGE) {
-      if (!this.#perSender.take(address, now) || !this.#ofAll.take(now)) return 'budget'
-    }
-    return undefined
+    const cost = Math.ceil(Math.max(bytes.length / ONE_MESSAGE.bytes, entriesOf(bytes) / ONE_MESSAGE.entries))
+    return this.#perSender.take(address, now, cost) && this.#ofAll.take(now, cost) ? undefined : 'budget'
   }
 
   /** Sends, in a later turn. To everyone: by each IP version that is open on the interface. */
@@ -194,6 +195,12 @@ export class BonjourLinks {
     for (const instance of this.#instances.values()) instance.close()
     this.#instances.clear()
   }
+}
+
+/** How many questions and records a message has: what its header says, but no more than its bytes can hold. */
+function entriesOf(bytes: Buffer): number {
+  const said = [4, 6, 8, 10].reduce((sum, at) => sum + bytes.readUInt16BE(at), 0)
+  return Math.min(said, bytes.length / SMALLEST_ENTRY)
 }
 
 /**

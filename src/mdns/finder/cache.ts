@@ -1,7 +1,7 @@
 import type { Agenda } from '../../agenda.ts'
 import type { Chance } from '../../presence/types.ts'
 import { keyOf } from '../names.ts'
-import { recordKey } from '../rdata.ts'
+import { passingKey } from '../rdata.ts'
 import { Timetable } from '../timetable.ts'
 import type { Heard, Question, RecordType, ResourceRecord } from '../types.ts'
 import type { Caps } from './caps.ts'
@@ -11,8 +11,6 @@ import { type Held, isNewer, lifeOf, nextLook, REFRESHES } from './held.ts'
 const LINGER = 1000
 /** Unlike pointers and addresses there is one of these; more only while one takes the other's place. */
 const MOST_OF_ONE = 4
-
-const UNHEARD = { heardAt: 0, expiresAt: 0, refreshes: 0, withdrawn: false }
 
 type RecordSet = Map<string, Held>
 
@@ -48,7 +46,7 @@ export class Cache {
    */
   hear(record: ResourceRecord, heard: Heard, now: number): 'new' | 'known' | 'nothing' {
     const set = this.#sets.get(heard.interface)?.get(setKey(record.type, record.name))
-    const key = recordKey(record)
+    const key = passingKey(record)
     const held = set?.get(key)
     if (record.ttl === 0) {
       if (held) this.#withdraw(held, now)
@@ -87,11 +85,15 @@ export class Cache {
     if (question.type === 'ANY') return []
     const known: ResourceRecord[] = []
     for (const held of this.#sets.get(on)?.get(setKey(question.type, question.name))?.values() ?? []) {
-      const left = held.record.ttl - (now - held.heardAt) / 1000
-      if (held.withdrawn || left <= held.record.ttl / 2) continue
-      known.push({ ...held.record, ttl: Math.floor(left), flush: false })
+      if (isFresh(held, now)) known.push({ ...held.record, ttl: Math.floor(leftOf(held, now)), flush: false })
     }
     return known
+  }
+
+  /** Whether a record is among the answers that need not be given again. */
+  isKnown(on: string, record: ResourceRecord, now: number): boolean {
+    const held = this.#sets.get(on)?.get(setKey(record.type, record.name))?.get(passingKey(record))
+    return held !== undefined && isFresh(held, now)
   }
 
   /** Drops all records of a type and name on an interface, without a word. */
@@ -101,7 +103,7 @@ export class Cache {
 
   /** Whether this very record is held. */
   has(record: ResourceRecord, on: string): boolean {
-    return this.#sets.get(on)?.get(setKey(record.type, record.name))?.has(recordKey(record)) === true
+    return this.#sets.get(on)?.get(setKey(record.type, record.name))?.has(passingKey(record)) === true
   }
 
   /** How many addresses of a host are held, on all interfaces. */
@@ -115,7 +117,7 @@ export class Cache {
   /** The one pointer from `name` to `to`. */
   pointer(name: string, to: string, on: string): Held | undefined {
     const record = { name, ttl: 0, flush: false, type: 'PTR', data: to } as const
-    return this.#sets.get(on)?.get(setKey('PTR', name))?.get(recordKey(record))
+    return this.#sets.get(on)?.get(setKey('PTR', name))?.get(passingKey(record))
   }
 
   /** Drops the pointer from `name` to `to`, without a word. */
@@ -138,7 +140,17 @@ export class Cache {
       this.#caps.records.give(source)
       return false
     }
-    const held = { interface: on, source, record, confirmed: false, ...UNHEARD }
+    const held: Held = {
+      interface: on,
+      source,
+      key,
+      record: copyOf(record),
+      heardAt: now,
+      expiresAt: now,
+      refreshes: 0,
+      confirmed: false,
+      withdrawn: false,
+    }
     const sets = this.#sets.get(on) ?? new Map<string, RecordSet>()
     this.#sets.set(on, sets)
     const name = setKey(record.type, record.name)
@@ -155,7 +167,7 @@ export class Cache {
   }
 
   #renew(held: Held, record: ResourceRecord, now: number): void {
-    held.record = record
+    if (held.record.ttl !== record.ttl) held.record = copyOf(record)
     held.heardAt = now
     held.expiresAt = now + lifeOf(held)
     held.refreshes = 0
@@ -185,11 +197,35 @@ export class Cache {
     const name = setKey(held.record.type, held.record.name)
     const sets = this.#sets.get(held.interface)
     const set = sets?.get(name)
-    if (!set?.delete(recordKey(held.record))) return
+    if (!set?.delete(held.key)) return
     if (set.size === 0) sets?.delete(name)
     this.#timetable.remove(held)
     this.#caps.records.give(held.source)
     this.#caps.txtBytes.give(held.source, txtBytes(held.record))
+  }
+}
+
+/** Seconds. */
+function leftOf({ record, heardAt }: Held, now: number): number {
+  return record.ttl - (now - heardAt) / 1000
+}
+
+function isFresh(held: Held, now: number): boolean {
+  return !held.withdrawn && leftOf(held, now) > held.record.ttl / 2
+}
+
+/**
+ * The engine makes objects for long lives where it has seen many that had one. Copied here, what is kept does not make
+ * it do so wherever messages are read: a flood of them would stay in memory until the next great garbage collection.
+ */
+function copyOf(record: ResourceRecord): ResourceRecord {
+  switch (record.type) {
+    case 'SRV':
+      return { ...record, data: { ...record.data } }
+    case 'TXT':
+      return { ...record, data: [...record.data] }
+    default:
+      return { ...record }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Agenda } from '../../agenda.ts'
 import type { Chance, Interface, Sighting } from '../../presence/types.ts'
 import { keyOf } from '../names.ts'
-import type { Heard, MdnsLimits, MdnsNotice, Message, OutgoingMessage, Question } from '../types.ts'
+import type { Heard, MdnsLimits, MdnsNotice, Message, OutgoingMessage, Question, ResourceRecord } from '../types.ts'
 import { Browse } from './browse.ts'
 import { Cache } from './cache.ts'
 import { Caps } from './caps.ts'
@@ -19,6 +19,8 @@ const PORT = 5353
 const ASK_AT = [0, 1120, 3120]
 const ASK_ENDS = 10_000
 const MOST_ASKED = 256
+/** What was learnt on an interface that has gone is kept for so long, ms: a cable is soon put back, and nobody died of it. */
+const MAY_RETURN = 5000
 
 /**
  * Finds other people's hosts and services: asks for them, holds what they answer for as long as it is true, and tells
@@ -34,6 +36,8 @@ export class Finder {
   readonly #intake: Intake
   /** The interfaces that can be spoken on, and by how many ways. */
   readonly #interfaces = new Map<string, number>()
+  /** The IPv4 addresses of those that are there, and of those that may return: another one is another network. */
+  readonly #networks = new Map<string, readonly string[]>()
   /** Host names whose addresses somebody wants to know. */
   readonly #asked = new Set<string>()
   #own = ''
@@ -59,7 +63,8 @@ export class Finder {
       expired: (held, now) => upkeep.expired(held, now),
     })
     const known = (on: string, question: Question, now: number) => cache.known(on, question, now)
-    const questions = new Questions({ agenda, chance, send, known })
+    const isKnown = (on: string, record: ResourceRecord, now: number) => cache.isKnown(on, record, now)
+    const questions = new Questions({ agenda, chance, send, known, isKnown })
     const browse = new Browse({ agenda, questions, cap: caps.types, types: parts.browse })
     const removed = (item: Instance | FoundHost) => {
       followUps.forget(item)
@@ -94,10 +99,11 @@ export class Finder {
     for (const on of this.#interfaces.keys()) this.#browse.begin(on, now)
   }
 
-  /** A new interface is asked at once; what was learnt on one that has gone is forgotten. */
+  /** A new interface is asked at once; what was learnt on one that has gone is forgotten, unless it soon returns. */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     const ways = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
-    for (const on of this.#interfaces.keys()) if (!ways.get(on)) this.#forgetInterface(on, now)
+    for (const on of this.#interfaces.keys()) if (!ways.get(on)) this.#leave(on, now)
+    for (const one of interfaces) this.#recognize(one, now)
     for (const [on, count] of ways) {
       const before = this.#interfaces.get(on) ?? 0
       if (count > 0) this.#interfaces.set(on, count)
@@ -127,7 +133,7 @@ export class Finder {
     const key = keyOf(hostname)
     if (this.#asked.has(key) || this.#asked.size >= MOST_ASKED) return
     this.#asked.add(key)
-    for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, later))
+    for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, now, later))
     this.#agenda.add(now + ASK_ENDS, () => this.#asked.delete(key))
   }
 
@@ -136,18 +142,38 @@ export class Finder {
     return addressesOf(hostname, this.#cache)
   }
 
-  #forgetInterface(on: string, now: number): void {
+  #leave(on: string, now: number): void {
     this.#interfaces.delete(on)
     this.#browse.end(on)
     this.#questions.forgetInterface(on)
-    this.#cache.forgetInterface(on)
-    this.#hosts.forgetInterface(on, now)
+    this.#agenda.add(now + MAY_RETURN, (later) => {
+      if (!this.#interfaces.has(on)) this.#forget(on, later)
+    })
   }
 
-  #askForAddresses(name: string, now: number): void {
+  /** Forgets what was learnt on an interface that is in another network now. */
+  #recognize({ name, addresses }: Interface, now: number): void {
+    const known = this.#networks.get(name)
+    const ipv4 = addresses.filter(({ family }) => family === 'ipv4').map(({ address }) => address)
+    if (known && known.length > 0 && ipv4.length > 0 && !ipv4.some((address) => known.includes(address))) {
+      this.#forget(name, now)
+    }
+    if (ipv4.length > 0 || !known) this.#networks.set(name, ipv4)
+  }
+
+  #forget(on: string, now: number): void {
+    this.#networks.delete(on)
+    this.#cache.forgetInterface(on)
+    this.#hosts.forgetInterface(on, now)
+    this.#hosts.tell(now)
+  }
+
+  /** Unless they were told of `since`: those that are known may be of a host that is there no more. */
+  #askForAddresses(name: string, since: number, now: number): void {
     for (const on of this.#interfaces.keys()) {
       for (const type of ['A', 'AAAA'] as const) {
-        this.#questions.ask(on, { name, type }, now, () => !this.#cache.newest(type, name, on))
+        const isOpen = () => (this.#cache.newest(type, name, on)?.heardAt ?? Number.NEGATIVE_INFINITY) < since
+        this.#questions.ask(on, { type, name }, now, isOpen, true)
       }
     }
   }

@@ -79,9 +79,8 @@ export class FollowUps {
   }
 
   /** A family that it may well not have is asked for once; no address at all, again and again. */
-  #missingOfHost({ key, instances }: FoundHost, tried: number): Missing[] {
-    const on = new Set([...instances].map((instance) => instance.interface))
-    const all = [...on].flatMap((name) => [
+  #missingOfHost({ key, heardOn }: FoundHost, tried: number): Missing[] {
+    const all = [...heardOn.keys()].flatMap((name) => [
       { type: 'A' as const, name: key, interface: name },
       { type: 'AAAA' as const, name: key, interface: name },
     ])

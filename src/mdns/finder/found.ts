@@ -26,6 +26,10 @@ export interface FoundHost {
   /** Who told of it first. */
   readonly source: string
   readonly instances: Set<Instance>
+  /** How many of them are shown. */
+  shown: number
+  /** Those whose SRV record was asked for in vain. */
+  readonly unanswered: Set<Instance>
   state: 'alive' | 'suspect'
   lastSeen: number
   readonly heardOn: Map<string, number>

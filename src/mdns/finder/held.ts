@@ -17,8 +17,8 @@ const SCHEDULE = [
 ]
 /** Unanswered at 85 %, the fourth time, a record speaks for its host being silent, */
 export const SILENCE = 4
-/** if nothing else was heard of it for this part of the record's life, since the first question at 80 %. */
-export const SILENT_PART = 0.05
+/** if nothing else was heard of the host since this part of the record's life either, which the first question comes before. */
+export const ASKED = 0.82
 /** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
 const PATIENCE = 1000
 const PART_OF_PATIENCE = 0.01
@@ -42,6 +42,8 @@ export interface Held {
   readonly interface: string
   /** Who told of it first. */
   readonly source: string
+  /** Equal for records of one name, type and data. */
+  readonly key: string
   record: ResourceRecord
   heardAt: number
   expiresAt: number

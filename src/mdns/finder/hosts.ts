@@ -28,7 +28,11 @@ export class Hosts {
   readonly #types = new Map<string, number>()
   /** Hosts of which something is to be told. */
   readonly #stirred = new Set<FoundHost>()
+  readonly #agenda: Agenda
   readonly #timetable: Timetable<FoundHost>
+  /** Instances that are shown without a TXT record before long. */
+  readonly #texts: Timetable<Instance>
+  #isPlanned = false
 
   constructor(parts: {
     agenda: Agenda
@@ -41,7 +45,12 @@ export class Hosts {
     this.#caps = parts.caps
     this.#sighted = parts.sighted
     this.#removed = parts.removed
+    this.#agenda = parts.agenda
     this.#timetable = new Timetable(parts.agenda, (host, now) => this.#tell(host, now))
+    this.#texts = new Timetable(parts.agenda, (instance, now) => {
+      this.show(instance)
+      this.tellTogether(now)
+    })
   }
 
   /** By its full name. */
@@ -61,7 +70,9 @@ export class Hosts {
   /** A new instance, if there is room. */
   addInstance(found: Pick<Instance, 'interface' | 'name' | 'label' | 'type' | 'source'>): Instance | undefined {
     if (!this.#caps.services.take(found.source)) return undefined
-    const instance = { ...found, host: undefined, showAt: Number.POSITIVE_INFINITY, shown: false }
+    const { interface: on, name, label, type, source } = found
+    const showAt = Number.POSITIVE_INFINITY
+    const instance = { interface: on, name, label, type, source, host: undefined, showAt, shown: false }
     this.#instances.set(instanceKey(instance.interface, instance.name), instance)
     this.#types.set(instance.type, (this.#types.get(instance.type) ?? 0) + 1)
     return instance
@@ -75,6 +86,8 @@ export class Hosts {
       hostname,
       source,
       instances: new Set(),
+      shown: 0,
+      unanswered: new Set(),
       state: 'alive',
       lastSeen: now,
       heardOn: new Map(),
@@ -89,12 +102,27 @@ export class Hosts {
   /** The instance is offered by this host, or by this machine itself, and by no other any more. */
   attach(instance: Instance, host: FoundHost | undefined, now: number): void {
     if (instance.host === host) return
+    if (instance.host === host) return
     this.#detach(instance, 'left', now)
     instance.host = host
-    instance.showAt = Math.min(instance.showAt, now + TXT_WAIT)
+    if (!instance.shown && instance.showAt === Number.POSITIVE_INFINITY) {
+      instance.showAt = now + TXT_WAIT
+      this.#texts.put(instance, instance.showAt, now)
+    }
     if (!host) return
     host.instances.add(instance)
+    if (instance.shown) host.shown++
     this.changed(host)
+  }
+
+  /** Enough is known of the instance. */
+  show(instance: Instance): void {
+    if (instance.shown) return
+    instance.shown = true
+    this.#texts.remove(instance)
+    if (!instance.host) return
+    instance.host.shown++
+    this.changed(instance.host)
   }
 
   /** Something true was heard of it. */
@@ -124,6 +152,7 @@ export class Hosts {
     const others = (this.#types.get(type) ?? 1) - 1
     if (others > 0) this.#types.set(type, others)
     else this.#types.delete(type)
+    this.#texts.remove(instance)
     this.#cache.drop('SRV', name, on)
     this.#cache.drop('TXT', name, on)
     this.#cache.dropPointer(`${type}.local`, name, on)
@@ -164,48 +193,36 @@ export class Hosts {
     this.#stirred.clear()
   }
 
-  /** A host without services has gone, and those that are about to go, go along. */
+  /** Tells when all that is due by now is done: what goes together is told of together. */
+  tellTogether(now: number): void {
+    if (this.#isPlanned) return
+    this.#isPlanned = true
+    this.#agenda.add(now, (later) => {
+      this.#isPlanned = false
+      this.tell(later)
+    })
+  }
+
+  /** A host without services has gone. */
   #detach(instance: Instance, state: 'failed' | 'left', now: number): void {
     const { host } = instance
     if (!host) return
     instance.host = undefined
     host.instances.delete(instance)
-    if ([...host.instances].every((other) => this.#isGoing(other, now))) this.finish(host, state, now)
+    host.unanswered.delete(instance)
+    if (instance.shown) host.shown--
+    if (host.instances.size === 0) this.finish(host, state, now)
     else this.changed(host)
   }
 
-  #isGoing({ interface: on, name, type }: Instance, now: number): boolean {
-    const srv = this.#cache.newest('SRV', name, on)
-    const isWithdrawn = this.#cache.pointer(`${type}.local`, name, on)?.withdrawn === true
-    return !srv || srv.withdrawn || srv.expiresAt <= now || isWithdrawn
-  }
-
   #tell(host: FoundHost, now: number): void {
-    if (this.#cache.countAddresses(host.key) === 0) return
-    let lookAt = this.#show(host, now)
-    if (![...host.instances].some(({ shown }) => shown)) host.changed = false
-    else if (host.changed ? host.changes.take(now) : now - (host.told?.at ?? now) >= HEARD_AGAIN) {
+    if (host.shown === 0 || this.#cache.countAddresses(host.key) === 0) return
+    if (host.changed ? host.changes.take(now) : now - (host.told?.at ?? now) >= HEARD_AGAIN) {
       host.changed = false
       host.told = { sighting: sightingOf(host, this.#cache), at: now }
       this.#sighted(host.told.sighting, now)
     }
-    if (host.changed) lookAt = Math.min(lookAt, host.changes.availableAt(now))
-    if (lookAt < Number.POSITIVE_INFINITY) this.#timetable.put(host, lookAt, now)
-  }
-
-  /** Shows the services of which enough is known, and returns when to look for more of them. */
-  #show(host: FoundHost, now: number): number {
-    let lookAt = Number.POSITIVE_INFINITY
-    for (const instance of host.instances) {
-      if (instance.shown) continue
-      if (now >= instance.showAt || this.#cache.newest('TXT', instance.name, instance.interface)) {
-        instance.shown = true
-        host.changed = true
-      } else {
-        lookAt = Math.min(lookAt, instance.showAt)
-      }
-    }
-    return lookAt
+    if (host.changed) this.#timetable.put(host, host.changes.availableAt(now), now)
   }
 }
 

@@ -8,8 +8,9 @@ import type { Hosts } from './hosts.ts'
 
 /** In a message they may stand in any order: what others hang on is taken first. */
 const ORDER = ['PTR', 'SRV', 'TXT', 'A', 'AAAA'] as const
-/** The most addresses of one host. */
+/** The most addresses and services of one host. */
 const MOST_ADDRESSES = 64
+const MOST_SERVICES = 256
 
 /** Nobody on the network writes to people's terminals. */
 const CONTROL = /\p{Cc}/u
@@ -110,6 +111,10 @@ export class Intake {
     if (!isHostname(target)) return
     const host = isOwn ? undefined : (this.#hosts.host(target) ?? this.#hosts.addHost(target, heard.address, now))
     if (!isOwn && !host) return
+    if (host && host !== instance.host && host.instances.size >= MOST_SERVICES) {
+      this.#hosts.remove(instance, 'left', now)
+      return
+    }
     const news = this.#cache.hear(record, heard, now)
     if (news !== 'nothing') this.#hosts.attach(instance, host, now)
     if (!host) return
@@ -118,6 +123,7 @@ export class Intake {
       return
     }
     if (news === 'nothing') return
+    host.unanswered.delete(instance)
     this.#hosts.heard(host, heard.interface, news === 'new', now)
     const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, heard.interface))
     if (news === 'new' && !isReachable) this.#followUps.follow(host, now)
@@ -127,16 +133,18 @@ export class Intake {
     const instance = this.#hosts.instance(heard.interface, record.name)
     if (!instance) return
     const news = this.#cache.hear(record, heard, now)
-    if (news !== 'nothing' && instance.host) {
-      this.#hosts.heard(instance.host, heard.interface, news === 'new', now)
-    }
+    if (news === 'nothing') return
+    this.#hosts.show(instance)
+    if (instance.host) this.#hosts.heard(instance.host, heard.interface, news === 'new', now)
   }
 
   #takeAddress(record: RecordOf<'A' | 'AAAA'>, heard: Heard, now: number): void {
     const host = this.#hosts.host(record.name)
     if (!host && !this.#isAsked(record.name)) return
-    if (!isHostAddress(record.data, record.type === 'A' ? 'ipv4' : 'ipv6')) return
-    if (this.#cache.countAddresses(record.name) >= MOST_ADDRESSES && !this.#cache.has(record, heard.interface)) return
+    if (!this.#cache.has(record, heard.interface)) {
+      if (this.#cache.countAddresses(record.name) >= MOST_ADDRESSES) return
+      if (!isHostAddress(record.data, record.type === 'A' ? 'ipv4' : 'ipv6')) return
+    }
     const news = this.#cache.hear(record, heard, now)
     if (news !== 'nothing' && host) this.#hosts.heard(host, heard.interface, news === 'new', now)
   }

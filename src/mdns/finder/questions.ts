@@ -2,7 +2,6 @@ import type { Agenda } from '../../agenda.ts'
 import type { Chance } from '../../presence/types.ts'
 import { keyOf } from '../names.ts'
 import { type Group, pack } from '../packing.ts'
-import { recordKey } from '../rdata.ts'
 import type { Heard, Message, OutgoingMessage, Question, ResourceRecord } from '../types.ts'
 
 /** Questions are gathered for this long, ms, so that hosts that begin together do not ask together (RFC 6762, section 5.2). */
@@ -13,6 +12,8 @@ const MOST_KNOWN = 400
 interface Pending {
   question: Question
   isOpen: () => boolean
+  /** An answer is wanted whatever is known: it tells that somebody is there. */
+  anew: boolean
 }
 
 /** Sends questions, several in one message, along with the answers that are known. */
@@ -21,6 +22,7 @@ export class Questions {
   readonly #chance: Chance
   readonly #send: (out: OutgoingMessage) => void
   readonly #known: (on: string, question: Question, now: number) => ResourceRecord[]
+  readonly #isKnown: (on: string, record: ResourceRecord, now: number) => boolean
   readonly #pending = new Map<string, Map<string, Pending>>()
 
   constructor(parts: {
@@ -29,22 +31,28 @@ export class Questions {
     send: (out: OutgoingMessage) => void
     /** What need not be answered again. */
     known: (on: string, question: Question, now: number) => ResourceRecord[]
+    /** Whether a record is among what need not be answered again. */
+    isKnown: (on: string, record: ResourceRecord, now: number) => boolean
   }) {
     this.#agenda = parts.agenda
     this.#chance = parts.chance
     this.#send = parts.send
     this.#known = parts.known
+    this.#isKnown = parts.isKnown
   }
 
-  /** Asks within 120 ms, unless the question is no longer `isOpen` then, or somebody else asks it in the meantime. */
-  ask(on: string, question: Question, now: number, isOpen: () => boolean = () => true): void {
+  /**
+   * Asks within 120 ms, unless the question is no longer `isOpen` then, or somebody else asks it in the meantime. Asked
+   * `anew`, it is asked as if nothing were known.
+   */
+  ask(on: string, question: Question, now: number, isOpen: () => boolean = () => true, anew = false): void {
     const pending = this.#pending.get(on) ?? new Map<string, Pending>()
     if (!this.#pending.has(on)) {
       this.#pending.set(on, pending)
       const wait = GATHER.least + GATHER.spread * this.#chance.number()
       this.#agenda.add(now + wait, (later) => this.#flush(on, pending, later))
     }
-    if (!this.isAsking(on, question)) pending.set(questionKey(question), { question, isOpen })
+    if (!this.isAsking(on, question)) pending.set(questionKey(question), { question, isOpen, anew })
   }
 
   /** Whether this very question is about to be asked. */
@@ -56,13 +64,11 @@ export class Questions {
   hear(message: Message, heard: Heard, now: number): void {
     const pending = this.#pending.get(heard.interface)
     if (!pending || message.truncated || heard.port !== 5353) return
-    for (const question of message.questions) {
-      const key = questionKey(question)
-      if (question.unicast || !pending.has(key)) continue
-      const known = new Set(this.#known(heard.interface, question, now).map(recordKey))
-      const theirs = message.answers.filter((record) => questionKey(record) === key)
-      if (theirs.every((record) => known.has(recordKey(record)))) pending.delete(key)
+    const asked = new Set(message.questions.filter(({ unicast }) => !unicast).map(questionKey))
+    for (const record of message.answers) {
+      if (!this.#isKnown(heard.interface, record, now)) asked.delete(questionKey(record))
     }
+    for (const key of asked) if (!pending.get(key)?.anew) pending.delete(key)
   }
 
   forgetInterface(on: string): void {
@@ -72,11 +78,11 @@ export class Questions {
   #flush(on: string, pending: Map<string, Pending>, now: number): void {
     if (this.#pending.get(on) !== pending) return
     this.#pending.delete(on)
-    const questions = [...pending.values()].filter(({ isOpen }) => isOpen()).map(({ question }) => question)
-    const known = questions.flatMap((question) => this.#known(on, question, now)).slice(0, MOST_KNOWN)
+    const open = [...pending.values()].filter(({ isOpen }) => isOpen())
+    const known = open.flatMap(({ question, anew }) => (anew ? [] : this.#known(on, question, now)))
     const groups: Group[] = [
-      ...questions.map((question) => ({ questions: [question] })),
-      ...known.map((record) => ({ answers: [record] })),
+      ...open.map(({ question }) => ({ questions: [question] })),
+      ...known.slice(0, MOST_KNOWN).map((record) => ({ answers: [record] })),
     ]
     const messages = pack('query', groups)
     for (const [i, message] of messages.entries()) {

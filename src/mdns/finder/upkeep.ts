@@ -3,7 +3,7 @@ import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { Caps } from './caps.ts'
 import type { FoundHost, Instance } from './found.ts'
-import { type Held, lifeOf, SILENCE, SILENT_PART } from './held.ts'
+import { ASKED, type Held, lifeOf, SILENCE } from './held.ts'
 import type { Hosts } from './hosts.ts'
 import type { Questions } from './questions.ts'
 
@@ -33,10 +33,16 @@ export class Upkeep {
       const isOpen = () => this.#cache.get(type, name, on).some(({ refreshes }) => refreshes > 0)
       this.#questions.ask(on, { type, name }, now, isOpen)
     }
-    if (host?.state !== 'alive' || held.refreshes < SILENCE || !this.#isSilent(host)) return
-    if (host.lastSeen >= now - SILENT_PART * lifeOf(held)) return
+    if (!host || held.refreshes < SILENCE) return
+    const instance = this.#hosts.instance(on, name)
+    if (instance && this.#cache.newest('SRV', name, on) === held) host.unanswered.add(instance)
+    if (type === 'TXT') return
+    // It may have lost no more than this service, or this address.
+    if (held.refreshes === SILENCE) this.#askForLife(host, now)
+    if (host.state !== 'alive' || isHeardSinceAsked(host, held)) return
+    if (held.refreshes === SILENCE && !this.#isSilent(host)) return
     this.#hosts.suspect(host)
-    this.#hosts.tell(now)
+    this.#hosts.tellTogether(now)
   }
 
   /** A record has run out. */
@@ -51,21 +57,20 @@ export class Upkeep {
         else if (instance) this.#lose(instance, state, now)
         break
       case 'SRV':
-        if (instance && !this.#isServed(instance)) this.#lose(instance, state, now)
+        if (!instance || this.#isServed(instance)) break
+        if (host && hasDied(host, held)) this.#fail(host, now)
+        else this.#lose(instance, state, now)
         break
       case 'TXT':
         if (host && !this.#cache.newest('TXT', record.name, on)) this.#hosts.changed(host)
         break
       default:
         if (!host) break
-        if (this.#cache.countAddresses(host.key) > 0) {
-          this.#hosts.changed(host)
-        } else {
-          for (const each of host.instances) this.#browse.again(each.interface, each.type, now)
-          this.#hosts.finish(host, state, now)
-        }
+        if (hasDied(host, held)) this.#fail(host, now)
+        else if (this.#cache.countAddresses(host.key) > 0) this.#hosts.changed(host)
+        else this.#hosts.finish(host, state, now)
     }
-    this.#hosts.tell(now)
+    this.#hosts.tellTogether(now)
   }
 
   /** What was asked for many times, nobody tells. */
@@ -75,7 +80,7 @@ export class Upkeep {
     } else if (!this.#cache.newest('SRV', item.name, item.interface)) {
       this.#hosts.remove(item, 'left', now)
     }
-    this.#hosts.tell(now)
+    this.#hosts.tellTogether(now)
   }
 
   /** A type that others told of is looked for as long as they do, or instances of it are there. */
@@ -90,6 +95,20 @@ export class Upkeep {
   #lose(instance: Instance, state: 'failed' | 'left', now: number): void {
     if (state === 'failed') this.#browse.again(instance.interface, instance.type, now)
     this.#hosts.remove(instance, state, now)
+  }
+
+  #fail(host: FoundHost, now: number): void {
+    for (const each of host.instances) this.#browse.again(each.interface, each.type, now)
+    this.#hosts.finish(host, 'failed', now)
+  }
+
+  /** Asks for an answer of the host, whatever it says. */
+  #askForLife(host: FoundHost, now: number): void {
+    for (const on of host.heardOn.keys()) {
+      for (const type of ['A', 'AAAA'] as const) {
+        this.#questions.ask(on, { type, name: host.hostname }, now, () => host.lastSeen < now, true)
+      }
+    }
   }
 
   /** Another SRV record has taken the place of one that has run out. */
@@ -115,15 +134,24 @@ export class Upkeep {
     }
   }
 
-  /** None of its addresses, or none of its services, was told of again when it was asked for. */
-  #isSilent({ key, instances }: FoundHost): boolean {
-    const isUnanswered = ({ refreshes, withdrawn }: Held) => refreshes >= SILENCE || withdrawn
+  /** None of its services, or none of its addresses, was told of again when it was asked for. */
+  #isSilent({ key, instances, unanswered }: FoundHost): boolean {
+    if (unanswered.size === instances.size) return true
     const addresses = [...this.#cache.get('A', key), ...this.#cache.get('AAAA', key)]
-    const services = [...instances].flatMap((each) => this.#cache.get('SRV', each.name, each.interface))
-    return addresses.every(isUnanswered) || services.every(isUnanswered)
+    return addresses.every(({ refreshes, withdrawn }) => refreshes >= SILENCE || withdrawn)
   }
 }
 
 function typeOf(name: string): string {
   return keyOf(name).slice(0, -'.local'.length)
+}
+
+/** Nobody answered for the record that has run out, nor anything else for its host: what else it has is void as well. */
+function hasDied(host: FoundHost, held: Held): boolean {
+  return !held.withdrawn && !isHeardSinceAsked(host, held)
+}
+
+/** Whether anything was heard of the host since it has been asked for the record. */
+function isHeardSinceAsked(host: FoundHost, held: Held): boolean {
+  return host.lastSeen >= held.heardAt + ASKED * lifeOf(held)
 }

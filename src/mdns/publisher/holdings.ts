@@ -1,5 +1,5 @@
 import { keyOf } from '../names.ts'
-import { recordKey } from '../rdata.ts'
+import { passingKey, recordKey } from '../rdata.ts'
 import type { Question, ResourceRecord } from '../types.ts'
 import type { Claim } from './claim.ts'
 
@@ -43,7 +43,7 @@ export class Holdings {
 
   /** Our own record of the same name, type and data. */
   find(record: ResourceRecord): ResourceRecord | undefined {
-    return this.#named(record.name)?.get(recordKey(record))
+    return this.#named(record.name)?.get(passingKey(record))
   }
 
   answersTo({ name, type }: Question): ResourceRecord[] {

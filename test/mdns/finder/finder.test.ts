@@ -156,15 +156,31 @@ describe('several interfaces', () => {
     expect(stage.last('two.local')).toMatchObject({ state: 'alive', services: [{ name: 'Office' }] })
   })
 
+  it('that return within 5 s with the same address have lost nothing; those with another are in another network', () => {
+    const stage = new Stage(['_ipp._tcp'], [ETH0])
+    stage.hear(ANNOUNCEMENT)
+    stage.run(1000)
+    stage.finder.setInterfaces([], stage.now)
+    stage.run(4000)
+    stage.finder.setInterfaces([ETH0], stage.now)
+    stage.run(10_000)
+    expect(stage.states(PRINTER).map(({ state }) => state)).toEqual(['alive'])
+    stage.finder.setInterfaces([{ ...ETH0, addresses: [{ address: '192.168.7.7', family: 'ipv4' }] }], stage.now)
+    expect(stage.last(PRINTER)?.state).toBe('failed')
+  })
+
   it('are forgotten when they have gone, and asked at once when they come', () => {
     const stage = new Stage(['_ipp._tcp'], [ETH0, ETH1])
     stage.run(100_000)
     stage.hear(ANNOUNCEMENT)
     stage.hear(service('Office', PRINTER, '10.1.0.9'), { interface: 'eth1', address: '10.1.0.9' })
     stage.finder.setInterfaces([ETH1], stage.now)
+    stage.run(5000)
     expect(stage.last(PRINTER)).toMatchObject({ state: 'alive', addresses: [{ interface: 'eth1' }] })
     expect(stage.last(PRINTER)?.heardOn.map((each) => each.interface)).toEqual(['eth1'])
     stage.finder.setInterfaces([], stage.now)
+    expect(stage.last(PRINTER)?.state).toBe('alive')
+    stage.run(5000)
     expect(stage.last(PRINTER)?.state).toBe('failed')
     expect(stage.finder.limits).toMatchObject({ hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } })
     const since = stage.now
@@ -329,6 +345,24 @@ describe('liveness', () => {
     stage.now += 3_600_000
     stage.run(60_000)
     expect(stage.states(PRINTER).map(({ state }) => state)).toEqual(['alive'])
+  })
+
+  it('has all services of a host that fell silent until it failed', () => {
+    const stage = new Stage()
+    const second = service('Admin', PRINTER, '10.0.0.9', '_http._tcp')
+    const device = new Device([...ANNOUNCEMENT, ...second, aaaa(PRINTER, 'fd00::9')])
+    stage.devices.push(device)
+    stage.run(1000)
+    // Told of again at other times than the rest.
+    stage.run(30_000)
+    stage.hear([...second.slice(1, 2), aaaa(PRINTER, 'fd00::9')])
+    device.alive = false
+    stage.run(150_000)
+    expect(stage.states(PRINTER).map(({ state }) => state)).toEqual(['alive', 'suspect', 'failed'])
+    const told = stage.told.filter(({ sighting }) => sighting.id === PRINTER && sighting.services.length > 0)
+    const late = told.filter(({ at }) => at > 31_000)
+    for (const { sighting } of late) expect(sighting.services).toHaveLength(2)
+    expect(stage.last(PRINTER)).toMatchObject({ state: 'failed', services: [{}, {}], addresses: [{}, {}] })
   })
 
   it('keeps a host of which one address and one service are left', () => {

@@ -1,9 +1,13 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { Cache } from '../../../src/mdns/finder/cache.ts'
 import type { Message, ResourceRecord } from '../../../src/mdns/types.ts'
 import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }
+
+/** All ways in which what is held is looked at. */
+const LOOKS = ['get', 'newest', 'known', 'isKnown', 'has', 'countAddresses', 'pointer'] as const
 
 /** A device that is there for real. */
 function printer(): Device {
@@ -97,6 +101,48 @@ describe('a flood of made-up services', () => {
     expect(stage.finder.limits.txtBytes.now).toBeLessThanOrEqual(512 * 1024)
     stage.run(121_000)
     expect(stage.finder.limits).toMatchObject(EMPTY)
+  })
+
+  it('of services of one host ends at 256, and is told of about once a second', () => {
+    const stage = new Stage()
+    for (let i = 0; i < 20_000; i++) {
+      stage.hear([ptr(`fake${i}`), srv(`fake${i}`, 'many.local'), txt(`fake${i}`, []), a('many.local', '10.0.0.66')])
+      if (i % 100 === 0) stage.run(100)
+    }
+    expect(stage.last('many.local')?.services).toHaveLength(256)
+    expect(stage.finder.limits.services.now).toBe(256)
+    // 20 s, ten at once, and what is heard again.
+    expect(stage.told.length).toBeLessThan(10 + 20 + 5)
+    stage.hear(service('Other', 'other.local', '10.0.0.10'))
+    expect(stage.last('other.local')?.state).toBe('alive')
+    stage.run(121_000)
+    expect(stage.finder.limits).toMatchObject(EMPTY)
+    expect(stage.states('many.local').at(-1)?.state).toBe('failed')
+  })
+
+  it.each([
+    { what: 'one host', hosts: 1 },
+    { what: 'many hosts', hosts: 128 },
+  ])('of services of $what costs as many looks at what is held for each, however many there are', ({ hosts }) => {
+    const looks = (count: number) => {
+      const spies = LOOKS.map((name) => vi.spyOn(Cache.prototype, name))
+      const stage = new Stage()
+      for (let i = 0; i < count; i++) {
+        const host = `many${i % hosts}.local`
+        stage.hear(service(`fake${i}`, host, '10.0.0.66').map((record) => ({ ...record, ttl: 15 })))
+      }
+      // Nobody answers when they are asked for, though the hosts are there, and all run out together.
+      for (let second = 0; second < 20; second++) {
+        for (let i = 0; i < hosts; i++) stage.hear([a(`many${i}.local`, '10.0.0.66', 15)])
+        stage.run(1000)
+      }
+      stage.run(20_000)
+      expect(stage.finder.limits).toMatchObject(EMPTY)
+      const calls = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
+      vi.restoreAllMocks()
+      return calls / count
+    }
+    expect(looks(256) / looks(128)).toBeLessThan(1.5)
   })
 
   it('of addresses of one host ends at 64, and those that are held are renewed', () => {

@@ -36,6 +36,15 @@ describe('Timetable', () => {
     expect(ran).toEqual([['moved', 5000]])
   })
 
+  it('runs a thousand that are due together in several goes', () => {
+    const { agenda, timetable, ran, run } = set()
+    for (let i = 0; i < 1000; i++) timetable.put(String(i), 50, 0)
+    agenda.run(100)
+    expect(ran.length).toBeLessThan(500)
+    run(110)
+    expect(ran.map(([item]) => Number(item))).toEqual(Array.from({ length: 1000 }, (_, i) => i))
+  })
+
   it('leaves almost nothing in the agenda, however often things move', () => {
     const { agenda, timetable, run, ran } = set()
     let added = 0
