@@ -92,7 +92,7 @@ export const NoSuchHost = createError<[string, string]>(
 )
 export const MdnsOff = createError<[]>(
   'EARSHOT_MDNS_OFF',
-  'mDNS is turned off in this daemon (mdns = true in its config file turns it on)',
+  'mDNS is turned off in this daemon (to have it, start earshotd without --no-mdns, EARSHOT_MDNS=false and mdns = false in its config file)',
   409,
 )
 

@@ -64,16 +64,15 @@ function type(text: string): string {
 }
 
 /**
- * `"k=v" "k2=v2"`. Avahi printed these as they came until a line break in one could forge a line (avahi#144): quotes and
- * backslashes get a backslash, what is not printable is `\DDD` a byte.
+ * `"k2=v2" "k=v"`: the last comes first, as Avahi 0.8 hands them on. It printed these as they came until a line break in
+ * one could forge a line (avahi#144): quotes and backslashes get a backslash, what is not ASCII that prints is `\DDD` a byte.
  */
 function txt(pairs: Service['txt']): string {
   return Object.entries(pairs)
-    .map(([key, value]) => `"${escaped(`${key}=${value}`, TXT_PLAIN, /["\\]/)}"`)
+    .reverse()
+    .map(([key, value]) => `"${escaped(`${key}=${value}`, /[ -~]/, /["\\]/)}"`)
     .join(' ')
 }
-
-const TXT_PLAIN = /[^\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}\u200b\u2060\ufeff]/u
 
 /** `marked` characters after a backslash, `plain` ones as they are, the others as the decimal bytes of their UTF-8. */
 function escaped(text: string, plain: RegExp, marked: RegExp): string {

@@ -1,4 +1,5 @@
 import type { Peer, Service } from '../control/api.ts'
+import { dnsTypes } from './service-type.ts'
 
 export type PeerState = Peer['state']
 
@@ -69,9 +70,4 @@ function isWritten(attributes: Peer['attributes'], key: string, text: string): b
   const held = Object.hasOwn(attributes, key) ? attributes[key] : undefined
   if (typeof held === 'number') return text.trim() !== '' && Number(text) === held
   return held !== undefined && String(held) === text
-}
-
-function dnsTypes(text: string): string[] {
-  const [, name, protocol] = /^_?([a-z0-9-]+)(?:(?:\/|\._)(tcp|udp))?$/.exec(text.toLowerCase()) ?? []
-  return protocol ? [`_${name}._${protocol}`] : [`_${name}._tcp`, `_${name}._udp`]
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 /** A service to be offered by this machine's peer. */
 export interface ServiceEntry {
-  /** Names it to the daemon; 1 to 64 printable ASCII characters. Made from name, type and chance unless given. */
+  /** Names it to the daemon; 1 to 64 printable ASCII characters, no spaces. Made from name, type and chance unless given. */
   id?: string | undefined
   /** For people; the peer's name unless given. */
   name?: string | undefined

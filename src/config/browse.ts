@@ -1,3 +1,5 @@
+import { readServiceType } from '../client/service-type.ts'
+
 /** The service types that are looked for unless something else is said: what is common in homes, offices and studios. */
 export const DEFAULT_BROWSE: readonly string[] = [
   // The web, files, terminals, screens
@@ -29,6 +31,7 @@ export const DEFAULT_BROWSE: readonly string[] = [
   '_airplay._tcp',
   '_raop._tcp',
   '_googlecast._tcp',
+  '_androidtvremote2._tcp',
   '_spotify-connect._tcp',
   '_sonos._tcp',
   '_daap._tcp',
@@ -55,13 +58,11 @@ export const DEFAULT_BROWSE: readonly string[] = [
   '_ntp._udp',
 ]
 
-const TYPE = /^_?([a-z0-9-]{1,15})(?:(?:\/|\._)(tcp|udp))?$/i
-
 /** A service type in full and lower case: `ipp` and `_ipp._tcp` are `_ipp._tcp`, `osc/udp` is `_osc._udp`; `*` is itself. Undefined when it is none. */
 export function browsedType(text: string): string | undefined {
   if (text === '*') return text
-  const [, name, protocol = 'tcp'] = TYPE.exec(text) ?? []
-  return name === undefined ? undefined : `_${name}._${protocol}`.toLowerCase()
+  const { name, protocol = 'tcp' } = readServiceType(text) ?? {}
+  return name === undefined ? undefined : `_${name}._${protocol}`
 }
 
 /** What is looked for when this is written, each type once; the common types when nothing is. */

@@ -56,7 +56,9 @@ function isChecked<Key extends keyof Written>(validate: ValidateFunction, value:
 
 /** Source and key, without saying the same word twice where the source is the key's own flag or variable. */
 export function labelled(source: string, key: string): string {
-  return source === `--${key}` || source === variableOf(key) ? source : `${source}: ${key}`
+  // Which one of a list it is, is no matter where nobody has written it as one.
+  const [whole = key] = key.split('[')
+  return source === `--${whole}` || source === variableOf(whole) ? source : `${source}: ${key}`
 }
 
 /** The environment variable of a key: `state-dir` is `EARSHOT_STATE_DIR`. */

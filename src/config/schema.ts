@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import { SERVICE_TYPE_CHARACTERS } from '../client/service-type.ts'
 import { ServiceEntrySchema } from '../services/entry.ts'
 import { AttributesSchema, NameSchema } from '../wire/record.ts'
 
@@ -26,10 +27,10 @@ export const DEFAULTS = {
 } as const
 
 const Patterns = (description: string, placeholder: string) =>
-  Type.Array(Type.String({ minLength: 1 }), {
+  Type.Array(Type.String({ minLength: 1, expected: 'an interface name or pattern such as eth* or wlan0' }), {
     description,
     placeholder,
-    expected: 'interface names or patterns such as eth* or wlan0',
+    expected: 'a list of interface names or patterns such as ["eth*", "wlan0"]',
   })
 const Path = (description: string, placeholder: string) =>
   Type.String({ minLength: 1, description, placeholder, expected: 'a path' })
@@ -43,7 +44,10 @@ export const settings = {
     expected: 'a name of 1 to 63 characters without control characters',
   }),
   interface: Patterns('Use only interfaces of these names or patterns', 'all not excluded'),
-  exclude: Patterns('Leave out interfaces of these names or patterns', 'bridges and tunnels of containers and VPNs'),
+  exclude: Patterns(
+    'Leave out interfaces of these names or patterns',
+    'lo, bridges and tunnels of containers and VPNs',
+  ),
   port: Type.Integer({
     minimum: 1,
     maximum: 65_535,
@@ -78,10 +82,10 @@ export const settings = {
     expected: 'a rate from 1kbit to 1gbit such as 256kbit, 1mbit or 256000 (bits per second)',
   }),
   'state-dir': Path('Directory of what lasts: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
-  'services-dir': Type.Array(Type.String({ minLength: 1 }), {
+  'services-dir': Type.Array(Type.String({ minLength: 1, expected: 'the path of a directory' }), {
     description: 'Directories of service files, *.toml and *.service',
     placeholder: '$XDG_CONFIG_HOME/earshot/services.d, /etc/earshot/services.d',
-    expected: 'paths of directories',
+    expected: 'a list of paths of directories such as ["/etc/earshot/services.d"]',
   }),
   socket: Path('Unix socket of the control API', '$XDG_RUNTIME_DIR/earshot/control.sock'),
   http: Type.String({
@@ -96,11 +100,15 @@ export const settings = {
   }),
   'mdns-browse': Type.Unsafe<string | string[]>({
     type: ['array', 'string'],
-    items: { type: 'string', format: 'browsed' },
+    items: {
+      type: 'string',
+      format: 'browsed',
+      expected: `a service type such as ipp, _ipp._tcp or osc/udp (${SERVICE_TYPE_CHARACTERS}), or * for all`,
+    },
     pattern: '^\\*$',
     description: 'Look for services of these types by mDNS, such as ipp or _ipp._tcp, or * for all that there are',
     placeholder: 'the common types',
-    expected: 'service types such as ipp, _ipp._tcp or osc/udp, or * for all',
+    expected: 'a list of service types such as ["ipp", "_ipp._tcp", "osc/udp"], or "*" for all',
   }),
   'log-level': Type.Enum([...LOG_LEVELS], {
     default: DEFAULTS['log-level'],

@@ -174,7 +174,9 @@ const Mdns = Type.Object(
     hostname: Type.String({ description: "The daemon's own host name there", examples: ['k3vq7m2xa4.local'] }),
     publications: Type.Array(
       Type.Object({
-        id: Type.String({ description: "The service's" }),
+        id: Type.String({
+          description: "The service's; `the daemon`, which is no service's id, of the daemon's own entry",
+        }),
         name: Type.String({
           description:
             'The instance name in use: the wanted one, or with a number behind it when another host holds that',

@@ -1,3 +1,4 @@
+import { dnsTypes, SERVICE_TYPE_CHARACTERS } from '../client/service-type.ts'
 import { BadRequest } from '../errors.ts'
 import type { PeerView } from '../presence/types.ts'
 import { PEER_STATES } from './api.ts'
@@ -62,13 +63,11 @@ export function stateTest(asked: readonly string[] | undefined): (peer: Pick<Pee
  * @throws BadRequest
  */
 export function serviceTypes(text: string, parameter: string): string[] {
-  const [, name, protocol] = /^_?([a-z0-9-]{1,63})(?:(?:\/|\._)(tcp|udp))?$/.exec(text.toLowerCase()) ?? []
-  if (name === undefined) {
-    throw new BadRequest(
-      `querystring/${parameter} must be a service type such as http, http/tcp or _http._tcp, not '${text}'`,
-    )
-  }
-  return protocol ? [`_${name}._${protocol}`] : [`_${name}._tcp`, `_${name}._udp`]
+  const types = dnsTypes(text)
+  if (types.length > 0) return types
+  throw new BadRequest(
+    `querystring/${parameter} must be a service type such as http, http/tcp or _http._tcp (${SERVICE_TYPE_CHARACTERS}), not '${text}'`,
+  )
 }
 
 function attributeTests(query: object): PeerTest[] {

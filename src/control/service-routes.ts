@@ -32,7 +32,10 @@ const ServicesQuery = Type.Object(
 
 const { id: _id, ...entry } = ServiceEntrySchema.properties
 const ServiceParams = Type.Object({
-  id: Type.Unsafe<string>({ ...ServiceSchema.properties.id, expected: 'an id of 1 to 64 printable ASCII characters' }),
+  id: Type.Unsafe<string>({
+    ...ServiceSchema.properties.id,
+    expected: 'an id of 1 to 64 printable ASCII characters, no spaces',
+  }),
 })
 const ServiceBody = Type.Object(
   {

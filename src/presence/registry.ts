@@ -26,8 +26,9 @@ export class Registry {
   #recordBytes = 0
   #present = 0
   #fullNoticed = false
+  #aboutToTell: Peer | undefined
 
-  /** `changed` is called after every change of a peer's state or addresses. */
+  /** `changed` is called at every change of a peer's state or addresses. */
   constructor(agenda: Agenda, notice: (notice: Notice) => void, changed: (peer: Peer, now: number) => void) {
     this.#agenda = agenda
     this.#notice = notice
@@ -122,7 +123,8 @@ export class Registry {
   gather(peer: Peer, gathered: Gathered, now: number): void {
     const before = JSON.stringify(peer.services)
     peer.gathered = gathered
-    if (JSON.stringify(peer.services) !== before) this.#tell(peer, 'peer-update', now)
+    // Of one that is about to be told of, this is told with the rest.
+    if (peer !== this.#aboutToTell && JSON.stringify(peer.services) !== before) this.#tell(peer, 'peer-update', now)
   }
 
   /** What was learnt through an interface that has gone is no longer so. */
@@ -138,9 +140,15 @@ export class Registry {
     if (!isPresent(peer)) this.#agenda.add(now + RETENTION, (later) => this.#forget(peer, later))
   }
 
+  /** The host that mDNS knows it as leaves the list before it comes up itself, and takes its place after it has gone. */
   #report(peer: Peer, type: PeerChangeType, at: number): void {
+    if (isPresent(peer)) {
+      this.#aboutToTell = peer
+      this.#changed(peer, at)
+      this.#aboutToTell = undefined
+    }
     this.#tell(peer, type, at)
-    this.#changed(peer, at)
+    if (!isPresent(peer)) this.#changed(peer, at)
   }
 
   #tell(peer: Peer, type: PeerChangeType, at: number): void {

@@ -34,9 +34,9 @@ describe('the lines of avahi-browse -rpk', () => {
       '+;eth0;IPv6;My\\032Name;_http._tcp;local',
       '+;eth0;IPv4;My\\032Name;_http._tcp;local',
       '+;wlan0;IPv6;My\\032Name;_http._tcp;local',
-      '=;eth0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fd00::1;8080;"path=/" "v=2"',
-      '=;eth0;IPv4;My\\032Name;_http._tcp;local;kitchen.local;192.168.1.20;8080;"path=/" "v=2"',
-      '=;wlan0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fe80::2;8080;"path=/" "v=2"',
+      '=;eth0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fd00::1;8080;"v=2" "path=/"',
+      '=;eth0;IPv4;My\\032Name;_http._tcp;local;kitchen.local;192.168.1.20;8080;"v=2" "path=/"',
+      '=;wlan0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fe80::2;8080;"v=2" "path=/"',
     ])
     expect(avahiLines([])).toEqual([])
   })
@@ -46,7 +46,11 @@ describe('the lines of avahi-browse -rpk', () => {
     expect(lines('a.b\\c;d_-9')[0]).toBe('+;eth0;IPv6;a\\.b\\\\c\\059d_-9;_http._tcp;local')
     expect(lines('Küche')[0]).toBe('+;eth0;IPv6;K\\195\\188che;_http._tcp;local')
     const service = { ...someService, txt: { k: 'a"b\\c\nd\u001be\u0000;ü🖥️' } }
-    expect(avahiLines([{ service, peer }])[3]).toMatch(/;"k=a\\"b\\\\c\\010d\\027e\\000;ü🖥️"$/)
+    expect(avahiLines([{ service, peer }])[3]).toMatch(
+      /;"k=a\\"b\\\\c\\010d\\027e\\000;\\195\\188\\240\\159\\150\\165\\239\\184\\143"$/,
+    )
+    const printer = { ...someService, txt: { ty: 'Größe', note: '', b: '~ !' } }
+    expect(avahiLines([{ service: printer, peer }])[3]).toMatch(/;"b=~ !" "note=" "ty=Gr\\195\\182\\195\\159e"$/)
   })
 
   test('cannot be forged, and can be read back, whatever stands in a name or TXT', () => {

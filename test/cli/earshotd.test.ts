@@ -14,7 +14,7 @@ test.each([
   [['--mdns', 'maybe'], '--mdns: expected true, false, or in the file a table [mdns] with browse, found "maybe"'],
   [
     ['--mdns', 'false', '--mdns-browse', 'ipp', '--mdns-browse', '!'],
-    '--mdns-browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found ["ipp","!"]',
+    '--mdns-browse: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found "!"',
   ],
   [['--state-dir'], "Not enough arguments following: state-dir (see 'earshotd --help')"],
   [['start'], "unexpected argument 'start' (see 'earshotd --help')"],

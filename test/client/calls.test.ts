@@ -247,19 +247,22 @@ describe('over loopback', () => {
 
 test('a filter means to the client what it means to the daemon', async () => {
   const { peersTest } = await import('../../src/control/filter.ts')
-  const services = ['_http._tcp', '_HTTP._udp', '_osc._udp'].map((type, id) => ({
-    id: `${id}`,
-    name: 'x',
-    type,
-    port: 1,
-  }))
+  const services = ['_http._tcp', '_HTTP._udp', '_osc._udp', '_NVstream_dbd._tcp', '_androidtvremote2._tcp'].map(
+    (type, id) => ({
+      id: `${id}`,
+      name: 'x',
+      type,
+      port: 1,
+    }),
+  )
   const peers = services.map((service, number) =>
     somePeer(`p${number}`, {
       services: [{ ...service, txt: {}, subtypes: [] }],
       attributes: { n: number, text: `${number}`, yes: true },
     }),
   )
-  for (const service of ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']) {
+  const usual = ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']
+  for (const service of [...usual, '_nvstream_dbd._tcp', 'nvstream_dbd', 'androidtvremote2/tcp', '_undefined']) {
     const asked = peersTest({ service: [service] }) as unknown as (peer: Peer) => boolean
     expect(peers.filter(peerTest({ service }))).toEqual(peers.filter(asked))
   }
@@ -267,4 +270,6 @@ test('a filter means to the client what it means to the daemon', async () => {
     const asked = peersTest({ [`attr.${key}`]: [value] }) as unknown as (peer: Peer) => boolean
     expect(peers.filter(peerTest({ attributes: { [key]: value } }))).toEqual(peers.filter(asked))
   }
+  expect(peers.filter(peerTest({ service: 'nvstream_dbd' })).map(({ name }) => name)).toEqual(['p3'])
+  expect(peers.filter(peerTest({ service: 'a b' }))).toEqual([])
 })

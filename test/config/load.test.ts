@@ -162,6 +162,13 @@ describe('mDNS', () => {
     ['types in a table', { toml: '[mdns]\nbrowse = ["_ipp._tcp", "HTTP"]' }, { browse: ['_ipp._tcp', '_http._tcp'] }],
     ['types with a dot', { toml: 'mdns.browse = ["osc/udp", "_OSC._udp"]' }, { browse: ['_osc._udp'] }],
     ['types in one word', { toml: 'mdns-browse = ["ipp"]' }, { browse: ['_ipp._tcp'] }],
+    [
+      'types of others, that RFC 6335 forbids',
+      { toml: 'mdns.browse = ["_androidtvremote2._tcp", "NVstream_dbd"]' },
+      { browse: ['_androidtvremote2._tcp', '_nvstream_dbd._tcp'] },
+    ],
+    ['the longest type', { toml: `mdns.browse = ["${'x'.repeat(62)}/udp"]` }, { browse: [`_${'x'.repeat(62)}._udp`] }],
+    ['none but its own', { toml: 'mdns.browse = []' }, { browse: [] }],
     ['all types', { toml: 'mdns.browse = "*"' }, { browse: '*' }],
     ['all types by a flag', { flags: { 'mdns-browse': ['ipp', '*'] } }, { browse: '*' }],
     [
@@ -176,6 +183,7 @@ describe('mDNS', () => {
 
   test('looks for types that are types, each once', () => {
     for (const type of DEFAULT_BROWSE) expect(browsedType(type)).toBe(type)
+    expect(DEFAULT_BROWSE).toContain('_androidtvremote2._tcp')
     expect(new Set(DEFAULT_BROWSE).size).toBe(DEFAULT_BROWSE.length)
   })
 })
@@ -235,9 +243,14 @@ test.each<[Sources, string]>([
   [{ toml: 'port = "15353"' }, 'FILE: port: expected a port from 1 to 65535, found "15353"'],
   [
     { toml: 'interface = "eth0"' },
-    'FILE: interface: expected interface names or patterns such as eth* or wlan0, found "eth0"',
+    'FILE: interface: expected a list of interface names or patterns such as ["eth*", "wlan0"], found "eth0"',
   ],
-  [{ flags: { exclude: [''] } }, '--exclude: expected interface names or patterns such as eth* or wlan0, found [""]'],
+  [{ flags: { exclude: [''] } }, '--exclude: expected an interface name or pattern such as eth* or wlan0, found ""'],
+  [
+    { toml: 'services-dir = "/a"' },
+    'FILE: services-dir: expected a list of paths of directories such as ["/etc/earshot/services.d"], found "/a"',
+  ],
+  [{ toml: 'services-dir = ["/a", 1]' }, 'FILE: services-dir[1]: expected the path of a directory, found 1'],
   [
     { flags: { group4: '10.0.0.1' } },
     '--group4: expected an IPv4 multicast address such as 239.255.153.53, found "10.0.0.1"',
@@ -273,13 +286,29 @@ test.each<[Sources, string]>([
     '--mdns: expected true, false, or in the file a table [mdns] with browse, found "maybe"',
   ],
   [
-    { toml: 'mdns.browse = ["ipp", "!"]' },
-    'FILE: mdns.browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found ["ipp","!"]',
+    { toml: 'mdns.browse = ["ipp", "bad type!"]' },
+    'FILE: mdns.browse[1]: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found "bad type!"',
+  ],
+  [
+    { env: { EARSHOT_MDNS_BROWSE: 'ipp,bad type!' } },
+    'EARSHOT_MDNS_BROWSE: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found "bad type!"',
+  ],
+  [
+    { toml: `mdns.browse = ["_${'x'.repeat(63)}._tcp"]` },
+    `FILE: mdns.browse[0]: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found "_${'x'.repeat(58)}…`,
+  ],
+  [
+    { toml: 'mdns.browse = ["ipp", 5]' },
+    'FILE: mdns.browse[1]: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found 5',
+  ],
+  [
+    { toml: '[mdns]\nbrowse = "ipp"' },
+    'FILE: mdns.browse: expected a list of service types such as ["ipp", "_ipp._tcp", "osc/udp"], or "*" for all, found "ipp"',
   ],
   [{ toml: '[mdns]\nbrows = []' }, "FILE: unknown key 'mdns.brows' (did you mean 'mdns.browse'?)"],
   [
     { toml: 'mdns-browse = "ipp"' },
-    'FILE: mdns-browse: expected service types such as ipp, _ipp._tcp or osc/udp, or * for all, found "ipp"',
+    'FILE: mdns-browse: expected a list of service types such as ["ipp", "_ipp._tcp", "osc/udp"], or "*" for all, found "ipp"',
   ],
   [{ toml: '[port]\nbrowse = []' }, 'FILE: port: expected a port from 1 to 65535, found {"browse":[]}'],
   [{ toml: 'intervall = "1s"' }, "FILE: unknown key 'intervall' (did you mean 'interval'?)"],

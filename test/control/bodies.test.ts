@@ -44,7 +44,17 @@ describe('a body at fault', () => {
     [SERVICE, { ...service, ttl: '999ms' }, 'body/ttl must be a duration from 1s to 24h'],
     [SERVICE, { ...service, ttl: '25h' }, 'body/ttl must be a duration from 1s to 24h'],
     [`/v1/services/${'x'.repeat(65)}`, service, 'params/id must be an id of 1 to 64 printable ASCII characters'],
-    ['/v1/services/a%20b', service, 'params/id must be an id of 1 to 64 printable ASCII characters'],
+    [
+      '/v1/services/the%20daemon',
+      service,
+      "params/id must be an id of 1 to 64 printable ASCII characters, no spaces, not 'the daemon'",
+    ],
+    [SERVICE, { ...service, type: 'x'.repeat(16) }, 'body/type must be a type such as http or _http._tcp (at most 15'],
+    [
+      SERVICE,
+      { ...service, type: '_nvstream_dbd._tcp' },
+      'body/type must be a type such as http or _http._tcp (at most',
+    ],
     [ATTRIBUTES, [], 'body must be keys of'],
     [ATTRIBUTES, { a: {} }, 'body/a must be a text of at most 1024 characters, a number, true, false, or null'],
     [ATTRIBUTES, { a: [1] }, 'body/a must be a text of at most 1024 characters, a number, true, false, or null'],

@@ -113,7 +113,7 @@ describe('GET /v1/hosts', () => {
     const { socket } = await startControl()
     expect(await ask({ socket }, '/v1/hosts/printer.local')).toMatchObject({
       status: 409,
-      body: { code: 'EARSHOT_MDNS_OFF' },
+      body: { code: 'EARSHOT_MDNS_OFF', message: expect.stringMatching(/--no-mdns, EARSHOT_MDNS=false .*config file/) },
     })
   })
 

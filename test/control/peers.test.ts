@@ -65,7 +65,10 @@ describe('GET /v1/peers', () => {
     ['attr.=x', "querystring has no parameter 'attr.'"],
     ['state=dead', "querystring/state must be one of alive, suspect, failed, left or all, not 'dead'"],
     ['state=', "querystring/state must be one of alive, suspect, failed, left or all, not ''"],
-    ['service=a%20b', "querystring/service must be a service type such as http, http/tcp or _http._tcp, not 'a b'"],
+    [
+      'service=a%20b',
+      "querystring/service must be a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), not 'a b'",
+    ],
     ['self=yes', 'querystring/self must be one of 0, 1, false, true'],
     ['self=1&self=1', 'querystring/self must be one of 0, 1, false, true'],
     [`name=${'x'.repeat(257)}`, 'querystring/name/0 must NOT have more than 256 characters'],

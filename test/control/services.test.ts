@@ -68,7 +68,14 @@ describe('GET /v1/services', () => {
 
   test.each([
     ['service=http', "querystring has no parameter 'service'"],
-    ['type=a%20b', "querystring/type must be a service type such as http, http/tcp or _http._tcp, not 'a b'"],
+    [
+      'type=a%20b',
+      "querystring/type must be a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), not 'a b'",
+    ],
+    [
+      `type=${'x'.repeat(63)}`,
+      `querystring/type must be a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), not '${'x'.repeat(63)}'`,
+    ],
     ['name=%ff', 'the querystring is not UTF-8'],
     ['name=%', 'the querystring is not UTF-8'],
   ])('refuses ?%s', async (query, message) => {

@@ -232,9 +232,28 @@ describe('a host that runs an earshotd', () => {
       'peer-failed kitchen',
       'peer-up k3vq.local',
       'service-up Office',
-      'peer-up kitchen',
       'peer-left k3vq.local',
       'service-down Office',
+      'peer-up kitchen',
+    ])
+  })
+
+  it('that was listed before its first beacon leaves before the peer comes up', () => {
+    const scene = new Scene()
+    scene.network.filter = ({ from }) => from.name !== 'kitchen'
+    const kitchen = scene.network.host({ name: 'kitchen' })
+    scene.see('k3vq.local', { claim: idOf(kitchen), name: 'kitchen' })
+    scene.network.run(2000)
+    expect(scene.list()).toBe('k3vq.local alive')
+    scene.network.filter = () => true
+    scene.network.run(2000)
+    expect(scene.list()).toBe('kitchen alive')
+    expect(scene.changes()).toEqual([
+      'peer-up k3vq.local',
+      'service-up Office',
+      'peer-left k3vq.local',
+      'service-down Office',
+      'peer-up kitchen',
     ])
   })
 
@@ -342,11 +361,10 @@ describe('a host at the address of a beaconing peer', () => {
     expect(scene.changes()).toEqual([
       'peer-up kitchen.local',
       'service-up Office',
-      'peer-up kitchen',
-      'peer-update kitchen',
-      'service-up Office',
       'peer-left kitchen.local',
       'service-down Office',
+      'peer-up kitchen',
+      'service-up Office',
     ])
   })
 
