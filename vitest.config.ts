@@ -4,22 +4,25 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LAB = ['test/lab/**/*.test.ts', 'test/acceptance/**/*.test.ts', 'test/**/*.lab.test.ts']
 const TIMING = ['test/**/*.timing.test.ts']
 
-/** Those that have to wait for minutes go first, so that the others go on beside them. */
+/** Those that take minutes go first, the longest at the head, so that the others go on beside them. */
 const PATIENT = [
   '/loss.test.ts',
+  '/mdns-liveness.test.ts',
+  '/mdns-fuzz.test.ts',
   '/freeze.test.ts',
-  '/partition.test.ts',
   '/mdns-conflicts.test.ts',
   '/mdns-flood.test.ts',
-  '/mdns-fuzz.test.ts',
-  '/mdns-liveness.test.ts',
+  '/partition.test.ts',
+  '/clones.test.ts',
 ]
 
 class PatientFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isPatient = ({ moduleId }: TestSpecification) => PATIENT.some((name) => moduleId.endsWith(name))
-    const sorted = await super.sort(files)
-    return [...sorted.filter(isPatient), ...sorted.filter((file) => !isPatient(file))]
+    const place = ({ moduleId }: TestSpecification) => {
+      const index = PATIENT.findIndex((name) => moduleId.endsWith(name))
+      return index < 0 ? PATIENT.length : index
+    }
+    return (await super.sort(files)).toSorted((one, other) => place(one) - place(other))
   }
 }
 
@@ -37,6 +40,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...LAB, ...TIMING],
           benchmark: { include: ['test/bench/**/*.bench.ts'] },
+          // Many wait for processes of their own: more at once than there are cores.
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

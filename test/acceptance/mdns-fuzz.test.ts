@@ -10,7 +10,7 @@ import { type Forgery, spray } from './spray.ts'
 
 const COUNT = 200_000
 /** As many as the daemon decodes; of so many senders that it does so for each. */
-const PER_SECOND = 3500
+const PER_SECOND = 2800
 const SENDERS = 50
 const MIB = 1024 * 1024
 

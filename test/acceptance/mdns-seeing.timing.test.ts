@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Daemon, describeLab, type EventStream, type Host, Lab } from '../lab/index.ts'
 import { foundByMdns, live, mdnsOf, offerOf, output, serviceTold } from './mdns.ts'
-import { addressesOf, look, nextEvent, start, told } from './measure.ts'
+import { addressesOf, look, start, told } from './measure.ts'
 
 /** Known within this of being announced, changed or withdrawn, ms. */
 const KNOWN_MS = 2000
@@ -99,34 +98,6 @@ describeLab('seeing others', () => {
     expect((await foundByMdns(daemon, 'all')).map(({ id, state }) => `${id} ${state}`)).toContain('laptop.local left')
     expect(told(events, 'peer-failed', from)).toEqual([])
   }, 60_000)
-
-  it('no longer, by its TTL, what died without a goodbye; until then it is asked for', async () => {
-    const TTL = 10
-    const zeroconf = await laptop.zeroconf()
-    const from = events.events.length
-    const ring = offerOf(laptop, { name: 'Ring', type: '_http._tcp', port: 80, txt: {} })
-    await zeroconf.publish({ ...ring, hostTtl: TTL })
-    await serviceTold(events, 'service-up', 'Ring', { from })
-    // Its records would have run out, had nobody asked for them.
-    await sleep(1.6 * TTL * 1000)
-    const alive = await look(daemon, 'laptop.local')
-    expect(alive.state).toBe('alive')
-    expect(Date.now() - Date.parse(alive.lastSeen)).toBeLessThan(TTL * 1000)
-    expect(told(events, 'peer-suspect', from)).toEqual([])
-
-    await zeroconf.kill()
-    const wish = { from, timeoutMs: 2 * TTL * 1000 }
-    const suspect = await nextEvent(events, 'peer-suspect', 'laptop', wish)
-    const failed = await nextEvent(events, 'peer-failed', 'laptop', wish)
-    const after = [suspect, failed].map(({ at }) => (Date.parse(at) - Date.parse(failed.peer.lastSeen)) / 1000)
-    console.info(`suspect and failed ${after.map((s) => s.toFixed(1)).join(' and ')} s after its last word`)
-    const [doubted = 0, given = 0] = after
-    expect(doubted).toBeGreaterThan(0.7 * TTL)
-    expect(doubted).toBeLessThan(0.95 * TTL)
-    expect(given).toBeGreaterThan(0.95 * TTL)
-    expect(given).toBeLessThan(TTL + 3)
-    await serviceTold(events, 'service-down', 'Ring', { from })
-  }, 90_000)
 
   it('resolve: by what is known, by asking, and nobody', async () => {
     await using avahi = await printer.avahi()

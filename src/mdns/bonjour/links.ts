@@ -15,11 +15,8 @@ const MOST_BYTES = 9000
 /** Messages a second that are decoded at most: of one sender, and of all. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
 const OF_ALL = { perSecond: 4000, burst: 8000 }
-/** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or questions and records. */
-const ONE_MESSAGE = { bytes: 1500, entries: 10 }
-
-/** A question for the root takes so many bytes. */
-const SMALLEST_ENTRY = 5
+/** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or records. */
+const ONE_MESSAGE = { bytes: 1500, records: 10 }
 
 /** Too many are told of again when there were none for so long, ms. */
 const QUIET = 60_000
@@ -119,11 +116,15 @@ export class BonjourLinks {
     this.counters.received++
     const instance = this.#instances.get(link)
     if (instance === undefined) return undefined
-    const refusal = this.#gate(datagram, heard, now)
-    if (refusal === 'budget') this.#over(now)
+    const refusal = refusalOf(datagram)
     if (refusal !== undefined) return this.#drop(refusal)
     try {
-      const packet = instance.decode(withoutForeign(datagram), heard)
+      const layout = new PacketLayout(datagram)
+      if (!this.#affords(datagram.length, layout.records, heard, now)) {
+        this.#over(now)
+        return this.#drop('budget')
+      }
+      const packet = instance.decode(withoutForeign(datagram, layout), heard)
       return packet === undefined ? this.#drop('undecodable') : messageOf(packet)
     } catch (error) {
       if (error instanceof BadLayout) return this.#drop('layout')
@@ -143,13 +144,9 @@ export class BonjourLinks {
     if (isNews) this.#notice({ type: 'limit', limit: 'packets', most: PER_SENDER.perSecond })
   }
 
-  /** The cheap looks. */
-  #gate(bytes: Buffer, { address }: Heard, now: number): LinkRefusal | undefined {
-    if (bytes.length < 12 || bytes.length > MOST_BYTES) return 'size'
-    // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
-    if ((bytes.readUInt16BE(2) & 0x780f) !== 0) return 'opcode'
-    const cost = Math.ceil(Math.max(bytes.length / ONE_MESSAGE.bytes, entriesOf(bytes) / ONE_MESSAGE.entries))
-    return this.#perSender.take(address, now, cost) && this.#ofAll.take(now, cost) ? undefined : 'budget'
+  #affords(bytes: number, records: number, { address }: Heard, now: number): boolean {
+    const cost = Math.ceil(Math.max(bytes / ONE_MESSAGE.bytes, records / ONE_MESSAGE.records))
+    return this.#perSender.take(address, now, cost) && this.#ofAll.take(now, cost)
   }
 
   /** Sends, in a later turn. To everyone: by each IP version that is open on the interface. */
@@ -197,10 +194,11 @@ export class BonjourLinks {
   }
 }
 
-/** How many questions and records a message has: what its header says, but no more than its bytes can hold. */
-function entriesOf(bytes: Buffer): number {
-  const said = [4, 6, 8, 10].reduce((sum, at) => sum + bytes.readUInt16BE(at), 0)
-  return Math.min(said, bytes.length / SMALLEST_ENTRY)
+/** What the first bytes tell. */
+function refusalOf(bytes: Buffer): LinkRefusal | undefined {
+  if (bytes.length < 12 || bytes.length > MOST_BYTES) return 'size'
+  // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
+  return (bytes.readUInt16BE(2) & 0x780f) === 0 ? undefined : 'opcode'
 }
 
 /**
@@ -208,8 +206,7 @@ function entriesOf(bytes: Buffer): number {
  * it would give up the whole message for one record of a type that it understands another way.
  * @throws BadLayout
  */
-function withoutForeign(bytes: Buffer): Buffer {
-  const layout = new PacketLayout(bytes)
+function withoutForeign(bytes: Buffer, layout: PacketLayout): Buffer {
   const foreign: number[] = []
   layout.walk({
     name: () => {},

@@ -48,14 +48,15 @@ export class PacketLayout {
     this.#steps = FREE_STEPS + bytes.length
     if (bytes.length < HEADER) throw new BadLayout()
     // A header of zero bytes behind it can claim four times 65,535 entries, for which decoders make room first.
-    if (HEADER + this.#questions * QUESTION + this.#records * RECORD > bytes.length) throw new BadLayout()
+    if (HEADER + this.#questions * QUESTION + this.records * RECORD > bytes.length) throw new BadLayout()
   }
 
   get #questions(): number {
     return this.#bytes.readUInt16BE(4)
   }
 
-  get #records(): number {
+  /** How many records there are in all sections. */
+  get records(): number {
     return this.#bytes.readUInt16BE(6) + this.#bytes.readUInt16BE(8) + this.#bytes.readUInt16BE(10)
   }
 
@@ -66,7 +67,7 @@ export class PacketLayout {
       visitor.name(at)
       at = this.nameEnd(at) + 4
     }
-    for (let left = this.#records; left > 0; left--) {
+    for (let left = this.records; left > 0; left--) {
       visitor.name(at)
       const typeAt = this.nameEnd(at)
       const dataAt = typeAt + RECORD_FIELDS
