@@ -45,9 +45,10 @@ export async function index(daemon: Daemon): Promise<number> {
   return (await daemon.get<{ index: number }>('/v1/self')).index
 }
 
-/** How the daemon fared: its largest memory and how soon it answered, looked at ten times a second until it is disposed of. */
+/** How the daemon fared: its memory and how soon it answered, looked at ten times a second until it is disposed of. */
 export class Watch implements AsyncDisposable {
-  rss = 0
+  /** Its resident memory each time, bytes. */
+  readonly sizes: number[] = []
   /** How long each answer took, ms. */
   readonly answers: number[] = []
   #over = false
@@ -59,6 +60,11 @@ export class Watch implements AsyncDisposable {
     this.#done.catch(() => {})
   }
 
+  /** The largest of its memory. */
+  get rss(): number {
+    return Math.max(...this.sizes)
+  }
+
   get slowest(): number {
     return Math.max(...this.answers)
   }
@@ -68,7 +74,7 @@ export class Watch implements AsyncDisposable {
       const asked = performance.now()
       await daemon.get('/healthz')
       this.answers.push(performance.now() - asked)
-      this.rss = Math.max(this.rss, daemon.process.rss())
+      this.sizes.push(daemon.process.rss())
       await delay(100)
     }
   }

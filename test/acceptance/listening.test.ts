@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeLab, Lab } from '../lab/index.ts'
+import { describeLab, describeMdnsLab, Lab } from '../lab/index.ts'
 
 describeLab('ls without a daemon', () => {
   it('listens and asks by itself, says so, and is seen by nobody', async () => {
@@ -14,7 +14,17 @@ describeLab('ls without a daemon', () => {
     expect(await daemon.peers('state=all')).toEqual([])
   })
 
-  it('finds what speaks mDNS as well', async () => {
+  it('lists nobody where nobody is', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('alone', [await lab.network('lan')])
+    const { code, stdout } = await host.cli('ls', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ peers: [] })
+  })
+})
+
+describeMdnsLab('ls without a daemon, where something speaks mDNS', () => {
+  it('finds that as well', async () => {
     await using lab = await Lab.create()
     const [asking, printer] = await lab.hosts(['asking', 'printer'], [await lab.network('lan')])
     if (!asking || !printer) throw new Error('no hosts')
@@ -26,13 +36,5 @@ describeLab('ls without a daemon', () => {
       peers: [{ id: 'printer.local', source: 'mdns', state: 'alive', services: [{ name: 'Office', port: 631 }] }],
     })
     expect(await avahi.browse('_earshot._udp')).toEqual([])
-  })
-
-  it('lists nobody where nobody is', async () => {
-    await using lab = await Lab.create()
-    const host = await lab.host('alone', [await lab.network('lan')])
-    const { code, stdout } = await host.cli('ls', '--json')
-    expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ peers: [] })
   })
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeLab, type Host, Lab } from '../lab/index.ts'
+import { describeMdnsLab, type Host, Lab } from '../lab/index.ts'
 import { announced, foundByMdns, live, register, resolvedBoth, serviceTold } from './mdns.ts'
 import { acquainted, logged, look, saidSince, start } from './measure.ts'
 
@@ -12,7 +12,7 @@ print('held')
 sys.stdin.read()
 `
 
-describeLab('beside other mDNS programs on one host', () => {
+describeMdnsLab('beside other mDNS programs on one host', () => {
   it.each([['before'], ['after']])(
     'avahi-daemon, started %s: both work, and see the others',
     async (order) => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, vi } from 'vitest'
-import { type Daemon, describeLab, Lab, type Network } from '../lab/index.ts'
+import { type Daemon, describeMdnsLab, Lab, type Network } from '../lab/index.ts'
 import { announced, MDNS_PORT, mdnsOf, register } from './mdns.ts'
 import { GROUP4, question } from './mdns-messages.ts'
 import { logged, startAll } from './measure.ts'
@@ -13,7 +13,7 @@ async function nameOf(daemon: Daemon, id: string): Promise<string | undefined> {
   return (await mdnsOf(daemon)).publications.find((publication) => publication.id === id)?.name
 }
 
-describeLab('two that want one name', () => {
+describeMdnsLab('two that want one name', () => {
   it.concurrent('of earshot and Avahi: one keeps it, the other is (2), both stay reachable, and there is peace', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Peer } from '../../src/control/api.ts'
-import { type Daemon, describeLab, Lab } from '../lab/index.ts'
+import { type Daemon, describeMdnsLab, Lab } from '../lab/index.ts'
 import { Watch } from './crowd.ts'
 import { brokenLines, foundByMdns, live, MDNS_PORT, mdnsOf, offerOf, serviceTold } from './mdns.ts'
 import { announcement, GROUP4 } from './mdns-messages.ts'
@@ -34,7 +34,7 @@ async function idleTime({ process }: Daemon): Promise<number> {
   return process.cpuTime() - before
 }
 
-describeLab('5,000 made-up services a second for 30 s', () => {
+describeMdnsLab('5,000 made-up services a second for 30 s', () => {
   it('leave the registry bounded, beaconing peers and real devices as they were, and the processor free', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan', { ipv4: '10.77.0.0/16' })
@@ -59,13 +59,13 @@ describeLab('5,000 made-up services a second for 30 s', () => {
     const warm = target.process.rss()
     const [used, flooded] = [target.process.cpuTime(), performance.now()]
 
-    let slowest = 0
-    let rss = 0
-    {
-      await using watch = new Watch(target)
-      await spray(intruder, madeUp(kitchen.address()), PER_SECOND)
-      ;({ slowest, rss } = watch)
-    }
+    const watch = new Watch(target)
+    await spray(intruder, madeUp(kitchen.address()), PER_SECOND)
+    await watch[Symbol.asyncDispose]()
+    const { slowest, rss, sizes } = watch
+    const [second, last] = [1, 2].map((third) => {
+      return Math.max(...sizes.slice((third * sizes.length) / 3, ((third + 1) * sizes.length) / 3))
+    })
     const took = performance.now() - flooded
     await deaf(0)
     const share = (target.process.cpuTime() - used) / took
@@ -74,12 +74,16 @@ describeLab('5,000 made-up services a second for 30 s', () => {
     const present = await target.peers()
     console.info(
       `in ${(took / 1000).toFixed(0)} s: ${JSON.stringify(limits)}, ${JSON.stringify(counters)}, ${found.length} hosts, ` +
-        `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, ` +
+        `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, in its last third ` +
+        `+${(((last ?? 0) - (second ?? 0)) / MIB).toFixed(1)}, ` +
         `processor ${(100 * share).toFixed(0)} %, answers in ${slowest.toFixed(0)} ms`,
     )
     for (const { now, most } of Object.values(limits)) expect(now).toBeLessThanOrEqual(most)
     expect(found.length).toBeLessThanOrEqual(limits.hosts.most)
-    expect(rss - warm).toBeLessThan(120 * MIB)
+    // What is not yet collected differs from one Node to the next (newer ones have twice the room for what is young);
+    // what is bounded does not go on growing.
+    expect((last ?? 0) - (second ?? 0)).toBeLessThan(40 * MIB)
+    expect(rss - warm).toBeLessThan(200 * MIB)
     expect(
       present
         .filter(({ source }) => source === 'beacon')

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { describeLab, Lab } from '../lab/index.ts'
+import { describeMdnsLab, Lab } from '../lab/index.ts'
 import { Watch } from './crowd.ts'
 import { announced, brokenLines, live, MDNS_PORT, mdnsOf, offerOf, register, serviceTold } from './mdns.ts'
 import { announcement, GROUP4, GROUP6, question } from './mdns-messages.ts'
@@ -14,7 +14,7 @@ const PER_SECOND = 2800
 const SENDERS = 50
 const MIB = 1024 * 1024
 
-describeLab('200,000 mutated mDNS messages', () => {
+describeMdnsLab('200,000 mutated mDNS messages', () => {
   it('end no daemon, break no line of its log, and leave everyone in peace', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan', { ipv4: '10.77.0.0/16' })

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
-import { describeLab, Lab } from '../lab/index.ts'
+import { describeMdnsLab, Lab } from '../lab/index.ts'
 import { announced, foundByMdns, live, MDNS_PORT, register, resolvedBoth, serviceTold } from './mdns.ts'
 import { addressesIn, GROUP4, GROUP6 } from './mdns-messages.ts'
 import { addressesOf, look, start } from './measure.ts'
 
-describeLab('two interfaces', () => {
+describeMdnsLab('two interfaces', () => {
   it('each network sees that network’s addresses only, and is asked on its own', async () => {
     await using lab = await Lab.create()
     const [red, blue] = await Promise.all([

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { describeLab, Lab } from '../lab/index.ts'
+import { describeMdnsLab, Lab } from '../lab/index.ts'
 import { live, offerOf, serviceTold } from './mdns.ts'
 import { look, nextEvent, start, told } from './measure.ts'
 
 /** Of the address and SRV records of Avahi, s. */
 const TTL = 120
 
-describeLab('a host that dies without a word', () => {
+describeMdnsLab('a host that dies without a word', () => {
   it.concurrent('goes suspect, then fails, by the TTL of its records; one that lives is asked, and stays', async () => {
     await using lab = await Lab.create()
     const [desk, printer, living] = await lab.hosts(['desk', 'printer', 'living'], [await lab.network('lan')])

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { describeLab, type Host, Lab, type Sniffer } from '../lab/index.ts'
+import { describeMdnsLab, type Host, Lab, type Sniffer } from '../lab/index.ts'
 import { announced, live, MDNS_PORT, offerOf, register, resolvedBoth, serviceTold, withdraw } from './mdns.ts'
 import { isGoodbye } from './mdns-messages.ts'
 import { start, told } from './measure.ts'
@@ -35,7 +35,7 @@ async function oneByOne(end: (name: string) => Promise<unknown>): Promise<number
   return ended
 }
 
-describeLab('a network that loses 30 % of all mDNS', () => {
+describeMdnsLab('a network that loses 30 % of all mDNS', () => {
   it.concurrent('others see what is published within 10 s, and its end', async () => {
     await using lab = await Lab.create()
     const [kitchen, desk, laptop] = await lossy(lab, ['kitchen', 'desk', 'laptop'])

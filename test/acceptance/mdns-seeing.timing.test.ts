@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Daemon, describeLab, type EventStream, type Host, Lab } from '../lab/index.ts'
+import { type Daemon, describeMdnsLab, type EventStream, type Host, Lab } from '../lab/index.ts'
 import { foundByMdns, live, mdnsOf, offerOf, output, serviceTold } from './mdns.ts'
 import { addressesOf, look, start, told } from './measure.ts'
 
 /** Known within this of being announced, changed or withdrawn, ms. */
 const KNOWN_MS = 2000
 
-describeLab('seeing others', () => {
+describeMdnsLab('seeing others', () => {
   let lab: Lab
   let desk: Host
   let printer: Host

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Avahi, type Daemon, describeLab, type Host, Lab, type Network, type Zeroconf } from '../lab/index.ts'
+import { type Avahi, type Daemon, describeMdnsLab, type Host, Lab, type Network, type Zeroconf } from '../lab/index.ts'
 import { announced, goneBoth, latest, MDNS_PORT, publish, register, resolvedBoth, withdraw } from './mdns.ts'
 import { startAll } from './measure.ts'
 
@@ -12,7 +12,7 @@ const GONE_MS = 1000
 /** So long a goodbye's record lives on at Avahi (RFC 6762, section 10.1), ms. */
 const GRACE_MS = 1000
 
-describeLab('seen by others', () => {
+describeMdnsLab('seen by others', () => {
   let lab: Lab
   let net: Network
   let kitchen: Host

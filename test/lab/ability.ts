@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { PYTHON } from './sniffer.ts'
 
 /** How namespaces are made here: by real root, or by an ordinary user who is root inside a user namespace. */
 export type LabMode = 'root' | 'user'
@@ -62,4 +63,13 @@ export function labMode(): LabMode {
   const found = ability()
   if ('reason' in found) throw new Error(found.reason)
   return found.mode
+}
+
+/** Why the lab has no Avahi or no zeroconf, or undefined when it has. */
+export function mdnsAvailable(): string | undefined {
+  const tools = ['avahi-daemon', 'avahi-browse', 'dbus-daemon']
+  const look = `for tool in ${tools.join(' ')}; do command -v $tool >/dev/null || { echo "'$tool' is not installed"; exit; }; done
+${PYTHON} -c 'import zeroconf' 2>/dev/null || echo 'python3-zeroconf is not installed'`
+  const { stdout } = spawnSync('sh', ['-c', look], { env: { PATH: LAB_PATH }, encoding: 'utf8' })
+  return stdout.trim() || undefined
 }

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Avahi } from './avahi.ts'
-import { describeLab } from './describe-lab.ts'
+import { describeMdnsLab } from './describe-lab.ts'
 import type { Host } from './host.ts'
 import { Lab } from './lab.ts'
 import type { Zeroconf } from './zeroconf.ts'
 
-describeLab('mDNS programs in the lab', () => {
+describeMdnsLab('mDNS programs in the lab', () => {
   let lab: Lab
   let printer: Host
   let desk: Host

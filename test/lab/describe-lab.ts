@@ -1,12 +1,20 @@
 import { describe, test } from 'vitest'
-import { labAvailable } from './ability.ts'
+import { labAvailable, mdnsAvailable } from './ability.ts'
 
 /**
  * `describe` for tests that need the lab. Where it is not available they are skipped as one test that names the reason;
  * with EARSHOT_REQUIRE_LAB=1 in the environment that one test fails instead.
  */
 export function describeLab(name: string, body: () => void): void {
-  const reason = labAvailable()
+  describeUnless(labAvailable(), name, body)
+}
+
+/** The same for tests that need a real Avahi and a real python-zeroconf as well. */
+export function describeMdnsLab(name: string, body: () => void): void {
+  describeUnless(labAvailable() ?? mdnsAvailable(), name, body)
+}
+
+function describeUnless(reason: string | undefined, name: string, body: () => void): void {
   if (reason === undefined) {
     describe(name, body)
     return

@@ -102,7 +102,6 @@ export class Hosts {
   /** The instance is offered by this host, or by this machine itself, and by no other any more. */
   attach(instance: Instance, host: FoundHost | undefined, now: number): void {
     if (instance.host === host) return
-    if (instance.host === host) return
     this.#detach(instance, 'left', now)
     instance.host = host
     if (!instance.shown && instance.showAt === Number.POSITIVE_INFINITY) {
