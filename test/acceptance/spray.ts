@@ -1,6 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BEACON_PORT, type Host } from '../lab/index.ts'
 import { PYTHON } from '../lab/sniffer.ts'
@@ -39,7 +40,10 @@ export async function spray(host: Host, forgeries: Iterable<Forgery>, perSecond:
     const length = Buffer.alloc(2)
     length.writeUInt16BE(bytes.length)
     chunk.push(length, bytes)
-    if (++count % 1000 === 0) flush()
+    if (++count % 1000 > 0) continue
+    flush()
+    // Whoever watches a daemon meanwhile is not to take our work for its silence.
+    await setImmediate()
   }
   flush()
   closeSync(out)
