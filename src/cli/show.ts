@@ -5,6 +5,7 @@ import type { Context, GlobalOptions } from './command.ts'
 import { aligned, counted, type Field, fields, measured, section } from './layout.ts'
 import { printable, printableJson } from './printable.ts'
 import { reasonOf } from './reason.ts'
+import { peerFacts } from './show-facts.ts'
 import { STATE_FORMATS, type Style } from './style.ts'
 import { localTime, since } from './time.ts'
 
@@ -27,6 +28,7 @@ export function showCommand(context: Context): CommandModule<GlobalOptions, Show
       const { output, signal } = context
       const peer = await context.daemon(options).peer(options.peer, { signal })
       if (options.json) return await output.write(printableJson(peer, 2))
+      if (!output.terminal) return await output.write(...peerFacts(peer))
       await output.write(...describePeer(peer, context.now(), output.style))
     },
   }

@@ -5,6 +5,7 @@ import type { Context, GlobalOptions } from './command.ts'
 import { aligned, counted, fields, limitText, section } from './layout.ts'
 import { typeText } from './peer-text.ts'
 import { printable, printableJson } from './printable.ts'
+import { selfFacts } from './status-facts.ts'
 import { mdnsSection } from './status-mdns.ts'
 import type { Style } from './style.ts'
 import { localTime, since, span } from './time.ts'
@@ -26,6 +27,7 @@ export function statusCommand(context: Context): CommandModule<GlobalOptions, Gl
       const { output, signal } = context
       const self = await context.daemon(options).self({ signal })
       if (options.json) return await output.write(printableJson(self, 2))
+      if (!output.terminal) return await output.write(...selfFacts(self))
       await output.write(...describeSelf(self, context.now(), output.style))
     },
   }

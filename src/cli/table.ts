@@ -54,9 +54,10 @@ export function tabSeparated(
 /** Text cut to so many columns of the terminal, `…` at its end where something is missing. */
 export function cut(text: string, width: number): string {
   if (stringWidth(text) <= width) return text
-  const shorter = width < 1 ? '' : cliTruncate(text, width)
-  // A wide letter may not fit beside the ellipsis where there is hardly room.
-  return stringWidth(shorter) <= width ? shorter : '…'
+  if (width < 1) return ''
+  const shorter = cliTruncate(text, width)
+  // cli-truncate lets a letter of two columns stand where only one is left: then that letter has to go.
+  return stringWidth(shorter) <= width ? shorter : cliTruncate(text, width - 1)
 }
 
 /** Text with spaces after it up to so many columns of the terminal; longer text as it is. */

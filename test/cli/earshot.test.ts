@@ -120,7 +120,7 @@ describe('ls', () => {
 
 describe('show', () => {
   test('says everything that is known of one', async () => {
-    const { stdout, status } = await run('earshot', ['show', 'studio'], { env })
+    const { stdout, status } = await runOnTerminal(200, ['show', 'studio'], { env: { ...env, NO_COLOR: '1' } })
     expect(status).toBe(0)
     expect(stdout).toMatch(/^studio {2}suspect\nSuspect: last heard \S+ ago, though it beats every 1s/)
     for (const part of [studio.id, 'Addresses', '192.168.1.44', '_osc._udp, port 9000', '2 lost (0.2 %)', 'History']) {
@@ -132,10 +132,33 @@ describe('show', () => {
 
   test('says of what mDNS tells what there is to say', async () => {
     daemon.peers = [printer]
-    const { stdout } = await run('earshot', ['show', 'printer.local'], { env })
+    const { stdout } = await runOnTerminal(200, ['show', 'printer.local'], { env: { ...env, NO_COLOR: '1' } })
     expect(stdout).toMatch(/^Office printer {2}alive\nAlive, as far as mDNS tells/)
     expect(stdout).toMatch(/found by {2}mDNS/)
     for (const part of ['beats', 'jitter', 'round trip', 'incarnation', 'software']) expect(stdout).not.toContain(part)
+  })
+
+  test('is one fact a line in a pipe: names, tabs, whole values, ISO 8601', async () => {
+    const { stdout, stderr, status } = await run('earshot', ['show', 'studio'], { env })
+    expect([status, stderr]).toEqual([0, ''])
+    const lines = stdout.trimEnd().split('\n')
+    for (const line of [
+      'name\tstudio',
+      'state\tsuspect',
+      `id\t${studio.id}`,
+      `last-seen\t${studio.lastSeen}`,
+      'interval-ms\t1000',
+      'address\t192.168.1.44\teth0',
+      'service\tosc\tOSC\t_osc._udp\t9000\tbeacon\t\t',
+      'attribute\ttemperature\t21.5',
+      `path\teth0\tbroadcast\t${studio.lastSeen}`,
+      `history\t${studio.history[1]?.at}\tsuspect`,
+    ]) {
+      expect(lines).toContain(line)
+    }
+    daemon.peers = [somePeer({ name: NASTY_NAME, attributes: { note: 'two\nlines\tand a tab' } })]
+    const hostile = await run('earshot', ['show', NASTY_NAME], { env })
+    expect(hostile.stdout).toContain('\nattribute\tnote\ttwo\\x0alines\\x09and a tab\n')
   })
 
   test('answers no with status 1', async () => {
@@ -146,7 +169,8 @@ describe('show', () => {
 
 describe('status', () => {
   test('says how the daemon does', async () => {
-    const { stdout, status } = await run('earshot', ['status'], { env })
+    const shown = { env: { ...env, NO_COLOR: '1' } }
+    const { stdout, status } = await runOnTerminal(200, ['status'], shown)
     expect(status).toBe(0)
     expect(stdout).toMatch(/^desk {2}up /)
     expect(stdout).toMatch(/multicast4 {2}deaf: heard itself/)
@@ -163,9 +187,27 @@ describe('status', () => {
     const json = await run('earshot', ['status', '--json'], { env })
     expect(JSON.parse(json.stdout)).toEqual(daemon.self)
     daemon.self = { ...someSelf, mdns: null }
-    expect((await run('earshot', ['status'], { env })).stdout).toContain('\nmDNS\n  off\n')
+    expect((await runOnTerminal(200, ['status'], shown)).stdout).toContain('\nmDNS\n  off\n')
     daemon.self = someSelf
   })
+})
+
+test('status is one fact a line in a pipe', async () => {
+  const { stdout } = await run('earshot', ['status'], { env })
+  const lines = stdout.trimEnd().split('\n')
+  for (const line of [
+    `started-at\t${someSelf.startedAt}`,
+    'service\tosc\tOSC\t_osc._udp\t8080\tfile\t/etc/earshot/services.d/osc.toml\t',
+    'interface\teth0\t192.168.1.5',
+    `path\teth0\tmulticast4\t${someSelf.interfaces[0]?.paths[1]?.lastEcho}\tdeaf`,
+    'path\teth0\tmulticast6\t\tsend ENETUNREACH',
+    'left-out\tdocker0\texcluded by docker*',
+    'received\tbeat\t12345',
+    'limit\trecordBytes\t67108864\t67108864',
+    'mdns-name\tosc\tOSC (2)\t_osc._udp\tprobing',
+  ]) {
+    expect(lines).toContain(line)
+  }
 })
 
 describe('exit status and errors', () => {

@@ -9,7 +9,7 @@ import { cut, table } from '../../src/cli/table.ts'
 import { span } from '../../src/cli/time.ts'
 import { watchText } from '../../src/cli/watch-text.ts'
 import { anyText } from './any-text.ts'
-import { ago, NASTY_NAME, NOW, printer, somePeer, studio } from './some-peers.ts'
+import { ago, NASTY_NAME, NOW, printer, somePeer, someService, studio } from './some-peers.ts'
 
 describe('printable', () => {
   test('never emits what a terminal obeys, whatever comes in', () => {
@@ -70,6 +70,11 @@ describe('table', () => {
     expect(table(columns, [row], { width: 12, headings: false })[0]).toMatch(/^\S*… {2}\S*… {2}\S*…$/)
   })
 
+  test('cut text of wide letters keeps as many as fit', () => {
+    const cuts = [1, 2, 3, 4, 5, 6, 7].map((width) => cut('会議室のプリンター', width))
+    expect(cuts).toEqual(['…', '…', '会…', '会…', '会議…', '会議…', '会議室…'])
+  })
+
   test('cut text keeps within its width', () => {
     fc.assert(
       fc.property(anyText, fc.integer({ min: 0, max: 20 }), (text, width) => {
@@ -88,7 +93,35 @@ describe('a line of watch on a terminal', () => {
     expect(watchText(line, { ...terminal, width: 200 })).toMatch(
       /^~ \d\d:\d\d:\d\d 台所 {12} alive {3}192\.168\.1\.20 {4}http:8080 mqtt:1883 \(status=busy\)$/,
     )
-    expect(stringWidth(watchText(line, terminal))).toBe(60)
+    const narrow = watchText(line, terminal)
+    expect(stringWidth(narrow)).toBeLessThanOrEqual(60)
+    expect(narrow).toContain('(status=busy)')
+    const noChange = watchText({ ...line, change: '' }, { ...terminal, width: 50 })
+    expect(noChange).toMatch(/http:….*$|…$/)
+    expect(stringWidth(noChange)).toBe(50)
+  })
+
+  test('shows what changed on 80 columns, whatever else has to go', () => {
+    const services = Array.from({ length: 6 }, (_, port) => ({ ...someService, id: `${port}`, port: 8080 + port }))
+    for (const name of ['kitchen', '会議室のプリンター二号機のとなりの机']) {
+      const line = {
+        sign: '~' as const,
+        at,
+        peer: somePeer({ name, services }),
+        change: 'status=busy, temperature=21.5',
+      }
+      const text = watchText(line, { ...terminal, width: 80 })
+      expect(text).toContain('(status=busy, temperature=21.5)')
+      expect(text).toContain(name.slice(0, 6))
+      expect(stringWidth(text)).toBeLessThanOrEqual(80)
+    }
+  })
+
+  test.each([30, 31, 70, 71])('begins with sign, time and name on %i columns, however wide the letters', (width) => {
+    const peer = somePeer({ name: '会議室のプリンター' })
+    const text = watchText({ sign: '~', at, peer, change: '空いていますどうぞお使いください' }, { ...terminal, width })
+    expect(text).toMatch(/^~ \d\d:\d\d:\d\d 会議室/)
+    expect(stringWidth(text)).toBeLessThanOrEqual(width)
   })
 
   test('shows nothing that a terminal obeys', () => {

@@ -1,0 +1,70 @@
+import type { OwnService, Self } from '../client/index.ts'
+import { factLine } from './show-facts.ts'
+
+type Fact = readonly (string | number | boolean)[]
+
+/**
+ * What `status` prints for programs: one fact a line, its name first, tabs between the fields, values whole, times as
+ * ISO 8601. Facts of which there are several (`service`, `interface`) take a line each.
+ */
+export function selfFacts(self: Self): string[] {
+  return [
+    ['name', self.name],
+    ['id', self.id],
+    ['host', self.hostname],
+    ['version', self.version],
+    ['pid', self.pid],
+    ['started-at', self.startedAt],
+    ['interval-ms', self.intervalMs],
+    ['port', self.port],
+    ['record-version', self.recordVersion],
+    ['incarnation', self.incarnation],
+    ['socket', self.socket],
+    ['http', self.http ?? 'off'],
+    ['state-dir', self.stateDir],
+    ['epoch', self.epoch],
+    ['index', self.index],
+    ...Object.entries(self.attributes).map(([key, value]) => ['attribute', key, value]),
+    ...self.services.map(serviceFact),
+    ...self.badFiles.map(({ file, error }) => ['bad-file', file, error]),
+    ...self.interfaces.flatMap(interfaceFacts),
+    ...self.leftOut.map(({ name, reason }) => ['left-out', name, reason]),
+    ...Object.entries(self.counters).flatMap(([name, counts]) => countFacts(name, counts)),
+    ...limitFacts(self.limits),
+    ...mdnsFacts(self.mdns),
+  ].map(factLine)
+}
+
+function serviceFact({ id, name, type, port, source, file = '', expiresAt = '' }: OwnService): Fact {
+  return ['service', id, name, type, port, source, file, expiresAt]
+}
+
+function interfaceFacts({ name, addresses, paths }: Self['interfaces'][number]): Fact[] {
+  return [
+    ...addresses.map(({ address }) => ['interface', name, address]),
+    ...paths.map(({ path, lastEcho = '', deaf, fault }) => {
+      const condition = fault ?? (deaf ? 'deaf' : 'ok')
+      return ['path', name, path, lastEcho, condition]
+    }),
+  ]
+}
+
+function countFacts(name: string, counts: Readonly<Record<string, number>>): Fact[] {
+  return Object.entries(counts).map(([kind, count]) => [name, kind, count])
+}
+
+function limitFacts(limits: Readonly<Record<string, { now: number; most: number }>>): Fact[] {
+  return Object.entries(limits).map(([name, { now, most }]) => ['limit', name, now, most])
+}
+
+function mdnsFacts(mdns: Self['mdns']): Fact[] {
+  if (!mdns) return [['mdns', 'off']]
+  return [
+    ['mdns', 'on'],
+    ['mdns-host', mdns.hostname],
+    ...mdns.publications.map(({ id, name, type, state }) => ['mdns-name', id, name, type, state]),
+    ...mdns.browsing.map((type) => ['mdns-browsing', type]),
+    ...countFacts('mdns-messages', mdns.counters),
+    ...limitFacts(mdns.limits),
+  ]
+}
