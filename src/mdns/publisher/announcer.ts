@@ -1,4 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
+import { keyOf } from '../names.ts'
 import { recordKey } from '../rdata.ts'
 import type { ResourceRecord } from '../types.ts'
 import type { Claim } from './claim.ts'
@@ -19,6 +20,8 @@ export class Announcer {
   readonly #holdings: Holdings
   /** The newest series of announcements of each claim. */
   readonly #series = new WeakMap<Claim, object>()
+  /** The goodbyes that are still to be said, each with its records. */
+  readonly #farewells = new Set<{ records: readonly ResourceRecord[] }>()
   #isClosed = false
 
   constructor(agenda: Agenda, voice: Voice, holdings: Holdings) {
@@ -43,9 +46,12 @@ export class Announcer {
   /** Says that records are no longer ours, `delays` ms from now, as long as that is so. */
   goodbye(records: readonly ResourceRecord[], now: number, delays: readonly number[] = GOODBYES): void {
     if (records.length === 0) return
-    for (const delay of delays) {
+    const farewell = { records }
+    this.#farewells.add(farewell)
+    for (const [i, delay] of delays.entries()) {
       this.#at(now, delay, (then) => {
-        const gone = records.filter((record) => !this.#holdings.find(record))
+        if (i === delays.length - 1) this.#farewells.delete(farewell)
+        const gone = farewell.records.filter((record) => !this.#holdings.find(record))
         this.#say(
           gone.map((record) => ({ ...record, ttl: 0 })),
           then,
@@ -54,9 +60,19 @@ export class Announcer {
     }
   }
 
+  /** Another host has taken the name of this key: a goodbye of ours would take it from that host. */
+  concede(key: string): void {
+    for (const farewell of this.#farewells) {
+      farewell.records = farewell.records.filter(
+        (record) => keyOf(record.name) !== key && !(record.type === 'PTR' && keyOf(record.data) === key),
+      )
+    }
+  }
+
   /** The interface has gone: nothing that is planned is said. */
   close(): void {
     this.#isClosed = true
+    this.#farewells.clear()
   }
 
   #repeat(delays: readonly number[], now: number, records: () => ResourceRecord[]): void {

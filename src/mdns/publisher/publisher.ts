@@ -124,12 +124,22 @@ export class Publisher {
     const segment = this.#segments.get(heard.interface)
     if (!segment || !heard.onLink || this.#hasLeft) return
     const isPeer = heard.port === MDNS_PORT
+    if (isPeer) this.#concede(claimsOf(message), segment, now)
     if (message.kind === 'query') {
       if (isPeer) this.#compareWith(message.authorities, segment, now)
       segment.responder.hearQuery(message, heard, now)
     } else if (isPeer) {
       segment.responder.hearResponse(message, now)
       this.#findConflicts([...message.answers, ...message.additionals], segment, now)
+    }
+  }
+
+  /** What another claims or has is no longer said goodbye to. */
+  #concede(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
+    const segments = [...this.#segments.values()]
+    for (const record of theirs) {
+      const key = recordKey(record)
+      if (!segments.some((each) => each.hasSaid(key, now))) segment.concede(keyOf(record.name))
     }
   }
 
@@ -243,4 +253,10 @@ export class Publisher {
       segment.prober.begin(claims, now + wait)
     }
   }
+}
+
+/** The records of unique names that a message says its sender has, or probes for. */
+function claimsOf({ kind, answers, authorities, additionals }: Message): ResourceRecord[] {
+  const records = kind === 'query' ? authorities : [...answers, ...additionals]
+  return records.filter(({ type, ttl }) => type !== 'PTR' && ttl > 0)
 }

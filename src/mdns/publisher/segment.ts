@@ -66,6 +66,11 @@ export class Segment {
     if (isSaid) this.#announcer.goodbye(gone, now)
   }
 
+  /** Another host has taken the name of this key: no goodbye of ours is said for it any more. */
+  concede(key: string): void {
+    this.#announcer.concede(key)
+  }
+
   /** Tells what has changed of a claim that is held. */
   refresh(claim: Claim, now: number): void {
     if (!this.#holdings.holds(claim)) return

@@ -17,7 +17,7 @@ export class Voice {
     this.#send = send
   }
 
-  /** When the record was last said to everyone, monotonic ms; minus infinity when that is longer ago than `PAUSE`. */
+  /** When the record was last said to everyone, goodbyes aside, monotonic ms; minus infinity when that is longer ago than `PAUSE`. */
   lastSaid(key: string): number {
     return this.#said.get(key) ?? Number.NEGATIVE_INFINITY
   }
@@ -44,7 +44,7 @@ export class Voice {
       if (at > now - PAUSE) break
       this.#said.delete(key)
     }
-    for (const key of records.map(recordKey)) {
+    for (const key of records.filter(({ ttl }) => ttl > 0).map(recordKey)) {
       this.#said.delete(key)
       this.#said.set(key, now)
     }

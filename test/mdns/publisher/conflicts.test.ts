@@ -194,6 +194,54 @@ describe('a name that is ours', () => {
   })
 })
 
+describe('a name that was given up', () => {
+  const goodbyesOf = (simulation: Simulation, host: string) =>
+    simulation
+      .take()
+      .filter(({ from, message }) => from === host && message.answers.some(({ ttl }) => ttl === 0))
+      .flatMap(({ message }) => lines(message.answers.filter(({ ttl }) => ttl === 0)))
+
+  test('is said goodbye to no more once another host probes for it', () => {
+    const simulation = new Simulation()
+    const first = simulation.host([service('Shop'), service('Till')])
+    const next = simulation.host([])
+    simulation.run(20_000)
+    first.publisher.publish('host1.local', [], simulation.now)
+    simulation.run(60)
+    expect(goodbyesOf(simulation, 'host1')).toContain('PTR _http._tcp.local 0 Shop._http._tcp.local')
+    next.publisher.publish('host2.local', [service('Shop')], simulation.now)
+    simulation.run(10_000)
+    const said = goodbyesOf(simulation, 'host1')
+    expect(said.filter((line) => line.includes('Shop'))).toEqual([])
+    expect(said).toContain('PTR _http._tcp.local 0 Till._http._tcp.local')
+    expect(names(next)).toEqual(['Shop'])
+  })
+
+  test('is said goodbye to no more once another host announces it, with whatever records', () => {
+    const simulation = new Simulation()
+    const host = simulation.host([service('Shop')])
+    simulation.run(20_000)
+    host.publisher.publish('host1.local', [], simulation.now)
+    simulation.run(60)
+    simulation.take()
+    simulation.tell(host, { answers: [foreign('SHOP', 'host1.local')] })
+    simulation.run(10_000)
+    expect(goodbyesOf(simulation, 'host1').filter((line) => line.includes('Shop'))).toEqual([])
+  })
+
+  test('is said goodbye to though our own last announcement comes back late', () => {
+    const simulation = new Simulation()
+    const host = simulation.host([service('Shop')])
+    simulation.run(20_000)
+    host.publisher.publish('host1.local', [service('Shop', { txt: { n: '1' } })], simulation.now)
+    const echo = simulation.take().at(-1)?.message
+    host.publisher.publish('host1.local', [], simulation.now)
+    simulation.tell(host, echo ?? expect.fail())
+    simulation.run(10_000)
+    expect(goodbyesOf(simulation, 'host1').filter((line) => line.startsWith('SRV'))).toHaveLength(5)
+  })
+})
+
 describe('a hostile host', () => {
   test('that claims every name is asked ever more slowly', () => {
     const simulation = new Simulation()
