@@ -1,3 +1,4 @@
+import { isGone } from '../client/differences.ts'
 import type { Change, Peer, Synced } from '../client/index.ts'
 import { differences } from './peer-change.ts'
 
@@ -31,12 +32,11 @@ export class Follower {
     else this.#known.delete(peer.id)
     if (!present) return { sign: '-', at, peer, change: isGone(peer) || !before ? '' : differences(before, peer) }
     if (!before) return { sign: '+', at, peer, change: '' }
-    if (type === 'peer-suspect') return { sign: '?', at, peer, change: '' }
+    if (type === 'peer-suspect') {
+      // The sign tells the state; what else has changed is told as always.
+      return { sign: '?', at, peer, change: differences({ ...before, state: peer.state }, peer) }
+    }
     const change = differences(before, peer)
     return change === '' ? undefined : { sign: '~', at, peer, change }
   }
-}
-
-function isGone({ state }: Peer): boolean {
-  return state === 'failed' || state === 'left'
 }

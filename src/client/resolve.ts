@@ -1,4 +1,5 @@
 import type { Peer, Service } from '../control/api.ts'
+import { isGone } from './differences.ts'
 import type { Earshot } from './earshot.ts'
 import { EarshotError } from './error.ts'
 import { serviceTest } from './filter.ts'
@@ -110,10 +111,6 @@ async function ofHost(
 
 function isHostName(name: string): boolean {
   return /^.+\.local\.?$/i.test(name)
-}
-
-function isGone({ state }: Peer): boolean {
-  return state === 'failed' || state === 'left'
 }
 
 function ifUnknown(error: unknown): undefined {

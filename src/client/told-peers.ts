@@ -1,7 +1,7 @@
 import type { Peer, Service } from '../control/api.ts'
 import type { DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
-import { appearance, development, differ, differSoFar, disappearance } from './differences.ts'
+import { appearance, development, differ, differSoFar, disappearance, isGone } from './differences.ts'
 import { peerTest, serviceTest, type WatchFilter } from './filter.ts'
 
 /** A peer may be silent for this many of its beats, and then for this long before it is given up, ms: the daemon's own rule. */
@@ -70,10 +70,9 @@ export class ToldPeers {
       case 'peer-up':
       case 'peer-update':
       case 'peer-suspect':
-        return this.#see(event.peer, event.at)
       case 'peer-failed':
       case 'peer-left':
-        return this.#lose(event.peer, event.at)
+        return this.#see(event.peer, event.at)
       default:
         // What a change of a peer means for its services is found by comparing: across a gap there is no other way.
         return []
@@ -95,8 +94,9 @@ export class ToldPeers {
   }
 
   #see(peer: Peer, at: string): Change[] {
+    // The record of one that has failed may still change: that does not bring it back.
+    if (isGone(peer) || !this.#passes(peer)) return this.#lose(peer, at)
     const before = this.#told.get(peer.id)
-    if (!this.#passes(peer)) return before ? this.#lose(peer, at) : []
     if (!before) {
       this.#told.set(peer.id, peer)
       return appearance(peer, at, this.#wants)

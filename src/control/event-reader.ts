@@ -40,6 +40,8 @@ export class EventReader {
   #synced = false
   /** The peers that passed the test when last told: the change that ends it for one of them must be told as well. */
   #told = new Set<string>()
+  /** The last change of a peer that was met, and whether it was told: what it means for the peer's services goes the same way. */
+  #judged: { peer: PeerView; isWanted: boolean } | undefined
   /** Up to this change nothing is known of what an earlier connection was told. */
   readonly #tellAllUpdatesUpTo: number
   #gathered: Buffer[] = [OPENING]
@@ -143,9 +145,20 @@ export class EventReader {
   }
 
   /** Whether a change is told: its peer passes the test, or this is the change by which it no longer does. */
-  #wants({ index, type, peer }: Change): boolean {
+  #wants(change: Change): boolean {
     if (!this.#test) return true
-    if (this.#test(peer)) {
+    if (!('service' in change)) {
+      this.#judged = { peer: change.peer, isWanted: this.#wantsPeer(change, this.#test) }
+    } else if (this.#judged?.peer !== change.peer) {
+      // The reader begins between a change and what it means for the services: with this one, the peer may have passed.
+      const { peer, service } = change
+      return this.#test(peer) || this.#test({ ...peer, services: [...peer.services, service] })
+    }
+    return this.#judged.isWanted
+  }
+
+  #wantsPeer({ index, type, peer }: Change, test: PeerTest): boolean {
+    if (test(peer)) {
       this.#told.add(peer.id)
       return true
     }

@@ -55,6 +55,19 @@ function say(change: ReturnType<ToldPeers['take']>[number]): string {
 }
 
 describe('what is told of peers', () => {
+  test('never names one that has failed or left as there, whatever changes in its record', () => {
+    const said = new Said()
+    const failed = { ...kitchen, state: 'failed' as const }
+    said.event('peer', kitchen).sync('e1').told()
+    said.event('peer-failed', failed)
+    expect(said.told()).toEqual(['peer-failed kitchen failed gone', 'service-down web of kitchen gone'])
+    said.event('peer-update', { ...failed, attributes: { status: 'moved' } })
+    said.event('peer-update', { ...studio, state: 'left' })
+    expect(said.told()).toEqual([])
+    said.event('peer-update', { ...kitchen, flapping: true })
+    expect(said.told()).toEqual(['peer-up kitchen alive', 'service-up web of kitchen'])
+  })
+
   test('begins with each that is there, and its services', () => {
     const said = new Said()
     said

@@ -117,6 +117,31 @@ describe('GET /v1/events', () => {
     ])
   })
 
+  test.each(['state=1', 'since=2', 'since=3', 'since=4'])(
+    'filters, and tells the last service-down of a peer that keeps others, from ?%s',
+    async (query) => {
+      const neighbourhood = new Neighbourhood()
+      const [osc] = OSC
+      const both = [...OSC, { id: 'w', name: 'W', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }]
+      neighbourhood.happens('peer-up', 1, { services: both })
+      neighbourhood.happens('peer-up', 2, { services: both })
+      if (query === 'since=2' || query === 'since=4') neighbourhood.happens('peer-suspect', 2)
+      if (query === 'since=4') neighbourhood.happens('peer-update', 1, { services: both.slice(1) })
+      const { socket } = await startControl(neighbourhood)
+      const listener = new Listener({ socket }, `/v1/events?service=osc&${query}`)
+      await listener.untilType('sync')
+      if (query !== 'since=4') neighbourhood.happens('peer-update', 1, { services: both.slice(1) })
+      if (osc) neighbourhood.serviceHappens('service-down', 1, osc)
+      const events = await listener.untilType('service-down')
+      expect(events.at(-1)).toMatchObject({ json: { service: { id: 'o' }, peer: { name: 'peer-1' } } })
+      neighbourhood.happens('peer-update', 1, { services: [] })
+      neighbourhood.happens('peer-up', 3)
+      neighbourhood.happens('peer-left', 2)
+      await listener.untilType('peer-left')
+      expect(listener.types().slice(-2)).toEqual(['service-down', 'peer-left'])
+    },
+  )
+
   test('a filtered reader that resumes is told every update it may have to know', async () => {
     const neighbourhood = new Neighbourhood()
     neighbourhood.happens('peer-up', 1, { name: 'one' })

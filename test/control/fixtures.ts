@@ -12,7 +12,15 @@ import {
   type MdnsStation,
   type Station,
 } from '../../src/control/index.ts'
-import type { Change, PeerChangeType, PeerState, PeerView, PresenceReader, SelfView } from '../../src/presence/types.ts'
+import type {
+  Change,
+  PeerChangeType,
+  PeerState,
+  PeerView,
+  PresenceReader,
+  SelfView,
+  ServiceChangeType,
+} from '../../src/presence/types.ts'
 import { Catalogue } from '../../src/services/catalogue.ts'
 import type { PeerId } from '../../src/wire/id.ts'
 import type { Attributes, Service } from '../../src/wire/index.ts'
@@ -128,7 +136,16 @@ export class Neighbourhood implements Station, PresenceReader {
     const state = STATE_OF[type]
     const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
     this.#peers.set(peer.id, peer)
-    const change: Change = { index: ++this.index, type, at: this.time, peer }
+    return this.#add({ index: ++this.index, type, at: this.time, peer })
+  }
+
+  /** What the last change of a peer means for one of its services. */
+  serviceHappens(type: ServiceChangeType, number: number, service: Service): Change {
+    const peer = this.#peers.get(idOf(number)) ?? peerView(number)
+    return this.#add({ index: ++this.index, type, at: this.time, peer, service })
+  }
+
+  #add(change: Change): Change {
     this.#journal.push(change)
     if (this.#journal.length > this.#journalLength) this.#journal = this.#journal.slice(-this.#journalLength)
     for (const listener of this.#listeners) listener()
