@@ -150,7 +150,7 @@ function createMdns(
   const mdnsDriver = new MdnsDriver(new Mdns({ chance, browse: mdns.browse }), net, clock, {
     sighted: (sighting) => driver.sight(sighting),
     noticed: (notice) => logMdns(mdnsLog, notice),
-    failed: (error) => mdnsLog.error({ err: error }, 'the mDNS library failed'),
+    failed: (error) => mdnsLog.error({ err: error }, 'an error while mDNS was handled; the rest goes on'),
   })
   driver.onHostToAsk((hostname) => mdnsDriver.ask(hostname))
   return mdnsDriver

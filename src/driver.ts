@@ -26,14 +26,14 @@ export class Driver {
     this.#net = net
     this.#clock = clock
     this.#onNotice = onNotice
-    this.#alarm = new Alarm(clock, () => this.#do((now) => presence.wake(now)))
+    this.#alarm = new Alarm(clock, () => this.#attempt((now) => presence.wake(now)))
   }
 
   /** Opens the network and begins. Throws what `Net.open` throws. */
   async start(): Promise<void> {
     const presence = this.#presence
-    this.#net.on('datagram', (bytes, heard) => this.#do((now) => presence.hear(bytes, heard, now)))
-    this.#net.on('links', (links) => this.#do((now) => presence.setInterfaces(links, now)))
+    this.#net.on('datagram', (bytes, heard) => this.#attempt((now) => presence.hear(bytes, heard, now)))
+    this.#net.on('links', (links) => this.#attempt((now) => presence.setInterfaces(links, now)))
     this.#do((now) => presence.start(now))
     await this.#net.open()
   }
@@ -80,7 +80,7 @@ export class Driver {
 
   /** A host as it was found by mDNS. */
   sight(sighting: Sighting): void {
-    this.#do((now) => this.#presence.sight(sighting, now))
+    this.#attempt((now) => this.#presence.sight(sighting, now))
   }
 
   become(identity: Identity, incarnation: number): void {
@@ -93,6 +93,16 @@ export class Driver {
     await delay(GOODBYE)
     this.#alarm.stop()
     await this.#net.close()
+  }
+
+  /** Does what the network or a timer gives cause to: nobody is there to catch an error in it, and it must end nothing. */
+  #attempt(action: (now: number) => void): void {
+    try {
+      this.#do(action)
+    } catch (error) {
+      this.#presence.failed(error)
+      this.#alarm.set(this.#presence.nextWake)
+    }
   }
 
   #do(action: (now: number) => void): void {

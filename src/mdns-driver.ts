@@ -14,7 +14,7 @@ const GOODBYE = 110
 export interface MdnsHooks {
   sighted(sighting: Sighting): void
   noticed(notice: MdnsNotice): void
-  /** The library failed at something; the rest goes on. */
+  /** An error in the library or in our handling of a message; the rest goes on. */
   failed(error: Error): void
 }
 
@@ -40,20 +40,23 @@ export class MdnsDriver {
       notice: (notice) => hooks.noticed(notice),
       problem: (error) => hooks.failed(error),
     })
-    this.#alarm = new Alarm(clock, () => this.#do((now) => mdns.wake(now)))
+    this.#alarm = new Alarm(clock, () => this.#attempt((now) => mdns.wake(now)))
   }
 
   /** Opens the network and begins. What cannot be opened is a fault of the net's, and tried again. */
   async start(): Promise<void> {
     this.#do((now) => this.#mdns.start(now))
     this.#net.on('links', (links) => {
-      this.#links.setInterfaces(links)
-      this.#do((now) => this.#mdns.setInterfaces(links, now))
+      this.#attempt((now) => {
+        this.#links.setInterfaces(links)
+        this.#mdns.setInterfaces(links, now)
+      })
     })
     this.#net.on('datagram', (bytes, heard) => {
-      const message = this.#links.receive(bytes, heard, this.#clock.now())
-      if (!message) return
-      this.#do((now) => this.#mdns.hear(message, heard, now))
+      this.#attempt((now) => {
+        const message = this.#links.receive(bytes, heard, now)
+        if (message) this.#mdns.hear(message, heard, now)
+      })
       for (const look of this.#waiting) look()
     })
     await this.#net.open()
@@ -105,6 +108,16 @@ export class MdnsDriver {
     this.#alarm.stop()
     await this.#links.close()
     await this.#net.close()
+  }
+
+  /** Does what the network or a timer gives cause to: nobody is there to catch an error in it, and it must end nothing. */
+  #attempt(action: (now: number) => void): void {
+    try {
+      this.#do(action)
+    } catch (error) {
+      this.#links.failed(error)
+      this.#alarm.set(this.#mdns.nextWake)
+    }
   }
 
   #do(action: (now: number) => void): void {

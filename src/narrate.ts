@@ -83,6 +83,12 @@ export function logNotice(log: Logger, notice: Notice): void {
     case 'limit':
       log.warn({ limit: notice.limit }, 'the registry is full: newcomers are dropped')
       break
+    case 'exception':
+      log.error(
+        { err: notice.error },
+        'an error in earshot itself while it handled a datagram or a timer; it goes on. Please report it',
+      )
+      break
     case 'interval':
       log.info({ intervalMs: notice.interval, peers: notice.peers }, 'beat interval follows the number of peers')
       break

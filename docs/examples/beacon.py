@@ -5,6 +5,7 @@
 It lacks what a daemon needs under attack: budgets for signatures, hashes and answers, bounds on memory."""
 import argparse, base64, fcntl, hashlib, json, os, random, re, select, signal, socket, struct, subprocess, sys, tempfile
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from time import monotonic, sleep, time
 
@@ -24,16 +25,14 @@ def u32(number): return struct.pack('>I', number)
 def digest(*parts): return hashlib.sha256(b''.join(parts)).digest()[:16]
 def goodbye(id, incarnation, secret): return digest(b'earshot bye v1\0', id, u32(incarnation), secret)
 def signed(id, incarnation, version, text): return b'earshot record v1\0' + id + u32(incarnation) + u32(version) + text
-def before(id, incarnation, position, value):
-    """Chain value `position - 1`, from the one at `position`."""
+def before(id, incarnation, position, value):  # chain value `position - 1`, from the one at `position`
     return digest(b'earshot beat v1\0', id, u32(incarnation), u32(position), value)
 def follows(id, incarnation, known, new):
     """Whether the link (sequence, value) `new` is of the chain that `known` is of, and not before it."""
     (start, expected), (sequence, value) = known, new
     for position in range(sequence, start, -1): value = before(id, incarnation, position, value)
     return sequence >= start and value == expected
-def make_chain(id, incarnation, base, seed, length=CHAIN):
-    """{sequence: value}. The last value is the seed; the first is what the record publishes."""
+def make_chain(id, incarnation, base, seed, length=CHAIN):  # {sequence: value}; the record publishes the first value
     chain = {base + length: seed}
     for at in range(base + length, base, -1): chain[at - 1] = before(id, incarnation, at, chain[at])
     return chain
@@ -69,8 +68,7 @@ def decode(data):
         least = PART if part < parts - 1 else SEAL + 2 if parts == 1 else 1  # all but the last are full
         if not (part < parts <= MOST_PARTS and size >= least): raise Refused('bad-part')
     return type, path, id, incarnation, sequence, body
-def split(joined, version):
-    """The bodies of the RECORD datagrams that carry key, signature and record."""
+def split(joined, version):  # the bodies of the RECORD datagrams that carry key, signature and record
     pieces = [joined[at:at + PART] for at in range(0, len(joined), PART)]
     return [RECORD_PREFIX.pack(part, len(pieces), 0, version) + piece for part, piece in enumerate(pieces)]
 # What a record may hold: each makes a check. Unknown members are allowed.
@@ -80,23 +78,25 @@ def whole(least, most): return lambda v: number(v) and least <= v <= most and v 
 def listed(most, check): return lambda v: isinstance(v, list) and len(v) <= most and all(map(check, v))
 def keyed(check): return lambda v: isinstance(v, dict) and all(KEY(key) and check(v[key]) for key in v)
 def shape(**members): return lambda v: isinstance(v, dict) and all(m in v and members[m](v[m]) for m in members)
-VISIBLE, KEY, DIGEST = r'[^\0-\x1f\x7f-\x9f]', text('(?!__proto__$)[!-~]{1,64}'), text('[A-Za-z0-9_-]{22}')
+VISIBLE, TEXT = r'[^\0-\x1f\x7f-\x9f\ud800-\udfff]', text(r'[^\ud800-\udfff]{0,1024}')  # no half surrogate pairs
+KEY, DIGEST = text('(?!__proto__$)[!-~]{1,64}'), text('[A-Za-z0-9_-]{22}')
 SERVICE = shape(
     id=text('[!-~]{1,64}'), name=text(VISIBLE + '{1,63}'), type=text(r'_[A-Za-z0-9-]{1,15}\._(tcp|udp)'),
-    port=whole(0, 65535), txt=keyed(text('.{0,1024}')), subtypes=listed(16, text(VISIBLE + '{1,63}')))
+    port=whole(0, 65535), txt=keyed(TEXT), subtypes=listed(16, text(VISIBLE + '{1,63}')))
 is_record = shape(
     name=text(VISIBLE + '{1,63}'), hostname=text(VISIBLE + '{0,255}'), version=text(VISIBLE + '{0,64}'),
     addresses=listed(32, text('[0-9A-Fa-f:.]{2,45}')), interval=whole(100, 3_600_000), services=listed(256, SERVICE),
-    attributes=keyed(lambda v: type(v) is bool or number(v) or text('.{0,1024}')(v)),
+    attributes=keyed(lambda v: type(v) is bool or number(v) or TEXT(v)),
     anchor=shape(sequence=whole(0, 2**32 - 1), value=DIGEST), goodbye=DIGEST)
-def open_record(id, incarnation, version, joined):
-    """The record in the joined parts, after all its checks."""
+def open_record(id, incarnation, version, joined):  # the record in the joined parts, after all its checks
     key, signature, content = joined[:32], joined[32:SEAL], joined[SEAL:]
     if len(content) > MOST_RECORD: raise Refused('bad-record')
     if digest(key) != id: raise Refused('bad-identity')
     if not verify(key, signed(id, incarnation, version, content), signature): raise Refused('bad-signature')
+    bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b'', content, flags=re.S)  # outside strings, brackets are brackets
+    if max(accumulate((each in b'[{') - (each in b']}') for each in bare), default=0) > 32: raise Refused('bad-record')
     try: record = json.loads(content.decode(), parse_constant=lambda name: json.loads(''))  # NaN is not JSON
-    except (ValueError, RecursionError): raise Refused('bad-record')
+    except ValueError: raise Refused('bad-record')
     if not is_record(record): raise Refused('bad-record')
     return record
 class Peer: incarnation, version, link, record, state, line, heard, where = -1, -1, (-1, b''), {}, '', '', 0, None

@@ -37,6 +37,8 @@ const SIGNATURES_PER_SECOND = 500
 const SIGNATURES_PER_SECOND_AND_ADDRESS = 50
 /** So often we say who we are to somebody who speaks in our name. */
 const CLAIMS_PER_SECOND = 0.5
+/** Errors of this program that are noticed: one repeats with every datagram that causes it. */
+const MOST_FAILURES = 16
 
 /** Everything a datagram passes before it is believed: the cheapest checks first. */
 export class Hearing {
@@ -53,6 +55,8 @@ export class Hearing {
   readonly #reassembly = new Reassembly()
   /** The identity of ours that somebody else has, once that was noticed. */
   #taken: PeerId | undefined
+  /** Messages of the errors that were noticed. */
+  readonly #failures = new Set<string>()
   readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
   readonly #claims = new Budget(CLAIMS_PER_SECOND, 1)
   readonly #knownSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
@@ -86,7 +90,20 @@ export class Hearing {
   /** Takes one datagram. Never throws: what cannot be believed is counted by its reason. */
   hear(datagram: Uint8Array, where: Where, now: number): void {
     const refusal = this.#take(datagram, where, now)
-    if (refusal) this.refused[refusal] = (this.refused[refusal] ?? 0) + 1
+    if (refusal) this.#refuse(refusal)
+  }
+
+  /** An error of this program that its caller caught: counted like a refusal, and noticed once for each message of 16 at most. */
+  failed(error: unknown): void {
+    this.#refuse('exception')
+    const failure = error instanceof Error ? error : new Error(String(error))
+    if (this.#failures.has(failure.message) || this.#failures.size >= MOST_FAILURES) return
+    this.#failures.add(failure.message)
+    this.#notice({ type: 'exception', error: failure })
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.refused[refusal] = (this.refused[refusal] ?? 0) + 1
   }
 
   #take(datagram: Uint8Array, where: Where, now: number): Refusal | undefined {

@@ -127,6 +127,11 @@ export class Presence implements PresenceReader {
     this.#hearing.hear(datagram, where, now)
   }
 
+  /** An error that came out of a call here, and that its caller caught: it is counted and noticed. */
+  failed(error: unknown): void {
+    this.#hearing.failed(error)
+  }
+
   /** A host as it was seen by mDNS. */
   sight(sighting: Sighting, now: number): void {
     this.#neighbours.sight(sighting, now)

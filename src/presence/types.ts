@@ -136,6 +136,7 @@ export type Notice =
   | { type: 'doubt'; cause: 'late' | 'silence'; ms: number }
   | { type: 'limit'; limit: 'peers' | 'record-bytes' }
   | { type: 'interval'; interval: number; peers: number }
+  | { type: 'exception'; error: Error }
 
 /** This daemon's own state, for `status`. */
 export interface SelfView {

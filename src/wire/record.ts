@@ -9,26 +9,32 @@ import type { Refusal } from './refusal.ts'
 /** Shortest and longest beat interval, ms. */
 export const MIN_INTERVAL = 100
 export const MAX_INTERVAL = 3_600_000
+/** Objects and arrays within one another that a record may have, the record itself included. */
+export const MAX_NESTING = 32
 
-// Text that people see holds no control characters: nobody on the network writes to their terminals.
-const VISIBLE = '^\\P{Cc}*$'
+// Text that people see holds no control characters: nobody on the network writes to their terminals. No text holds half
+// of a surrogate pair, which JSON can escape and UTF-8 cannot write: many JSON parsers refuse a whole answer for one.
+const VISIBLE = '^[^\\p{Cc}\\p{Cs}]*$'
+const WELL_FORMED = '^\\P{Cs}*$'
 const KEY = '^(?!__proto__$)[!-~]{1,64}$'
 const DIGEST = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' })
 
 export const NameSchema = Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE })
+
+const TextSchema = Type.String({ maxLength: 1024, pattern: WELL_FORMED })
 
 export const ServiceSchema = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[!-~]+$' }),
   name: NameSchema,
   type: Type.String({ pattern: '^_[A-Za-z0-9-]{1,15}\\._(tcp|udp)$' }),
   port: Type.Integer({ minimum: 0, maximum: 65535 }),
-  txt: Type.Record(Type.String({ pattern: KEY }), Type.String({ maxLength: 1024 }), { additionalProperties: false }),
+  txt: Type.Record(Type.String({ pattern: KEY }), TextSchema, { additionalProperties: false }),
   subtypes: Type.Array(Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE }), { maxItems: 16 }),
 })
 /** Something that a peer offers. */
 export type Service = Static<typeof ServiceSchema>
 
-const AttributeValueSchema = Type.Union([Type.String({ maxLength: 1024 }), Type.Number(), Type.Boolean()])
+const AttributeValueSchema = Type.Union([TextSchema, Type.Number(), Type.Boolean()])
 export const AttributesSchema = Type.Record(Type.String({ pattern: KEY }), AttributeValueSchema, {
   additionalProperties: false,
 })
@@ -47,8 +53,10 @@ export const RecordSchema = Type.Object({
   anchor: Type.Object({ sequence: Type.Integer({ minimum: 0, maximum: 0xffffffff }), value: DIGEST }),
   goodbye: DIGEST,
 })
-/** What a peer signs about itself. Unknown members are allowed and passed over. */
+/** What a peer signs about itself. Members that this version does not know are allowed and dropped. */
 export type PeerRecord = Static<typeof RecordSchema>
+
+const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = Buffer.from('"\\{}[]')
 
 // 1e999 is JSON, and Infinity in JavaScript: no number that anyone could be told of in JSON again.
 const isRecord = new Ajv({ strict: false, strictNumbers: true }).compile<PeerRecord>(RecordSchema)
@@ -71,7 +79,10 @@ export function seal(identity: Identity, incarnation: number, recordVersion: num
   return { id: identity.id, incarnation, recordVersion, joined: Buffer.concat([identity.publicKey, signature, bytes]) }
 }
 
-/** Checks key, signature and shape of a whole record, in this order. Costs one Ed25519 verification. */
+/**
+ * Checks key, signature and shape of a whole record, in this order, and returns what this version knows of it. Never
+ * throws. Costs one Ed25519 verification.
+ */
 export function open(signed: SignedRecord): PeerRecord | Refusal {
   const { id, incarnation, recordVersion, joined } = signed
   const publicKey = joined.subarray(0, PUBLIC_KEY_BYTES)
@@ -80,12 +91,41 @@ export function open(signed: SignedRecord): PeerRecord | Refusal {
   if (bytes.length > MAX_RECORD_BYTES) return 'bad-record'
   if (idOf(publicKey) !== id) return 'bad-identity'
   if (!isSignedBy(publicKey, signature, incarnation, recordVersion, bytes)) return 'bad-signature'
+  if (isNestedDeeper(bytes, MAX_NESTING)) return 'bad-record'
   try {
     const record: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
-    return isRecord(record) ? record : 'bad-record'
+    return isRecord(record) ? knownMembers(record) : 'bad-record'
   } catch {
     return 'bad-record'
   }
+}
+
+/**
+ * Whether JSON text in UTF-8 has more than `most` objects and arrays within one another. For what is no JSON the answer
+ * means nothing. Parsers and writers of JSON may call themselves for each level: no deep text is to reach them.
+ */
+function isNestedDeeper(text: Uint8Array, most: number): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at]
+    if (byte === QUOTE) inString = !inString
+    else if (inString) at += byte === BACKSLASH ? 1 : 0
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    if (depth > most) return true
+  }
+  return false
+}
+
+/** A copy with the members that this version knows: nothing of unknown shape is kept, compared or told on. */
+function knownMembers(record: PeerRecord): PeerRecord {
+  const { name, hostname, addresses, interval, attributes, version, anchor, goodbye } = record
+  const services = record.services.map(({ id, name: instance, type, port, txt, subtypes }) => {
+    return { id, name: instance, type, port, txt, subtypes }
+  })
+  const { sequence, value } = anchor
+  return { name, hostname, addresses, interval, services, attributes, version, anchor: { sequence, value }, goodbye }
 }
 
 /** The joined bytes cut into what one datagram carries each. */

@@ -21,6 +21,7 @@ export const REFUSALS = {
   'signature-budget': 'more signatures to check than allowed per second',
   'reassembly-full': 'a part of a record when too many are unfinished',
   'registry-full': 'a newcomer when the registry is full',
+  exception: 'an error in this program while it was handled: the log has it',
 } as const
 
 export type Refusal = keyof typeof REFUSALS

@@ -68,6 +68,11 @@ function joinedOf(datagrams: string[]): SignedRecord {
 
 const BYTE_FIELDS = ['reveal', 'bytes', 'secret']
 
+/** What is known of a record's members at its top level, where all unknown ones of the vectors are. */
+function exampleMembers({ later: _, padding: __, ...known }: Record<string, unknown>): unknown {
+  return known
+}
+
 /** The message that a vector file writes. */
 function readMessage(written: WrittenMessage): Message {
   const fields = Object.entries(written).map(([key, value]) => [
@@ -178,7 +183,7 @@ describe('records', () => {
     const whole = joinedOf(datagrams)
     expect(whole).toMatchObject({ id, incarnation, recordVersion })
     expect(hexOf(whole.joined)).toBe(vector.publicKey + vector.signature + hexOf(bytes))
-    expect(open(whole)).toEqual(JSON.parse(json))
+    expect(open(whole)).toEqual(exampleMembers(JSON.parse(json)))
     const first = decoded(datagrams[0] ?? '') as RecordPart
     expect(first.parts).toBe(datagrams.length)
   })

@@ -33,7 +33,7 @@ export interface LinkNet {
 }
 
 /** Why a datagram was dropped. */
-export type LinkRefusal = 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable'
+export type LinkRefusal = 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
 
 export interface BonjourLinksOptions {
   net: LinkNet
@@ -64,7 +64,14 @@ export class BonjourLinks {
   readonly counters = { received: 0, sent: 0, dropped: 0 }
   #echoed = 0
   /** The dropped ones, why. */
-  readonly refusals: Record<LinkRefusal, number> = { size: 0, budget: 0, layout: 0, opcode: 0, undecodable: 0 }
+  readonly refusals: Record<LinkRefusal, number> = {
+    size: 0,
+    budget: 0,
+    layout: 0,
+    opcode: 0,
+    undecodable: 0,
+    exception: 0,
+  }
 
   constructor({ net, now, notice, problem }: BonjourLinksOptions) {
     this.#net = net
@@ -131,6 +138,12 @@ export class BonjourLinks {
       this.#failed(error)
       return this.#drop('undecodable')
     }
+  }
+
+  /** An error while a message was handled: it counts as dropped, and is told of once for each kind of failure. */
+  failed(error: unknown): void {
+    this.#drop('exception')
+    this.#failed(error)
   }
 
   #drop(refusal: LinkRefusal): undefined {

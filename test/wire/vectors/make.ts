@@ -269,7 +269,9 @@ function records() {
     ['one part', 1, JSON.stringify(record)],
     ['three parts', 2, JSON.stringify(many)],
     ['no canonical form: white space, unknown members', 0xffffffff, spaced],
-    ['names outside the Basic Multilingual Plane, a lone surrogate', 3, emoji(record)],
+    ['a name outside the Basic Multilingual Plane, by escapes', 3, emoji(record)],
+    ['an unknown member nested as deep as may be: 32 with the record itself', 5, nested(record, 31)],
+    ['an unknown member with a number beyond a double', 6, withMember(record, '1e999')],
     ['the largest: 16,384 bytes, 15 parts', 4, largest],
   ]
   return written.map(([what, recordVersion, json]) => {
@@ -290,9 +292,19 @@ function records() {
   })
 }
 
-/** A name of 63 code points that are two UTF-16 units each, and half of such a pair, which JSON can write and UTF-8 cannot. */
+/** A name of 63 code points that are two UTF-16 units each, one of them written as two escapes. */
 function emoji(record: PeerRecord): string {
-  return JSON.stringify({ ...record, name: '👂'.repeat(63) }).replace('"alice.example"', '"alice\\ud83d"')
+  return JSON.stringify({ ...record, name: '👂'.repeat(63) }).replace('👂', '\\ud83d\\udc42')
+}
+
+/** The record with an unknown member of so many arrays within one another, and brackets in a string that do not count. */
+function nested(record: PeerRecord, depth: number): string {
+  return withMember(record, `${'['.repeat(depth)}"[[[\\"[[["${']'.repeat(depth)}`)
+}
+
+/** The record with an unknown member of this JSON text. */
+function withMember(record: PeerRecord, text: string): string {
+  return JSON.stringify(record).replace('{', `{"later":${text},`)
 }
 
 /** The record with an unknown member that makes it as long as asked. */
@@ -382,6 +394,15 @@ function refusedRecords() {
     ['NaN, which is not JSON', replaced('"cores":8', '"cores":NaN'), 'bad-record'],
     ['a number beyond a double', replaced('"cores":8', '"cores":1e999'), 'bad-record'],
     ['nested 16,000 deep and never closed', json('['.repeat(16_000)), 'bad-record'],
+    ['an unknown member nested 33 deep with the record itself', json(nested(record, 32)), 'bad-record'],
+    ['an unknown member nested 7,000 deep', json(nested(record, 7000)), 'bad-record'],
+    ['half a surrogate pair in the name', replaced('"name":"alice"', '"name":"alice\\ud83d"'), 'bad-record'],
+    ['half a surrogate pair in the hostname', replaced('"alice.example"', '"alice\\udc42"'), 'bad-record'],
+    ['half a surrogate pair in the version', replaced('"earshot/0.1.0"', '"\\ud83d\\ud83d\\udc42"'), 'bad-record'],
+    ['half a surrogate pair in an attribute', replaced('"büro"', '"b\\udc42\\ud83dro"'), 'bad-record'],
+    ['half a surrogate pair in a service name', replaced('Alice’s', 'Alice\\ud83d'), 'bad-record'],
+    ['half a surrogate pair in a TXT value', replaced('"path":"/"', '"path":"/\\ud83d"'), 'bad-record'],
+    ['half a surrogate pair in a subtype', replaced('"_printer"', '"_printer\\ud83d"'), 'bad-record'],
     ['no anchor', json(JSON.stringify(noAnchor)), 'bad-record'],
     ['an empty name', having({ name: '' }), 'bad-record'],
     ['a name of 64 characters', having({ name: 'n'.repeat(64) }), 'bad-record'],
