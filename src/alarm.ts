@@ -6,6 +6,7 @@ export class Alarm {
   readonly #ring: () => void
   #timer: NodeJS.Timeout | undefined
   #at = Number.POSITIVE_INFINITY
+  #stopped = false
 
   constructor(clock: Clock, ring: () => void) {
     this.#clock = clock
@@ -14,7 +15,7 @@ export class Alarm {
 
   /** To ring at this moment, monotonic ms, unless it rings earlier anyway: whoever is woken sets it again. */
   set(at: number | undefined): void {
-    if (at === undefined || at >= this.#at) return
+    if (this.#stopped || at === undefined || at >= this.#at) return
     clearTimeout(this.#timer)
     this.#at = at
     this.#timer = setTimeout(
@@ -27,7 +28,9 @@ export class Alarm {
     )
   }
 
+  /** Never rings again, whatever is set afterwards. */
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
   }
 }

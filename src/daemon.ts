@@ -6,6 +6,7 @@ import { Clock } from './clock.ts'
 import type { Config } from './config/index.ts'
 import { Control, prepareSocket, type Station } from './control/index.ts'
 import { Driver } from './driver.ts'
+import { untilEnding } from './ending.ts'
 import { BadConfig } from './errors.ts'
 import { captureConsole, openLog } from './log.ts'
 import { MDNS, Mdns } from './mdns/index.ts'
@@ -18,26 +19,33 @@ import { beginAnew, beginLife, type Life } from './state.ts'
 import { VERSION } from './version.ts'
 
 /**
- * Runs the daemon until SIGTERM or SIGINT.
+ * Runs the daemon until it is told to end (see `untilEnding`), which it also is while it starts.
  * @throws what it cannot start with: BadConfig, StateUnusable, AlreadyRunning, SocketUnusable, HttpInUse, PortInUse
+ * @throws what went wrong unexpectedly
  */
 export async function runDaemon(config: Config): Promise<void> {
   const log = openLog(config)
   captureConsole(log)
-  const stop = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
-  })
-  const daemon = await startDaemon(config, log)
-  const signal = await stop
+  const told = new AbortController()
+  const ending = untilEnding(log).finally(() => told.abort())
+  const daemon = await startDaemon(config, log, told.signal)
+  const { signal, error } = await ending
   log.info({ signal }, 'leaving')
-  await daemon.stop()
+  await daemon?.stop()
+  if (error) throw error
 }
 
-async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promise<void> }> {
+/** Undefined when it was told to end while it started; then nothing is left running. */
+async function startDaemon(
+  config: Config,
+  log: Logger,
+  told: AbortSignal,
+): Promise<{ stop(): Promise<void> } | undefined> {
   const clock = new Clock()
   // First of all: one that is running already is not to find another's marks in its state directory.
   await prepareSocket(config.socket)
   const life = await beginLife(config.stateDir)
+  if (told.aborted) return undefined
   const interfaces = { include: config.interface, exclude: config.exclude ?? DEFAULT_EXCLUDE }
   const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
   const profile = { name: config.name, hostname: hostname(), version: VERSION }
@@ -77,6 +85,10 @@ async function startDaemon(config: Config, log: Logger): Promise<{ stop(): Promi
     },
     notify: (notice) => logCatalogue(log, notice),
   })
+  if (told.aborted) {
+    await catalogue.close()
+    return undefined
+  }
 
   const startedAt = clock.now()
   const station: Station = {

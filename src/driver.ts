@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
+import { Stopping } from './errors.ts'
 import type { Net } from './net/index.ts'
 import type { Notice, Presence, Profile, Sighting } from './presence/index.ts'
 import type { Identity, PeerId } from './wire/index.ts'
@@ -16,10 +17,11 @@ export class Driver {
   readonly #onNotice: (notice: Notice) => void
   readonly #listeners = new Set<() => void>()
   /** Who waits for the answers to probes, by nonce. */
-  readonly #probes = new Map<number, (rtt: number) => void>()
+  readonly #probes = new Map<number, (outcome: number | Error) => void>()
   readonly #alarm: Alarm
   #askHost: (hostname: string) => void = () => {}
   #index = 0
+  #stopped = false
 
   constructor(presence: Presence, net: Net, clock: Clock, onNotice: (notice: Notice) => void) {
     this.#presence = presence
@@ -59,20 +61,25 @@ export class Driver {
     this.#do(() => this.#presence.query())
   }
 
-  /** Round-trip time to a peer, ms; undefined when it does not answer within `timeout` ms, or there is no such peer. */
+  /**
+   * Round-trip time to a peer, ms; undefined when it does not answer within `timeout` ms, or there is no such peer.
+   * @throws Stopping when the daemon is stopped before that
+   */
   async probe(id: PeerId, timeout: number): Promise<number | undefined> {
+    if (this.#stopped) throw new Stopping()
     let nonce: number | undefined
     this.#do((now) => {
       nonce = this.#presence.probe(id, now)
     })
     if (nonce === undefined) return undefined
     const awaited = nonce
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const impatience = setTimeout(() => answer(undefined), timeout)
-      const answer = (rtt: number | undefined) => {
+      const answer = (outcome: number | Error | undefined) => {
         clearTimeout(impatience)
         this.#probes.delete(awaited)
-        resolve(rtt)
+        if (outcome instanceof Error) reject(outcome)
+        else resolve(outcome)
       }
       this.#probes.set(awaited, answer)
     })
@@ -87,8 +94,10 @@ export class Driver {
     this.#do((now) => this.#presence.become(identity, incarnation, now))
   }
 
-  /** Says goodbye, and takes the sockets down. */
+  /** Says goodbye, and takes the sockets down. Who waits for the answer to a probe waits no longer. */
   async stop(): Promise<void> {
+    this.#stopped = true
+    for (const answer of this.#probes.values()) answer(new Stopping())
     this.#do((now) => this.#presence.leave(now))
     await delay(GOODBYE)
     this.#alarm.stop()

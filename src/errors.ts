@@ -80,6 +80,11 @@ export const NoAnswer = createError<[string, string]>(
   504,
 )
 
+export const Stopping = createError<[]>(
+  'EARSHOT_STOPPING',
+  'earshotd is being stopped (ask again when it runs again)',
+  503,
+)
 export const NotProbed = createError<[string]>(
   'EARSHOT_NOT_PROBED',
   "'%s' was found by mDNS, and runs no earshotd that is heard: it answers no probes ('earshot show' tells when it was last heard)",

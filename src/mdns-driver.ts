@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
+import { Stopping } from './errors.ts'
 import { BonjourLinks, type Mdns, type MdnsNotice, type MdnsView, type OwnProfile } from './mdns/index.ts'
 import type { Net } from './net/index.ts'
 import type { Sighting } from './presence/index.ts'
@@ -26,8 +27,9 @@ export class MdnsDriver {
   readonly #hooks: MdnsHooks
   readonly #links: BonjourLinks
   readonly #alarm: Alarm
-  /** Those who wait for a host's addresses; called whenever something was heard. */
+  /** Those who wait for a host's addresses; called whenever something was heard, and at the end. */
   readonly #waiting = new Set<() => void>()
+  #stopped = false
 
   constructor(mdns: Mdns, net: Net, clock: Clock, hooks: MdnsHooks) {
     this.#mdns = mdns
@@ -71,10 +73,13 @@ export class MdnsDriver {
     this.#do((now) => this.#mdns.ask(hostname, now))
   }
 
-  /** The addresses of a host, `printer.local`: as known, or asked for; none when nobody answers within `timeout` ms. */
+  /**
+   * The addresses of a host, `printer.local`: as known, or asked for; none when nobody answers within `timeout` ms.
+   * @throws Stopping when the daemon is stopped before that
+   */
   async resolve(hostname: string, timeout: number): Promise<Sighting['addresses']> {
     const versionsKnown = () => new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family)).size
-    if (versionsKnown() < 2) {
+    if (versionsKnown() < 2 && !this.#stopped) {
       this.ask(hostname)
       await new Promise<void>((resolve) => {
         const end = () => {
@@ -83,10 +88,11 @@ export class MdnsDriver {
           resolve()
         }
         let patience = setTimeout(end, timeout)
+        let isOneKnown = false
         const look = () => {
-          if (versionsKnown() === 0) return
-          if (versionsKnown() === 2) return end()
-          this.#waiting.delete(look)
+          if (this.#stopped || versionsKnown() === 2) return end()
+          if (isOneKnown || versionsKnown() === 0) return
+          isOneKnown = true
           clearTimeout(patience)
           patience = setTimeout(end, OTHER_VERSION)
         }
@@ -94,15 +100,19 @@ export class MdnsDriver {
         look()
       })
     }
-    return this.#mdns.addressesOf(hostname)
+    const addresses = this.#mdns.addressesOf(hostname)
+    if (this.#stopped && addresses.length === 0) throw new Stopping()
+    return addresses
   }
 
   view(): MdnsView {
     return { ...this.#mdns.view(), counters: this.#links.counters }
   }
 
-  /** Says goodbye, and takes the sockets down. */
+  /** Says goodbye, and takes the sockets down. Who waits for a host's addresses waits no longer. */
   async stop(): Promise<void> {
+    this.#stopped = true
+    for (const look of this.#waiting) look()
     this.#do((now) => this.#mdns.leave(now))
     await delay(GOODBYE)
     this.#alarm.stop()

@@ -1,6 +1,7 @@
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { type Config, daemonOptions, factsOfProcess, loadConfig, PARSING } from '../config/index.ts'
+import { LineOutput } from '../line-output.ts'
 import { VERSION } from '../version.ts'
 import { EXIT, exitStatus, sentence, usageError } from './failure.ts'
 
@@ -39,6 +40,7 @@ try {
     await runDaemon(config)
   }
 } catch (error) {
-  process.stderr.write(`earshotd: ${sentence(error)}\n`)
+  // Not by Node's own stream, which waits for a paused terminal.
+  new LineOutput(2).write(`earshotd: ${sentence(error)}\n`)
   process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : 1
 }
