@@ -107,7 +107,7 @@ export class Browse {
   }
 
   #ask(series: Series, now: number): void {
-    this.#questions.ask(series.interface, { name: series.name, type: 'PTR' }, now)
+    this.#questions.ask(series.interface, { name: series.name, type: 'PTR' }, now, 'always')
     this.#timetable.put(series, now + series.wait + GATHERING, now)
     series.wait = Math.min(series.wait * 2, LONGEST)
   }

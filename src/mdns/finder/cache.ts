@@ -19,6 +19,7 @@ export class Cache {
   readonly #chance: Chance
   readonly #caps: Caps
   readonly #refresh: (held: Held, now: number) => void
+  readonly #isKept: (held: Held) => boolean
   readonly #expired: (held: Held, now: number) => void
   /** By interface, then by type and name. */
   readonly #sets = new Map<string, Map<string, RecordSet>>()
@@ -30,12 +31,15 @@ export class Cache {
     caps: Caps
     /** Time to ask again for a record. */
     refresh: (held: Held, now: number) => void
+    /** Nobody has told of it again: whether it is true for another life nevertheless. */
+    isKept: (held: Held) => boolean
     /** It has run out, and is held no longer. */
     expired: (held: Held, now: number) => void
   }) {
     this.#chance = parts.chance
     this.#caps = parts.caps
     this.#refresh = parts.refresh
+    this.#isKept = parts.isKept
     this.#expired = parts.expired
     this.#timetable = new Timetable(parts.agenda, (held, now) => this.#due(held, now))
   }
@@ -88,6 +92,15 @@ export class Cache {
       if (isFresh(held, now)) known.push({ ...held.record, ttl: Math.floor(leftOf(held, now)), flush: false })
     }
     return known
+  }
+
+  /** Whether there is an answer to wait for: none is held, or one of those that are is to be told anew. */
+  isOpen(on: string, { type, name }: Question): boolean {
+    if (type === 'ANY') return true
+    const set = this.#sets.get(on)?.get(setKey(type, name))
+    if (!set) return true
+    for (const { refreshes, doubted } of set.values()) if (refreshes > 0 || doubted) return true
+    return false
   }
 
   /** Whether a record is among the answers that need not be given again. */
@@ -150,6 +163,7 @@ export class Cache {
       refreshes: 0,
       confirmed: false,
       withdrawn: false,
+      doubted: false,
     }
     const sets = this.#sets.get(on) ?? new Map<string, RecordSet>()
     this.#sets.set(on, sets)
@@ -168,10 +182,15 @@ export class Cache {
 
   #renew(held: Held, record: ResourceRecord, now: number): void {
     if (held.record.ttl !== record.ttl) held.record = copyOf(record)
+    this.#liveAgain(held, now)
+  }
+
+  #liveAgain(held: Held, now: number): void {
     held.heardAt = now
     held.expiresAt = now + lifeOf(held)
     held.refreshes = 0
     held.withdrawn = false
+    held.doubted = false
     this.#timetable.put(held, nextLook(held, this.#chance, now), now)
   }
 
@@ -184,6 +203,10 @@ export class Cache {
 
   #due(held: Held, now: number): void {
     if (held.withdrawn || held.refreshes === REFRESHES) {
+      if (!held.withdrawn && this.#isKept(held)) {
+        this.#liveAgain(held, now)
+        return
+      }
       this.#remove(held)
       this.#expired(held, now)
       return
@@ -211,7 +234,7 @@ function leftOf({ record, heardAt }: Held, now: number): number {
 }
 
 function isFresh(held: Held, now: number): boolean {
-  return !held.withdrawn && leftOf(held, now) > held.record.ttl / 2
+  return !(held.withdrawn || held.doubted) && leftOf(held, now) > held.record.ttl / 2
 }
 
 /**

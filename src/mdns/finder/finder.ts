@@ -9,6 +9,7 @@ import { FollowUps } from './follow-ups.ts'
 import type { FoundHost, Instance } from './found.ts'
 import { Hosts } from './hosts.ts'
 import { Intake } from './intake.ts'
+import { Life } from './life.ts'
 import { Questions } from './questions.ts'
 import { addressesOf } from './sighting.ts'
 import { Upkeep } from './upkeep.ts'
@@ -60,11 +61,13 @@ export class Finder {
       chance,
       caps,
       refresh: (held, now) => upkeep.refresh(held, now),
+      isKept: (held) => upkeep.isKept(held),
       expired: (held, now) => upkeep.expired(held, now),
     })
     const known = (on: string, question: Question, now: number) => cache.known(on, question, now)
     const isKnown = (on: string, record: ResourceRecord, now: number) => cache.isKnown(on, record, now)
-    const questions = new Questions({ agenda, chance, send, known, isKnown })
+    const isOpen = (on: string, question: Question) => cache.isOpen(on, question)
+    const questions = new Questions({ agenda, chance, send, known, isKnown, isOpen })
     const browse = new Browse({ agenda, questions, cap: caps.types, types: parts.browse })
     const removed = (item: Instance | FoundHost) => {
       followUps.forget(item)
@@ -73,7 +76,8 @@ export class Finder {
     const hosts = new Hosts({ agenda, cache, caps, sighted, removed })
     const givenUp = (item: Instance | FoundHost, now: number) => upkeep.giveUp(item, now)
     const followUps = new FollowUps({ agenda, cache, caps, questions, givenUp })
-    const upkeep = new Upkeep({ cache, caps, questions, browse, hosts })
+    const life = new Life({ cache, questions })
+    const upkeep = new Upkeep({ cache, caps, questions, browse, hosts, life, followUps })
     const isAsked = (hostname: string) => this.#asked.has(keyOf(hostname))
     const isOwn = (hostname: string) => keyOf(hostname) === this.#own
     this.#intake = new Intake({ cache, hosts, browse, followUps, isAsked, isOwn })
@@ -133,7 +137,9 @@ export class Finder {
     const key = keyOf(hostname)
     if (this.#asked.has(key) || this.#asked.size >= MOST_ASKED) return
     this.#asked.add(key)
-    for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, now, later))
+    // Those that are known may be of a host that is there no more.
+    for (const type of ['A', 'AAAA'] as const) for (const held of this.#cache.get(type, hostname)) held.doubted = true
+    for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, later))
     this.#agenda.add(now + ASK_ENDS, () => this.#asked.delete(key))
   }
 
@@ -168,13 +174,11 @@ export class Finder {
     this.#hosts.tell(now)
   }
 
-  /** Unless they were told of `since`: those that are known may be of a host that is there no more. */
-  #askForAddresses(name: string, since: number, now: number): void {
+  /** As its host writes it, if that is known: some answer to no other case. */
+  #askForAddresses(hostname: string, now: number): void {
+    const name = this.#hosts.host(hostname)?.hostname ?? hostname
     for (const on of this.#interfaces.keys()) {
-      for (const type of ['A', 'AAAA'] as const) {
-        const isOpen = () => (this.#cache.newest(type, name, on)?.heardAt ?? Number.NEGATIVE_INFINITY) < since
-        this.#questions.ask(on, { type, name }, now, isOpen, true)
-      }
+      for (const type of ['A', 'AAAA'] as const) this.#questions.ask(on, { type, name }, now)
     }
   }
 }

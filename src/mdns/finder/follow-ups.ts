@@ -69,7 +69,7 @@ export class FollowUps {
     this.#timetable.put(item, now + wait, now)
     for (const { type, name, interface: on } of missing) {
       if (!this.#questions.isAsking(on, { type, name }) && !this.#caps.takeQuestion(item.source, now)) continue
-      this.#questions.ask(on, { type, name }, now, () => this.#cache.newest(type, name, on) === undefined)
+      this.#questions.ask(on, { type, name }, now)
     }
   }
 
@@ -79,12 +79,12 @@ export class FollowUps {
   }
 
   /** A family that it may well not have is asked for once; no address at all, again and again. */
-  #missingOfHost({ key, heardOn }: FoundHost, tried: number): Missing[] {
+  #missingOfHost({ hostname, heardOn }: FoundHost, tried: number): Missing[] {
     const all = [...heardOn.keys()].flatMap((name) => [
-      { type: 'A' as const, name: key, interface: name },
-      { type: 'AAAA' as const, name: key, interface: name },
+      { type: 'A' as const, name: hostname, interface: name },
+      { type: 'AAAA' as const, name: hostname, interface: name },
     ])
-    const missing = all.filter((each) => this.#cache.newest(each.type, key, each.interface) === undefined)
-    return tried > 0 && this.#cache.countAddresses(key) > 0 ? [] : missing
+    const missing = all.filter((each) => this.#cache.newest(each.type, hostname, each.interface) === undefined)
+    return tried > 0 && this.#cache.countAddresses(hostname) > 0 ? [] : missing
   }
 }

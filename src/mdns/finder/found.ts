@@ -11,6 +11,8 @@ export interface Instance {
   readonly type: string
   /** Who told of it first. */
   readonly source: string
+  /** When one of its records was heard last. */
+  heardAt: number
   /** The target of its SRV record, once that is known and is not this host itself. */
   host: FoundHost | undefined
   /** Without a TXT record, it is shown from then on. */
@@ -32,6 +34,12 @@ export interface FoundHost {
   readonly unanswered: Set<Instance>
   state: 'alive' | 'suspect'
   lastSeen: number
+  /** When one of its addresses was told of last. */
+  addressHeardAt: number
+  /** When it was asked for a sign of life. */
+  askedAt: number
+  /** All its addresses were taken back, and it was told to have gone. It returns with the next address. */
+  absent: boolean
   readonly heardOn: Map<string, number>
   /** There is news of it that was not told yet. */
   changed: boolean

@@ -15,16 +15,23 @@ const SCHEDULE = [
   { at: 0.975, spread: 0.0075 },
   { at: 0.99, spread: 0.0075 },
 ]
+/** Unanswered the second time, a record makes us ask its host for a sign of life, whatever it is. */
+export const DOUBT = 3
 /** Unanswered at 85 %, the fourth time, a record speaks for its host being silent, */
 export const SILENCE = 4
 /** if nothing else was heard of the host since this part of the record's life either, which the first question comes before. */
-export const ASKED = 0.82
+const ASKED = 0.82
 /** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
 const PATIENCE = 1000
 const PART_OF_PATIENCE = 0.01
 
 /** The longest life of any record, ms. */
 const LONGEST = 24 * 3_600_000
+/**
+ * The shortest life of a record, ms, whatever its time to live: time enough to ask and to be answered. Some devices give
+ * one of a second, or of ten seconds to pointers, for which they would have to be asked without end.
+ */
+const SHORTEST: Record<RecordType, number> = { PTR: 120_000, TXT: 10_000, SRV: 10_000, A: 10_000, AAAA: 10_000 }
 /**
  * The longest life, ms, of one that was never confirmed by an answer to a question of ours: short for those whose
  * owner's life they tell of. So what was made up goes soon, whatever time to live it was given.
@@ -53,6 +60,8 @@ export interface Held {
   confirmed: boolean
   /** It was taken back: by a goodbye, or by others that have its place. */
   withdrawn: boolean
+  /** It is to be told anew: until then it is not among the known answers. */
+  doubted: boolean
 }
 
 /** How often a record is asked for again before it is given up. */
@@ -60,7 +69,13 @@ export const REFRESHES = SCHEDULE.length
 
 /** How long a record is held after it was heard, ms. */
 export function lifeOf({ record, confirmed }: Held): number {
-  return Math.min(record.ttl * 1000, confirmed ? LONGEST : UNCONFIRMED[record.type])
+  const most = confirmed ? LONGEST : UNCONFIRMED[record.type]
+  return Math.max(SHORTEST[record.type], Math.min(record.ttl * 1000, most))
+}
+
+/** What was heard from then on may be an answer to a question for the record: monotonic ms. */
+export function askedSince(held: Held): number {
+  return held.heardAt + ASKED * lifeOf(held)
 }
 
 /** Whether one of two records with the same type and name takes the place of the other. */

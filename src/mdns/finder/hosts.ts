@@ -71,8 +71,17 @@ export class Hosts {
   addInstance(found: Pick<Instance, 'interface' | 'name' | 'label' | 'type' | 'source'>): Instance | undefined {
     if (!this.#caps.services.take(found.source)) return undefined
     const { interface: on, name, label, type, source } = found
-    const showAt = Number.POSITIVE_INFINITY
-    const instance = { interface: on, name, label, type, source, host: undefined, showAt, shown: false }
+    const instance: Instance = {
+      interface: on,
+      name,
+      label,
+      type,
+      source,
+      heardAt: Number.NEGATIVE_INFINITY,
+      host: undefined,
+      showAt: Number.POSITIVE_INFINITY,
+      shown: false,
+    }
     this.#instances.set(instanceKey(instance.interface, instance.name), instance)
     this.#types.set(instance.type, (this.#types.get(instance.type) ?? 0) + 1)
     return instance
@@ -90,6 +99,9 @@ export class Hosts {
       unanswered: new Set(),
       state: 'alive',
       lastSeen: now,
+      addressHeardAt: Number.NEGATIVE_INFINITY,
+      askedAt: Number.NEGATIVE_INFINITY,
+      absent: false,
       heardOn: new Map(),
       changed: false,
       told: undefined,
@@ -141,6 +153,14 @@ export class Hosts {
   suspect(host: FoundHost): void {
     host.state = 'suspect'
     this.changed(host)
+  }
+
+  /** The host has no address any more. It is told to have gone, and kept in case it gets another one. */
+  miss(host: FoundHost, state: 'failed' | 'left', now: number): void {
+    host.absent = true
+    if (host.told) this.#sighted(farewellOf(host, host.told.sighting, state), now)
+    host.told = undefined
+    host.changed = true
   }
 
   /** The instance is no longer there; with the last of its services, its host goes into `state`. */
@@ -218,6 +238,7 @@ export class Hosts {
     if (host.shown === 0 || this.#cache.countAddresses(host.key) === 0) return
     if (host.changed ? host.changes.take(now) : now - (host.told?.at ?? now) >= HEARD_AGAIN) {
       host.changed = false
+      host.absent = false
       host.told = { sighting: sightingOf(host, this.#cache), at: now }
       this.#sighted(host.told.sighting, now)
     }

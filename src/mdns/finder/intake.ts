@@ -86,7 +86,9 @@ export class Intake {
     const known = this.#hosts.instance(heard.interface, record.data)
     if (known || record.ttl === 0) {
       const news = this.#cache.hear(record, heard, now)
-      if (news !== 'nothing' && known?.host) this.#hosts.heard(known.host, heard.interface, false, now)
+      if (news === 'nothing' || !known) return
+      known.heardAt = now
+      if (known.host) this.#hosts.heard(known.host, heard.interface, false, now)
       return
     }
     const split = splitInstance(record.data)
@@ -123,10 +125,11 @@ export class Intake {
       return
     }
     if (news === 'nothing') return
+    instance.heardAt = now
     host.unanswered.delete(instance)
     this.#hosts.heard(host, heard.interface, news === 'new', now)
     const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, heard.interface))
-    if (news === 'new' && !isReachable) this.#followUps.follow(host, now)
+    if (!isReachable && (news === 'new' || host.absent)) this.#followUps.follow(host, now)
   }
 
   #takeText(record: RecordOf<'TXT'>, heard: Heard, now: number): void {
@@ -134,6 +137,7 @@ export class Intake {
     if (!instance) return
     const news = this.#cache.hear(record, heard, now)
     if (news === 'nothing') return
+    instance.heardAt = now
     this.#hosts.show(instance)
     if (instance.host) this.#hosts.heard(instance.host, heard.interface, news === 'new', now)
   }
@@ -146,7 +150,9 @@ export class Intake {
       if (!isHostAddress(record.data, record.type === 'A' ? 'ipv4' : 'ipv6')) return
     }
     const news = this.#cache.hear(record, heard, now)
-    if (news !== 'nothing' && host) this.#hosts.heard(host, heard.interface, news === 'new', now)
+    if (news === 'nothing' || !host) return
+    host.addressHeardAt = now
+    this.#hosts.heard(host, heard.interface, news === 'new', now)
   }
 }
 

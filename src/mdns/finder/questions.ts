@@ -11,9 +11,8 @@ const MOST_KNOWN = 400
 
 interface Pending {
   question: Question
-  isOpen: () => boolean
-  /** An answer is wanted whatever is known: it tells that somebody is there. */
-  anew: boolean
+  /** It is asked even if all that is known is fresh: there may be more. */
+  always: boolean
 }
 
 /** Sends questions, several in one message, along with the answers that are known. */
@@ -23,6 +22,7 @@ export class Questions {
   readonly #send: (out: OutgoingMessage) => void
   readonly #known: (on: string, question: Question, now: number) => ResourceRecord[]
   readonly #isKnown: (on: string, record: ResourceRecord, now: number) => boolean
+  readonly #isOpen: (on: string, question: Question) => boolean
   readonly #pending = new Map<string, Map<string, Pending>>()
 
   constructor(parts: {
@@ -33,26 +33,31 @@ export class Questions {
     known: (on: string, question: Question, now: number) => ResourceRecord[]
     /** Whether a record is among what need not be answered again. */
     isKnown: (on: string, record: ResourceRecord, now: number) => boolean
+    /** Whether an answer is still waited for. */
+    isOpen: (on: string, question: Question) => boolean
   }) {
     this.#agenda = parts.agenda
     this.#chance = parts.chance
     this.#send = parts.send
     this.#known = parts.known
     this.#isKnown = parts.isKnown
+    this.#isOpen = parts.isOpen
   }
 
   /**
-   * Asks within 120 ms, unless the question is no longer `isOpen` then, or somebody else asks it in the meantime. Asked
-   * `anew`, it is asked as if nothing were known.
+   * Asks within 120 ms, unless the answer has come by then (`always`: even so), or somebody else asks in the meantime.
    */
-  ask(on: string, question: Question, now: number, isOpen: () => boolean = () => true, anew = false): void {
+  ask(on: string, question: Question, now: number, always?: 'always'): void {
     const pending = this.#pending.get(on) ?? new Map<string, Pending>()
     if (!this.#pending.has(on)) {
       this.#pending.set(on, pending)
       const wait = GATHER.least + GATHER.spread * this.#chance.number()
       this.#agenda.add(now + wait, (later) => this.#flush(on, pending, later))
     }
-    if (!this.isAsking(on, question)) pending.set(questionKey(question), { question, isOpen, anew })
+    const key = questionKey(question)
+    const known = pending.get(key)
+    if (!known) pending.set(key, { question, always: always !== undefined })
+    else if (always) known.always = true
   }
 
   /** Whether this very question is about to be asked. */
@@ -68,7 +73,7 @@ export class Questions {
     for (const record of message.answers) {
       if (!this.#isKnown(heard.interface, record, now)) asked.delete(questionKey(record))
     }
-    for (const key of asked) if (!pending.get(key)?.anew) pending.delete(key)
+    for (const key of asked) pending.delete(key)
   }
 
   forgetInterface(on: string): void {
@@ -78,8 +83,8 @@ export class Questions {
   #flush(on: string, pending: Map<string, Pending>, now: number): void {
     if (this.#pending.get(on) !== pending) return
     this.#pending.delete(on)
-    const open = [...pending.values()].filter(({ isOpen }) => isOpen())
-    const known = open.flatMap(({ question, anew }) => (anew ? [] : this.#known(on, question, now)))
+    const open = [...pending.values()].filter(({ question, always }) => always || this.#isOpen(on, question))
+    const known = open.flatMap(({ question }) => this.#known(on, question, now))
     const groups: Group[] = [
       ...open.map(({ question }) => ({ questions: [question] })),
       ...known.slice(0, MOST_KNOWN).map((record) => ({ answers: [record] })),

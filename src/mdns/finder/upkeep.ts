@@ -2,9 +2,11 @@ import { keyOf, SERVICES } from '../names.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { Caps } from './caps.ts'
+import type { FollowUps } from './follow-ups.ts'
 import type { FoundHost, Instance } from './found.ts'
-import { ASKED, type Held, lifeOf, SILENCE } from './held.ts'
+import { askedSince, DOUBT, type Held, SILENCE } from './held.ts'
 import type { Hosts } from './hosts.ts'
+import type { Life } from './life.ts'
 import type { Questions } from './questions.ts'
 
 /** Asks again for what is about to run out, and judges from what does who is still there. */
@@ -14,42 +16,70 @@ export class Upkeep {
   readonly #questions: Questions
   readonly #browse: Browse
   readonly #hosts: Hosts
+  readonly #life: Life
+  readonly #followUps: FollowUps
 
-  constructor(parts: { cache: Cache; caps: Caps; questions: Questions; browse: Browse; hosts: Hosts }) {
+  constructor(parts: {
+    cache: Cache
+    caps: Caps
+    questions: Questions
+    browse: Browse
+    hosts: Hosts
+    life: Life
+    followUps: FollowUps
+  }) {
     this.#cache = parts.cache
     this.#caps = parts.caps
     this.#questions = parts.questions
     this.#browse = parts.browse
     this.#hosts = parts.hosts
+    this.#life = parts.life
+    this.#followUps = parts.followUps
   }
 
   /** Time to ask again for a record. */
   refresh(held: Held, now: number): void {
     const { record, interface: on, source } = held
     const { type, name } = record
+    const instance = this.#instanceOf(held)
     const host = this.#hostOf(held)
     if (type === 'PTR' ? !this.#isWanted(name) : !host) return
     if (held.confirmed || this.#questions.isAsking(on, { type, name }) || this.#caps.takeQuestion(source, now)) {
-      const isOpen = () => this.#cache.get(type, name, on).some(({ refreshes }) => refreshes > 0)
-      this.#questions.ask(on, { type, name }, now, isOpen)
+      this.#questions.ask(on, { type, name }, now)
     }
-    if (!host || held.refreshes < SILENCE) return
-    const instance = this.#hosts.instance(on, name)
-    if (instance && this.#cache.newest('SRV', name, on) === held) host.unanswered.add(instance)
-    if (type === 'TXT') return
+    if (!host) return
     // It may have lost no more than this service, or this address.
-    if (held.refreshes === SILENCE) this.#askForLife(host, now)
-    if (host.state !== 'alive' || isHeardSinceAsked(host, held)) return
+    if (held.refreshes === DOUBT) this.#life.ask(host, held, now)
+    if (held.refreshes < SILENCE) return
+    if (instance && this.#cache.newest('SRV', name, on) === held) host.unanswered.add(instance)
+    if (type === 'TXT' || type === 'PTR') return
+    if (host.state !== 'alive' || isHeardSinceAsked(host, held) || !this.#life.wasAsked(host, now)) return
     if (held.refreshes === SILENCE && !this.#isSilent(host)) return
     this.#hosts.suspect(host)
     this.#hosts.tellTogether(now)
+  }
+
+  /**
+   * Whether a record that nobody told of again is still true, as whoever it belongs to has answered other questions, and
+   * tells nothing in its place. Some devices answer for some of what they have, and never for the rest.
+   */
+  isKept(held: Held): boolean {
+    const { record, interface: on } = held
+    const since = askedSince(held)
+    if (record.type === 'A' || record.type === 'AAAA') {
+      const host = this.#hostOf(held)
+      return host !== undefined && host.lastSeen >= since && host.addressHeardAt < since
+    }
+    const instance = this.#instanceOf(held)
+    if (!instance || instance.heardAt < since) return false
+    return record.type === 'PTR' || this.#cache.newest(record.type, record.name, on) === held
   }
 
   /** A record has run out. */
   expired(held: Held, now: number): void {
     const { record, interface: on } = held
     const host = this.#hostOf(held)
-    const instance = this.#hosts.instance(on, record.type === 'PTR' ? record.data : record.name)
+    const instance = this.#instanceOf(held)
     const state = held.withdrawn ? 'left' : 'failed'
     switch (record.type) {
       case 'PTR':
@@ -68,7 +98,10 @@ export class Upkeep {
         if (!host) break
         if (hasDied(host, held)) this.#fail(host, now)
         else if (this.#cache.countAddresses(host.key) > 0) this.#hosts.changed(host)
-        else this.#hosts.finish(host, state, now)
+        else {
+          this.#hosts.miss(host, state, now)
+          this.#followUps.follow(host, now)
+        }
     }
     this.#hosts.tellTogether(now)
   }
@@ -76,7 +109,8 @@ export class Upkeep {
   /** What was asked for many times, nobody tells. */
   giveUp(item: Instance | FoundHost, now: number): void {
     if ('instances' in item) {
-      if (this.#cache.countAddresses(item.key) === 0) this.#hosts.finish(item, 'left', now)
+      // One that had an address may have another before long: it is missed for as long as its services are told of.
+      if (!item.absent && this.#cache.countAddresses(item.key) === 0) this.#hosts.finish(item, 'left', now)
     } else if (!this.#cache.newest('SRV', item.name, item.interface)) {
       this.#hosts.remove(item, 'left', now)
     }
@@ -102,15 +136,6 @@ export class Upkeep {
     this.#hosts.finish(host, 'failed', now)
   }
 
-  /** Asks for an answer of the host, whatever it says. */
-  #askForLife(host: FoundHost, now: number): void {
-    for (const on of host.heardOn.keys()) {
-      for (const type of ['A', 'AAAA'] as const) {
-        this.#questions.ask(on, { type, name: host.hostname }, now, () => host.lastSeen < now, true)
-      }
-    }
-  }
-
   /** Another SRV record has taken the place of one that has run out. */
   #isServed({ host, name, interface: on }: Instance): boolean {
     const srv = this.#cache.newest('SRV', name, on)?.record
@@ -121,17 +146,15 @@ export class Upkeep {
     return keyOf(name) === SERVICES ? this.#browse.learns : this.#browse.has(typeOf(name))
   }
 
-  /** The host whose life a record tells of. */
-  #hostOf({ record, interface: on }: Held): FoundHost | undefined {
-    switch (record.type) {
-      case 'PTR':
-        return undefined
-      case 'A':
-      case 'AAAA':
-        return this.#hosts.host(record.name)
-      default:
-        return this.#hosts.instance(on, record.name)?.host
-    }
+  /** The instance that a record is of. */
+  #instanceOf({ record, interface: on }: Held): Instance | undefined {
+    return this.#hosts.instance(on, record.type === 'PTR' ? record.data : record.name)
+  }
+
+  /** The host that a record is of. */
+  #hostOf(held: Held): FoundHost | undefined {
+    const { type, name } = held.record
+    return type === 'A' || type === 'AAAA' ? this.#hosts.host(name) : this.#instanceOf(held)?.host
   }
 
   /** None of its services, or none of its addresses, was told of again when it was asked for. */
@@ -153,5 +176,5 @@ function hasDied(host: FoundHost, held: Held): boolean {
 
 /** Whether anything was heard of the host since it has been asked for the record. */
 function isHeardSinceAsked(host: FoundHost, held: Held): boolean {
-  return host.lastSeen >= held.heardAt + ASKED * lifeOf(held)
+  return host.lastSeen >= askedSince(held)
 }
