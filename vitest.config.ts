@@ -31,6 +31,8 @@ export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
     testTimeout: 60_000,
+    // Polled conditions wait for processes, which take their time on a busy machine. Where a time is promised, the test says so.
+    expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: PatientFirst },
     projects: [
       {

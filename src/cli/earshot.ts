@@ -98,10 +98,14 @@ interface Worded {
 
 /** Every word of the command line that a user may have meant. */
 function wordsOf(commands: readonly Worded[]): KnownWords {
+  const usages = commands.flatMap(({ command = [], aliases = [] }) => {
+    const [whole = '', ...others] = [command, aliases].flat()
+    const [, ...needed] = whole.split(' ')
+    return [whole, ...others.map((name) => [name, ...needed].join(' '))]
+  })
   return {
-    commands: commands
-      .flatMap(({ command = [], aliases = [] }) => [command, aliases].flat())
-      .map((usage) => usage.split(' ')[0] ?? usage),
+    usages,
+    commands: usages.map((usage) => usage.split(' ')[0] ?? usage),
     flags: [
       ...Object.keys(GLOBAL_FLAGS),
       'help',

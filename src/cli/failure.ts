@@ -28,6 +28,8 @@ export function sentence(error: unknown): string {
 
 export interface KnownWords {
   commands: readonly string[]
+  /** The commands as yargs has them, with their arguments: `show <peer>`. */
+  usages?: readonly string[]
   flags: readonly string[]
 }
 
@@ -37,7 +39,8 @@ export interface KnownWords {
  */
 export function usageError(message: string, argv: readonly string[], known: KnownWords, program: string): Usage {
   const seeHelp = ` (see '${program} --help')`
-  if (message.startsWith('Not enough non-option arguments')) return new Usage(`an argument is missing${seeHelp}`)
+  const [, given] = /^Not enough non-option arguments: got (\d+)/.exec(message) ?? []
+  if (given !== undefined) return missingArgument(Number(given), argv, known, program)
   const [, words] = /^Unknown (?:argument|command)s?: (.*)$/.exec(message) ?? []
   const [word = ''] = words?.split(', ') ?? []
   // yargs gives its parting line breaks, and calls a command and a flag alike an argument.
@@ -50,6 +53,19 @@ export function usageError(message: string, argv: readonly string[], known: Know
     return new Usage(`unexpected argument '${word}'${seeHelp}`)
   }
   return new Usage(`unknown command '${word}'${hint('', nearest(word, known.commands)) || seeHelp}`)
+}
+
+/** Names the first argument that a command needs and has not been given; `given` is how many it has. */
+function missingArgument(given: number, argv: readonly string[], known: KnownWords, program: string): Usage {
+  const command = argv.find((argument) => known.commands.includes(argument)) ?? ''
+  const usage = known.usages?.find((text) => text.split(' ')[0] === command) ?? ''
+  const needed = [...usage.matchAll(/<([^.>]+)(?:\.\.)?>/g)].map(([, name = '']) => name.toUpperCase())
+  const missing = needed[given]
+  return new Usage(
+    missing === undefined
+      ? `an argument is missing (see '${program} --help')`
+      : `${command}: ${missing} is missing (see '${program} ${command} --help')`,
+  )
 }
 
 function hint(dashes: string, near: string | undefined): string {

@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs'
 import { serviceTest } from '../client/filter.ts'
-import { EarshotError, type Peer, type PeerFilter, type Peers } from '../client/index.ts'
+import type { Peer, PeerFilter, Peers } from '../client/index.ts'
+import { askOrListen } from './ask-or-listen.ts'
 import { avahiLines, type Offer } from './avahi-lines.ts'
 import { type Context, type GlobalOptions, Usage } from './command.ts'
+import { remarkOnSilence } from './nobody-heard.ts'
 import { type PeerArguments, peerFilter, peerOptions } from './peer-options.ts'
 import { footer, peerTable } from './peer-table.ts'
 import { printableJson } from './printable.ts'
@@ -40,20 +42,49 @@ export function lsCommand(context: Context): CommandModule<GlobalOptions, LsOpti
 
 async function list(options: LsOptions, context: Context): Promise<void> {
   const { output } = context
-  const found = await ask(options, peerFilter(options), context)
+  const { found, failed } = withoutFailed(await ask(options, askingForFailed(options), context), options)
+  await remarkIfEmpty(found.peers, failed, options, context)
   if (options.json) return await output.write(printableJson(found, 2))
   if (options.parsable) return await output.write(...avahiLines(offersOf(found.peers, options.service)))
   const { headers: headings, wide, ids } = options
   const { terminal, width, style } = output
   const lines = peerTable(found.peers, { terminal, width, style, now: context.now(), headings, wide, ids })
-  await output.write(...lines, ...(terminal ? [style('dim', footer(found.peers))] : []))
+  await output.write(...lines, ...(terminal ? [style('dim', footer(found.peers, failed))] : []))
 }
 
 async function refresh(options: LsOptions, context: Context): Promise<void> {
   if (!context.output.terminal) throw new Usage("--live needs a terminal (for programs: 'earshot watch')")
   const { showLive } = await import('./live.ts')
   const { headers: headings, wide, ids } = options
-  await showLive(peerFilter(options), { headings, wide, ids }, options, context)
+  const ask = { filter: askingForFailed(options), split: (peers: Peers) => withoutFailed(peers, options) }
+  await showLive(ask, { headings, wide, ids }, options, context)
+}
+
+/** Failed peers are counted in the footer also where they are not listed. */
+function askingForFailed(options: LsOptions): PeerFilter {
+  const filter = peerFilter(options)
+  return filter.state === undefined ? { ...filter, state: ['alive', 'suspect', 'failed'] } : filter
+}
+
+/** What is to be listed, and how many failed peers are not. */
+function withoutFailed(all: Peers, { state, all: every }: LsOptions): { found: Peers; failed: number } {
+  if (every || state !== undefined) return { found: all, failed: 0 }
+  const peers = all.peers.filter((peer) => peer.state !== 'failed')
+  return { found: { ...all, peers }, failed: all.peers.length - peers.length }
+}
+
+/** Nothing to list may mean that nobody is there, or that this machine hears nobody. */
+async function remarkIfEmpty(
+  peers: readonly Peer[],
+  failed: number,
+  options: LsOptions,
+  context: Context,
+): Promise<void> {
+  const heard = peers.some(({ source }) => source === 'beacon')
+  if (heard || failed > 0) return
+  const { service, where, state } = options
+  const everyone = peers.length === 0 && service === undefined && where === undefined && state === undefined
+  await remarkOnSilence(context.daemon(options), everyone, context)
 }
 
 /** Every service of these peers, or those of the types that were asked for. */
@@ -63,14 +94,6 @@ function offersOf(peers: readonly Peer[], types: string[] | undefined): Offer[] 
 }
 
 async function ask(options: LsOptions, filter: PeerFilter, context: Context): Promise<Peers> {
-  try {
-    return await context.daemon(options).peers(filter, { signal: context.signal })
-  } catch (error) {
-    // One who names a daemon wants its answer and no other.
-    const nobodyThere = error instanceof EarshotError && error.code === 'EARSHOT_NO_DAEMON'
-    if (!nobodyThere || options.socket !== undefined) throw error
-    context.output.remark('no daemon is running: listening for a second (start one: earshotd)')
-    const { listenInstead } = await import('./without-daemon.ts')
-    return await listenInstead(filter)
-  }
+  const asking = () => context.daemon(options).peers(filter, { signal: context.signal })
+  return await askOrListen(asking, filter, (heard) => heard, options, context)
 }

@@ -5,14 +5,20 @@ import { Usage } from './command.ts'
 import { STATE_FORMATS } from './style.ts'
 import { readPair } from './values.ts'
 
+/** A flag whose values may be given one by one, or several with commas between them. */
+const commaList = {
+  ...listFlag,
+  coerce: (values: readonly string[] | undefined) => values?.flatMap((text) => text.split(',')),
+} as const satisfies Options
+
 /** The flags that choose peers, and the filter they make. */
 export const peerOptions = {
   service: {
-    ...listFlag,
+    ...commaList,
     describe: 'Only peers with a service of this type: http, osc/udp or _http._tcp',
   },
   state: {
-    ...listFlag,
+    ...commaList,
     describe: 'Only peers in this state: alive, suspect, failed, left or all',
     defaultDescription: 'alive,suspect',
   },
@@ -39,15 +45,19 @@ export function peerFilter({ service, state, where = [], all, self }: PeerArgume
   return {
     ...(service && { service }),
     ...(states && { state: states }),
-    ...(where.length > 0 && { attributes: Object.fromEntries(where.map((text) => readPair('--where', text))) }),
+    ...(where.length > 0 && { attributes: readAttributes(where) }),
     ...(self && { self }),
   }
 }
 
+/** @throws Usage when one of them is not `key=value` */
+export function readAttributes(where: readonly string[]): Record<string, string> {
+  return Object.fromEntries(where.map((text) => readPair('--where', text)))
+}
+
 function readStates(texts: readonly string[] | undefined): PeerState[] | 'all' | undefined {
-  const words = texts?.flatMap((text) => text.split(','))
-  if (words?.includes('all')) return 'all'
-  return words?.map((word) => {
+  if (texts?.includes('all')) return 'all'
+  return texts?.map((word) => {
     if (isState(word)) return word
     throw new Usage(`--state: expected ${Object.keys(STATE_FORMATS).join(', ')} or all, found "${word}"`)
   })

@@ -75,11 +75,15 @@ function byName(one: Peer, other: Peer): number {
   return names.compare(one.name, other.name) || (one.id < other.id ? -1 : 1)
 }
 
-/** «3 peers, 2 alive — 'earshot show studio' says why it is suspect». */
-export function footer(peers: readonly Peer[]): string {
-  if (peers.length === 0) return 'no peers'
+/**
+ * «3 peers, 2 alive — 'earshot show studio' says why it is suspect». `failed` is how many peers have failed and are not
+ * among these.
+ */
+export function footer(peers: readonly Peer[], failed = 0): string {
   const alive = peers.filter(({ state }) => state === 'alive').length
-  const count = `${peers.length} ${peers.length === 1 ? 'peer' : 'peers'}, ${alive} alive`
+  const listed =
+    peers.length === 0 ? 'no peers' : `${peers.length} ${peers.length === 1 ? 'peer' : 'peers'}, ${alive} alive`
+  const count = failed === 0 ? listed : `${listed}; ${failed} failed: --all`
   const ill = peers.find(({ state }) => state === 'suspect') ?? peers.find(({ state }) => state === 'failed')
   if (!ill) return count
   const reference = peers.filter(({ name }) => name === ill.name).length > 1 ? shortId(ill.id) : referenceTo(ill)

@@ -82,7 +82,7 @@ function readEntry({
   return {
     name,
     type,
-    port: readWhole('port', port, [0, 65_535]),
+    port: readWhole('PORT', port, [0, 65_535]),
     txt: Object.fromEntries(txt.map(readTxt)),
     subtypes,
     ...(protocol !== undefined && { protocol: protocol === 'udp' ? 'udp' : 'tcp' }),

@@ -1,22 +1,32 @@
 import type { Options } from 'yargs'
-import type { PeerService } from '../client/index.ts'
+import { serviceTest } from '../client/filter.ts'
+import type { PeerService, Peers, Services } from '../client/index.ts'
+import { dnsTypes } from '../client/service-type.ts'
+import { askOrListen } from './ask-or-listen.ts'
+import { avahiLines } from './avahi-lines.ts'
 import { bestAddress, hostAndPort } from './best-address.ts'
-import type { Command, Context, GlobalOptions } from './command.ts'
+import { type Command, type Context, type GlobalOptions, Usage } from './command.ts'
+import { remarkOnSilence } from './nobody-heard.ts'
+import { type PeerArguments, peerFilter, peerOptions } from './peer-options.ts'
 import { typeText } from './peer-text.ts'
 import { printable, printableJson } from './printable.ts'
 import { type Column, table, tabSeparated } from './table.ts'
 
-interface ServicesOptions extends GlobalOptions {
+interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | 'where' | 'all' | 'self'> {
   type?: string | undefined
-  self?: boolean | undefined
   wide?: boolean | undefined
   headers: boolean
+  parsable?: boolean | undefined
 }
 
 const FLAGS = {
+  state: { ...peerOptions.state, describe: 'Only of peers in this state: alive, suspect, failed, left or all' },
+  where: { ...peerOptions.where, describe: 'Only of peers with this attribute: status=idle' },
+  all: { ...peerOptions.all, describe: 'Also of peers that have failed or left' },
   self: { type: 'boolean', describe: "Also this machine's own" },
   wide: { type: 'boolean', describe: 'Cut nothing' },
   headers: { type: 'boolean', default: true, describe: 'The line of headings; --no-headers leaves it out' },
+  parsable: { alias: 'p', type: 'boolean', describe: 'In the lines of avahi-browse -rpk', conflicts: 'json' },
 } as const satisfies Record<string, Options>
 
 const COLUMNS: readonly Column[] = [
@@ -38,17 +48,57 @@ export function servicesCommand(context: Context): Command<ServicesOptions> {
         .options(FLAGS),
     flags: FLAGS,
     handler: async (options) => {
-      const { output, signal } = context
-      const { type, self = false, wide, headers: headings } = options
-      const found = await context.daemon(options).services({ ...(type !== undefined && { type }), self }, { signal })
+      const { output } = context
+      const { wide, headers: headings } = options
+      const found = await ask(options, context)
+      if (found.services.length === 0) {
+        const { type, where, state } = options
+        const everyone = type === undefined && where === undefined && state === undefined
+        await remarkOnSilence(context.daemon(options), everyone, context)
+      }
       if (options.json) return await output.write(printableJson(found, 2))
-      const rows = [...found.services].sort(byName).map(row)
+      const services = [...found.services].sort(byName)
+      if (options.parsable) {
+        return await output.write(...avahiLines(services.map((service) => ({ service, peer: service.peer }))))
+      }
+      const rows = services.map(row)
       if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings }))
       const width = wide ? Number.POSITIVE_INFINITY : output.width
       const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings }) : []
       await output.write(...lines, output.style('dim', footer(rows.length)))
     },
   }
+}
+
+/** Of peers with certain attributes, which the API's list of services does not look at, the list of peers tells. */
+async function ask(options: ServicesOptions, context: Context): Promise<Services> {
+  const { type } = options
+  if (type !== undefined && dnsTypes(type).length === 0) {
+    throw new Usage(`TYPE: expected a service type such as http, osc/udp or _http._tcp, found "${type}"`)
+  }
+  const { state, self = false, attributes } = peerFilter(options)
+  const peersAsked = {
+    self,
+    ...(type !== undefined && { service: type }),
+    ...(state && { state }),
+    ...(attributes && { attributes }),
+  }
+  const servicesAsked = { self, ...(type !== undefined && { type }), ...(state && { state }) }
+  const ofPeers = (peers: Peers): Services => servicesOf(peers, type)
+  const daemon = context.daemon(options)
+  const { signal } = context
+  const asking = async () =>
+    attributes ? ofPeers(await daemon.peers(peersAsked, { signal })) : await daemon.services(servicesAsked, { signal })
+  return await askOrListen(asking, peersAsked, ofPeers, options, context)
+}
+
+/** The services of these peers, in the shape of the API's list of services. */
+function servicesOf({ epoch, index, peers }: Peers, type: string | undefined): Services {
+  const wanted = serviceTest(type)
+  const services = peers.flatMap(({ services, id, name, state, hostname, addresses }) =>
+    services.filter(wanted).map((service) => ({ ...service, peer: { id, name, state, hostname, addresses } })),
+  )
+  return { epoch, index, services }
 }
 
 function row({ name, type, port, txt, peer }: PeerService): string[] {

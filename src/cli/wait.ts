@@ -1,12 +1,15 @@
 import { listFlag, textFlag } from '../config/flag-kinds.ts'
 import type { Command, Context, GlobalOptions } from './command.ts'
-import { peerOptions } from './peer-options.ts'
+import { EXIT, exitStatus } from './failure.ts'
+import { remarkOnSilence } from './nobody-heard.ts'
+import { peerOptions, readAttributes } from './peer-options.ts'
 import { peerTable } from './peer-table.ts'
 import { printableJson } from './printable.ts'
 import { readDuration, readWhole } from './values.ts'
 
 interface WaitOptions extends GlobalOptions {
   service?: string[] | undefined
+  where?: string[] | undefined
   name?: string[] | undefined
   count: string
   timeout: string
@@ -22,6 +25,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
     describe: 'Wait until peers are there, and list them; status 4 when they are not in time',
     builder: {
       service: peerOptions.service,
+      where: peerOptions.where,
       name: { ...listFlag, describe: 'Only peers of this name' },
       count: { ...textFlag, default: '1', describe: 'How many have to be there' },
       timeout: { ...textFlag, default: '30s', describe: 'How long to wait' },
@@ -30,10 +34,20 @@ export function waitCommand(context: Context): Command<WaitOptions> {
       const { output, signal } = context
       const count = readWhole('--count', options.count, [1, MOST_PEERS])
       const timeout = readDuration('--timeout', options.timeout, [0, DAY_MS])
-      const { service, name } = options
+      const { service, where, name } = options
       // A suspect may be dead: one who waits wants to begin work with those who are there.
-      const filter = { count, state: 'alive' as const, ...(service && { service }), ...(name && { name }) }
-      const peers = await context.daemon(options).waitFor(filter, { timeout, signal })
+      const filter = {
+        count,
+        state: 'alive' as const,
+        ...(service && { service }),
+        ...(where && { attributes: readAttributes(where) }),
+        ...(name && { name }),
+      }
+      const daemon = context.daemon(options)
+      const peers = await daemon.waitFor(filter, { timeout, signal }).catch(async (error: unknown) => {
+        if (exitStatus(error) === EXIT.timedOut) await remarkOnSilence(daemon, false, context)
+        throw error
+      })
       if (options.json) return await output.write(printableJson({ peers }, 2))
       const { terminal, width, style } = output
       await output.write(...peerTable(peers, { terminal, width, style, now: context.now(), headings: terminal }))

@@ -5,13 +5,14 @@ import { ChangeHandler } from './change-handler.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { Follower } from './follower.ts'
 import { BACK, following, GONE } from './following.ts'
-import { peerOptions } from './peer-options.ts'
+import { peerOptions, readAttributes } from './peer-options.ts'
 import { printableJson } from './printable.ts'
 import { readDuration } from './values.ts'
 import { watchText } from './watch-text.ts'
 
 interface WatchOptions extends GlobalOptions {
   service?: string[] | undefined
+  where?: string[] | undefined
   exec?: string | undefined
   'exec-timeout': string
 }
@@ -25,6 +26,7 @@ export function watchCommand(context: Context): CommandModule<GlobalOptions, Wat
     describe: 'The peers now, then changes as they happen: + new, ~ changed, ? suspect, - gone',
     builder: {
       service: peerOptions.service,
+      where: { ...peerOptions.where, conflicts: 'json' },
       exec: {
         ...textFlag,
         describe: 'Instead, run this with sh for each change, told on its standard input and in EARSHOT_… variables',
@@ -78,7 +80,9 @@ async function* changes(options: WatchOptions, context: Context): AsyncGenerator
   const { output, signal } = context
   const onConnection = (connected: boolean): void => output.remark(connected ? BACK : GONE)
   try {
-    yield* context.daemon(options).watch(filterOf(options), { signal, sync: true, onConnection })
+    const { where } = options
+    const filter = { ...filterOf(options), ...(where && { attributes: readAttributes(where) }) }
+    yield* context.daemon(options).watch(filter, { signal, sync: true, onConnection })
   } catch (error) {
     if (!signal.aborted) throw error
   }

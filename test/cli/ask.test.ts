@@ -108,6 +108,7 @@ describe('wait', () => {
     expect([late.status, late.stdout]).toEqual([4, ''])
     expect(late.stderr).toMatch(/^earshot: [^\n]*2 of 3[^\n]*\n$/)
     daemon.holdBack = true
+    daemon.asked.length = 0
     const { child, ended } = start(['wait', '--count', '3'], { env })
     await expect.poll(() => daemon.asked.length).toBeGreaterThan(1)
     child.kill('SIGINT')

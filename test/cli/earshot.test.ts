@@ -17,6 +17,28 @@ beforeEach(() => {
 })
 
 describe('ls', () => {
+  test('counts the failed that it does not list', async () => {
+    daemon.peers = [somePeer(), somePeer({ id: 'f'.repeat(26), name: 'attic', state: 'failed' })]
+    const { stdout } = await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })
+    expect(stdout).toMatch(/\n1 peer, 1 alive; 1 failed: --all\n$/)
+    expect(stdout).not.toContain('attic')
+    const json = await run('earshot', ['ls', '--json'], { env })
+    expect(JSON.parse(json.stdout).peers).toHaveLength(1)
+    expect((await run('earshot', ['ls', '--all'], { env })).stdout).toContain('attic')
+  })
+
+  test('says on standard error why nobody is listed', async () => {
+    daemon.peers = []
+    const alone = await run('earshot', ['ls', '--no-headers'], { env })
+    expect(alone).toEqual({
+      status: 0,
+      stdout: '',
+      stderr:
+        'earshot: nobody else is heard on eth0 (earshotd has to run on the others, and their firewalls to let in UDP port 15353)\n',
+    })
+    expect((await run('earshot', ['services', 'http'], { env })).stderr).toBe('')
+  })
+
   test('is a table with a footer on a terminal', async () => {
     const { stdout, status } = await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })
     expect(status).toBe(0)
@@ -215,7 +237,9 @@ describe('exit status and errors', () => {
     [['lss'], "unknown command 'lss' (did you mean 'ls'?)"],
     [['ls', '--servic', 'http'], "unknown flag '--servic' (did you mean '--service'?)"],
     [['ls', 'extra'], "unexpected argument 'extra' (see 'earshot --help')"],
-    [['show'], "an argument is missing (see 'earshot --help')"],
+    [['show'], "show: PEER is missing (see 'earshot show --help')"],
+    [['announce', 'Shop'], "announce: TYPE is missing (see 'earshot announce --help')"],
+    [['set'], "set: PAIRS is missing (see 'earshot set --help')"],
     [['ls', '--state', 'dead'], '--state: expected alive, suspect, failed, left or all, found "dead"'],
     [['ls', '--where', 'status'], '--where: expected key=value, found "status"'],
     [
@@ -223,8 +247,8 @@ describe('exit status and errors', () => {
       'which command? ls, members, services, show, watch, publish, announce, unpublish, set, unset, resolve, wait, ping, ' +
         "status, completion (see 'earshot --help')",
     ],
-    [['publish', 'Shop', 'http'], "an argument is missing (see 'earshot --help')"],
-    [['publish', 'Shop', 'http', '80 '], 'port: expected a whole number from 0 to 65535, found "80 "'],
+    [['publish', 'Shop', 'http'], "publish: PORT is missing (see 'earshot publish --help')"],
+    [['publish', 'Shop', 'http', '80 '], 'PORT: expected a whole number from 0 to 65535, found "80 "'],
     [['publish', 'Shop', 'http', '80', '=x'], 'TXT: expected key=value, found "=x"'],
     [['publish', 'Shop', 'http', '80', '--ttl', '25h'], '--ttl: expected 1s to 24h, found "25h"'],
     [['publish', 'Shop', 'http', '80', '--subtyp', 'x'], "unknown flag '--subtyp' (did you mean '--subtype'?)"],

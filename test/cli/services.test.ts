@@ -38,6 +38,22 @@ describe('services', () => {
     expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1'])
   })
 
+  test('takes the same flags as ls: of peers with an attribute, in the lines of avahi-browse', async () => {
+    daemon.peers = [somePeer()]
+    const { stdout } = await run('earshot', ['services', 'http', '--where', 'status=idle', '-p'], { env })
+    expect(stdout).toBe(
+      '+;eth0;IPv6;Shop;_http._tcp;local\n+;eth0;IPv4;Shop;_http._tcp;local\n' +
+        '=;eth0;IPv6;Shop;_http._tcp;local;kitchen.lan;fe80::1;8080;"path=/"\n' +
+        '=;eth0;IPv4;Shop;_http._tcp;local;kitchen.lan;192.168.1.20;8080;"path=/"\n',
+    )
+    expect(daemon.asked).toEqual(['/v1/peers?service=http&attr.status=idle'])
+    const { status, stderr } = await run('earshot', ['services', 'a b'], { env })
+    expect([status, stderr]).toEqual([
+      2,
+      'earshot: TYPE: expected a service type such as http, osc/udp or _http._tcp, found "a b"\n',
+    ])
+  })
+
   test('gives the body of the API as JSON', async () => {
     const { stdout } = await run('earshot', ['services', '--json'], { env })
     const { services, ...rest } = JSON.parse(stdout)
@@ -74,6 +90,6 @@ describe('ls -p', () => {
         '=;eth0;IPv6;Shop;_http._tcp;local;kitchen.lan;fe80::1;8080;"path=/"\n' +
         '=;eth0;IPv4;Shop;_http._tcp;local;kitchen.lan;192.168.1.20;8080;"path=/"\n',
     )
-    expect(daemon.asked).toEqual(['/v1/peers?service=http'])
+    expect(daemon.asked).toEqual(['/v1/peers?service=http&state=alive&state=suspect&state=failed'])
   })
 })

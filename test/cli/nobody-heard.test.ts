@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { hearingFault, whyNobody } from '../../src/cli/nobody-heard.ts'
+import type { Self } from '../../src/client/index.ts'
+import { someSelf } from './some-peers.ts'
+
+type OwnPath = Self['interfaces'][number]['paths'][number]
+
+function selfWith(paths: OwnPath[]): Self {
+  return { ...someSelf, interfaces: [{ name: 'eth0', addresses: [], paths }] }
+}
+
+test('no interface in use: names what is left out, and why', () => {
+  expect(whyNobody({ ...someSelf, interfaces: [] })).toBe(
+    'nobody can be heard: no network interface is in use (docker0: excluded by docker*) ' +
+      "(to use one, start earshotd with --interface NAME; 'earshot status' shows all)",
+  )
+})
+
+test('deaf on every path: a firewall', () => {
+  const self = selfWith([
+    { path: 'broadcast', deaf: true },
+    { path: 'multicast4', deaf: true },
+  ])
+  expect(hearingFault(self)).toMatch(/^this machine does not hear its own beacons: a firewall may drop UDP port 15353/)
+})
+
+test('sending fails on every path', () => {
+  const self = selfWith([{ path: 'broadcast', deaf: false, fault: 'send EPERM' }])
+  expect(hearingFault(self)).toMatch(/^nobody can be heard: sending on eth0 fails: send EPERM/)
+})
+
+test('one path that works is enough, and then nobody is there', () => {
+  expect(hearingFault(someSelf)).toBeUndefined()
+  expect(whyNobody(someSelf)).toMatch(/^nobody else is heard on eth0/)
+  expect(hearingFault(selfWith([]))).toBeUndefined()
+})
+
+test('names from the network are one line', () => {
+  const leftOut = [{ name: 'a\nb', reason: '\u001b[31m' }]
+  expect(whyNobody({ ...someSelf, interfaces: [], leftOut })).not.toMatch(/\p{Cc}/u)
+})
