@@ -17,6 +17,8 @@ const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
   'service-up': 'debug',
   'service-update': 'debug',
   'service-down': 'debug',
+  'peer-damped': 'debug',
+  'peer-forgotten': 'debug',
 }
 
 /** Peers as they come and go. */

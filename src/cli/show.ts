@@ -47,7 +47,7 @@ export function describePeer(peer: Peer, now: number, style: Style): string[] {
       ['last seen', `${since(peer.lastSeen, now)} ago`],
       ['first seen', `${since(peer.firstSeen, now)} ago, ${localTime(peer.firstSeen)}`],
       ...(peer.source === 'beacon' ? beaconFields(peer) : []),
-      ['flapping', peer.flapping ? 'yes: its changes are no longer reported one by one' : undefined],
+      ['flapping', peer.flapping ? 'yes: that it is back is told when it has settled' : undefined],
     ]),
     ...section(
       'Addresses',

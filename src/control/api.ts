@@ -100,7 +100,9 @@ export const PeerSchema = Type.Object(
     beacons: Type.Object({ heard: Type.Integer(), lost: Type.Integer() }),
     jitterMs: Type.Number({ description: 'Interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),
     rttMs: Type.Optional(Type.Number({ description: 'Last round trip of a probe; absent before the first' })),
-    flapping: Type.Boolean({ description: 'It changes state so often that changes are no longer reported one by one' }),
+    flapping: Type.Boolean({
+      description: 'It changes state so often that its returns are not told as events until it has settled',
+    }),
     history: Type.Array(Type.Object({ at: Timestamp, state: State }), { description: 'The newest last' }),
   },
   { $id: 'Peer' },
@@ -109,7 +111,9 @@ export type Peer = Static<typeof PeerSchema>
 export const PeerRef = refer<Peer>('Peer')
 
 const Epoch = Type.String({ description: 'New at every start of the daemon' })
-const Index = Type.Integer({ description: 'Rises by one with every change of the registry' })
+const Index = Type.Integer({
+  description: 'Rises by one with every change of the registry, also with the few that are not told as events',
+})
 
 export const PeersSchema = Type.Object({ epoch: Epoch, index: Index, peers: Type.Array(PeerRef) }, { $id: 'Peers' })
 export type Peers = Static<typeof PeersSchema>

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { TooManyQueries } from '../errors.ts'
-import type { PeerView, PresenceReader } from '../presence/types.ts'
-import { PEER_STATES } from './api.ts'
+import type { ChangeType, PeerView, PresenceReader } from '../presence/types.ts'
 import { gathered } from './gathered.ts'
 import type { Station } from './station.ts'
 
@@ -114,8 +113,7 @@ export class BlockedQueries {
     const group: Group = { concerns, since: this.#index, ids: new Set(), enders: new Set() }
     for (const view of this.#told.values()) {
       if (!group.ids) break
-      // A flapping peer may come into the answer without a change being reported.
-      if (view.flapping || concerns(undefined, view)) note(group, view)
+      if (concerns(undefined, view)) note(group, view)
     }
     this.#groups.set(query, group)
     return group
@@ -130,15 +128,16 @@ export class BlockedQueries {
       return
     }
     const concerned = new Map<string, Group>()
-    for (const { peer } of changes) {
+    for (const { type, peer } of changes) {
       const before = this.#told.get(peer.id)
-      this.#told.set(peer.id, peer)
+      if (type === 'peer-forgotten') this.#told.delete(peer.id)
+      else this.#told.set(peer.id, peer)
       // What a change means for a peer's services comes with the same view as the change.
       if (before === peer) continue
       for (const [query, group] of this.#groups) {
-        const isConcerned = mayConcern(group.concerns, before, peer)
-        if (isConcerned) concerned.set(query, group)
-        if (isConcerned || peer.flapping) note(group, peer)
+        if (!isConcerned(group.concerns, type, before, peer)) continue
+        concerned.set(query, group)
+        note(group, peer)
       }
     }
     for (const [query, group] of concerned) this.#end(query, group, group.ids)
@@ -163,19 +162,19 @@ export class BlockedQueries {
     const changes = this.#reader.changesSince(Math.max(0, after - LOOK_BACK)) ?? this.#reader.changesSince(after)
     if (!changes) return true
     const held = new Map<string, PeerView>()
-    return changes.some(({ index, peer }) => {
+    return changes.some(({ index, type, peer }) => {
       const before = held.get(peer.id)
-      held.set(peer.id, peer)
+      if (type === 'peer-forgotten') held.delete(peer.id)
+      else held.set(peer.id, peer)
       if (index <= after || before === peer) return false
-      return before || after === 0 ? mayConcern(concerns, before, peer) : true
+      return before || after === 0 ? isConcerned(concerns, type, before, peer) : true
     })
   }
 }
 
-/** A flapping peer changes its state without a change being reported: it may have been in any. */
-function mayConcern(concerns: Concerns, before: PeerView | undefined, after: PeerView): boolean {
-  if (!before?.flapping) return concerns(before, after)
-  return PEER_STATES.some((state) => concerns({ ...before, state }, after))
+/** Whether this changes the answer; of one that is no longer held: whether it was in it. */
+function isConcerned(concerns: Concerns, type: ChangeType, before: PeerView | undefined, after: PeerView): boolean {
+  return concerns(type === 'peer-forgotten' ? undefined : before, after)
 }
 
 function note(group: Group, { id }: PeerView): void {

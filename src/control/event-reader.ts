@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Change, PeerView } from '../presence/types.ts'
+import { isTold } from '../presence/changes.ts'
+import type { Change, PeerView, ToldChange } from '../presence/types.ts'
 import { type EventText, KEEP_ALIVE, OPENING } from './event-text.ts'
 import { isPresent, type PeerTest } from './filter.ts'
 import type { Station } from './station.ts'
@@ -104,7 +105,7 @@ export class EventReader {
     }
     for (const change of changes) {
       this.#cursor = change.index
-      if (!this.#wants(change)) continue
+      if (!isTold(change) || !this.#wants(change)) continue
       const text = this.#untold ? this.#text.changeWithoutId(change) : this.#text.change(change)
       if (!this.#put(text)) return false
     }
@@ -113,7 +114,7 @@ export class EventReader {
 
   #tellState(): boolean {
     for (let id = this.#untold?.pop(); id !== undefined; id = this.#untold?.pop()) {
-      const view = this.#station.reader.find(id).find((found) => found.id === id)
+      const view = this.#station.reader.get(id)
       if (view && isPresent(view) && (this.#test?.(view) ?? true) && !this.#put(this.#text.peer(view))) return false
     }
     this.#untold = undefined
@@ -145,7 +146,7 @@ export class EventReader {
   }
 
   /** Whether a change is told: its peer passes the test, or this is the change by which it no longer does. */
-  #wants(change: Change): boolean {
+  #wants(change: ToldChange): boolean {
     if (!this.#test) return true
     if (!('service' in change)) {
       this.#judged = { peer: change.peer, isWanted: this.#wantsPeer(change, this.#test) }
@@ -157,7 +158,7 @@ export class EventReader {
     return this.#judged.isWanted
   }
 
-  #wantsPeer({ index, type, peer }: Change, test: PeerTest): boolean {
+  #wantsPeer({ index, type, peer }: ToldChange, test: PeerTest): boolean {
     if (test(peer)) {
       this.#told.add(peer.id)
       return true

@@ -60,7 +60,7 @@ export class Lists {
     untaken.refuseOverLimit()
     const make = (peers: readonly PeerView[]) => ({ epoch, index: reader.index, ...request.list(peers) })
     const ids = outcome.index === reader.index ? outcome.ids : undefined
-    const peers = () => (ids ? [...ids].flatMap((id) => reader.find(id)) : this.#turn.views())
+    const peers = () => (ids ? [...ids].flatMap((id) => reader.get(id) ?? []) : this.#turn.views())
     const text = withSelf
       ? Buffer.from(JSON.stringify(make([ownPeer(this.#station), ...peers()])))
       : this.#turn.text(request.query, () => make(peers()))

@@ -1,4 +1,4 @@
-import type { Change, PeerView, SelfView } from '../presence/types.ts'
+import type { PeerView, SelfView, ToldChange } from '../presence/types.ts'
 import type { OwnService as OwnServiceView } from '../services/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Self, Service, ServiceEvent } from './api.ts'
 import { isoTime } from './iso-time.ts'
@@ -35,7 +35,7 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
 }
 
 /** A change of the registry as the API tells it. */
-export function changeJson(change: Change, wallClock: Station['wallClock']): Event | ServiceEvent {
+export function changeJson(change: ToldChange, wallClock: Station['wallClock']): Event | ServiceEvent {
   const { index } = change
   const at = isoTime(wallClock(change.at))
   const peer = peerJson(change.peer, wallClock)

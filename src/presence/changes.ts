@@ -1,4 +1,4 @@
-import type { OfferedService, PeerChangeType, PeerState, ServiceChangeType } from './types.ts'
+import type { Change, OfferedService, PeerChangeType, PeerState, ServiceChangeType, ToldChange } from './types.ts'
 
 export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
   alive: 'peer-up',
@@ -10,6 +10,11 @@ export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
 /** Whether a peer belongs to the present: neither failed nor left. */
 export function isPresent({ state }: { state: PeerState }): boolean {
   return state === 'alive' || state === 'suspect'
+}
+
+/** Whether a change is told as an event. */
+export function isTold(change: Change): change is ToldChange {
+  return change.type !== 'peer-damped' && change.type !== 'peer-forgotten'
 }
 
 /** What became of a peer's services, by their ids. */

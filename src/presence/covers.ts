@@ -51,10 +51,10 @@ export class Covers {
     this.#hostAddresses.set(id, [])
   }
 
-  /** Returns the hosts that the peer may be, or no longer is. */
+  /** A peer has changed, or is no longer held. Returns the hosts that it may be, or no longer is. */
   setPeer(peer: Peer): Set<string> {
     const before = this.#peerAddresses.keysOf(peer.id)
-    const keys = mayCover(peer) ? [...new Set(peer.addresses.slice(0, MOST_KEYS).map(addressKey))] : []
+    const keys = this.#mayCover(peer) ? [...new Set(peer.addresses.slice(0, MOST_KEYS).map(addressKey))] : []
     if (before.join() !== keys.join()) this.#peerAddresses.set(peer.id, keys)
     const there = [...before, ...keys].flatMap((key) => this.#hostAddresses.ownersOf(key))
     return new Set([...there, ...this.#claims.ownersOf(peer.id)])
@@ -65,14 +65,18 @@ export class Covers {
     if (claim === this.#self.id || addresses.some((on) => this.#own.has(ownAddressKey(on)))) return SELF
     if (claim !== undefined) {
       const peer = this.#registry.get(claim)
-      return peer && mayCover(peer) ? claim : undefined
+      return peer && this.#mayCover(peer) ? claim : undefined
     }
     const peers = addresses.flatMap((on) => this.#peerAddresses.ownersOf(addressKey(on)))
     return peers.find((peer) => peer === cover) ?? peers.sort()[0]
   }
-}
 
-/** One that keeps falling silent and coming back stays the host that it is: so the host does not come and go as well. */
-function mayCover(peer: Peer): boolean {
-  return isPresent(peer) || (peer.flapping.flapping && peer.state !== 'left')
+  /**
+   * One that keeps falling silent and coming back stays the host that it is, until it has settled: so the host does not
+   * come and go as well. One that the registry has forgotten is nobody.
+   */
+  #mayCover(peer: Peer): boolean {
+    if (this.#registry.get(peer.id) !== peer) return false
+    return isPresent(peer) || (peer.flapping.flapping && peer.state !== 'left')
+  }
 }

@@ -56,6 +56,10 @@ export class Neighbour {
   get isUnsure(): boolean {
     return this.#sighting.lastSeen < this.unsureSince
   }
+  /** What a change of it weighs in the journal. */
+  get bytes(): number {
+    return HOST_BYTES + this.#serviceBytes
+  }
   get isTold(): boolean {
     return this.#told !== undefined
   }
@@ -108,7 +112,7 @@ export class Neighbour {
     at: number,
   ): Report['changes'] {
     return [
-      { change: { type, at, peer }, bytes: HOST_BYTES + this.#serviceBytes },
+      { change: { type, at, peer }, bytes: this.bytes },
       ...serviceChanges(before, after).map((change) => ({ change: { ...change, at, peer }, bytes: SERVICE_BYTES })),
     ]
   }

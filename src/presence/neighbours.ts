@@ -66,7 +66,7 @@ export class Neighbours {
     if (hasChanged || wasUnsure) this.#judge(known, now)
   }
 
-  /** A beaconing peer has changed. */
+  /** A beaconing peer has changed, or is no longer held. */
   follow(peer: Peer, now: number): void {
     for (const id of this.#covers.setPeer(peer)) this.#judgeAgain(this.#hosts.get(id), now)
   }
@@ -85,7 +85,7 @@ export class Neighbours {
   }
 
   #meet(sighting: Sighting, now: number): void {
-    if (!isPresent(sighting) || !this.#makeRoom()) return
+    if (!isPresent(sighting) || !this.#makeRoom(now)) return
     const mayBeacon = sighting.claim !== undefined
     const host = new Neighbour(sighting, mayBeacon ? now + BEACON_PATIENCE : now, now)
     this.#hosts.set(host.id, host)
@@ -126,7 +126,7 @@ export class Neighbours {
       (host.isTold || (host.sighting.state === 'alive' && !host.isUnsure))
     const report = host.report(isListed, now)
     if (!report) {
-      if (isGone && !host.isTold) this.#remove(host)
+      if (isGone && !host.isTold) this.#remove(host, now)
       return undefined
     }
     const weight = report.changes.reduce((sum, { bytes }) => sum + 1 + bytes / 1024, 0)
@@ -137,29 +137,31 @@ export class Neighbours {
         host.told(report)
         if (!isGone) return
         if (host.isTold) this.#agenda.add(now + NEIGHBOUR_RETENTION, (later) => this.#forget(host, later))
-        else this.#remove(host)
+        else this.#remove(host, now)
       },
     }
   }
 
   #forget(host: Neighbour, now: number): void {
     const isGone = !isPresent(host.sighting) && now - host.sighting.lastSeen >= NEIGHBOUR_RETENTION
-    if (isGone && this.#hosts.get(host.id) === host) this.#remove(host)
+    if (isGone && this.#hosts.get(host.id) === host) this.#remove(host, now)
   }
 
   /** At need those that have gone make room. */
-  #makeRoom(): boolean {
+  #makeRoom(now: number): boolean {
     if (this.#hosts.size < MOST_NEIGHBOURS) return true
     for (const host of this.#hosts.values()) {
       if (isPresent(host.sighting)) continue
-      this.#remove(host)
+      this.#remove(host, now)
       return true
     }
     return false
   }
 
-  #remove(host: Neighbour): void {
+  #remove(host: Neighbour, now: number): void {
     this.#hosts.delete(host.id)
+    const peer = host.view()
+    if (peer) this.#registry.journal.add({ type: 'peer-forgotten', at: now, peer }, host.bytes)
     this.#covers.removeHost(host.id)
   }
 }

@@ -46,8 +46,10 @@ export class Peer {
   step: ChainStep
   rtt: number | undefined
   gathered: Gathered = { services: [], bytes: 0 }
-  /** The services that its last reported change told of. */
-  told: OfferedService[] = []
+  /** Whether its last told change told of it as present, and of which services. */
+  told: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
+  /** What it has offered since, without being told: its return was damped. */
+  damped: OfferedService[] | undefined
   /** Number of the task that watches its lease: an older one has nothing to say. */
   watch = 0
   readonly #paths = new Map<string, HeardPath>()

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Agenda } from '../agenda.ts'
-import { type Identity, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
+import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { beatInterval } from './bandwidth.ts'
@@ -218,6 +218,10 @@ export class Presence implements PresenceReader {
 
   peers(): PeerView[] {
     return [...Array.from(this.#registry.values(), (peer) => peer.view()), ...this.#neighbours.views()]
+  }
+
+  get(id: string): PeerView | undefined {
+    return isPeerId(id) ? this.#registry.get(id)?.view() : this.#neighbours.get(id)
   }
 
   find(reference: string): PeerView[] {

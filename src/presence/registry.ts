@@ -28,7 +28,7 @@ export class Registry {
   #fullNoticed = false
   #aboutToTell: Peer | undefined
 
-  /** `changed` is called at every change of a peer's state or addresses. */
+  /** `changed` is called at every change of a peer's state or addresses, and when it is no longer held. */
   constructor(agenda: Agenda, notice: (notice: Notice) => void, changed: (peer: Peer, now: number) => void) {
     this.#agenda = agenda
     this.#notice = notice
@@ -68,7 +68,7 @@ export class Registry {
   learn(signed: SignedRecord, record: PeerRecord, where: Where, now: number): Peer | undefined {
     const known = this.#peers.get(signed.id)
     const bytes = signed.joined.length - SEAL_BYTES
-    if (!this.#makeRoom(known, bytes)) return undefined
+    if (!this.#makeRoom(known, bytes, now)) return undefined
 
     const peer = known ?? new Peer(signed.id, record, now)
     const before = known && visible(known)
@@ -103,16 +103,17 @@ export class Registry {
   }
 
   /**
-   * Changes a peer's state and reports it. One that keeps falling silent and coming back is damped: listed as it
-   * is, but no longer reported each time.
+   * Changes a peer's state and reports it. Of one that keeps falling silent and coming back, returns are damped: it is
+   * listed as it is, but told as present only when it has settled. That it has failed is told each time.
    */
   enter(peer: Peer, state: PeerState, now: number): void {
     this.#move(peer, state, now)
     if (state !== 'left') {
       const wasFlapping = peer.flapping.flapping
       if (peer.flapping.changed(now)) this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
-      if (wasFlapping) {
-        this.#changed(peer, now)
+      if (wasFlapping && isPresent(peer)) {
+        this.#attend(peer, now)
+        this.#damp(peer, now)
         return
       }
     }
@@ -142,23 +143,40 @@ export class Registry {
 
   /** The host that mDNS knows it as leaves the list before it comes up itself, and takes its place after it has gone. */
   #report(peer: Peer, type: PeerChangeType, at: number): void {
-    if (isPresent(peer)) {
-      this.#aboutToTell = peer
-      this.#changed(peer, at)
-      this.#aboutToTell = undefined
-    }
+    if (isPresent(peer)) this.#attend(peer, at)
     this.#tell(peer, type, at)
     if (!isPresent(peer)) this.#changed(peer, at)
   }
 
+  /** Lets the others know of a change of a peer that is told right after. */
+  #attend(peer: Peer, now: number): void {
+    this.#aboutToTell = peer
+    this.#changed(peer, now)
+    this.#aboutToTell = undefined
+  }
+
   #tell(peer: Peer, type: PeerChangeType, at: number): void {
-    const view = peer.view()
-    this.journal.add({ type, at, peer: view }, peer.recordBytes + peer.gathered.bytes)
-    const offered = isPresent(peer) ? peer.services : []
-    for (const change of serviceChanges(peer.told, offered)) {
-      this.journal.add({ ...change, at, peer: view }, SERVICE_BYTES)
+    const { told, damped } = peer
+    const isThere = isPresent(peer)
+    const returns = isThere && !told.isPresent
+    if (returns && peer.flapping.flapping) {
+      this.#damp(peer, at)
+      return
     }
-    peer.told = offered
+    const view = peer.view()
+    this.journal.add({ type: returns ? 'peer-up' : type, at, peer: view }, weightOf(peer))
+    const offered = isThere ? peer.services : []
+    // Readers that came since a damped return hold what it offered.
+    const before = isThere ? told.services : (damped ?? told.services)
+    for (const change of serviceChanges(before, offered)) this.journal.add({ ...change, at, peer: view }, SERVICE_BYTES)
+    peer.told = { isPresent: isThere, services: offered }
+    peer.damped = undefined
+  }
+
+  /** The list has changed, and nobody is told. */
+  #damp(peer: Peer, at: number): void {
+    this.journal.add({ type: 'peer-damped', at, peer: peer.view() }, weightOf(peer))
+    peer.damped = peer.services
   }
 
   #settle(peer: Peer, now: number): void {
@@ -190,7 +208,7 @@ export class Registry {
   }
 
   /** Room for a record: at need the peers that have long been gone make it. */
-  #makeRoom(known: Peer | undefined, bytes: number): boolean {
+  #makeRoom(known: Peer | undefined, bytes: number, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
     const fits = () =>
       (known !== undefined || this.#peers.size < MOST_PEERS) &&
@@ -198,7 +216,7 @@ export class Registry {
     if (fits()) return true
     for (const peer of this.#peers.values()) {
       if (isPresent(peer) || peer === known) continue
-      this.#remove(peer)
+      this.#remove(peer, now)
       if (fits()) return true
     }
     if (!this.#fullNoticed) {
@@ -210,15 +228,22 @@ export class Registry {
 
   #forget(peer: Peer, now: number): void {
     if (this.#peers.get(peer.id) !== peer || isPresent(peer) || now - peer.lastSeen < RETENTION) return
-    this.#remove(peer)
+    this.#remove(peer, now)
   }
 
-  #remove(peer: Peer): void {
+  #remove(peer: Peer, now: number): void {
     this.#peers.delete(peer.id)
+    this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes
     this.#fullNoticed = false
+    this.#changed(peer, now)
   }
+}
+
+/** What a change of it weighs in the journal, bytes. */
+function weightOf({ recordBytes, gathered }: Peer): number {
+  return recordBytes + gathered.bytes
 }
 
 /** The part of a joined record that tells its copies apart. */

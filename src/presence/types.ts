@@ -86,7 +86,7 @@ export interface PeerView {
   jitter: number
   /** Last round trip of a probe, ms. */
   rtt: number | undefined
-  /** It changes state so often that changes are no longer reported one by one. */
+  /** It changes state so often that its returns are no longer told, until it has settled. Its deaths are. */
   flapping: boolean
   /** The newest last. */
   history: { at: number; state: PeerState }[]
@@ -115,17 +115,28 @@ export interface Sighting {
 
 export type PeerChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
 export type ServiceChangeType = 'service-up' | 'service-update' | 'service-down'
-export type ChangeType = PeerChangeType | ServiceChangeType
+/**
+ * Changes of the list that are not told as events: the return of a peer that flaps (its deaths are told), and that the
+ * registry no longer holds a peer that had gone.
+ */
+export type SilentChangeType = 'peer-damped' | 'peer-forgotten'
+export type ChangeType = PeerChangeType | ServiceChangeType | SilentChangeType
 
 /**
  * One change of the registry. `index` rises by one with each. What a change of a peer means for its services follows
  * right behind it, one change for each service: up when it is offered by a peer that is alive, down when it is no
  * longer, or when its peer has failed or left.
  */
-export type Change = { index: number; at: number; peer: PeerView } & (
-  | { type: PeerChangeType }
-  | { type: ServiceChangeType; service: OfferedService }
-)
+export type ToldChange = ChangeOf<PeerChangeType> | (ChangeOf<ServiceChangeType> & { service: OfferedService })
+export type Change = ToldChange | ChangeOf<SilentChangeType>
+
+interface ChangeOf<Type extends ChangeType> {
+  type: Type
+  index: number
+  /** Monotonic ms. */
+  at: number
+  peer: PeerView
+}
 
 /** What the log should say, once. */
 export type Notice =
@@ -172,6 +183,8 @@ export interface PresenceReader {
   /** Index of the newest change; 0 when there was none. */
   readonly index: number
   peers(): PeerView[]
+  /** The listed peer of this very id. */
+  get(id: string): PeerView | undefined
   /** The peers that a person may mean: by whole id, else by name, else by a prefix of the id (four characters or more). */
   find(reference: string): PeerView[]
   self(): SelfView

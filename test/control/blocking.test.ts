@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Peers } from '../../src/control/api.ts'
 import type { PeerChangeType, PeerView } from '../../src/presence/types.ts'
-import { type Answer, ask, idOf, Neighbourhood, openCatalogue, startControl, tell } from './fixtures.ts'
+import { type Answer, ask, idOf, Listener, Neighbourhood, openCatalogue, startControl, tell } from './fixtures.ts'
 
 const OSC = [{ id: 'o', name: 'O', type: '_osc._udp', port: 9, txt: {}, subtypes: [] }]
 
@@ -168,13 +168,27 @@ describe('a blocking query', () => {
     expect((await waiting.answered).body).toMatchObject({ index: 10, peers: [] })
   })
 
-  test('learns of a flapping peer whose changes were not reported', async () => {
+  test('learns of changes that are not told as events', async () => {
     const neighbourhood = household()
-    neighbourhood.happens('peer-suspect', 2, { flapping: true })
+    neighbourhood.happens('peer-failed', 2, { flapping: true })
     const { socket } = await startControl(neighbourhood)
-    const waiting = await blocked(socket, '/v1/peers?service=osc&state=alive&since=3')
-    neighbourhood.happens('peer-update', 2, { state: 'failed', flapping: false })
-    expect((await waiting.answered).body).toMatchObject({ index: 4, peers: [] })
+    const listener = new Listener({ socket }, '/v1/events')
+    await listener.untilType('sync')
+    const alive = await blocked(socket, '/v1/peers?service=osc&state=alive&since=3')
+    const failed = await blocked(socket, '/v1/services?state=failed&since=3')
+    neighbourhood.happens('peer-damped', 2, { state: 'alive' })
+    expect((await alive.answered).body).toMatchObject({ index: 4, peers: [{ name: 'peer-2' }] })
+    expect((await failed.answered).body).toMatchObject({ index: 4, services: [] })
+    expect((await ask({ socket }, '/v1/peers', { 'if-none-match': 'W/"e1-3"' })).status).toBe(200)
+    neighbourhood.happens('peer-failed', 1)
+    const forgotten = await blocked(socket, '/v1/peers?state=failed&since=5')
+    const without = await blocked(socket, '/v1/services?state=failed&since=5')
+    neighbourhood.happens('peer-forgotten', 1)
+    expect((await forgotten.answered).body).toMatchObject({ index: 6, peers: [] })
+    expect((await without.answered).body).toMatchObject({ index: 6, services: [] })
+    neighbourhood.happens('peer-left', 2)
+    await listener.untilType('peer-left')
+    expect(listener.types()).toEqual(['sync', 'peer-failed', 'peer-left'])
   })
 
   test('is woken once by changes that come in one go', async () => {

@@ -20,6 +20,7 @@ import type {
   PresenceReader,
   SelfView,
   ServiceChangeType,
+  SilentChangeType,
 } from '../../src/presence/types.ts'
 import { Catalogue } from '../../src/services/catalogue.ts'
 import type { PeerId } from '../../src/wire/id.ts'
@@ -68,12 +69,14 @@ export function peerView(number: number, given: Partial<PeerView> = {}): PeerVie
   }
 }
 
-const STATE_OF: Record<PeerChangeType, PeerState | undefined> = {
+const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined> = {
   'peer-up': 'alive',
   'peer-update': undefined,
   'peer-suspect': 'suspect',
   'peer-failed': 'failed',
   'peer-left': 'left',
+  'peer-damped': undefined,
+  'peer-forgotten': undefined,
 }
 
 /** For the tests that are about other things. */
@@ -132,10 +135,11 @@ export class Neighbourhood implements Station, PresenceReader {
   }
 
   /** Something happens to a peer: it is as it was, or new, but for what is given. */
-  happens(type: PeerChangeType, number: number, given: Partial<PeerView> = {}): Change {
+  happens(type: PeerChangeType | SilentChangeType, number: number, given: Partial<PeerView> = {}): Change {
     const state = STATE_OF[type]
     const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
-    this.#peers.set(peer.id, peer)
+    if (type === 'peer-forgotten') this.#peers.delete(peer.id)
+    else this.#peers.set(peer.id, peer)
     return this.#add({ index: ++this.index, type, at: this.time, peer })
   }
 
@@ -174,6 +178,9 @@ export class Neighbourhood implements Station, PresenceReader {
   }
   peers() {
     return [...this.#peers.values()]
+  }
+  get(id: string) {
+    return this.#peers.get(id)
   }
   find(reference: string) {
     const whole = this.#peers.get(reference)

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { Change, PeerView, Sighting } from '../../src/presence/index.ts'
-import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION } from '../../src/presence/neighbours.ts'
-import type { PeerId, Service } from '../../src/wire/index.ts'
-import { type SimHost, SimNetwork } from '../sim/network.ts'
+import { Agenda } from '../../src/agenda.ts'
+import type { Change, PeerView, Sighting, Where } from '../../src/presence/index.ts'
+import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION, Neighbours } from '../../src/presence/neighbours.ts'
+import { MOST_RECORD_BYTES, Registry } from '../../src/presence/registry.ts'
+import { Self } from '../../src/presence/self.ts'
+import { type PeerId, SEAL_BYTES, type Service, writeDigest } from '../../src/wire/index.ts'
+import { type SimHost, SimNetwork, seededChance, seededIdentity } from '../sim/network.ts'
 
 const OFFICE: Service = {
   id: 'Office._ipp._tcp',
@@ -474,3 +477,57 @@ describe('a flood of made-up hosts', () => {
     expect(scene.list()).toBe('kitchen alive')
   })
 })
+
+describe('a host whose peer the registry no longer holds', () => {
+  it('is listed when it is heard, also where that peer was flapping when it had to make room', () => {
+    const agenda = new Agenda()
+    const profile = { name: 'watcher', hostname: '', version: '', services: [], attributes: {} }
+    const self = new Self(seededIdentity('watcher'), 1, profile, 1000, seededChance('watcher'))
+    const registry = new Registry(
+      agenda,
+      () => {},
+      (peer, now) => neighbours.follow(peer, now),
+    )
+    const neighbours = new Neighbours(self, registry, agenda)
+    const where: Where = { interface: 'eth0', path: 'broadcast', address: '', port: 1, onLink: true, own: false }
+    const joined = new Uint8Array(SEAL_BYTES + MOST_RECORD_BYTES / 2)
+    const learn = (id: PeerId, now: number) => {
+      const anchor = { sequence: 0, value: writeDigest(new Uint8Array(16)) }
+      const record = { ...profile, name: id, addresses: [], interval: 1000, anchor, goodbye: anchor.value }
+      return registry.learn({ id, incarnation: 1, recordVersion: 1, joined }, record, where, now)
+    }
+    const flapper = learn(idText('f'), 0)
+    learn(idText('o'), 0)
+    for (let flap = 0; flap < 8; flap++) {
+      for (const state of ['suspect', 'failed', 'alive'] as const)
+        if (flapper) registry.enter(flapper, state, 100 * flap)
+    }
+    if (flapper) registry.enter(flapper, 'failed', 900)
+    const sighting: Sighting = {
+      id: 'printer.local',
+      hostname: 'printer.local',
+      name: 'printer',
+      state: 'alive',
+      addresses: [{ address: '10.9.9.9', family: 'ipv4', interface: 'eth0' }],
+      services: [OFFICE],
+      version: '',
+      claim: idText('f'),
+      lastSeen: 1000,
+      heardOn: [],
+    }
+    neighbours.sight(sighting, 1000)
+    agenda.run(5000)
+    expect(neighbours.views()).toEqual([])
+    learn(idText('n'), 5000)
+    expect(registry.get(idText('f'))).toBeUndefined()
+    agenda.run(8000)
+    expect(neighbours.takeQuestions()).toEqual(['printer.local'])
+    neighbours.sight({ ...sighting, lastSeen: 8100 }, 8100)
+    expect(neighbours.views()).toMatchObject([{ id: 'printer.local', state: 'alive' }])
+  })
+})
+
+/** A made-up id of one letter over and over. */
+function idText(letter: string): PeerId {
+  return `${letter.repeat(25)}a` as PeerId
+}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isTold } from '../../src/presence/changes.ts'
 import { encode } from '../../src/wire/index.ts'
 import { SimNetwork, seededIdentity } from '../sim/network.ts'
 
@@ -149,7 +150,7 @@ describe('presence', () => {
     expect(peer?.jitter).toBeLessThan(2)
   })
 
-  it('damps a peer that flaps: listed as it is, reported once until it has settled', () => {
+  it('damps a peer that flaps: listed as it is, each death told, and its return when it has settled', () => {
     const network = new SimNetwork()
     const [watcher, other, flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
     network.run(5000)
@@ -162,11 +163,59 @@ describe('presence', () => {
       expect(watcher.state('flapper')).toBe('alive')
     }
     const about = () => watcher.presence.changesSince(0)?.filter(({ peer }) => peer.name === 'flapper') ?? []
-    expect(about().length).toBeLessThan(20)
-    expect(about().at(-1)?.peer.flapping).toBe(true)
+    const told = () => about().filter(isTold)
+    expect(told().filter(({ type }) => type === 'peer-failed').length).toBe(12)
+    expect(told().filter(({ type }) => type === 'peer-up').length).toBeLessThan(7)
+    expect(told().at(-1)).toMatchObject({ type: 'peer-failed', peer: { flapping: true } })
+    // The list has changed by each return, and its index with it.
+    expect(about().at(-1)).toMatchObject({ type: 'peer-damped', peer: { flapping: true, state: 'alive' } })
     network.run(300_000)
-    expect(about().at(-1)).toMatchObject({ type: 'peer-update', peer: { flapping: false, state: 'alive' } })
+    expect(told().at(-1)).toMatchObject({ type: 'peer-up', peer: { flapping: false, state: 'alive' } })
     expect(other.state('flapper')).toBe('alive')
+  })
+
+  it('tells that a flapping peer has died as soon as any other, with all its services', () => {
+    const network = new SimNetwork()
+    const [watcher, , flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
+    const web = { id: 'web', name: 'Web', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
+    const profile = { name: 'flapper', hostname: '', version: '', services: [web], attributes: {} }
+    flapper.presence.describe(profile, network.now)
+    network.flush(flapper)
+    network.run(5000)
+    for (let i = 0; i < 8; i++) {
+      network.filter = ({ from, to }) => (from === flapper) === (to === flapper)
+      network.run(8000)
+      network.filter = () => true
+      network.run(2000)
+    }
+    expect(watcher.presence.find('flapper')).toMatchObject([{ state: 'alive', flapping: true }])
+    const { index } = watcher.presence
+    network.kill(flapper)
+    network.run(6000)
+    const changes = watcher.presence.changesSince(index)?.map((change) => [change.type, change.peer.state])
+    expect(changes).toEqual([
+      ['peer-damped', 'suspect'],
+      ['peer-failed', 'failed'],
+      ['service-down', 'failed'],
+    ])
+  })
+
+  it('counts every change of the list: whatever the list, it has an index of its own', () => {
+    const network = new SimNetwork('lists')
+    const [watcher, , flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
+    const lists = new Map<number, string>()
+    const note = () => {
+      const list = watcher.presence.peers().map(({ id, name, state, flapping }) => [id, name, state, flapping])
+      const { index } = watcher.presence
+      expect(lists.get(index) ?? JSON.stringify(list), `at ${network.now}`).toBe(JSON.stringify(list))
+      lists.set(index, JSON.stringify(list))
+    }
+    for (let i = 0; i < 1000; i++) {
+      if (i % 100 === 50) network.filter = ({ from, to }) => (from === flapper) === (to === flapper)
+      if (i % 100 === 0) network.filter = () => true
+      network.run(100)
+      note()
+    }
   })
 
   it('keeps a segment within its budget by beating more slowly, and more often again when peers have gone', () => {
