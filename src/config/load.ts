@@ -13,6 +13,10 @@ import { isBoolean, isWholeNumber } from './flags.ts'
 import { parseRate } from './rate.ts'
 import { DEFAULTS, type Written } from './schema.ts'
 
+/** How a flag or a variable spells a boolean. */
+const YES = /^(true|yes|on|1)$/i
+const NO = /^(false|no|off|0)$/i
+
 /** A value as it was found, and by whom. */
 interface Found {
   value: unknown
@@ -40,7 +44,7 @@ export function loadConfig(flags: Readonly<Record<string, unknown>>, facts: Fact
       : undefined)
   const read = <Key extends keyof Written>(key: Key): Written[Key] | undefined => {
     const found = find(key)
-    return found && check(key, found.value, found.source, found.written)
+    return found && check(key, key === 'http' ? httpText(found.value) : found.value, found.source, found.written)
   }
 
   const name = read('name') ?? defaultName(facts)
@@ -84,8 +88,15 @@ function given(
 
 function spelt(key: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
-  if (isBoolean(key) && /^(true|false)$/.test(value)) return value === 'true'
+  if (isBoolean(key) && YES.test(value)) return true
+  if (isBoolean(key) && NO.test(value)) return false
   return isWholeNumber(key) && /^\d{1,15}$/.test(value) ? Number(value) : value
+}
+
+/** `http` is text; a port and `false` may be written as what they are. */
+function httpText(value: unknown): unknown {
+  if (value === false || value === 'false' || value === 'no') return 'off'
+  return Number.isInteger(value) ? String(value) : value
 }
 
 function httpAddress(text: string, source: string): HttpAddress | undefined {

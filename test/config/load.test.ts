@@ -101,6 +101,21 @@ test('directories of service files can be others, and none', () => {
   expect(load({ toml: '', env: { EARSHOT_SERVICES_DIR: '/a,/b' } }).servicesDir).toEqual(['/a', '/b'])
 })
 
+test.each(['off', 'no', 'FALSE', '0'])('EARSHOT_MDNS=%s turns mDNS off', (text) => {
+  expect(load({ env: { EARSHOT_MDNS: text } }).mdns).toBe(false)
+  expect(load({ flags: { mdns: text } }).mdns).toBe(false)
+})
+
+test.each(['on', 'yes', 'True', '1'])('EARSHOT_MDNS=%s turns mDNS on', (text) => {
+  expect(load({ env: { EARSHOT_MDNS: text } }).mdns).not.toBe(false)
+})
+
+test('http can be a port or false, as TOML writes them', () => {
+  expect(load({ toml: 'http = 8080' }).http).toEqual({ host: '127.0.0.1', port: 8080 })
+  expect(load({ toml: 'http = false' }).http).toBeUndefined()
+  expect(load({ env: { EARSHOT_HTTP: 'false' } }).http).toBeUndefined()
+})
+
 test('http can be off', () => {
   expect(load({ toml: 'http = "off"' }).http).toBeUndefined()
   expect(load({ flags: { http: '[::1]:0' } }).http).toEqual({ host: '::1', port: 0 })
