@@ -1,47 +1,95 @@
-import { rdata } from './rdata.ts'
+import { rdata, recordKey } from './rdata.ts'
 import type { Message, Question, ResourceRecord } from './types.ts'
 
-/** The most bytes of a message: fits a frame with either IP's headers. One larger record goes by itself. */
+/** The most bytes of a message: fits a frame with either IP's headers. One larger group goes by itself. */
 const MOST = 1400
 const HEADER = 12
+/** What a name takes that stands in the message already (RFC 1035, section 4.1.4). */
+const POINTER = 2
 
 /** What is to stand in one message. */
 export interface Group {
   questions?: Question[]
   answers?: ResourceRecord[]
   authorities?: ResourceRecord[]
+  /** Left out where the message has them already. */
   additionals?: ResourceRecord[]
 }
 
-/** Puts groups into as few messages as hold them, in their order. */
+/** Puts groups into as few messages as hold them, in their order. A group too large for one is divided by its answers. */
 export function pack(kind: Message['kind'], groups: readonly Group[]): Message[] {
-  const messages: Message[] = []
-  let room = 0
-  for (const { questions = [], answers = [], authorities = [], additionals = [] } of groups) {
-    const size = [...answers, ...authorities, ...additionals].reduce(
-      (sum, record) => sum + recordSize(record),
-      questions.reduce((sum, { name }) => sum + nameSize(name) + 4, 0),
-    )
-    let message = messages.at(-1)
-    if (!message || size > room) {
-      message = { kind, id: 0, truncated: false, questions: [], answers: [], authorities: [], additionals: [] }
-      messages.push(message)
-      room = MOST - HEADER
-    }
-    room -= size
-    message.questions.push(...questions)
-    message.answers.push(...answers)
-    message.authorities.push(...authorities)
-    message.additionals.push(...additionals)
+  const drafts: Draft[] = []
+  for (const group of groups.flatMap(divided)) {
+    if (!drafts.at(-1)?.take(group)) drafts.push(new Draft(kind, group))
   }
-  return messages
+  return drafts.map(({ message }) => message)
 }
 
-/** Names are not compressed. */
-function recordSize(record: ResourceRecord): number {
-  return nameSize(record.name) + 10 + rdata(record).length
+function divided(group: Group): Group[] {
+  const { answers = [], additionals = [] } = group
+  if (answers.length < 2 || new Draft('response', group).size <= MOST) return [group]
+  return answers.map((answer) => ({ answers: [answer], additionals }))
 }
 
-function nameSize(name: string): number {
-  return Buffer.byteLength(name) + 2
+/** A message that is being filled. */
+class Draft {
+  readonly message: Message
+  size = HEADER
+  /** Names, and ends of names, that stand in it. */
+  readonly #names = new Set<string>()
+  readonly #records = new Set<string>()
+
+  /** With its first group, however large that is. */
+  constructor(kind: Message['kind'], group: Group) {
+    this.message = { kind, id: 0, truncated: false, questions: [], answers: [], authorities: [], additionals: [] }
+    this.take(group, Number.POSITIVE_INFINITY)
+  }
+
+  /** False when the group does not fit. */
+  take({ questions = [], answers = [], authorities = [], additionals = [] }: Group, most = MOST): boolean {
+    const records = new Set(answers.map(recordKey))
+    const isNew = (key: string) => !this.#records.has(key) && !records.has(key) && records.add(key)
+    const added = additionals.filter((record) => isNew(recordKey(record)))
+    const names = new Set<string>()
+    let size = this.size
+    for (const { name } of questions) size += this.#nameSize(name, names) + 4
+    for (const record of [...answers, ...authorities, ...added]) size += this.#recordSize(record, names)
+    if (size > most) return false
+    this.size = size
+    for (const name of names) this.#names.add(name)
+    for (const key of records) this.#records.add(key)
+    this.message.questions.push(...questions)
+    this.message.answers.push(...answers)
+    this.message.authorities.push(...authorities)
+    this.message.additionals.push(...added)
+    return true
+  }
+
+  #recordSize(record: ResourceRecord, names: Set<string>): number {
+    const size = this.#nameSize(record.name, names) + 10
+    switch (record.type) {
+      case 'PTR':
+        return size + this.#nameSize(record.data, names)
+      case 'SRV':
+        return size + 6 + this.#nameSize(record.data.target, names)
+      case 'NSEC':
+        return size + POINTER + rdata(record).length
+      default:
+        return size + rdata(record).length
+    }
+  }
+
+  /** As it is compressed. A dot within a label is taken for the end of one, which makes no difference that matters. */
+  #nameSize(name: string, names: Set<string>): number {
+    let size = 0
+    for (let rest = name; rest !== ''; ) {
+      if (this.#names.has(rest) || names.has(rest)) return size + POINTER
+      names.add(rest)
+      const dot = rest.indexOf('.')
+      const label = dot === -1 ? rest : rest.slice(0, dot)
+      size += 1 + Buffer.byteLength(label)
+      rest = dot === -1 ? '' : rest.slice(dot + 1)
+    }
+    return size + 1
+  }
 }

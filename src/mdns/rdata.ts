@@ -1,7 +1,7 @@
 import { keyOf } from './names.ts'
 import type { RecordData, ResourceRecord } from './types.ts'
 
-const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33 }
+const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47 }
 
 const KEYS = new WeakMap<ResourceRecord, string>()
 
@@ -37,7 +37,7 @@ export function compareProbes(a: readonly ResourceRecord[], b: readonly Resource
   return first.length - second.length
 }
 
-/** The data as it stands in a packet, names uncompressed. */
+/** The data as it stands in a packet, names uncompressed; of NSEC, whose next name is its own, what follows that name. */
 export function rdata(record: RecordData): Buffer {
   switch (record.type) {
     case 'PTR':
@@ -52,6 +52,8 @@ export function rdata(record: RecordData): Buffer {
       return Buffer.from(record.data.split('.').map(Number))
     case 'AAAA':
       return ipv6(record.data)
+    case 'NSEC':
+      return bitmap(record.data.map((type) => TYPE_NUMBERS[type]))
   }
 }
 
@@ -68,6 +70,13 @@ function dataKey(record: RecordData): string {
     default:
       return rdata(record).toString('latin1')
   }
+}
+
+/** Which types there are, all below 256 (RFC 4034, section 4.1.2). */
+function bitmap(types: readonly number[]): Buffer {
+  const bits = Buffer.alloc(Math.max(...types.map((type) => (type >> 3) + 1)))
+  for (const type of types) bits[type >> 3] = (bits[type >> 3] ?? 0) | (0x80 >> (type & 7))
+  return Buffer.concat([Buffer.of(0, bits.length), bits])
 }
 
 /** Type and data: the class is always IN. */

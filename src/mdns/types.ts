@@ -9,7 +9,7 @@ export interface Question {
   unicast?: true
 }
 
-export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA'
+export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA' | 'NSEC'
 
 /** A resource record of class IN, of the types that DNS-SD is made of. */
 export type ResourceRecord = {
@@ -26,6 +26,8 @@ export type RecordData =
   /** The strings as they came, `key=value` each (RFC 6763, section 6). */
   | { type: 'TXT'; data: Uint8Array[] }
   | { type: 'A' | 'AAAA'; data: string }
+  /** The name has records of these types and of no other (RFC 6762, section 6.1). Only sent; what is heard is left out. */
+  | { type: 'NSEC'; data: Exclude<RecordType, 'NSEC'>[] }
 
 /** A whole mDNS message. What it held beside records of the types above has been left out. */
 export interface Message {

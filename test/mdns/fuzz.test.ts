@@ -24,7 +24,7 @@ function check({ questions, answers, authorities, additionals }: Message): void 
           ? record.data.every((string) => string.length < 256)
           : record.type === 'PTR'
             ? record.data.length < 256
-            : isIP(record.data) === family
+            : record.type !== 'NSEC' && isIP(record.data) === family
     if (!fine || name === '.' || ttl < 0 || ttl >= 2 ** 31) throw new Error(`bad ${record.type} of ${name}`)
   }
 }

@@ -1,4 +1,4 @@
-import { PacketLayout, PTR, SRV } from './packet-layout.ts'
+import { NSEC, PacketLayout, PTR, SRV } from './packet-layout.ts'
 
 /**
  * dns-packet takes every dot of a name for the border of two labels, and instance names may have dots of their own
@@ -45,7 +45,7 @@ export function restoreDots(bytes: Buffer): void {
   layout.walk({
     name: restore,
     record: ({ type, dataAt }) => {
-      if (type === PTR) restore(dataAt)
+      if (type === PTR || type === NSEC) restore(dataAt)
       if (type === SRV) restore(dataAt + 6)
     },
   })

@@ -1,5 +1,6 @@
 import { Budget, BudgetByAddress } from '../../budget.ts'
 import type { Heard, MdnsNotice, Message, OutgoingMessage } from '../types.ts'
+import { compress } from './compress.ts'
 import { restoreDots } from './dots.ts'
 import { Echoes } from './echoes.ts'
 import { BonjourInstance, type Destination } from './instance.ts'
@@ -177,9 +178,10 @@ export class BonjourLinks {
     }
   }
 
-  #transmit(name: string, path: MulticastPath, bytes: Buffer, { address, port }: Destination): void {
+  #transmit(name: string, path: MulticastPath, encoded: Buffer, { address, port }: Destination): void {
     try {
-      restoreDots(bytes)
+      restoreDots(encoded)
+      const bytes = compress(encoded)
       this.counters.sent++
       if (address !== MDNS.group4 && address !== MDNS.group6) {
         this.#net.sendTo(name, address, port, bytes)

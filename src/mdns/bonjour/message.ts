@@ -120,6 +120,8 @@ function answerOf(record: ResourceRecord): Answer {
       const strings = record.data.length === 0 ? [new Uint8Array()] : record.data
       return { ...common, type: 'TXT', data: strings.map((string) => Buffer.from(string)) }
     }
+    case 'NSEC':
+      return { ...common, type: 'NSEC', data: { nextDomain: common.name, rrtypes: record.data } }
     case 'A':
     case 'AAAA':
       return { ...common, type: record.type, data: record.data }
@@ -137,6 +139,8 @@ function isEncodable(record: ResourceRecord): boolean {
     }
     case 'TXT':
       return record.data.every(({ length }) => length < 256)
+    case 'NSEC':
+      return true
     case 'A':
       return isIP(record.data) === 4
     case 'AAAA':

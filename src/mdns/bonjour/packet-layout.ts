@@ -14,6 +14,7 @@ export const PTR = 12
 export const TXT = 16
 export const AAAA = 28
 export const SRV = 33
+export const NSEC = 47
 
 export interface RecordPlace {
   type: number

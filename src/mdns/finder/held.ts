@@ -42,6 +42,7 @@ const UNCONFIRMED: Record<RecordType, number> = {
   SRV: 120_000,
   A: 120_000,
   AAAA: 120_000,
+  NSEC: 120_000,
 }
 
 /** A record as it is held. */

@@ -66,7 +66,8 @@ export class Intake {
       case 'TXT':
         this.#takeText(record, heard, now)
         break
-      default:
+      case 'A':
+      case 'AAAA':
         this.#takeAddress(record, heard, now)
     }
   }

@@ -34,13 +34,13 @@ export class Announcer {
     const series = {}
     for (const claim of claims) this.#series.set(claim, series)
     this.#repeat(ANNOUNCEMENTS, now, () => {
-      return this.#holdings.of(claims.filter((claim) => this.#series.get(claim) === series))
+      return claims.filter((claim) => this.#series.get(claim) === series).map((claim) => this.#holdings.of([claim]))
     })
   }
 
   /** Says records that are held already. */
   change(records: readonly ResourceRecord[], now: number): void {
-    this.#repeat(CHANGES, now, () => records.filter((record) => this.#holdings.find(record)))
+    this.#repeat(CHANGES, now, () => [records.filter((record) => this.#holdings.find(record))])
   }
 
   /** Says that records are no longer ours, `delays` ms from now, as long as that is so. */
@@ -52,10 +52,7 @@ export class Announcer {
       this.#at(now, delay, (then) => {
         if (i === delays.length - 1) this.#farewells.delete(farewell)
         const gone = farewell.records.filter((record) => !this.#holdings.find(record))
-        this.#say(
-          gone.map((record) => ({ ...record, ttl: 0 })),
-          then,
-        )
+        this.#say([gone.map((record) => ({ ...record, ttl: 0 }))], then)
       })
     }
   }
@@ -75,12 +72,18 @@ export class Announcer {
     this.#farewells.clear()
   }
 
-  #repeat(delays: readonly number[], now: number, records: () => ResourceRecord[]): void {
+  /** Says sets of records that belong together, each record once. */
+  #repeat(delays: readonly number[], now: number, sets: () => readonly (readonly ResourceRecord[])[]): void {
     for (const delay of delays) {
       this.#at(now, delay, (then) => {
-        const isFresh = (record: ResourceRecord) => this.#voice.lastSaid(recordKey(record)) > then - PAUSE
+        const said = new Set<string>()
+        const isToBeSaid = (record: ResourceRecord) => {
+          const key = recordKey(record)
+          if (delay > 0 && this.#voice.lastSaid(key) > then - PAUSE) return false
+          return !said.has(key) && said.add(key)
+        }
         this.#say(
-          records().filter((record) => delay === 0 || !isFresh(record)),
+          sets().map((records) => records.filter(isToBeSaid)),
           then,
         )
       })
@@ -92,9 +95,14 @@ export class Announcer {
     else this.#agenda.add(now + delay, (then) => this.#isClosed || say(then))
   }
 
-  #say(records: readonly ResourceRecord[], now: number): void {
+  /** Along with where services are: many browsers look no further than into the message (RFC 6763, section 12.2). */
+  #say(sets: readonly (readonly ResourceRecord[])[], now: number): void {
+    const groups = sets.map((answers) => {
+      const services = answers.filter(({ type, ttl }) => type === 'SRV' && ttl > 0)
+      return { answers: [...answers], additionals: services.flatMap((each) => this.#holdings.additionalsTo(each)) }
+    })
     this.#voice.respond(
-      records.map((record) => ({ answers: [record] })),
+      groups.filter(({ answers }) => answers.length > 0),
       now,
     )
   }

@@ -1,6 +1,6 @@
 import { keyOf } from '../names.ts'
 import { passingKey, recordKey } from '../rdata.ts'
-import type { Question, ResourceRecord } from '../types.ts'
+import type { Question, RecordType, ResourceRecord } from '../types.ts'
 import type { Claim } from './claim.ts'
 
 /** The records that are ours on one interface: those of the claims that nobody contested. */
@@ -46,9 +46,12 @@ export class Holdings {
     return this.#named(record.name)?.get(passingKey(record))
   }
 
+  /** Of a name that is ours alone, a negative answer where the type is missing (RFC 6762, section 6.1). */
   answersTo({ name, type }: Question): ResourceRecord[] {
     const records = [...(this.#named(name)?.values() ?? [])]
-    return type === 'ANY' ? records : records.filter((record) => record.type === type)
+    if (type === 'ANY') return records.filter((record) => record.type !== 'NSEC')
+    const answers = records.filter((record) => record.type === type)
+    return answers.length > 0 ? answers : records.filter((record) => record.type === 'NSEC')
   }
 
   /** What whoever hears the record will ask for next (RFC 6763, section 12). */
@@ -63,24 +66,43 @@ export class Holdings {
       case 'A':
       case 'AAAA':
         return this.#addresses(record.name)
-      case 'TXT':
+      default:
         return []
     }
   }
 
-  #addresses(hostname: string): ResourceRecord[] {
-    return this.answersTo({ name: hostname, type: 'ANY' })
+  /** A host's addresses; where it has none of one IP version, that as well. */
+  #addresses(name: string): ResourceRecord[] {
+    const answers = (['A', 'AAAA'] as const).flatMap((type) => this.answersTo({ name, type }))
+    return [...new Set(answers)]
   }
 
   #named(name: string): Map<string, ResourceRecord> | undefined {
-    if (!this.#index) {
-      this.#index = new Map()
-      for (const record of [...this.#claims.values()].flat()) {
-        const key = keyOf(record.name)
-        const named = this.#index.get(key) ?? new Map<string, ResourceRecord>()
-        this.#index.set(key, named.set(recordKey(record), record))
-      }
-    }
+    this.#index ??= indexOf([...this.#claims.values()].flat())
     return this.#index.get(keyOf(name))
   }
+}
+
+function indexOf(all: readonly ResourceRecord[]): Map<string, Map<string, ResourceRecord>> {
+  const index = new Map<string, Map<string, ResourceRecord>>()
+  for (const record of all) {
+    const key = keyOf(record.name)
+    const named = index.get(key) ?? new Map<string, ResourceRecord>()
+    index.set(key, named.set(recordKey(record), record))
+  }
+  for (const named of index.values()) {
+    const negative = negativeOf([...named.values()])
+    if (negative) named.set(recordKey(negative), negative)
+  }
+  return index
+}
+
+/** Says which records of a name there are, and so which there are not. Of a shared name nobody can say that. */
+function negativeOf(records: readonly ResourceRecord[]): ResourceRecord | undefined {
+  const [first] = records
+  if (!first || !records.every(({ flush }) => flush)) return undefined
+  const data = new Set<Exclude<RecordType, 'NSEC'>>()
+  for (const { type } of records) if (type !== 'NSEC') data.add(type)
+  const ttl = Math.min(...records.map((record) => record.ttl))
+  return { name: first.name, type: 'NSEC', ttl, flush: true, data: [...data] }
 }

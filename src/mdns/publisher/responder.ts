@@ -170,14 +170,11 @@ export class Responder {
     this.#voice.reply(to, message.id, groups)
   }
 
-  /** Each answer with what will be asked for next, unless that is said already. */
+  /** Each answer with what will be asked for next, unless that is an answer itself. */
   #withAdditionals(records: readonly ResourceRecord[]): Group[] {
-    const said = new Set(records.map(recordKey))
+    const answered = new Set(records.map(recordKey))
     return records.map((record) => {
-      const additionals = this.#holdings.additionalsTo(record).filter((additional) => {
-        const key = recordKey(additional)
-        return !said.has(key) && said.add(key)
-      })
+      const additionals = this.#holdings.additionalsTo(record).filter((each) => !answered.has(recordKey(each)))
       return { answers: [record], additionals }
     })
   }

@@ -7,6 +7,8 @@ import type { PublishedService, ResourceRecord } from '../types.ts'
 const HOST_TTL = 120
 /** TTL of all others, seconds. */
 const OTHER_TTL = 4500
+/** RFC 3927, section 2.1, and RFC 4291, section 2.5.6. */
+const LINK_LOCAL = /^(?:169\.254\.|fe[89ab][0-9a-f]:)/i
 /** The longest string of a TXT record. */
 const TXT_STRING = 255
 /** The most bytes of a TXT record: a message has at most 9000 (RFC 6762, section 17). */
@@ -52,9 +54,13 @@ export function serviceRecords(service: PublishedService, instance: string, host
   })
 }
 
-/** The address records of a host on one interface. */
+/**
+ * The address records of a host on one interface. Link-local addresses beside one that leads further are left out, as
+ * Avahi does: of an IPv6 address in DNS nobody can tell to which interface it belongs.
+ */
 export function hostRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
-  return addresses.map(({ address, family }) => {
+  const routable = addresses.filter(({ address }) => !LINK_LOCAL.test(address))
+  return (routable.length > 0 ? routable : addresses).map(({ address, family }) => {
     return { name: hostname, type: family === 'ipv4' ? 'A' : 'AAAA', ttl: HOST_TTL, flush: true, data: address }
   })
 }

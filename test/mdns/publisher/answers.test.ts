@@ -44,7 +44,7 @@ describe('questions', () => {
       'SRV Shop._http._tcp.local 120 flush 80 host1.local',
       'TXT Shop._http._tcp.local 4500 flush ""',
       'A host1.local 120 flush 10.0.0.1',
-      'AAAA host1.local 120 flush fe80::1',
+      'AAAA host1.local 120 flush fd00::1',
     ])
     expect(more).toEqual([])
   })
@@ -58,11 +58,35 @@ describe('questions', () => {
       {
         after: 0,
         answers: ['SRV Shop._http._tcp.local 120 flush 80 host1.local'],
-        additionals: ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fe80::1'],
+        additionals: ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fd00::1'],
       },
     ])
     // The address has been said just now.
-    expect(within(simulation, 2000)).toMatchObject([{ after: 1000, answers: ['AAAA host1.local 120 flush fe80::1'] }])
+    expect(within(simulation, 2000)).toMatchObject([{ after: 1000, answers: ['AAAA host1.local 120 flush fd00::1'] }])
+  })
+
+  test('for what a name of ours does not have are answered: there is none', () => {
+    const simulation = new Simulation()
+    const host = simulation.host([service('Shop')])
+    const [address] = host.addresses['eth0']?.addresses ?? []
+    const only = { name: 'eth0', addresses: address ? [address] : [], paths: ['multicast4' as const] }
+    host.publisher.setInterfaces([only], simulation.now)
+    simulation.run(20_000)
+    simulation.take()
+    simulation.ask(host, [{ name: 'host1.local', type: 'AAAA' }])
+    const negative = 'NSEC host1.local 120 flush A'
+    expect(within(simulation, 0)).toEqual([{ after: 0, answers: [negative], additionals: [] }])
+    simulation.run(2000)
+    simulation.ask(host, [{ name: 'host1.local', type: 'A' }])
+    expect(within(simulation, 0)).toMatchObject([
+      { answers: ['A host1.local 120 flush 10.0.0.1'], additionals: [negative] },
+    ])
+    simulation.run(2000)
+    simulation.ask(host, [{ name: 'Shop._http._tcp.local', type: 'A' }])
+    expect(within(simulation, 0)).toMatchObject([{ answers: ['NSEC Shop._http._tcp.local 120 flush SRV TXT'] }])
+    // Others may have some.
+    simulation.ask(host, [{ name: '_http._tcp.local', type: 'A' }])
+    expect(within(simulation, 2000)).toEqual([])
   })
 
   test('for the types, for a subtype and for anything are answered', () => {
@@ -175,7 +199,7 @@ describe('a simple resolver', () => {
     expect(said?.to).toEqual({ address: '10.0.0.250', port: 40_000 })
     expect(said?.message).toMatchObject({ kind: 'response', id: 77, questions: RESOLVE })
     expect(lines(said?.message.answers ?? [])).toEqual(['SRV Shop._http._tcp.local 10 80 host1.local'])
-    expect(lines(said?.message.additionals ?? [])).toEqual(['A host1.local 10 10.0.0.1', 'AAAA host1.local 10 fe80::1'])
+    expect(lines(said?.message.additionals ?? [])).toEqual(['A host1.local 10 10.0.0.1', 'AAAA host1.local 10 fd00::1'])
   })
 
   test('gets one message at most, and a flood of them not much', () => {

@@ -275,6 +275,6 @@ test('a host name that another holds is numbered, and services lead to the new o
   expect(lines(simulation.take().flatMap(({ message }) => [...message.answers, ...message.additionals]))).toEqual([
     'SRV Shop._http._tcp.local 120 flush 80 host1-2.local',
     'A host1-2.local 120 flush 10.0.0.1',
-    'AAAA host1-2.local 120 flush fe80::1',
+    'AAAA host1-2.local 120 flush fd00::1',
   ])
 })

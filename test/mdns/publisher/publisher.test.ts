@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { encoded } from '../tools/encoded.ts'
 import { interfaceOf, lines, type Said, Simulation, service } from './simulated.ts'
 
-const HOST = ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fe80::1']
+const HOST = ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fd00::1']
 const SHOP = [
   'PTR _http._tcp.local 4500 Shop._http._tcp.local',
   'SRV Shop._http._tcp.local 120 flush 80 host1.local',
@@ -34,7 +35,7 @@ describe('a publisher', () => {
       ])
       expect(lines(message.authorities)).toEqual([
         'A host1.local 120 10.0.0.1',
-        'AAAA host1.local 120 fe80::1',
+        'AAAA host1.local 120 fd00::1',
         'SRV Shop._http._tcp.local 120 80 host1.local',
         'TXT Shop._http._tcp.local 4500 ""',
       ])
@@ -175,9 +176,8 @@ describe('a publisher', () => {
     expect(said).toContain('A host1.local 0 flush 10.0.0.1')
     expect(said).toContain('SRV Shop._http._tcp.local 120 flush 80 other.local')
     simulation.run(1100)
-    expect(simulation.take().flatMap(({ message }) => lines(message.answers))).toContain(
-      'A other.local 120 flush 10.0.0.1',
-    )
+    said.push(...simulation.take().flatMap(({ message }) => lines(message.answers)))
+    expect(said).toContain('A other.local 120 flush 10.0.0.1')
   })
 
   test('keeps messages below 1400 bytes', () => {
@@ -189,11 +189,25 @@ describe('a publisher', () => {
     const records = said.flatMap(({ message }) => [...message.answers, ...message.authorities])
     expect(new Set(lines(records).filter((line) => line.startsWith('SRV'))).size).toBe(200) // with flush bit and without
     for (const { message } of said) {
-      const size = JSON.stringify([lines(message.answers), lines(message.authorities), message.questions]).length
-      expect(size).toBeLessThan(2500)
+      expect(encoded(message).length).toBeLessThanOrEqual(1400)
       expect(message.answers.length + message.questions.length).toBeGreaterThan(1)
     }
   })
+})
+
+test('what is announced can be reached without a further question', () => {
+  const simulation = new Simulation()
+  simulation.host(Array.from({ length: 100 }, (_, i) => service(`Shop ${i}`, { txt: { about: 'x'.repeat(i * 2) } })))
+  simulation.run(20_000)
+  for (const { message } of simulation.take().filter((each) => each.message.kind === 'response')) {
+    const all = lines([...message.answers, ...message.additionals])
+    expect(new Set(all).size).toBe(all.length)
+    expect(all).toEqual(expect.arrayContaining(HOST))
+    for (const { name } of message.answers.filter(({ type }) => type === 'SRV')) {
+      expect(all.some((line) => line.startsWith('PTR _http._tcp.local') && line.endsWith(name))).toBe(true)
+      expect(all.some((line) => line.startsWith(`TXT ${name}`))).toBe(true)
+    }
+  }
 })
 
 describe('interfaces', () => {
@@ -221,7 +235,7 @@ describe('interfaces', () => {
     expect(said.map(({ message }) => message.kind)).toEqual(['query', 'query', 'query', 'response', 'response'])
     expect(lines(said.at(-1)?.message.answers ?? [])).toEqual([
       'A host1.local 120 flush 10.9.0.1',
-      'AAAA host1.local 120 flush fe80::7',
+      'AAAA host1.local 120 flush fd00::7',
       ...SHOP,
     ])
     publisher.setInterfaces([], simulation.now)
@@ -235,9 +249,9 @@ describe('interfaces', () => {
     simulation.run(20_000)
     simulation.take()
     const changed = interfaceOf('eth0', '10.0.0.1', 1)
-    changed.addresses.push({ address: 'fd00::1', family: 'ipv6' })
+    changed.addresses.push({ address: 'fd00::99', family: 'ipv6' })
     publisher.setInterfaces([changed], simulation.now)
-    const aaaa = ['AAAA host1.local 120 flush fe80::1', 'AAAA host1.local 120 flush fd00::1']
+    const aaaa = ['AAAA host1.local 120 flush fd00::1', 'AAAA host1.local 120 flush fd00::99']
     expect(answers(simulation.take(), simulation.now)).toEqual([{ at: 0, answers: aaaa }])
     publisher.setInterfaces([{ ...changed, addresses: changed.addresses.slice(1) }], simulation.now)
     expect(answers(simulation.take(), simulation.now)).toEqual([{ at: 0, answers: ['A host1.local 0 flush 10.0.0.1'] }])

@@ -46,13 +46,20 @@ describe("a service's records", () => {
   })
 })
 
-test("a host's records are its addresses", () => {
-  const addresses = [
-    { address: '10.0.0.1', family: 'ipv4' as const },
+test("a host's records are its addresses, link-local ones only where there is no other", () => {
+  const ipv4 = { address: '10.0.0.1', family: 'ipv4' as const }
+  const ipv6 = { address: 'fd00::1', family: 'ipv6' as const }
+  const linkLocal = [
+    { address: '169.254.7.7', family: 'ipv4' as const },
     { address: 'fe80::1', family: 'ipv6' as const },
   ]
-  expect(lines(hostRecords('h.local', addresses))).toEqual([
+  expect(lines(hostRecords('h.local', [ipv4, ...linkLocal, ipv6]))).toEqual([
     'A h.local 120 flush 10.0.0.1',
+    'AAAA h.local 120 flush fd00::1',
+  ])
+  expect(lines(hostRecords('h.local', [...linkLocal, ipv4]))).toEqual(['A h.local 120 flush 10.0.0.1'])
+  expect(lines(hostRecords('h.local', linkLocal))).toEqual([
+    'A h.local 120 flush 169.254.7.7',
     'AAAA h.local 120 flush fe80::1',
   ])
 })

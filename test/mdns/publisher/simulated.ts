@@ -115,7 +115,7 @@ export class Simulation {
 export function interfaceOf(name: string, address: string, number: number): Interface {
   const addresses: Interface['addresses'] = [
     { address, family: 'ipv4' },
-    { address: `fe80::${number}`, family: 'ipv6' },
+    { address: `fd00::${number}`, family: 'ipv6' },
   ]
   return { name, addresses, paths: ['multicast4', 'multicast6'] }
 }
@@ -148,5 +148,5 @@ export function lines(records: readonly ResourceRecord[]): string[] {
 function dataOf(record: ResourceRecord): string {
   if (record.type === 'SRV') return `${record.data.port} ${record.data.target}`
   if (record.type === 'TXT') return record.data.map((each) => `"${Buffer.from(each)}"`).join(' ')
-  return record.data
+  return record.type === 'NSEC' ? record.data.join(' ') : record.data
 }
