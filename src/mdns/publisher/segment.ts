@@ -34,7 +34,8 @@ export class Segment {
     this.#hostname = hostname
     const voice = new Voice(name, send)
     this.#voice = voice
-    this.responder = new Responder(agenda, chance, voice, this.#holdings)
+    const isOwn = (address: string) => this.addresses.some((each) => each.address === address)
+    this.responder = new Responder({ agenda, chance, voice, holdings: this.#holdings, isOwn })
     this.#announcer = new Announcer(agenda, voice, this.#holdings)
     this.prober = new Prober(agenda, voice, {
       records: (claim) => this.records(claim),

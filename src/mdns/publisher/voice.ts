@@ -11,6 +11,8 @@ export class Voice {
   readonly #send: (out: OutgoingMessage) => void
   /** When records were said, by their keys, the longest ago first. */
   readonly #said = new Map<string, number>()
+  /** When records were last said, for as long as they are held. */
+  readonly #heldSaid = new WeakMap<ResourceRecord, number>()
 
   constructor(interfaceName: string, send: (out: OutgoingMessage) => void) {
     this.#interface = interfaceName
@@ -20,6 +22,11 @@ export class Voice {
   /** When the record was last said to everyone, goodbyes aside, monotonic ms; minus infinity when that is longer ago than `PAUSE`. */
   lastSaid(key: string): number {
     return this.#said.get(key) ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Whether the record was said to everyone within a quarter of its lifetime (RFC 6762, section 5.4). */
+  isRecent(record: ResourceRecord, now: number): boolean {
+    return (this.#heldSaid.get(record) ?? Number.NEGATIVE_INFINITY) > now - record.ttl * 250
   }
 
   ask(groups: readonly Group[]): void {
@@ -44,7 +51,10 @@ export class Voice {
       if (at > now - PAUSE) break
       this.#said.delete(key)
     }
-    for (const key of records.filter(({ ttl }) => ttl > 0).map(recordKey)) {
+    for (const record of records) {
+      if (record.ttl === 0) continue
+      const key = recordKey(record)
+      this.#heldSaid.set(record, now)
       this.#said.delete(key)
       this.#said.set(key, now)
     }

@@ -171,6 +171,103 @@ describe('known answers', () => {
   })
 })
 
+describe('a question asked over IPv4 and IPv6', () => {
+  const ipv6 = { address: 'fe80::250' }
+
+  test('is answered once, and again when it is asked again', () => {
+    const { simulation, host } = published('Shop')
+    for (const questions of [RESOLVE, BROWSE]) {
+      simulation.ask(host, questions)
+      simulation.run(10)
+      simulation.ask(host, questions, {}, ipv6)
+      expect(within(simulation, 1500)).toHaveLength(1)
+      simulation.ask(host, questions)
+      expect(within(simulation, 1500)).toHaveLength(1)
+    }
+  })
+
+  test('by two hosts within a second is answered to the second as well, a second after the first', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, RESOLVE)
+    simulation.ask(host, RESOLVE, {}, ipv6)
+    simulation.run(500)
+    simulation.ask(host, RESOLVE, {}, { address: '10.0.0.251' })
+    simulation.ask(host, RESOLVE, {}, { address: 'fe80::251' })
+    expect(within(simulation, 3000).map(({ after }) => after)).toEqual([-500, 500])
+  })
+
+  test.each([
+    [999, 1],
+    [0, 2],
+  ])('is remembered for so many at once: of 1000, number %i is answered %i times', (number, times) => {
+    const { simulation, host } = published('Shop')
+    const questions = (i: number) => [...RESOLVE, { name: `${i}.local`, type: 'A' as const }]
+    for (let i = 0; i < 1000; i++) simulation.ask(host, questions(i))
+    simulation.run(1)
+    simulation.ask(host, questions(number), {}, ipv6)
+    expect(within(simulation, 3000)).toHaveLength(times)
+  })
+})
+
+test('an answer that an announcement gives first is not given again', () => {
+  const simulation = new Simulation()
+  const host = simulation.host([service('Shop')])
+  simulation.run(20_000)
+  host.publisher.publish('host1.local', [service('Shop', { port: 81 })], simulation.now)
+  simulation.run(950)
+  simulation.take()
+  // The change is announced again after a second.
+  simulation.ask(host, BROWSE)
+  simulation.ask(host, RESOLVE)
+  expect(
+    within(simulation, 3000)
+      .flatMap(({ answers }) => answers)
+      .filter((line) => line.startsWith('SRV')),
+  ).toHaveLength(1)
+})
+
+describe('a question for a unicast answer', () => {
+  const ALONE = RESOLVE.map((each) => ({ ...each, unicast: true as const }))
+
+  test('is answered to the asker alone, in full', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, ALONE)
+    const [said, ...more] = simulation.take()
+    expect(more).toEqual([])
+    expect(said?.to).toEqual({ address: '10.0.0.250', port: 5353 })
+    expect(said?.message).toMatchObject({ id: 0, questions: [] })
+    expect(lines(said?.message.answers ?? [])).toEqual(['SRV Shop._http._tcp.local 120 flush 80 host1.local'])
+    expect(within(simulation, 3000)).toEqual([])
+  })
+
+  test('is answered to everyone when they have not heard it for a quarter of its lifetime', () => {
+    const { simulation, host } = published('Shop')
+    simulation.run(30_000)
+    simulation.ask(host, ALONE)
+    simulation.run(2000)
+    simulation.ask(host, ALONE)
+    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone', { address: '10.0.0.250', port: 5353 }])
+  })
+
+  test('is answered to everyone when another question wants it, and to none off the link', () => {
+    const { simulation, host } = published('Shop')
+    simulation.ask(host, [...ALONE, ...RESOLVE])
+    simulation.run(2000)
+    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone'])
+    simulation.ask(host, ALONE, {}, { address: '10.0.0.1' })
+    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone'])
+    simulation.run(2000)
+    simulation.ask(host, ALONE, {}, { onLink: false })
+    expect(simulation.take().filter(({ to }) => to !== 'everyone')).toEqual([])
+  })
+
+  test('is answered so often a second, whoever asks', () => {
+    const { simulation, host } = published('Shop')
+    for (let i = 0; i < 1000; i++) simulation.ask(host, ALONE, {}, { address: `10.0.${i >> 8}.${i & 255}` })
+    expect(simulation.take().filter(({ to }) => to !== 'everyone')).toHaveLength(100)
+  })
+})
+
 describe("others' answers", () => {
   test('take the place of ours', () => {
     const { simulation, host } = published('Shop')
