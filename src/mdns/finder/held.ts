@@ -31,7 +31,14 @@ const LONGEST = 24 * 3_600_000
  * The shortest life of a record, ms, whatever its time to live: time enough to ask and to be answered. Some devices give
  * one of a second, or of ten seconds to pointers, for which they would have to be asked without end.
  */
-const SHORTEST: Record<RecordType, number> = { PTR: 120_000, TXT: 10_000, SRV: 10_000, A: 10_000, AAAA: 10_000 }
+const SHORTEST: Record<RecordType, number> = {
+  PTR: 120_000,
+  TXT: 10_000,
+  SRV: 10_000,
+  A: 10_000,
+  AAAA: 10_000,
+  NSEC: 10_000,
+}
 /**
  * The longest life, ms, of one that was never confirmed by an answer to a question of ours: short for those whose
  * owner's life they tell of. So what was made up goes soon, whatever time to live it was given.
