@@ -79,6 +79,8 @@ export class MdnsDriver {
    */
   async resolve(hostname: string, timeout: number): Promise<Sighting['addresses']> {
     const versionsKnown = () => new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family)).size
+    const deadline = this.#clock.now() + timeout
+    let isInTime = versionsKnown() > 0
     if (versionsKnown() < 2 && !this.#stopped) {
       this.ask(hostname)
       await new Promise<void>((resolve) => {
@@ -90,17 +92,20 @@ export class MdnsDriver {
         let patience = setTimeout(end, timeout)
         let isOneKnown = false
         const look = () => {
-          if (this.#stopped || versionsKnown() === 2) return end()
+          const remaining = deadline - this.#clock.now()
+          // What comes too late may come before the timer is looked at.
+          if (versionsKnown() > 0 && remaining >= 0) isInTime = true
+          if (this.#stopped || versionsKnown() === 2 || remaining < 0) return end()
           if (isOneKnown || versionsKnown() === 0) return
           isOneKnown = true
           clearTimeout(patience)
-          patience = setTimeout(end, OTHER_VERSION)
+          patience = setTimeout(end, Math.min(OTHER_VERSION, remaining))
         }
         this.#waiting.add(look)
         look()
       })
     }
-    const addresses = this.#mdns.addressesOf(hostname)
+    const addresses = isInTime ? this.#mdns.addressesOf(hostname) : []
     if (this.#stopped && addresses.length === 0) throw new Stopping()
     return addresses
   }

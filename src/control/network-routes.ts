@@ -54,7 +54,8 @@ export function networkRoutes(app: App, { station }: AppContext): void {
       if (probes >= MOST_PROBES) throw new TooBusy(`${MOST_PROBES} probes under way`)
       probes++
       const rttMs = await station.probe(id, timeout).finally(() => probes--)
-      if (rttMs === undefined) throw new NoAnswer(name, formatDuration(timeout))
+      // An answer may come before the timer is looked at, and yet too late.
+      if (rttMs === undefined || rttMs > timeout) throw new NoAnswer(name, formatDuration(timeout))
       return { peer: { id, name }, rttMs }
     },
   )

@@ -226,6 +226,15 @@ describe('POST /v1/probe', () => {
     })
   })
 
+  test('an answer that comes too late is none', async () => {
+    const { socket, neighbourhood } = await running()
+    neighbourhood.probe = async () => 12
+    const answer = async (timeout: string) =>
+      (await ask({ socket }, `/v1/probe/kitchen?timeout=${timeout}`, {}, 'POST')).status
+    expect(await answer('1ms')).toBe(504)
+    expect(await answer('12ms')).toBe(200)
+  })
+
   test('bounds how many are under way', async () => {
     const neighbourhood = household()
     let answer: (rtt: number) => void = () => {}
