@@ -5,12 +5,15 @@ import { CallSignal } from './call-signal.ts'
 import { type Daemon, lost, type Question } from './daemon.ts'
 import { EarshotError } from './error.ts'
 import { EventStreamParser } from './event-stream.ts'
+import { Backoff } from './reconnect.ts'
 
 /** An event as it came, and the id to resume from: empty as long as there is none. */
 export type DaemonEvent = (Event | ServiceEvent | Sync | Gap) & { lastEventId: string }
 
 /** Three of the comments by which a quiet stream shows life every 15 s, ms. */
 export const LONGEST_SILENCE = 45_000
+
+const HANG_UPS = ['ECONNRESET', 'EPIPE']
 
 /** The daemon's API: an answer to a question, or a stream of events. */
 export class Calls {
@@ -23,12 +26,24 @@ export class Calls {
     this.#timeout = timeout
   }
 
-  /** Finds the daemon now, and stays with this one: were it away for a moment, another one's answers would be no substitute. */
+  /**
+   * Finds the daemon now, and stays with this one: were it away for a moment, another one's answers would be no substitute.
+   * One that hangs up is there, and too busy: it is asked again, as long as an answer may take.
+   * @throws EarshotError EARSHOT_NO_DAEMON, EARSHOT_TIMED_OUT
+   */
   async stay(signal: AbortSignal | undefined): Promise<Calls> {
+    const backoff = new Backoff()
     const place = await this.#within(this.#timeout, signal, async (own) => {
-      const found = await this.#daemon.ask({ path: '/healthz' }, own)
-      await readBody(found.answer)
-      return found.place
+      for (;;) {
+        try {
+          const found = await this.#daemon.ask({ path: '/healthz' }, own)
+          await readBody(found.answer)
+          return found.place
+        } catch (error) {
+          if (own.aborted || !isHangUp(error)) throw error
+          await backoff.pause(own)
+        }
+      }
     })
     return new Calls(this.#daemon.only(place), this.#timeout)
   }
@@ -97,6 +112,11 @@ export class Calls {
       call.release()
     }
   }
+}
+
+function isHangUp(error: unknown): boolean {
+  const { cause } = error instanceof EarshotError ? error : { cause: error }
+  return cause instanceof Error && 'code' in cause && HANG_UPS.includes(String(cause.code))
 }
 
 function late(timeout: number): EarshotError {

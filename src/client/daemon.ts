@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import { EarshotError } from './error.ts'
-import { distrust, LOOPBACK_URL, type Surroundings, socketPlaces } from './places.ts'
+import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from './places.ts'
+import { portOwner } from './port-owner.ts'
 import { findToken } from './token.ts'
 
 /** One way to the daemon: a socket's path, or the root of an `http:` URL. */
@@ -58,10 +59,10 @@ export class Daemon {
   async ask(question: Question, signal?: AbortSignal): Promise<Answered> {
     const places: Place[] = this.#named ? [this.#named] : socketPlaces(this.#around).map((socket) => ({ socket }))
     const tried: string[] = []
-    let mayNotOpen = false
+    let closed: string | undefined
     for (const place of places) {
       try {
-        const reason = 'socket' in place ? distrust(place.socket, this.#around) : undefined
+        const reason = 'socket' in place ? distrust(place.socket, this.#around) : this.#distrustPort(place.url, closed)
         if (reason === undefined) return { answer: await this.#askAt(place, question, signal), place }
         tried.push(`${nameOf(place)} (not trusted: ${reason})`)
       } catch (error) {
@@ -69,9 +70,9 @@ export class Daemon {
         const code = codeOf(error)
         if (!NOBODY_THERE.includes(code) && !NOT_ALLOWED.includes(code)) throw lost(place, error)
         tried.push(`${nameOf(place)} (${PLAIN[code] ?? code})`)
-        if (mayNotOpen || this.#named || !NOT_ALLOWED.includes(code)) continue
+        if (closed !== undefined || this.#named || !NOT_ALLOWED.includes(code) || !('socket' in place)) continue
         // There is a daemon whose socket is for others: what it shows everyone on this machine, it shows on loopback.
-        mayNotOpen = true
+        closed = place.socket
         places.push({ url: LOOPBACK_URL })
       }
     }
@@ -79,6 +80,17 @@ export class Daemon {
       'EARSHOT_NO_DAEMON',
       `no earshot daemon answers; looked at ${tried.join(', ')} (start one: earshotd; one elsewhere: --socket or EARSHOT_SOCKET)`,
     )
+  }
+
+  /**
+   * Why the loopback port is not believed to be the daemon's, whose socket may not be opened: any user may listen there
+   * first. A port that was named is asked whosever it is.
+   */
+  #distrustPort(url: string, socket: string | undefined): string | undefined {
+    if (socket === undefined) return undefined
+    const owner = portOwner(url)
+    if (owner === undefined || owner === SUPERUSER || owner === this.#around.uid) return undefined
+    return owner === ownerOf(socket) ? undefined : `user ${owner} listens there, and the socket is another user's`
   }
 
   async #askAt(

@@ -2,18 +2,20 @@ import type { Host, OwnService, Peer, Peers, Probe, Self, Services } from '../co
 import { Calls, type DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import { Daemon, type DaemonOptions, type Question } from './daemon.ts'
+import { endable } from './endable.ts'
 import { type PeerFilter, peersQuery, type ServiceFilter, type WatchFilter, writeQuery } from './filter.ts'
 import { Lifeline } from './lifeline.ts'
 import { surroundings } from './places.ts'
 import { Published, type PublishOptions } from './published.ts'
 import { type Resolved, type ResolveOptions, resolve } from './resolve.ts'
 import { entryBody, entryPath, idFor, type ServiceEntry } from './service-entry.ts'
+import { checkValues } from './values.ts'
 import { type WaitOptions, waitFor } from './wait-for.ts'
 import { type WatchOptions, watch } from './watch.ts'
 
 export interface EarshotOptions extends DaemonOptions {
-  /** How long an answer may take, ms; a stream of events may take for ever. 10 s unless given. */
-  timeout?: number
+  /** How long an answer may take, ms, or Infinity; a stream of events may take for ever. 10 s unless given. */
+  timeout?: number | undefined
 }
 
 export interface CallOptions {
@@ -21,13 +23,13 @@ export interface CallOptions {
 }
 
 export interface EventOptions {
-  service?: string | string[]
-  name?: string | string[]
+  service?: string | readonly string[] | undefined
+  name?: string | readonly string[] | undefined
   /** Begin with the present state. */
-  state?: boolean
+  state?: boolean | undefined
   /** Begin after this change: an index of this epoch, or an event's `lastEventId`. Goes before `state`. */
-  since?: number | string
-  signal?: AbortSignal
+  since?: number | string | undefined
+  signal?: AbortSignal | undefined
 }
 
 export type Attributes = Record<string, string | number | boolean>
@@ -44,7 +46,9 @@ export class Earshot {
   readonly #calls: Calls
   readonly #lifeline = new Lifeline()
 
+  /** @throws TypeError when `url` is not an `http:` URL; RangeError when `timeout` is no time */
   constructor({ timeout = DEFAULT_TIMEOUT, ...place }: EarshotOptions = {}) {
+    if (!(timeout > 0)) throw new RangeError(`timeout must be more than 0 ms, not ${timeout}`)
     this.#calls = new Calls(new Daemon(place, surroundings()), timeout)
   }
 
@@ -85,11 +89,18 @@ export class Earshot {
     filter: WatchFilter | undefined,
     options: WatchOptions & { sync: true },
   ): AsyncGenerator<Change | Synced, void, void>
-  watch(filter?: WatchFilter, options?: WatchOptions & { sync?: false }): AsyncGenerator<Change, void, void>
-  async *watch(filter: WatchFilter = {}, options: WatchOptions = {}): AsyncGenerator<Change | Synced, void, void> {
-    for await (const change of watch(this.#calls, filter, options)) {
-      if (options.sync || change.type !== 'sync') yield change
-    }
+  watch(filter?: WatchFilter, options?: WatchOptions & { sync?: false | undefined }): AsyncGenerator<Change, void, void>
+  watch(filter: WatchFilter | undefined, options: WatchOptions): AsyncGenerator<Change | Synced, void, void>
+  watch(
+    filter: WatchFilter = {},
+    { signal, sync, onConnection = () => {} }: WatchOptions = {},
+  ): AsyncGenerator<Change | Synced, void, void> {
+    const calls = this.#calls
+    return endable(signal, async function* (own) {
+      for await (const change of watch(calls, filter, onConnection, own)) {
+        if (sync || change.type !== 'sync') yield change
+      }
+    })
   }
 
   /**
@@ -97,7 +108,10 @@ export class Earshot {
    * Waits on when the daemon restarts.
    * @throws EarshotError EARSHOT_TIMED_OUT
    */
-  async waitFor({ count = 1, ...filter }: PeerFilter & { count?: number }, options: WaitOptions = {}): Promise<Peer[]> {
+  async waitFor(
+    { count = 1, ...filter }: PeerFilter & { count?: number | undefined },
+    options: WaitOptions = {},
+  ): Promise<Peer[]> {
     return await waitFor(this.#calls, filter, count, options)
   }
 
@@ -130,8 +144,12 @@ export class Earshot {
     await this.#calls.send({ method: 'DELETE', path: entryPath(id) }, signal)
   }
 
-  /** Sets attributes of this peer, beside those that it has. Returns all of them. */
-  async set(attributes: Attributes, options: CallOptions = {}): Promise<Attributes> {
+  /**
+   * Sets attributes of this peer, beside those that it has. Returns all of them.
+   * @throws TypeError when a value is none: NaN, Infinity, undefined or null (`unset` removes)
+   */
+  async set(attributes: Readonly<Attributes>, options: CallOptions = {}): Promise<Attributes> {
+    checkValues('attribute', attributes)
     return await this.#patchAttributes(attributes, options)
   }
 
@@ -156,9 +174,9 @@ export class Earshot {
    * stops or is silent for 45 s, and does not come back by itself. Leaving the loop closes it. One who is slow to ask for the
    * next may get a `gap`. `watch` takes care of all this.
    */
-  async *events({ service, name, state, since, signal }: EventOptions = {}): AsyncGenerator<DaemonEvent, void, void> {
+  events({ service, name, state, since, signal }: EventOptions = {}): AsyncGenerator<DaemonEvent, void, void> {
     const query = writeQuery({ service, name, state: state ? '1' : undefined, since: since?.toString() })
-    yield* this.#calls.events(query, signal)
+    return endable(signal, (own) => this.#calls.events(query, own))
   }
 
   async #patchAttributes(

@@ -3,32 +3,35 @@ import { dnsTypes } from './service-type.ts'
 
 export type PeerState = Peer['state']
 
-/** Which peers a program wants to follow. Everything given must hold; of several values in one place, any. */
+/**
+ * Which peers a program wants to follow. Everything given must hold; of several values in one place, any. An empty list
+ * asks for nothing, as if it had not been given.
+ */
 export interface WatchFilter {
   /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
-  service?: string | string[]
-  name?: string | string[]
-  attributes?: Record<string, string | number | boolean>
+  service?: string | readonly string[] | undefined
+  name?: string | readonly string[] | undefined
+  attributes?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
 export interface PeerFilter extends WatchFilter {
   /** Alive and suspect unless given. */
-  state?: PeerState | 'all' | PeerState[]
+  state?: PeerState | 'all' | readonly PeerState[] | undefined
   /** Whether this daemon's own peer is among them. */
-  self?: boolean
+  self?: boolean | undefined
 }
 
 export interface ServiceFilter {
   /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
-  type?: string | string[]
+  type?: string | readonly string[] | undefined
   /** Instance name. */
-  name?: string | string[]
+  name?: string | readonly string[] | undefined
   /** Of these peers only: id, name, or how the id begins. */
-  peer?: string | string[]
+  peer?: string | readonly string[] | undefined
   /** Of peers in this state; alive and suspect unless given. */
-  state?: PeerState | 'all' | PeerState[]
+  state?: PeerState | 'all' | readonly PeerState[] | undefined
   /** Whether this daemon's own are among them. */
-  self?: boolean
+  self?: boolean | undefined
 }
 
 type Values = Record<string, string | readonly string[] | undefined>
@@ -42,27 +45,30 @@ export function peersQuery({ service, name, state, attributes = {}, self }: Peer
 
 export function writeQuery(values: Values): URLSearchParams {
   const query = new URLSearchParams()
-  for (const [key, value = []] of Object.entries(values)) {
-    for (const one of typeof value === 'string' ? [value] : value) query.append(key, one)
-  }
+  for (const [key, value] of Object.entries(values)) for (const one of valuesOf(value)) query.append(key, one)
   return query
 }
 
 /** Whether a service is of one of these types; any is when there are none. The daemon understands them likewise. */
-export function serviceTest(types: string | string[] | undefined): (service: Pick<Service, 'type'>) => boolean {
-  if (types === undefined) return () => true
-  const wanted = new Set([types].flat().flatMap(dnsTypes))
+export function serviceTest(types: WatchFilter['service']): (service: Pick<Service, 'type'>) => boolean {
+  const given = valuesOf(types)
+  if (given.length === 0) return () => true
+  const wanted = new Set(given.flatMap(dnsTypes))
   return ({ type }) => wanted.has(type.toLowerCase())
 }
 
 /** Whether a peer passes, in whatever state it is. */
 export function peerTest({ service, name, attributes = {} }: WatchFilter): (peer: Peer) => boolean {
   const offers = serviceTest(service)
-  const names = name === undefined ? undefined : [name].flat()
+  const names = valuesOf(name)
   return (peer) =>
-    (service === undefined || peer.services.some(offers)) &&
-    (names?.includes(peer.name) ?? true) &&
+    (valuesOf(service).length === 0 || peer.services.some(offers)) &&
+    (names.length === 0 || names.includes(peer.name)) &&
     Object.entries(attributes).every(([key, value]) => isWritten(peer.attributes, key, String(value)))
+}
+
+function valuesOf(given: string | readonly string[] | undefined): readonly string[] {
+  return typeof given === 'string' ? [given] : (given ?? [])
 }
 
 /** Whether this text is a way to write the attribute: `21.50` is the number 21.5. */

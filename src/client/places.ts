@@ -20,7 +20,7 @@ export interface Surroundings {
   temporaryDirectory: string
 }
 
-const SUPERUSER = 0
+export const SUPERUSER = 0
 
 /** @returns the surroundings of this process */
 export function surroundings(): Surroundings {
@@ -52,6 +52,18 @@ export function distrust(socket: string, around: Surroundings): string | undefin
   if (!found.isDirectory()) return `${directory} is not a directory`
   if (found.uid !== around.uid) return `${directory} belongs to another user (${found.uid})`
   if ((found.mode & 0o777) !== 0o700) return `others may enter ${directory} (chmod 0700)`
+  return undefined
+}
+
+/** Number of the user to whom a file belongs, or, when it may not be seen, its directory; undefined when neither is there. */
+export function ownerOf(file: string): number | undefined {
+  for (const path of [file, dirname(file)]) {
+    try {
+      return lstatSync(path).uid
+    } catch {
+      // Its directory may still be seen.
+    }
+  }
   return undefined
 }
 

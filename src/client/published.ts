@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OwnService } from '../control/api.ts'
+import { whenAborted } from './call-signal.ts'
 import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'
 import type { Lifeline } from './lifeline.ts'
@@ -72,7 +73,7 @@ export class Published {
    * Changes what is given; `txt` and `subtypes` as a whole. With the daemon away, the change is published when it is back.
    * @throws EarshotError when the daemon refuses the change: then the service stays as it was
    */
-  async update(changes: EntryChanges, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async update(changes: EntryChanges, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#closed) throw new EarshotError('EARSHOT_CLOSED', `'${this.id}' is no longer published: it was closed`)
     try {
       await this.#put(changes, signal)
@@ -87,7 +88,7 @@ export class Published {
    * Withdraws the service. With the daemon away there is nothing to withdraw: it forgets what is not renewed.
    * @throws EarshotError when the daemon refuses
    */
-  close({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  close({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.#closed ??= this.#withdraw(signal)
     return this.#closed
   }
@@ -101,13 +102,13 @@ export class Published {
     const timer = setInterval(renew, (this.#entry.ttl ?? DEFAULT_TTL) / RENEWALS_PER_TTL)
     const letGo = lifeline.hold(this.#calls, renew)
     const end = () => void this.close().catch((error: EarshotError) => this.#fail(error))
-    signal?.addEventListener('abort', end, { once: true })
+    let unfollow = () => {}
     this.#release = () => {
       clearInterval(timer)
       letGo()
-      signal?.removeEventListener('abort', end)
+      unfollow()
     }
-    if (signal?.aborted) end()
+    if (signal) unfollow = whenAborted(signal, end)
   }
 
   async #renew(): Promise<void> {

@@ -13,10 +13,29 @@ const GOOD_LIFE = 1000
 const WAIT_AFTER_SHORT_LIFE = 100
 
 const LOSSES = ['EARSHOT_NO_DAEMON', 'EARSHOT_CONNECTION_LOST', 'EARSHOT_TIMED_OUT']
+/** The request did not reach it in time, or it is too busy: it is there, and to be asked again (RFC 9110, section 15). */
+const TRANSIENT = [408, 503]
 
 /** Whether the daemon may come back from this: it is away, or too busy. Anything else is an answer. */
 export function isLoss(error: unknown): error is EarshotError {
-  return error instanceof EarshotError && (LOSSES.includes(error.code) || error.status === 503)
+  return error instanceof EarshotError && (LOSSES.includes(error.code) || TRANSIENT.includes(error.status ?? 0))
+}
+
+/** Pauses between attempts, each longer than the last, up to half a second. */
+export class Backoff {
+  #wait = 0
+
+  /** The next pause begins with so many ms. */
+  reset(wait = 0): void {
+    this.#wait = wait
+  }
+
+  /** @throws the signal's reason when it is aborted */
+  async pause(signal: AbortSignal | undefined, most = LONGEST_WAIT): Promise<void> {
+    const wait = Math.max(0, Math.min(this.#wait, most))
+    this.#wait = Math.min(Math.max(FIRST_WAIT, this.#wait * GROWTH), LONGEST_WAIT)
+    await delay(wait, undefined, signal && { signal }).catch(() => signal?.throwIfAborted())
+  }
 }
 
 /**
@@ -28,7 +47,7 @@ export async function* reconnecting(
   onLoss: (error: EarshotError | undefined) => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DaemonEvent, void, void> {
-  let wait = 0
+  const backoff = new Backoff()
   for (;;) {
     const openedAt = performance.now()
     let isConnected = false
@@ -43,8 +62,7 @@ export async function* reconnecting(
       loss = error
     }
     onLoss(loss)
-    if (isConnected) wait = performance.now() - openedAt >= GOOD_LIFE ? 0 : WAIT_AFTER_SHORT_LIFE
-    await delay(wait, undefined, signal && { signal }).catch(() => signal?.throwIfAborted())
-    wait = Math.min(Math.max(FIRST_WAIT, wait * GROWTH), LONGEST_WAIT)
+    if (isConnected) backoff.reset(performance.now() - openedAt >= GOOD_LIFE ? 0 : WAIT_AFTER_SHORT_LIFE)
+    await backoff.pause(signal)
   }
 }

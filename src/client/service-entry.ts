@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { checkValues } from './values.ts'
 
 /** A service to be offered by this machine's peer. */
 export interface ServiceEntry {
@@ -31,8 +32,12 @@ export function idFor({ name = '', type }: ServiceEntry): string {
   return `${slug}-${randomBytes(4).toString('hex')}`
 }
 
-/** What is sent to the daemon: its ttl is a duration written out. */
+/**
+ * What is sent to the daemon: its ttl is a duration written out.
+ * @throws TypeError when a value of `txt` is none
+ */
 export function entryBody({ id: _id, ttl, ...entry }: ServiceEntry): object {
+  checkValues('txt', entry.txt ?? {})
   return { ...entry, ...(ttl !== undefined && { ttl: `${ttl}ms` }) }
 }
 

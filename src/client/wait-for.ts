@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer, Peers } from '../control/api.ts'
+import { CallSignal } from './call-signal.ts'
 import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'
 import { type PeerFilter, peersQuery } from './filter.ts'
-import { isLoss } from './reconnect.ts'
+import { Backoff, isLoss } from './reconnect.ts'
 
 export interface WaitOptions {
   /** How long, ms; for ever unless given. */
@@ -15,11 +15,10 @@ export interface WaitOptions {
 const LONGEST_WAIT = 60_000
 /** The same where the daemon's own peer counts, whose changes end no waiting. */
 const LONGEST_WAIT_FOR_SELF = 1000
-const PAUSE = 200
 
 /**
  * The peers that pass, as soon as there are `count` of them.
- * @throws RangeError when `count` is not a whole number above zero
+ * @throws RangeError when `count` is not a whole number above zero, or `timeout` no time
  * @throws EarshotError EARSHOT_TIMED_OUT; when there is no daemon to begin with, EARSHOT_NO_DAEMON
  */
 export async function waitFor(
@@ -29,13 +28,31 @@ export async function waitFor(
   { timeout = Number.POSITIVE_INFINITY, signal }: WaitOptions,
 ): Promise<Peer[]> {
   if (!Number.isInteger(count) || count < 1) throw new RangeError(`count must be 1 or more, not ${count}`)
+  if (!(timeout >= 0)) throw new RangeError(`timeout must be 0 ms or more, not ${timeout}`)
+  const call = new CallSignal(signal)
+  try {
+    return await untilThere(calls, filter, count, timeout, call.signal)
+  } finally {
+    call.release()
+  }
+}
+
+async function untilThere(
+  calls: Calls,
+  filter: PeerFilter,
+  count: number,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<Peer[]> {
   const deadline = performance.now() + timeout
   const daemon = await calls.stay(signal)
-  const query = peersQuery({ state: 'alive', ...filter })
+  const query = peersQuery({ ...filter, state: filter.state ?? 'alive' })
   const longest = filter.self ? LONGEST_WAIT_FOR_SELF : LONGEST_WAIT
+  const backoff = new Backoff()
   let found = 0
   for (;;) {
-    const wait = query.has('since') ? Math.ceil(Math.min(Math.max(0, deadline - performance.now()), longest)) : 0
+    const remaining = Math.max(0, deadline - performance.now())
+    const wait = query.has('since') ? Math.ceil(Math.min(remaining, longest)) : 0
     if (wait > 0) query.set('wait', `${wait}ms`)
     else query.delete('wait')
     try {
@@ -43,11 +60,10 @@ export async function waitFor(
       if (peers.length >= count) return peers
       found = peers.length
       query.set('since', `${epoch}-${index}`)
+      backoff.reset()
     } catch (error) {
       if (!isLoss(error)) throw error
-      await delay(Math.max(0, Math.min(PAUSE, deadline - performance.now())), undefined, signal && { signal }).catch(
-        () => signal?.throwIfAborted(),
-      )
+      await backoff.pause(signal, deadline - performance.now())
     }
     if (performance.now() >= deadline) {
       throw new EarshotError('EARSHOT_TIMED_OUT', `after ${timeout} ms there are ${found} of ${count} such peers`)

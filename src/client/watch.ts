@@ -10,7 +10,7 @@ import { ToldPeers } from './told-peers.ts'
 export interface WatchOptions {
   signal?: AbortSignal | undefined
   /** Whether the end of the present state is told, by a `sync`. */
-  sync?: boolean
+  sync?: boolean | undefined
   /**
    * Called when the connection is lost, with the reason unless the daemon ended it, and when it is there again. Meanwhile
    * what was told is the last that is known.
@@ -22,19 +22,19 @@ export interface WatchOptions {
 const ASK_AGAIN = 1000
 
 /**
- * The present state and then the changes, told once each across gaps and the daemon's restarts. Nothing is read ahead: to
+ * The present state and then the changes, told once each across gaps and the daemon's restarts, until the signal is aborted,
+ * which it has to be in the end. Nothing is read ahead: to
  * one who is slow to ask, the daemon tells later, and when it has kept no more of the past, what is different by then.
  */
 export async function* watch(
   calls: Calls,
   filter: WatchFilter,
-  { signal, onConnection = () => {} }: WatchOptions,
+  onConnection: (connected: boolean, error?: EarshotError) => void,
+  signal: AbortSignal,
 ): AsyncGenerator<Change | Synced, void, void> {
-  const left = new AbortController()
-  const either = signal ? AbortSignal.any([signal, left.signal]) : left.signal
   const told = new ToldPeers(filter)
   const daemon = await calls.stay(signal)
-  const events = follow(daemon, filter, told, onConnection, either)
+  const events = follow(daemon, filter, told, onConnection, signal)
   let next = events.next()
   let notBefore = 0
   try {
@@ -45,16 +45,15 @@ export async function* watch(
         yield* told.take(event, performance.now())
         next = events.next()
       } else {
-        const fates = await askForFates(daemon, filter, told, either)
+        const fates = await askForFates(daemon, filter, told, signal)
         if (fates) yield* told.overdue(performance.now(), new Date().toISOString(), fates)
         else notBefore = performance.now() + ASK_AGAIN
       }
     }
   } catch (error) {
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
     throw error
   } finally {
-    left.abort()
     next.catch(() => {})
   }
 }

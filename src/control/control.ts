@@ -5,10 +5,12 @@ import type { Logger } from 'pino'
 import { HttpInUse, HttpUnusable } from '../errors.ts'
 import { buildApp } from './app.ts'
 import { BlockedQueries, QUERIES, type QueriesOptions } from './blocked-queries.ts'
+import { boundConnections } from './connections.ts'
 import { EventReaders, READERS, type ReadersOptions } from './event-readers.ts'
 import { rawFailure } from './failures.ts'
+import { hangUp } from './hang-up.ts'
 import { checkLoopback, type HttpAddress, writeHttpAddress } from './http-address.ts'
-import { boundPipelines } from './pipelines.ts'
+import { openFilesLimit } from './open-files.ts'
 import { listenOnSocket, prepareSocket } from './socket-file.ts'
 import type { Station } from './station.ts'
 import { removeToken, tokenPath, writeToken } from './token.ts'
@@ -24,22 +26,27 @@ export interface ControlOptions {
   readers?: Partial<ReadersOptions>
   /** What differs from `QUERIES`. */
   queries?: Partial<QueriesOptions>
-  /** What differs from `SERVER_LIMITS`. */
-  limits?: Partial<typeof SERVER_LIMITS>
+  /** How often idle connections are counted, ms: 1000 unless given. */
+  tickMs?: number
+  /** How long a whole answer may lie untaken, ms: 10 s unless given. */
+  untakenMs?: number
+  /** Files that this process may have open: as the system says unless given. */
+  openFiles?: number
   /** How long an answer under way may take to get out when the daemon stops, ms: 200 unless given. */
   farewellMs?: number
 }
 
-/** Against clients that connect and then dawdle: ms, bytes, connections. */
-const SERVER_LIMITS = {
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 10_000,
-  connectionsCheckingInterval: 2_000,
+/** Node's own time-outs count the time in which this process was frozen: `boundConnections` has better ones. */
+const SERVER_OPTIONS = {
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
   maxHeaderSize: 16 * 1024,
   /** What a connection holds that is not taken: Node's own default is four times as much since 22, for each reader. */
   highWaterMark: 16 * 1024,
 }
+const TICK_MS = 1000
+const UNTAKEN_MS = 10_000
 const MOST_OTHER_CONNECTIONS = 256
 /** Connections that may come at once: as many as there may be of each kind, so that none has to come again. */
 const BACKLOG = 4096
@@ -50,7 +57,7 @@ export class Control {
   readonly #options: ControlOptions
   readonly #readers: EventReaders
   readonly #queries: BlockedQueries
-  readonly #mostConnections: number
+  readonly #most: { onSocket: number; onLoopback: number }
   readonly #station: Station
   readonly #servers: Server[] = []
   readonly #listening: Listening
@@ -64,7 +71,15 @@ export class Control {
     this.#options = options
     const readers = { ...READERS, ...options.readers }
     const queries = { ...QUERIES, ...options.queries }
-    this.#mostConnections = readers.most + queries.most + MOST_OTHER_CONNECTIONS
+    // Most of the files that may be open are left for the sockets of the network and for the users of the Unix socket.
+    const openFiles = options.openFiles ?? openFilesLimit()
+    this.#most = {
+      onSocket: Math.min(readers.most + queries.most + MOST_OTHER_CONNECTIONS, Math.ceil(openFiles / 2)),
+      onLoopback: Math.min(
+        readers.mostOnLoopback + queries.mostOnLoopback + MOST_OTHER_CONNECTIONS,
+        Math.ceil(openFiles / 4),
+      ),
+    }
     this.#readers = new EventReaders(station, readers)
     this.#queries = new BlockedQueries(station, queries)
     this.#listening = { socket: options.socket, http: undefined }
@@ -93,11 +108,11 @@ export class Control {
       })
       this.#closeApp = () => app.close()
       if (http) {
-        const server = this.#createServer(app.routing)
+        const server = this.#createServer(app.routing, this.#most.onLoopback)
         await listenOnLoopback(server, http)
         this.#listening.http = writeHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
       }
-      const server = this.#createServer(app.routing)
+      const server = this.#createServer(app.routing, this.#most.onSocket)
       server.prependListener('connection', (connection) => this.#throughSocket.add(connection))
       await listenOnSocket(server, socket, BACKLOG)
       if (http) await writeToken(tokenPath(socket), this.#station.token)
@@ -121,10 +136,10 @@ export class Control {
     await this.#closeApp()
   }
 
-  #createServer(handler: Parameters<typeof createServer>[1]): Server {
-    const server = createServer({ ...SERVER_LIMITS, ...this.#options.limits }, handler)
-    server.maxConnections = this.#mostConnections
-    boundPipelines(server)
+  #createServer(handler: Parameters<typeof createServer>[1], most: number): Server {
+    const server = createServer(SERVER_OPTIONS, handler)
+    const { tickMs = TICK_MS, untakenMs = UNTAKEN_MS } = this.#options
+    boundConnections(server, { most, tickMs, untakenMs })
     server.on('clientError', refuseNonsense)
     this.#servers.push(server)
     return server
@@ -157,17 +172,14 @@ async function closeServer(server: Server, farewellMs: number): Promise<void> {
 
 /** Answers what Node's parser could not make a request of. */
 function refuseNonsense(error: NodeJS.ErrnoException, connection: Socket): void {
-  if (error.code === 'ECONNRESET' || !connection.writable) {
-    connection.destroy()
-    return
-  }
+  if (error.code === 'ECONNRESET') connection.destroy()
+  // What comes after the refusal is nonsense as well.
+  if (!connection.writable) return
   const [statusCode, message] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ([408, 'the request did not come in time'] as const)
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? ([431, `the request's head is over ${SERVER_LIMITS.maxHeaderSize} bytes`] as const)
-        : error.code === 'HPE_INVALID_URL'
-          ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
-          : ([400, 'this is not HTTP/1.1'] as const)
-  connection.end(rawFailure(statusCode, message))
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ([431, `the request's head is over ${SERVER_OPTIONS.maxHeaderSize} bytes`] as const)
+      : error.code === 'HPE_INVALID_URL'
+        ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
+        : ([400, 'this is not HTTP/1.1'] as const)
+  hangUp(connection, rawFailure(statusCode, message))
 }

@@ -4,14 +4,12 @@ import { BadRequest, BodyTooLarge, NoSuchRoute, WrongContentType } from '../erro
 import type { ApiError } from './api.ts'
 import { hasBody, MOST_BODY_BYTES } from './bodies.ts'
 import { explain } from './explain.ts'
+import { hangUp } from './hang-up.ts'
 
 const BAD_REQUEST = new BadRequest('').code
 const JSON_TYPE = 'application/json; charset=utf-8'
 /** RFC 6750, section 3. */
 const CHALLENGE = ['www-authenticate', 'Bearer realm="earshot"'] as const
-
-/** How long what is still coming of a refused request is read, ms: to hang up at once would take the answer back. */
-const LINGER_MS = 1000
 
 /** Makes every failure an `Error` of the API: a refusal says what to do, an accident of ours is logged and not shown. */
 export function answerFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
@@ -23,9 +21,7 @@ export function answerFailure(error: FastifyError, request: FastifyRequest, repl
   if (connection && !request.raw.complete && hasBody(request.headers)) {
     reply.hijack()
     request.raw.resume()
-    connection.end(rawAnswer(failure))
-    const impatience = setTimeout(() => connection.destroy(), LINGER_MS)
-    connection.once('close', () => clearTimeout(impatience))
+    hangUp(connection, rawAnswer(failure))
     return
   }
   if (failure.statusCode === 401) reply.header(...CHALLENGE)

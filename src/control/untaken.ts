@@ -3,8 +3,6 @@ import { TooBusy } from '../errors.ts'
 
 /** A list of all peers may be 10 MB, and is held until it is taken: so much of it at a time, on each transport. */
 const MOST_BYTES = 128 * 1024 * 1024
-/** One who takes nothing of an answer for so long gets no more of it, ms. */
-const PATIENCE_MS = 10_000
 
 /**
  * Answers that are written and not yet taken: clients that do not read must not fill the memory. An answer that goes to
@@ -27,7 +25,6 @@ export class Untaken {
     if (takers === 0) this.#bytes += answer.length
     this.#takers.set(answer, takers + 1)
     out.once('close', () => this.#release(answer))
-    out.setTimeout(PATIENCE_MS, () => out.destroy())
   }
 
   #release(answer: Buffer): void {

@@ -36,6 +36,23 @@ describe('writing', () => {
     expect(asked()?.body).toEqual({ load: null, ready: null })
   })
 
+  test.each<[unknown, string]>([
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [{}, '[object Object]'],
+  ])('refuses the value %s, which JSON has no form for', async (value, shown) => {
+    const { earshot, asked } = await answering(200, { attributes: {} })
+    const message = `must be a text, a finite number or a boolean, not ${shown}`
+    const values = { load: value as number }
+    await expect(earshot.set(values)).rejects.toThrow(new TypeError(`attribute 'load' ${message}`))
+    const entry = { type: 'http', port: 80, txt: values }
+    await expect(earshot.register(entry)).rejects.toThrow(new TypeError(`txt 'load' ${message}`))
+    await expect(earshot.publish(entry)).rejects.toThrow(message)
+    expect(asked()?.method).not.toMatch(/PATCH|PUT/)
+  })
+
   test('registers a service for good, and withdraws it', async () => {
     const { earshot, asked } = await answering(201, { id: 'a b', source: 'api' })
     const given = { id: 'a b', type: 'http', port: 80 }
@@ -87,6 +104,43 @@ describe('writing', () => {
   })
 })
 
+test('an empty list asks for nothing, as if it were not given', async () => {
+  const { earshot, asked } = await answering(200, { epoch: 'e1', index: 1, peers: [], services: [] })
+  await earshot.peers({ service: [], name: [], state: [], attributes: {} })
+  expect(asked()?.url.search).toBe('')
+  await earshot.services({ type: [], name: [], peer: [], state: [] })
+  expect(asked()?.url.search).toBe('')
+  expect([somePeer('a')].filter(peerTest({ service: [], name: [] }))).toHaveLength(1)
+})
+
+test('an answer may take for ever, if that is wanted', async () => {
+  const { earshot } = await answering(200, { epoch: 'e1', index: 1, peers: [] })
+  const patient = new Earshot({ socket: (await StandIn.start()).socket, timeout: Number.POSITIVE_INFINITY })
+  expect(await patient.peers()).toMatchObject({ peers: [] })
+  expect(await earshot.peers()).toMatchObject({ peers: [] })
+  expect(() => new Earshot({ timeout: Number.NaN })).toThrow(RangeError)
+})
+
+test('one signal serves any number of calls, without a warning', async () => {
+  const { earshot } = await answering(200, { epoch: 'e1', index: 1, peers: [], attributes: {} })
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  const controller = new AbortController()
+  const options = { signal: controller.signal }
+  const calls = Array.from({ length: 12 }, () => [
+    earshot.peers({}, options),
+    earshot.waitFor({}, options),
+    earshot.watch({}, options).next(),
+  ]).flat()
+  const settled = Promise.allSettled(calls)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  controller.abort(new Error('enough'))
+  await settled
+  process.off('warning', note)
+  expect(warnings).toEqual([])
+})
+
 describe('services', () => {
   test('are asked for by type, name, peer and state', async () => {
     const { earshot, asked } = await answering(200, { epoch: 'e1', index: 1, services: [] })
@@ -126,6 +180,26 @@ describe('waitFor', () => {
     const timeout = { code: 'EARSHOT_TIMED_OUT', message: 'after 30 ms there are 1 of 2 such peers' }
     await expect(earshot.waitFor({ count: 2 }, { timeout: 30 })).rejects.toMatchObject(timeout)
     await expect(earshot.waitFor({ count: 0 })).rejects.toThrow(RangeError)
+    for (const timeout of [Number.NaN, -1]) await expect(earshot.waitFor({}, { timeout })).rejects.toThrow(RangeError)
+  })
+
+  test.each([408, 503])('asks again, ever less often, after a %i', async (status) => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', somePeer('a'))
+    let refusals = 3
+    daemon.answer = ({ url }) =>
+      url.pathname === '/v1/peers' && refusals-- > 0
+        ? { status, body: { code: 'EARSHOT_BAD_REQUEST', message: 'the request did not come in time' } }
+        : undefined
+    expect(await new Earshot({ socket: daemon.socket }).waitFor({})).toMatchObject([{ name: 'a' }])
+  })
+
+  test('asks again when a daemon that is too busy hangs up', async () => {
+    const daemon = await StandIn.start()
+    daemon.happens('peer-up', somePeer('a'))
+    daemon.hangUps = 3
+    expect(await new Earshot({ socket: daemon.socket }).waitFor({})).toMatchObject([{ name: 'a' }])
+    expect(daemon.hangUps).toBe(0)
   })
 
   test('waits on when the daemon restarts, but needs one to begin with', async () => {

@@ -183,9 +183,12 @@ describe('the daemon is looked for', () => {
     expect((await new Daemon({}, around).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
   })
 
-  test('over loopback, when its socket is there but may not be opened', async () => {
+  test('over loopback, when its socket is there but may not be opened, unless another user listens there', async () => {
     const asked: string[] = []
+    let owner: number | undefined
     vi.resetModules()
+    vi.doMock('../../src/client/port-owner.ts', () => ({ portOwner: () => owner }))
+    onTestFinished(() => void vi.doUnmock('../../src/client/port-owner.ts'))
     vi.doMock('node:http', () => ({
       // root may open everything, so the refusal has to be played.
       request: (options: { socketPath?: string; port?: number; host: string }) => {
@@ -202,6 +205,17 @@ describe('the daemon is looked for', () => {
       /may not be opened\), http:\/\/127.0.0.1:15353 \(nobody/,
     )
     expect(asked.slice(-2)).toEqual(['/run/earshot/control.sock', '127.0.0.1:15353'])
+    for (owner of [0, 1]) {
+      await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow('127.0.0.1:15353 (nobody listens)')
+    }
+    asked.length = 0
+    owner = 1001
+    await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow(
+      '127.0.0.1:15353 (not trusted: user 1001 listens there',
+    )
+    expect(asked).not.toContain('127.0.0.1:15353')
+    const url = 'http://127.0.0.1:15353'
+    await expect(new Played({ url }, around).ask({ path: '/' })).rejects.toThrow('nobody listens')
     asked.length = 0
     await expect(new Played({ socket: '/run/earshot/x' }, around).ask({ path: '/' })).rejects.toThrow(
       'may not be opened',

@@ -26,7 +26,7 @@ async function project(files: Record<string, string>): Promise<string> {
 }
 
 const USE = `
-import { type Change, Earshot, EarshotError, type Peer, type Published, type Synced } from 'earshot'
+import { type Change, Earshot, EarshotError, type Peer, type Published, type Synced, type WatchOptions } from 'earshot'
 
 export async function use(signal: AbortSignal): Promise<void> {
   const earshot = new Earshot({ timeout: 1000 })
@@ -38,6 +38,16 @@ export async function use(signal: AbortSignal): Promise<void> {
   }
   const told: AsyncGenerator<Change | Synced> = earshot.watch({}, { sync: true })
   await told.return(undefined)
+  const options: WatchOptions = {}
+  const either: AsyncGenerator<Change | Synced> = earshot.watch(undefined, options)
+  await either.return(undefined)
+  const types = ['http', 'osc'] as const
+  const none = undefined as AbortSignal | undefined
+  await earshot.peers({ service: types, name: types, state: ['alive', 'left'] as const, self: undefined }, { signal: none })
+  await earshot.services({ type: types, peer: undefined }, { signal: none })
+  await earshot.waitFor({ service: types, count: undefined }, { timeout: undefined, signal: none })
+  await earshot.events({ name: types, since: undefined, state: undefined, signal: none }).return()
+  await earshot.watch({ service: types, attributes: undefined }, { signal: none, onConnection: undefined }).return()
   await using service: Published = await earshot.publish({ name: 'shop', type: 'http', port: 8080 }, {
     onError: ({ code }) => console.log(code),
   })

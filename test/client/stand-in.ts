@@ -53,6 +53,8 @@ export class StandIn {
   journalFrom = 0
   /** What answers a call of another kind than events; undefined for the usual answer. */
   answer: (asked: Asked) => Reply | undefined | Promise<Reply | undefined> = () => undefined
+  /** So many of the next connections are closed without a word. */
+  hangUps = 0
   #journal: Event[] = []
   #server: Server | undefined
   readonly #readers = new Map<ServerResponse, (peer: Peer) => boolean>()
@@ -80,6 +82,11 @@ export class StandIn {
   async start(): Promise<void> {
     const server = createServer((request, response) => void this.#take(request, response))
     this.#server = server
+    server.on('connection', (connection) => {
+      if (this.hangUps === 0) return
+      this.hangUps--
+      connection.destroy()
+    })
     await new Promise<void>((resolve) => server.listen(this.socket, resolve))
   }
 

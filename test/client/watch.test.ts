@@ -41,6 +41,21 @@ describe('watch', () => {
     expect(await next(2)).toEqual(['peer-update kitchen busy', 'peer-up studio'])
   })
 
+  test('is left at once, also while the next change is awaited', async () => {
+    const daemon = await StandIn.start()
+    const earshot = new Earshot({ socket: daemon.socket })
+    for (const changes of [earshot.watch(), earshot.events()]) {
+      const next = changes.next()
+      if (daemon.readers === 0) await daemon.until(() => daemon.calls().includes('GET /v1/events'))
+      expect(await changes.return()).toEqual({ done: true, value: undefined })
+      const { done, value } = await next
+      // What `events` tells at once may have come before.
+      expect(done || value?.type === 'sync').toBe(true)
+      expect(await changes.next()).toEqual({ done: true, value: undefined })
+      await vi.waitUntil(() => daemon.readers === 0)
+    }
+  })
+
   test('says sync only when asked to', async () => {
     const daemon = await StandIn.start()
     daemon.happens('peer-up', studio)

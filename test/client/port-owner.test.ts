@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chown, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { listener, portOwner } from '../../src/client/port-owner.ts'
+import { findToken } from '../../src/client/token.ts'
+import { temporaryDirectory } from '../control/fixtures.ts'
+
+const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
+const line = (local: string, uid: number, state = '0A') =>
+  `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 4711 1\n`
+const EVERY6 = '00000000000000000000000000000000'
+
+describe('who listens on a port', () => {
+  test.each<[string, string, number, number | undefined]>([
+    ['nobody', '', 15353, undefined],
+    ['one at the address', line('0100007F:3BF9', 1001), 15353, 1001],
+    ['one at another port', line('0100007F:3BFA', 1001), 15353, undefined],
+    ['one at another address', line('0200007F:3BF9', 1001), 15353, undefined],
+    ['a connection is no listener', line('0100007F:3BF9', 1001, '01'), 15353, undefined],
+    ['one at every address', line('00000000:3BF9', 1001), 15353, 1001],
+    ['one at every IPv6 address', line(`${EVERY6}:3BF9`, 1001), 15353, 1001],
+    ['one at the address, by IPv6', line('0000000000000000FFFF00000100007F:3BF9', 1001), 15353, 1001],
+    ['the address goes before all', line('00000000:3BF9', 1001) + line('0100007F:3BF9', 7), 15353, 7],
+    ['a low port', line('0100007F:0050', 5), 80, 5],
+  ])('%s', (_what, lines, port, owner) => {
+    expect(listener(HEAD + lines, '127.0.0.1', port)).toBe(owner)
+  })
+
+  test('by IPv6', () => {
+    expect(listener(line('00000000000000000000000001000000:3BF9', 3), '[::1]', 15353)).toBe(3)
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('another user who listens there is not sent the token', async () => {
+    const directory = await temporaryDirectory()
+    await mkdir(join(directory, 'earshot'))
+    await writeFile(join(directory, 'earshot', 'token'), 'secret\n')
+    const program = `require('http').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
+    const other = spawn(process.execPath, ['-e', program], { uid: 65_533, cwd: '/' })
+    onTestFinished(() => void other.kill())
+    const [port] = await once(other.stdout, 'data')
+    const url = `http://127.0.0.1:${Number(port)}`
+    const around = { env: { XDG_RUNTIME_DIR: directory }, uid: 1000, temporaryDirectory: '/nowhere' }
+    expect(portOwner(url)).toBe(65_533)
+    expect(findToken(url, around)).toBeUndefined()
+    expect(findToken(url, { ...around, uid: 65_533 })).toBe('secret')
+    await chown(join(directory, 'earshot', 'token'), 65_533, 65_533)
+    expect(findToken(url, around)).toBe('secret')
+  })
+})
