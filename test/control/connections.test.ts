@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ask, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, Listener, Neighbourhood, startControl } from './fixtures.ts'
 
 const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const LARGE = 'GET /v1/peers HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -75,12 +74,11 @@ test('idle connections keep nobody off, on either transport', async () => {
 
 test('who waits for an answer is not sent away for a newcomer', async () => {
   const { port, neighbourhood } = await startControl(new Neighbourhood(), { openFiles: 32 })
-  neighbourhood.happens('peer-up', 1)
-  const waiting = Array.from({ length: 8 }, () => ask({ port }, '/v1/peers?since=1&wait=1m'))
-  await delay(100)
+  const readers = Array.from({ length: 8 }, () => new Listener({ port }, '/v1/events'))
+  await Promise.all(readers.map((reader) => reader.untilType('sync')))
   await expect(ask({ port }, '/healthz')).rejects.toMatchObject({ code: 'ECONNRESET' })
   neighbourhood.happens('peer-up', 2)
-  for (const { status } of await Promise.all(waiting)) expect(status).toBe(200)
+  await Promise.all(readers.map((reader) => reader.untilType('peer-up')))
 })
 
 test('a whole request is answered, however long the daemon was frozen before it could read it', async () => {
