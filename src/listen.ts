@@ -15,7 +15,7 @@ export interface ListenOptions extends NetOptions {
   /** How long to listen. */
   milliseconds: number
   /** Which services to ask for by mDNS; false: none. */
-  mdns: false | { browse: readonly string[] | '*' }
+  mdns: false | { browse: readonly string[] }
 }
 
 /**

@@ -65,9 +65,12 @@ export function browsedType(text: string): string | undefined {
   return name === undefined ? undefined : `_${name}._${protocol}`
 }
 
-/** What is looked for when this is written, each type once; the common types when nothing is. */
-export function browsedTypes(written: string | readonly string[] | undefined): readonly string[] | '*' {
+/**
+ * What is looked for when this is written, each type once; the common types when nothing is. With `*`, which stands in
+ * the list as it is, the common types are among them.
+ */
+export function browsedTypes(written: string | readonly string[] | undefined): readonly string[] {
   if (written === undefined) return DEFAULT_BROWSE
   const types = [written].flat().flatMap((text) => browsedType(text) ?? [])
-  return types.includes('*') ? '*' : [...new Set(types)]
+  return [...new Set(types.includes('*') ? [...types, ...DEFAULT_BROWSE] : types)]
 }

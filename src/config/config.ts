@@ -27,7 +27,7 @@ export interface Config {
   /** Where the control API listens on loopback; undefined when off. */
   readonly http: Readonly<HttpAddress> | undefined
   /** Whether mDNS is spoken, and the service types that are looked for: `_ipp._tcp`, or `*` for all that there are. */
-  readonly mdns: false | { readonly browse: readonly string[] | '*' }
+  readonly mdns: false | { readonly browse: readonly string[] }
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly logFormat: 'pretty' | 'json'
   /** The file that was read; undefined when there was none. */

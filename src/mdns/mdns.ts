@@ -10,8 +10,8 @@ const HOST_CHARACTERS = 10
 
 export interface MdnsOptions {
   chance: Chance
-  /** Types to look for, `_ipp._tcp`, or all there are. */
-  browse: readonly string[] | '*'
+  /** Types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
+  browse: readonly string[]
 }
 
 /** What this peer is to be seen as. */

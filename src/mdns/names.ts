@@ -26,6 +26,11 @@ export function instanceName(instance: string, type: string): string {
   return `${instance}.${type}.local`
 }
 
+/** `_IPP._tcp.local` is of the type `_ipp._tcp`. */
+export function typeOf(name: string): string {
+  return keyOf(name).replace(/\.local$/, '')
+}
+
 /**
  * Takes an instance's full name apart, from the right, as the instance may hold dots. The type comes in lower case.
  * Undefined when it is no instance's name.

@@ -184,8 +184,12 @@ describe('mDNS', () => {
     ],
     ['the longest type', { toml: `mdns.browse = ["${'x'.repeat(62)}/udp"]` }, { browse: [`_${'x'.repeat(62)}._udp`] }],
     ['none but its own', { toml: 'mdns.browse = []' }, { browse: [] }],
-    ['all types', { toml: 'mdns.browse = "*"' }, { browse: '*' }],
-    ['all types by a flag', { flags: { 'mdns-browse': ['ipp', '*'] } }, { browse: '*' }],
+    ['all types', { toml: 'mdns.browse = "*"' }, { browse: ['*', ...DEFAULT_BROWSE] }],
+    [
+      'all types by a flag',
+      { flags: { 'mdns-browse': ['mine', '*'] } },
+      { browse: ['_mine._tcp', '*', ...DEFAULT_BROWSE] },
+    ],
     [
       'types in the environment',
       { env: { EARSHOT_MDNS_BROWSE: 'ipp,osc/udp' } },

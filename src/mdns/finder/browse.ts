@@ -1,5 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
-import { keyOf, OWN_TYPE, SERVICES } from '../names.ts'
+import { keyOf, OWN_TYPE, SERVICES, typeOf } from '../names.ts'
 import { Timetable } from '../timetable.ts'
 import type { Cap } from './caps.ts'
 import type { Questions } from './questions.ts'
@@ -12,13 +12,23 @@ const RARE = 30_000
 /** What gathering questions may shift two of them towards each other, ms: one second must lie between them. */
 const GATHERING = 120
 
-const TYPE = /^_[a-z0-9-]{1,15}\._(?:tcp|udp)$/
+/** As types are in the wild: RFC 6335, section 5.1, allows 15 letters, digits and hyphens. */
+const TYPE = /^_[a-z0-9_-]{1,62}\._(?:tcp|udp)\.local$/
 
 /** The questions for one type on one interface. */
 interface Series {
   interface: string
+  /** `_ipp._tcp.local`, as others write it. */
   name: string
   wait: number
+}
+
+/** A type that others told of. */
+interface Learnt {
+  /** As it was written. */
+  name: string
+  /** Who told of it first. */
+  source: string
 }
 
 /** Which service types are looked for, and asking for them at ever longer intervals. */
@@ -27,16 +37,16 @@ export class Browse {
   readonly #cap: Cap
   readonly #all: boolean
   readonly #chosen: ReadonlySet<string>
-  /** Types that others told of, and who did first. */
-  readonly #learnt = new Map<string, string>()
+  readonly #learnt = new Map<string, Learnt>()
+  /** By interface, then by name in lower case. */
   readonly #series = new Map<string, Map<string, Series>>()
   readonly #timetable: Timetable<Series>
 
-  constructor(parts: { agenda: Agenda; questions: Questions; cap: Cap; types: readonly string[] | '*' }) {
+  constructor(parts: { agenda: Agenda; questions: Questions; cap: Cap; types: readonly string[] }) {
     this.#questions = parts.questions
     this.#cap = parts.cap
-    this.#all = parts.types === '*'
-    this.#chosen = new Set([OWN_TYPE, ...(parts.types === '*' ? [] : parts.types.map(keyOf))])
+    this.#all = parts.types.includes('*')
+    this.#chosen = new Set([OWN_TYPE, ...parts.types.filter((type) => type !== '*').map(keyOf)])
     this.#timetable = new Timetable(parts.agenda, (series, now) => this.#ask(series, now))
   }
 
@@ -55,27 +65,31 @@ export class Browse {
     return this.#all
   }
 
-  /** A type that `source` told of. */
-  learn(type: string, source: string, now: number): boolean {
+  /** A type that `source` told of, `_ipp._tcp.local`. Says whether it is looked for now. */
+  learn(name: string, source: string, now: number): boolean {
+    const type = typeOf(name)
     if (this.has(type)) return true
-    if (!this.#all || !TYPE.test(type) || !this.#cap.take(source)) return false
-    this.#learnt.set(type, source)
-    for (const on of this.#series.keys()) this.#begin(on, `${type}.local`, now)
+    if (!this.#all || !TYPE.test(keyOf(name)) || !this.#cap.take(source)) return false
+    this.#learnt.set(type, { name, source })
+    for (const on of this.#series.keys()) this.#begin(on, name, now)
     return true
   }
 
   unlearn(type: string): void {
-    const source = this.#learnt.get(type)
-    if (source === undefined) return
+    const learnt = this.#learnt.get(type)
+    if (learnt === undefined) return
     this.#learnt.delete(type)
-    this.#cap.give(source)
-    for (const series of this.#series.values()) this.#end(series, `${type}.local`)
+    this.#cap.give(learnt.source)
+    for (const series of this.#series.values()) this.#end(series, learnt.name)
   }
 
   /** Asks on an interface for everything. */
   begin(on: string, now: number): void {
     if (!this.#series.has(on)) this.#series.set(on, new Map())
-    const names = this.types.map((type) => `${type}.local`)
+    const names = [
+      ...Array.from(this.#chosen, (type) => `${type}.local`),
+      ...Array.from(this.#learnt.values(), ({ name }) => name),
+    ]
     for (const name of this.#all ? [SERVICES, ...names] : names) this.#begin(on, name, now)
   }
 
@@ -96,14 +110,14 @@ export class Browse {
     if (!all) return
     this.#end(all, name)
     const series = { interface: on, name, wait: FIRST }
-    all.set(name, series)
+    all.set(keyOf(name), series)
     this.#ask(series, now)
   }
 
   #end(all: Map<string, Series>, name: string): void {
-    const series = all.get(name)
+    const series = all.get(keyOf(name))
     if (series) this.#timetable.remove(series)
-    all.delete(name)
+    all.delete(keyOf(name))
   }
 
   #ask(series: Series, now: number): void {

@@ -49,8 +49,8 @@ export class Finder {
     chance: Chance
     send: (out: OutgoingMessage) => void
     notice: (notice: MdnsNotice) => void
-    /** Service types to look for, `_ipp._tcp`, or all there are. */
-    browse: readonly string[] | '*'
+    /** Service types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
+    browse: readonly string[]
     /** A host was found, has changed, was heard again, or has gone. */
     sighted: (sighting: Sighting, now: number) => void
   }) {

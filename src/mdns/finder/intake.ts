@@ -1,4 +1,4 @@
-import { keyOf, SERVICES, splitInstance } from '../names.ts'
+import { keyOf, SERVICES, splitInstance, typeOf } from '../names.ts'
 import type { Heard, Message, ResourceRecord } from '../types.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
@@ -75,15 +75,14 @@ export class Intake {
   /** A type that is offered. */
   #takeType(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
     if (!this.#browse.learns) return
-    const type = withoutLocal(record.data)
-    if (record.ttl > 0 && (type === undefined || !this.#browse.learn(type, heard.address, now))) return
+    if (record.ttl > 0 && !this.#browse.learn(record.data, heard.address, now)) return
     this.#cache.hear(record, heard, now)
   }
 
-  /** An instance of a type. */
+  /** An instance of a type. It may be the first that is heard of the type. */
   #takePointer(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
-    const type = withoutLocal(record.name)
-    if (type === undefined || !this.#browse.has(type)) return
+    const type = typeOf(record.name)
+    if (!(this.#browse.has(type) || this.#browse.learns)) return
     const known = this.#hosts.instance(heard.interface, record.data)
     if (known || record.ttl === 0) {
       const news = this.#cache.hear(record, heard, now)
@@ -97,8 +96,9 @@ export class Intake {
     const { interface: on, address: source } = heard
     const instance = this.#hosts.addInstance({ interface: on, name: record.data, label: split.instance, type, source })
     if (!instance) return
-    if (this.#cache.hear(record, heard, now) === 'nothing') this.#hosts.remove(instance, 'left', now)
-    else this.#followUps.follow(instance, now)
+    const isWanted = this.#browse.learn(record.name, source, now)
+    if (isWanted && this.#cache.hear(record, heard, now) !== 'nothing') this.#followUps.follow(instance, now)
+    else this.#hosts.remove(instance, 'left', now)
   }
 
   /** The host and port of an instance that is known. */
@@ -155,11 +155,6 @@ export class Intake {
     host.addressHeardAt = now
     this.#hosts.heard(host, heard.interface, news === 'new', now)
   }
-}
-
-function withoutLocal(name: string): string | undefined {
-  const key = keyOf(name)
-  return key.endsWith('.local') ? key.slice(0, -'.local'.length) : undefined
 }
 
 function isHostname(name: string): boolean {

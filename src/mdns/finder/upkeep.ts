@@ -1,4 +1,4 @@
-import { keyOf, SERVICES } from '../names.ts'
+import { keyOf, SERVICES, typeOf } from '../names.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { Caps } from './caps.ts'
@@ -163,10 +163,6 @@ export class Upkeep {
     const addresses = [...this.#cache.get('A', key), ...this.#cache.get('AAAA', key)]
     return addresses.every(({ refreshes, withdrawn }) => refreshes >= SILENCE || withdrawn)
   }
-}
-
-function typeOf(name: string): string {
-  return keyOf(name).slice(0, -'.local'.length)
 }
 
 /** Nobody answered for the record that has run out, nor anything else for its host: what else it has is void as well. */

@@ -112,7 +112,7 @@ describe('browsing for everything', () => {
     ({ name: SERVICES, type: 'PTR', ttl, flush: false, data: `${type}.local` }) as const
 
   it('looks for each type that is told of, and no longer when nobody does', () => {
-    const stage = new Stage('*')
+    const stage = new Stage(['*'])
     const thing = service('Thing', 'thing.local', '10.0.0.9', '_odd._tcp')
     const device = new Device([offered('_Odd._tcp'), ...thing])
     stage.devices.push(device)
@@ -133,8 +133,10 @@ describe('browsing for everything', () => {
   })
 
   it('takes only types, and not more than there is room for', () => {
-    const stage = new Stage('*')
-    stage.hear(['_bad type._tcp', 'x', '_x._sctp', '', '_this-is-too-long-a-name._tcp'].map((type) => offered(type)))
+    const stage = new Stage(['*'])
+    const bad = ['_bad type._tcp', 'x', '_x._sctp', '', '_._tcp', `_${'x'.repeat(63)}._tcp`, '_sub._x._tcp']
+    stage.hear(bad.map((type) => offered(type)))
+    stage.hear(bad.map((type) => ptr('Thing', type)))
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
     for (let i = 0; i < 1000; i++) stage.hear([offered(`_t${i}._tcp`)])
     expect(stage.finder.browsing).toHaveLength(1 + 64)
@@ -144,9 +146,50 @@ describe('browsing for everything', () => {
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
   })
 
+  it('looks for the types that are named, too, and for types as they are in the wild', () => {
+    const stage = new Stage(['*', '_ipp._tcp'])
+    const types = [
+      '_androidtvremote2._tcp',
+      '_zigate-zigbee-gateway._tcp',
+      '_nvstream_dbd._tcp',
+      `_${'x'.repeat(62)}._udp`,
+    ]
+    stage.hear(types.map((type) => offered(type)))
+    expect(stage.finder.browsing).toEqual(['_earshot._udp', '_ipp._tcp', ...types])
+  })
+
+  it('learns a type from an announcement, in its letter case, and asks for it until its services have gone', () => {
+    const stage = new Stage(['*'])
+    const device = new Device(service('Thing', 'thing.local', '10.0.0.9', '_Odd._tcp'))
+    stage.devices.push(device)
+    stage.hear(device.records)
+    stage.run(4 * 3_600_000)
+    expect(stage.states('thing.local').map(({ state }) => state)).toEqual(['alive'])
+    const names = stage.sent.flatMap(({ out }) => out.message.questions.map(({ name }) => name))
+    expect(new Set(names.filter((name) => /odd/i.test(name)))).toEqual(
+      new Set(['_Odd._tcp.local', 'Thing._Odd._tcp.local']),
+    )
+    device.alive = false
+    stage.hear(goodbye(device.records))
+    stage.run(1100)
+    expect(stage.finder.browsing).toEqual(['_earshot._udp'])
+  })
+
+  it('learns from announcements no more types than there is room for, and forgets them', () => {
+    const stage = new Stage(['*'])
+    for (let i = 0; i < 300; i++) stage.hear([ptr('Thing', `_t${i}._tcp`)])
+    expect(stage.finder.browsing).toHaveLength(1 + 64)
+    expect(stage.finder.limits.services.now).toBe(64)
+    for (let i = 0; i < 2000; i++) stage.hear([ptr(`Thing ${i}`, '_t0._tcp')])
+    expect(stage.finder.limits.services.now).toBe(1024)
+    stage.run(30_000)
+    expect(stage.finder.browsing).toEqual(['_earshot._udp'])
+    expect(stage.finder.limits.services.now).toBe(0)
+  })
+
   it('does not listen to such tales when types were chosen', () => {
     const stage = new Stage(['_ipp._tcp'])
-    stage.hear([offered('_odd._tcp')])
+    stage.hear([offered('_odd._tcp'), ptr('Thing', '_odd._tcp')])
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_ipp._tcp'])
   })
 })

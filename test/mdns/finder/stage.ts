@@ -30,7 +30,7 @@ export class Stage {
   /** Of each message, question or answer, this part is lost. */
   loss = 0
 
-  constructor(browse: string[] | '*' = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
+  constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
     this.finder = new Finder({
       agenda: this.agenda,
       chance: this.chance,
