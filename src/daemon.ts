@@ -12,7 +12,7 @@ import { captureConsole, openLog } from './log.ts'
 import { MDNS, Mdns } from './mdns/index.ts'
 import { MdnsDriver } from './mdns-driver.ts'
 import { logCatalogue, logChanges, logFaults, logMdns, logNetwork, logNotice } from './narrate.ts'
-import { DEFAULT_EXCLUDE, Net } from './net/index.ts'
+import { Net } from './net/index.ts'
 import { Presence, type Profile } from './presence/index.ts'
 import { Catalogue } from './services/catalogue.ts'
 import { beginAnew, beginLife, type Life } from './state.ts'
@@ -46,7 +46,7 @@ async function startDaemon(
   await prepareSocket(config.socket)
   const life = await beginLife(config.stateDir)
   if (told.aborted) return undefined
-  const interfaces = { include: config.interface, exclude: config.exclude ?? DEFAULT_EXCLUDE }
+  const interfaces = { include: config.interface, exclude: config.exclude }
   const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
   const profile = { name: config.name, hostname: hostname(), version: VERSION }
   const presence = createPresence(config, life, profile)
@@ -100,8 +100,8 @@ async function startDaemon(
     wallClock: (moment) => clock.wallClock(moment),
     onChange: (listener) => driver.onChange(listener),
     describe: () => {
-      const { leftOut, faults } = net.status()
-      return { startedAt, port: config.port, stateDir: config.stateDir, leftOut, faults }
+      const { leftOut, faults, dropped } = net.status()
+      return { startedAt, port: config.port, stateDir: config.stateDir, leftOut, faults, dropped }
     },
     probe: (id, timeout) => driver.probe(id, timeout),
     query: () => driver.query(),
@@ -150,7 +150,7 @@ function createPresence(
 /** Undefined when mDNS is off. */
 function createMdns(
   { mdns }: Config,
-  interfaces: { include: readonly string[]; exclude: readonly string[] },
+  interfaces: { include: readonly string[]; exclude: readonly string[] | undefined },
   clock: Clock,
   driver: Driver,
   log: Logger,

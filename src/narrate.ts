@@ -47,6 +47,9 @@ export function logNetwork(log: Logger, net: Net): void {
     for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
     before = new Map(links.map((link) => [link.name, link]))
   })
+  net.on('unusable', (interfaces) => {
+    for (const { name, reason } of interfaces) log.warn({ interface: name, reason }, 'cannot use interface')
+  })
   logFaults(log, net)
 }
 

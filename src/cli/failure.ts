@@ -1,4 +1,4 @@
-import { nearest } from '../config/nearest.ts'
+import { nearest } from '../nearest.ts'
 import { Usage } from './command.ts'
 import { printable } from './printable.ts'
 

@@ -8,11 +8,10 @@ const LISTENING_MS = 1000
  * @throws BadConfig, BadRequest, PortInUse
  */
 export async function listenInstead(filter: PeerFilter): Promise<Peers> {
-  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersTest }, { DEFAULT_EXCLUDE }] = await Promise.all([
+  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersTest }] = await Promise.all([
     import('../listen.ts'),
     import('../config/index.ts'),
     import('../control/filter.ts'),
-    import('../net/index.ts'),
   ])
   // A filter that makes no sense should not cost a second first.
   const passes = peersTest(queryOf(filter))
@@ -23,7 +22,7 @@ export async function listenInstead(filter: PeerFilter): Promise<Peers> {
     group4: config.group4,
     group6: config.group6,
     include: config.interface,
-    exclude: config.exclude ?? DEFAULT_EXCLUDE,
+    exclude: config.exclude,
     mdns: config.mdns,
   })
   return { ...heard, peers: heard.peers.filter(passes) }

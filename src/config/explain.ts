@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 /** `found` as an error message shows it: short, and on one line. */
 const SHOWN_CHARACTERS = 60

@@ -235,8 +235,30 @@ export const SelfSchema = Type.Object(
         ),
       }),
     ),
-    leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
-    counters: Type.Object({ received: Counts, sent: Counts, refused: Counts }),
+    leftOut: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        cause: Type.Enum(['excluded', 'not-named', 'missing', 'no-address'], {
+          description:
+            '`missing` and `no-address`: named by the setting `interface`, and not there, or without an address',
+        }),
+        reason: Type.String({ description: 'For people' }),
+        pattern: Type.Optional(Type.String({ description: 'The pattern of the setting `exclude` that it matches' })),
+        nearest: Type.Optional(
+          Type.String({ description: 'The interface that the name of a missing one most likely means' }),
+        ),
+      }),
+      { description: 'Interfaces that are not used, and why' },
+    ),
+    counters: Type.Object({
+      received: Counts,
+      sent: Counts,
+      refused: Counts,
+      dropped: Type.Object(
+        { unicast: Type.Integer(), shared: Type.Integer() },
+        { description: 'Datagrams that were not sent, as too many were waiting: to one peer, and to everyone' },
+      ),
+    }),
     limits: Type.Object({ peers: Limit, recordBytes: Limit }),
     mdns: Type.Union([Mdns, Type.Null()]),
   },

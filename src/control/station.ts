@@ -1,4 +1,5 @@
 import type { MdnsView } from '../mdns/types.ts'
+import type { LeftOut } from '../net/index.ts'
 import type { PeerView, PresenceReader } from '../presence/types.ts'
 import type { Catalogue } from '../services/catalogue.ts'
 import type { Path, PeerId } from '../wire/index.ts'
@@ -45,7 +46,9 @@ export interface DaemonFacts {
   port: number
   stateDir: string
   /** Interfaces that are not used, and why. */
-  leftOut: readonly { name: string; reason: string }[]
+  leftOut: readonly LeftOut[]
   /** Where sending or opening fails now, and why. */
   faults: readonly { interface: string; path: Path; message: string }[]
+  /** Datagrams that were not sent, as too many were waiting: to one, and to everyone. */
+  dropped: { unicast: number; shared: number }
 }

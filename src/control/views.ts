@@ -125,8 +125,8 @@ export function selfJson(station: Station, listening: Listening): Self {
     socket: listening.socket,
     stateDir: facts.stateDir,
     interfaces: interfacesJson(view.interfaces, facts.faults, time),
-    leftOut: facts.leftOut.map(({ name, reason }) => ({ name, reason })),
-    counters: view.counters,
+    leftOut: facts.leftOut.map((one) => ({ ...one })),
+    counters: { ...view.counters, dropped: { ...facts.dropped } },
     limits: view.limits,
     mdns: station.mdns?.view() ?? null,
   }

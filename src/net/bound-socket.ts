@@ -7,8 +7,18 @@ export interface SocketWish {
   port: number
   /** Hears this group on this interface (its IPv4 address, or `::%name`). */
   join?: { group: string; interface: string }
+  /** Absent where the socket only hears. */
+  sends?: Sends
+}
+
+/** How a socket sends. */
+export interface Sends {
+  /** Bytes that may wait in this process until the kernel takes them. What comes while more are waiting is dropped. */
+  queue: number
+  /** Bytes that the kernel may hold until they are on the wire; absent: the system's own. */
+  kernelBuffer?: number
   /** Sends multicast through this interface (its IPv4 address, or `::%name`), and broadcast. */
-  sendsThrough?: string
+  multicastThrough?: string
   /** Of all that is sent; absent, 1 for multicast and the system's own for unicast. */
   hopLimit?: number
 }
@@ -18,6 +28,15 @@ export interface SocketOwner {
   opened(): void
   /** It could not be opened, or broke and is closed; `open` tries again. */
   failed(error: Error): void
+}
+
+/** What is sent waits for the kernel, and too much waits already: the datagram was dropped. */
+export class SendQueueFull extends Error {
+  readonly code = 'EARSHOT_SEND_QUEUE_FULL'
+
+  constructor(bytes: number) {
+    super(`send queue full: ${bytes} bytes wait for the network, what comes now is dropped`)
+  }
 }
 
 /** Bytes that the kernel may hold for us while we are busy; it gives what net.core.rmem_max allows. */
@@ -88,26 +107,32 @@ export class BoundSocket {
   }
 
   #configure(socket: Socket): void {
-    const { family, join, sendsThrough, hopLimit } = this.#wish
+    const { family, join, sends } = this.#wish
     try {
       socket.setRecvBufferSize(RECEIVE_BUFFER)
+      if (sends?.kernelBuffer !== undefined) socket.setSendBufferSize(sends.kernelBuffer)
     } catch {
       // The default has to do.
     }
     if (join !== undefined) socket.addMembership(join.group, join.interface)
-    if (sendsThrough === undefined) return
+    if (sends?.hopLimit !== undefined) socket.setTTL(sends.hopLimit)
+    if (sends?.multicastThrough === undefined) return
     if (family === 'ipv4') socket.setBroadcast(true)
-    socket.setMulticastInterface(sendsThrough)
-    socket.setMulticastTTL(hopLimit ?? 1)
-    if (hopLimit !== undefined) socket.setTTL(hopLimit)
+    socket.setMulticastInterface(sends.multicastThrough)
+    socket.setMulticastTTL(sends.hopLimit ?? 1)
     socket.setMulticastLoopback(true)
   }
 
-  /** Sends; `done` gets the error, or null. Does nothing when the socket is not open. */
+  /**
+   * Sends; `done` gets the error, or null: SendQueueFull for what was dropped. Does nothing when the socket is not open.
+   */
   send(bytes: Uint8Array, port: number, address: string, done: (error: Error | null) => void): void {
-    if (!this.#ready) return
+    const socket = this.#socket
+    if (!this.#ready || socket === undefined) return
     try {
-      this.#socket?.send(bytes, port, address, done)
+      const waiting = socket.getSendQueueSize()
+      if (waiting > 0 && waiting + bytes.length > (this.#wish.sends?.queue ?? 0)) done(new SendQueueFull(waiting))
+      else socket.send(bytes, port, address, done)
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)))
     }

@@ -1,75 +1,103 @@
 import type { RemoteInfo } from 'node:dgram'
-import { BoundSocket, type SocketWish } from './bound-socket.ts'
-import { codeOf, type FaultKind } from './faults.ts'
+import { BoundSocket, SendQueueFull, type SocketWish } from './bound-socket.ts'
+import { codeOf } from './faults.ts'
+import type { Plan, SenderPlan } from './plan.ts'
+import { contains, parseIpv4, type Subnet } from './subnet.ts'
 import type { Heard, SharedPath } from './types.ts'
 
-/** What one interface needs of one IP version: a socket that hears for every shared path, and one that speaks. */
-export interface Plan {
-  /** Names all that the sockets depend on: another key means other sockets. */
-  key: string
-  port: number
-  /** Absent where the one that hears speaks too. */
-  mouth?: SocketWish
-  ears: { path: SharedPath; to: string; socket: SocketWish }[]
-}
+type AnyPath = Heard['path']
 
 export interface SocketsOwner {
   /** @param bound the address of the socket that heard it */
-  heard(path: Heard['path'], bound: string, bytes: Uint8Array, from: RemoteInfo): void
-  failed(path: Heard['path'], kind: FaultKind, error: Error): void
-  worked(path: Heard['path'], kind: FaultKind): void
+  heard(path: AnyPath, bound: string, bytes: Uint8Array, from: RemoteInfo): void
+  /** @param what what was tried, and with which address: several sockets can serve one path */
+  failed(path: AnyPath, what: string, error: Error): void
+  worked(path: AnyPath, what: string): void
+  /** A datagram was not sent, as too many were waiting. */
+  dropped(path: AnyPath): void
   /** A shared path opened or closed. */
   changed(): void
   /** The path is no more, and what failed on it does not matter. */
-  gone(path: Heard['path']): void
+  gone(path: AnyPath): void
 }
 
-interface Ear {
+type Sent = (error: Error | null) => void
+
+interface Receiver {
   path: SharedPath
-  to: string
   bound: string
   socket: BoundSocket
-  sent: (error: Error | null) => void
 }
 
-/** The sockets of one interface and one IP version; they live and die together. */
+interface Sender {
+  to: { path: SharedPath; address: string; socket: BoundSocket; sent: Sent }[]
+  unicast: BoundSocket
+  sentUnicast: Sent
+  subnet: Subnet | undefined
+}
+
+/**
+ * The sockets of one interface and one IP version; they live and die together. What is said to one has sockets of its
+ * own: a datagram to an address that nobody has waits in the kernel for seconds, and all that is sent by the same socket
+ * waits behind it.
+ */
 export class FamilySockets {
   readonly plan: Plan
   #owner: SocketsOwner
-  #mouth: BoundSocket | undefined
-  #ears: Ear[]
-  #all: BoundSocket[]
-  #open = 0
-  #sentUnicast = this.#onSent('unicast')
+  #receivers: Receiver[]
+  #senders: Sender[]
+  #all: BoundSocket[] = []
+  #open = ''
 
   constructor(plan: Plan, owner: SocketsOwner) {
     this.plan = plan
     this.#owner = owner
-    this.#ears = plan.ears.map((ear) => ({
-      path: ear.path,
-      to: ear.to,
-      bound: ear.socket.address,
-      socket: new BoundSocket(ear.socket, {
-        heard: (bytes, from) => owner.heard(ear.path, ear.socket.address, bytes, from),
-        opened: () => this.#opened(),
-        failed: (error) => this.#failed([ear.path], error),
-      }),
-      sent: this.#onSent(ear.path),
+    this.#receivers = plan.receivers.map(({ path, socket }) => ({
+      path,
+      bound: socket.address,
+      socket: this.#socketAt(socket, path, [path]),
     }))
-    this.#all = this.#ears.map(({ socket }) => socket)
-    if (plan.mouth === undefined) return
-    this.#mouth = this.#mouthAt(plan.mouth)
-    this.#all.push(this.#mouth)
+    this.#senders = plan.senders.map((sender) => this.#senderOf(sender))
   }
 
-  #mouthAt(wish: SocketWish): BoundSocket {
-    const paths = this.plan.ears.map(({ path }) => path)
-    return new BoundSocket(wish, {
-      heard: (bytes, from) => this.#owner.heard('unicast', wish.address, bytes, from),
-      opened: () => this.#opened(),
-      // Without a mouth no shared path works.
-      failed: (error) => this.#failed(paths, error),
+  #senderOf({ to, shared, unicast, subnet }: SenderPlan): Sender {
+    const paths = to.map(({ path }) => path)
+    const ofItsOwn = shared && this.#socketAt(shared, 'unicast', paths)
+    const destinations: Sender['to'] = []
+    for (const { path, address } of to) {
+      const socket = ofItsOwn ?? this.#receivers.find((one) => one.path === path)?.socket
+      if (socket) destinations.push({ path, address, socket, sent: this.#onSent(path, socket.address) })
+    }
+    return {
+      to: destinations,
+      // Where two sockets have one address, the kernel hands what comes to either of them.
+      unicast: this.#socketAt(unicast, shared ? 'unicast' : undefined, ['unicast']),
+      sentUnicast: this.#onSent('unicast', unicast.address),
+      subnet,
+    }
+  }
+
+  /**
+   * @param hears the path of what it hears; undefined when that does not count
+   * @param needing the paths that do not work without it
+   */
+  #socketAt(wish: SocketWish, hears: AnyPath | undefined, needing: AnyPath[]): BoundSocket {
+    const what = `open ${wish.address}`
+    const socket = new BoundSocket(wish, {
+      heard: (bytes, from) => {
+        if (hears !== undefined) this.#owner.heard(hears, wish.address, bytes, from)
+      },
+      opened: () => {
+        for (const path of needing) this.#owner.worked(path, what)
+        this.#compare()
+      },
+      failed: (error) => {
+        for (const path of needing) this.#owner.failed(path, what, error)
+        this.#compare()
+      },
     })
+    this.#all.push(socket)
+    return socket
   }
 
   /** Opens what is not open; resolves when that is known to have worked or not. */
@@ -87,65 +115,71 @@ export class FamilySockets {
     return this.#all.find(({ error }) => codeOf(error) === 'EADDRINUSE')?.address
   }
 
-  /** The shared paths that are open for sending and hearing, each with the address that is listened on. */
+  /** Own addresses, without zone, that the system refuses to bind a socket to: they are not, or not yet, this machine's. */
+  get unbindable(): string[] {
+    const refused = this.#all.filter(({ error }) => codeOf(error) === 'EADDRNOTAVAIL')
+    return refused.map(({ address }) => address.replace(/%.*/s, ''))
+  }
+
+  /** The shared paths that are open for sending and hearing, each with an address that is listened on. */
   get paths(): { path: SharedPath; bound: string }[] {
-    if (this.#mouth?.ready === false) return []
-    return this.#ears.filter(({ socket }) => socket.ready).map(({ path, bound }) => ({ path, bound }))
+    return this.#receivers
+      .filter(({ path, socket }) => socket.ready && this.#isSent(path))
+      .map(({ path, bound }) => ({ path, bound }))
   }
 
-  has(path: SharedPath): boolean {
-    return this.#ears.some((ear) => ear.path === path)
+  #isSent(path: SharedPath): boolean {
+    return this.#senders.some(({ to }) => to.some((one) => one.path === path && one.socket.ready))
   }
 
+  /** Sends to everyone, in each subnet. */
   send(path: SharedPath, bytes: Uint8Array): void {
-    for (const ear of this.#ears) {
-      if (ear.path === path) (this.#mouth ?? ear.socket).send(bytes, this.plan.port, ear.to, ear.sent)
+    for (const { to } of this.#senders) {
+      for (const one of to) if (one.path === path) one.socket.send(bytes, this.plan.port, one.address, one.sent)
     }
   }
 
+  /** Sends to one, from the address in whose subnet that one is. */
   sendTo(address: string, port: number, bytes: Uint8Array): void {
-    const mouth = this.#mouth ?? this.#ears[0]?.socket
-    mouth?.send(bytes, port, address, this.#sentUnicast)
+    const ipv4 = parseIpv4(address)
+    const near = this.#senders.find(({ subnet }) => subnet && ipv4 !== undefined && contains(subnet, ipv4))
+    const sender = near ?? this.#senders[0]
+    sender?.unicast.send(bytes, port, address, sender.sentUnicast)
   }
 
-  /** Makes the ear of one path anew. */
+  /** Makes the receivers of one path anew. */
   renew(path: SharedPath): void {
-    for (const ear of this.#ears) if (ear.path === path) ear.socket.reopen()
+    for (const receiver of this.#receivers) if (receiver.path === path) receiver.socket.reopen()
   }
 
   /** Joins every group again. */
   rejoin(): void {
-    for (const { socket } of this.#ears) socket.rejoin()
+    for (const { socket } of this.#receivers) socket.rejoin()
   }
 
   async close(): Promise<void> {
-    for (const { path } of this.#ears) this.#owner.gone(path)
+    for (const { path } of this.#receivers) this.#owner.gone(path)
     this.#owner.gone('unicast')
     await Promise.all(this.#all.map((socket) => socket.close()))
   }
 
-  #opened(): void {
-    for (const { path } of this.paths) this.#owner.worked(path, 'open')
-    this.#compare()
-  }
-
-  #failed(paths: SharedPath[], error: Error): void {
-    for (const path of paths) this.#owner.failed(path, 'open', error)
-    this.#compare()
-  }
-
   /** A socket that fails again at every attempt is no change. */
   #compare(): void {
-    const open = this.paths.length
+    const open = this.paths.map(({ path, bound }) => `${path} ${bound}`).join()
     if (open === this.#open) return
     this.#open = open
     this.#owner.changed()
   }
 
-  #onSent(path: Heard['path']): (error: Error | null) => void {
+  #onSent(path: AnyPath, from: string): Sent {
+    const what = `send ${from}`
     return (error) => {
-      if (error === null) this.#owner.worked(path, 'send')
-      else this.#owner.failed(path, 'send', error)
+      if (error === null) {
+        this.#owner.worked(path, what)
+        return
+      }
+      if (error instanceof SendQueueFull) this.#owner.dropped(path)
+      this.#owner.failed(path, what, error)
     }
   }
 }

@@ -2,9 +2,6 @@ import type { SharedPath } from './types.ts'
 
 type Path = 'unicast' | SharedPath
 
-/** What fails on a path: its sockets cannot be opened, or what is sent is refused. */
-export type FaultKind = 'open' | 'send'
-
 interface Entry {
   interface: string
   path: Path
@@ -23,7 +20,11 @@ const ADDRESS_GRACE = 3000
 /** One path's faults are told no more often than this, so that a flapping one cannot fill a log. */
 const HOLD = 10_000
 
-/** Remembers what fails, and tells each fault once until it works again. Times are monotonic milliseconds. */
+/**
+ * Remembers what fails, and tells each fault once until it works again. `what` says what was tried on a path, such as
+ * `open 10.0.0.1`: several sockets can serve one path, and one that works is no sign that another does. Times are
+ * monotonic milliseconds.
+ */
 export class Faults {
   #entries = new Map<string, Entry>()
   #onFault: (fault: { interface: string; path: Path; error: Error }) => void
@@ -37,8 +38,8 @@ export class Faults {
     this.#onRecovered = onRecovered
   }
 
-  failed(name: string, path: Path, kind: FaultKind, error: Error, now: number): void {
-    const key = `${name} ${path} ${kind}`
+  failed(name: string, path: Path, what: string, error: Error, now: number): void {
+    const key = `${name} ${path} ${what}`
     const entry = this.#entries.get(key)
     if (entry === undefined) {
       const fresh = { interface: name, path, error, failing: true, since: now, told: false, toldAt: -Infinity }
@@ -51,10 +52,10 @@ export class Faults {
     entry.since = now
   }
 
-  worked(name: string, path: Path, kind: FaultKind): void {
+  worked(name: string, path: Path, what: string): void {
     // By far the most common case, on every datagram sent: nothing has ever failed.
     if (this.#entries.size === 0) return
-    const entry = this.#entries.get(`${name} ${path} ${kind}`)
+    const entry = this.#entries.get(`${name} ${path} ${what}`)
     if (entry === undefined || !entry.failing) return
     entry.failing = false
     if (!entry.told) return
@@ -75,8 +76,9 @@ export class Faults {
 
   /** The path is gone, and its faults with it. */
   forget(name: string, path: Path): void {
-    this.#entries.delete(`${name} ${path} open`)
-    this.#entries.delete(`${name} ${path} send`)
+    for (const [key, entry] of this.#entries) {
+      if (entry.interface === name && entry.path === path) this.#entries.delete(key)
+    }
   }
 
   /** What has been told and still fails. */

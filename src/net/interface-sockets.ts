@@ -1,6 +1,6 @@
-import { FamilySockets, type Plan, type SocketsOwner } from './family-sockets.ts'
+import { FamilySockets, type SocketsOwner } from './family-sockets.ts'
 import { type Interface, isLinkLocal, isRemade } from './interfaces.ts'
-import { planIpv4, planIpv6 } from './plan.ts'
+import { type Plan, planIpv4, planIpv6 } from './plan.ts'
 import type { Link, NetOptions, SharedPath } from './types.ts'
 
 /**
@@ -65,13 +65,15 @@ export class InterfaceSockets {
 
   get link(): Link {
     const { name, ipv4, ipv6 } = this.#about
+    const unbindable = [...(this.#ipv4?.unbindable ?? []), ...(this.#ipv6?.unbindable ?? [])]
+    const addresses = [
+      ...ipv4.map(({ address }) => ({ address, family: 'ipv4' as const })),
+      ...ipv6.map(({ address }) => ({ address, family: 'ipv6' as const })),
+    ]
     return {
       name,
-      addresses: [
-        ...ipv4.map(({ address }) => ({ address, family: 'ipv4' as const })),
-        ...ipv6.map(({ address }) => ({ address, family: 'ipv6' as const })),
-      ],
-      paths: this.openPaths.map(({ path }) => path),
+      addresses: addresses.filter(({ address }) => !unbindable.includes(address)),
+      paths: [...new Set(this.openPaths.map(({ path }) => path))],
     }
   }
 

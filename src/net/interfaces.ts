@@ -7,16 +7,26 @@ export interface Interface {
   /** The kernel's number of the device, a new one when it is made anew; 0 where it is not known. */
   index: number
   ipv4: { address: string; netmask: string }[]
+  /** Those that can be used: not the ones that are not yet, or not at all, this machine's alone. */
   ipv6: { address: string; prefix: number }[]
-  /** The first link-local IPv6 address, without zone. */
+  /** The first link-local IPv6 address, without zone, whether or not it can be used. */
   linkLocal: string | undefined
 }
 
-/** Reads the answer of `os.networkInterfaces()`. */
-export function readInterfaces(listing: ReturnType<typeof networkInterfaces>): Map<string, Interface> {
+/**
+ * Reads the answer of `os.networkInterfaces()`. An IPv4 address with a label of its own (`eth0:0`, `lo:avahi`) stands
+ * there under the label: it belongs to the device in front of the colon, which no name of a device has.
+ * @param unusable IPv6 addresses that no socket can be bound to, by device
+ */
+export function readInterfaces(
+  listing: ReturnType<typeof networkInterfaces>,
+  unusable: ReadonlyMap<string, { has(address: string): boolean }> = new Map(),
+): Map<string, Interface> {
   const interfaces = new Map<string, Interface>()
-  for (const [name, entries] of Object.entries(listing)) {
-    const found: Interface = { name, mac: '', index: 0, ipv4: [], ipv6: [], linkLocal: undefined }
+  for (const [label, entries] of Object.entries(listing)) {
+    const [name = label] = label.split(':')
+    const found = interfaces.get(name) ?? { name, mac: '', index: 0, ipv4: [], ipv6: [], linkLocal: undefined }
+    interfaces.set(name, found)
     for (const entry of entries ?? []) {
       found.mac = entry.mac
       if (entry.family === 'IPv4') {
@@ -24,13 +34,12 @@ export function readInterfaces(listing: ReturnType<typeof networkInterfaces>): M
         continue
       }
       const prefix = entry.cidr === null ? 128 : Number(entry.cidr.slice(entry.cidr.lastIndexOf('/') + 1))
-      found.ipv6.push({ address: entry.address, prefix })
+      if (!unusable.get(name)?.has(entry.address)) found.ipv6.push({ address: entry.address, prefix })
       if (isLinkLocal(entry.address)) {
         found.linkLocal ??= entry.address
         found.index = entry.scopeid ?? 0
       }
     }
-    interfaces.set(name, found)
   }
   return interfaces
 }

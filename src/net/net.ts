@@ -1,16 +1,15 @@
 import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { PortInUse } from '../errors.ts'
-import { choose } from './choose.ts'
 import type { SocketsOwner } from './family-sockets.ts'
-import { Faults } from './faults.ts'
+import { codeOf, Faults } from './faults.ts'
 import { InterfaceSockets } from './interface-sockets.ts'
-import { type Interface, readInterfaces } from './interfaces.ts'
+import type { Interface } from './interfaces.ts'
 import { Origins } from './origins.ts'
-import type { Heard, Link, NetEvents, NetOptions, NetStatus, SharedPath } from './types.ts'
+import { Surroundings } from './surroundings.ts'
+import type { Heard, LeftOut, Link, NetEvents, NetOptions, NetStatus, SharedPath } from './types.ts'
 
 /** How often things are looked after, ms. */
 export interface NetTiming {
@@ -30,9 +29,11 @@ export class Net extends EventEmitter<NetEvents> {
   #options: NetOptions
   #timing: NetTiming
   #used = new Map<string, InterfaceSockets>()
-  #interfaces = new Map<string, Interface>()
-  #listing = ''
-  #leftOut: NetStatus['leftOut'] = []
+  #surroundings: Surroundings
+  #leftOut: LeftOut[] = []
+  /** Names of interfaces that were told to be unusable. */
+  #unusable = new Set<string>()
+  #dropped = { unicast: 0, shared: 0 }
   #links: Link[] = []
   #told = '[]'
   #origins = new Origins([], new Set(), new Map())
@@ -45,6 +46,7 @@ export class Net extends EventEmitter<NetEvents> {
     super()
     this.#options = options
     this.#timing = { ...TIMING, ...timing }
+    this.#surroundings = new Surroundings(options)
     this.#faults = new Faults(
       (fault) => this.emit('fault', fault),
       (path) => this.emit('recovered', path),
@@ -76,7 +78,7 @@ export class Net extends EventEmitter<NetEvents> {
   }
 
   status(): NetStatus {
-    return { links: this.links, faults: this.#faults.list(), leftOut: this.#leftOut }
+    return { links: this.links, faults: this.#faults.list(), leftOut: this.#leftOut, dropped: { ...this.#dropped } }
   }
 
   /** Sends to everyone on an interface's segment. A path that is not open swallows it; a refusal becomes a `fault`. */
@@ -117,33 +119,36 @@ export class Net extends EventEmitter<NetEvents> {
 
   /** Compares the interfaces there are with those in use. */
   #look(): void {
-    let listing: ReturnType<typeof networkInterfaces>
-    try {
-      listing = networkInterfaces()
-    } catch {
-      return // no descriptor left, for one; the next look may do better
-    }
-    const text = JSON.stringify(listing)
-    if (text === this.#listing) return
-    this.#listing = text
-    this.#interfaces = readInterfaces(listing)
-    const { used, leftOut } = choose(this.#interfaces.keys(), this.#options.include, this.#options.exclude)
-    this.#leftOut = leftOut
+    if (!this.#surroundings.look()) return
+    const { interfaces, choice } = this.#surroundings
+    const leftOut = [...choice.leftOut]
     const wanted = new Set<string>()
-    for (const name of used) {
-      const about = this.#interfaces.get(name)
+    for (const name of choice.used) {
+      const about = interfaces.get(name)
       if (about === undefined) continue
       if (about.ipv4.length > 0 || about.linkLocal !== undefined) {
         wanted.add(name)
         this.#use(about)
-      } else leftOut.push({ name, reason: 'has neither an IPv4 address nor a link-local IPv6 address' })
+      } else {
+        const reason = 'has neither an IPv4 address nor a link-local IPv6 address'
+        leftOut.push({ name, cause: 'no-address', reason })
+      }
     }
     for (const [name, sockets] of this.#used) {
       if (wanted.has(name)) continue
       this.#used.delete(name)
       void sockets.close()
     }
+    this.#leftOut = leftOut
+    this.#tellUnusable()
     this.#changed()
+  }
+
+  #tellUnusable(): void {
+    const unusable = this.#leftOut.filter(({ cause }) => cause === 'missing' || cause === 'no-address')
+    const fresh = unusable.filter(({ name }) => !this.#unusable.has(name))
+    this.#unusable = new Set(unusable.map(({ name }) => name))
+    if (fresh.length > 0) this.emit('unusable', fresh)
   }
 
   #use(about: Interface): void {
@@ -160,13 +165,28 @@ export class Net extends EventEmitter<NetEvents> {
     return {
       heard: (path, bound, bytes, from) => this.#heard(name, path, bound, bytes, from),
       // What was sent before an interface went may fail after it.
-      failed: (path, kind, error) => {
-        if (this.#used.has(name)) this.#faults.failed(name, path, kind, error, performance.now())
+      failed: (path, what, error) => {
+        if (this.#used.has(name)) this.#faults.failed(name, path, what, this.#explain(name, error), performance.now())
       },
-      worked: (path, kind) => this.#faults.worked(name, path, kind),
+      worked: (path, what) => this.#faults.worked(name, path, what),
+      dropped: (path) => this.#dropped[path === 'unicast' ? 'unicast' : 'shared']++,
       changed: () => this.#changed(),
       gone: (path) => this.#faults.forget(name, path),
     }
+  }
+
+  /** Says what to do where the system's own words do not. */
+  #explain(name: string, error: Error): Error {
+    const { port, sharedPort } = this.#options
+    const code = codeOf(error)
+    const duplicate = code === 'EADDRNOTAVAIL' ? this.#surroundings.duplicateOf(name) : undefined
+    if (duplicate !== undefined) {
+      const message = `another machine has the address ${duplicate} too, so it is not used (do both have the same MAC address?)`
+      return Object.assign(new Error(message), { code })
+    }
+    if (code !== 'EADDRINUSE' || !sharedPort) return error
+    const message = `another program keeps UDP port ${port} to itself (is it Avahi? It shares with disallow-other-stacks=no)`
+    return Object.assign(new Error(message), { code })
   }
 
   #heard(name: string, path: Heard['path'], bound: string, bytes: Uint8Array, from: RemoteInfo): void {
@@ -194,7 +214,7 @@ export class Net extends EventEmitter<NetEvents> {
     for (const [name, sockets] of this.#used) {
       for (const { bound } of sockets.openPaths) if (!listeners.has(bound)) listeners.set(bound, name)
     }
-    this.#origins = new Origins(this.#interfaces.values(), this.#used, listeners)
+    this.#origins = new Origins(this.#surroundings.interfaces.values(), this.#used, listeners)
     this.#links = Array.from(this.#used.values(), (sockets) => sockets.link)
   }
 

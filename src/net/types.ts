@@ -10,8 +10,11 @@ export interface NetOptions {
   group6: string
   /** Glob patterns of interface names to use; none means every one that `exclude` does not name. */
   include: readonly string[]
-  /** Glob patterns of interface names to leave out; an exact name or pattern in `include` wins over it. */
-  exclude: readonly string[]
+  /**
+   * Glob patterns of interface names to leave out; an exact name or pattern in `include` wins over it. Undefined means
+   * the built-in list, which spares the interface of the default route.
+   */
+  exclude: readonly string[] | undefined
   /**
    * Other programs of this machine live on the port too, as on that of mDNS: only the groups are listened on, what is
    * sent has a hop limit of 255 (RFC 6762, section 11), and a port that one of them keeps to itself is a fault, tried
@@ -23,6 +26,7 @@ export interface NetOptions {
 /** An interface in use. */
 export interface Link {
   name: string
+  /** Those that can be used: not an IPv6 address that another machine has as well. */
   addresses: { address: string; family: 'ipv4' | 'ipv6' }[]
   /** The shared paths that are open for sending and hearing. */
   paths: SharedPath[]
@@ -55,11 +59,28 @@ export interface NetEvents {
   links: [links: Link[]]
   fault: [fault: { interface: string; path: 'unicast' | SharedPath; error: Error }]
   recovered: [path: { interface: string; path: 'unicast' | SharedPath }]
+  /** Interfaces that `include` names and that cannot be used, as they become so; the first time before `open` resolves. */
+  unusable: [interfaces: LeftOut[]]
+}
+
+/** An interface that is not used, and why. */
+export interface LeftOut {
+  name: string
+  /** `missing`: named by `include`, and not there; `no-address`: named and there, but down or without an address. */
+  cause: 'excluded' | 'not-named' | 'missing' | 'no-address'
+  /** For people. */
+  reason: string
+  /** The pattern of `exclude` that it matches. */
+  pattern?: string
+  /** The interface that was most likely meant by the name of one that is missing. */
+  nearest?: string
 }
 
 /** For `status`. */
 export interface NetStatus {
   links: Link[]
   faults: { interface: string; path: 'unicast' | SharedPath; message: string }[]
-  leftOut: { name: string; reason: string }[]
+  leftOut: LeftOut[]
+  /** Datagrams that were not sent, as too many were waiting: to one, and to everyone. */
+  dropped: { unicast: number; shared: number }
 }

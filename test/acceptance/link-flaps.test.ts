@@ -82,11 +82,11 @@ describeLab('links', () => {
     const streams = await Promise.all(daemons.map(history))
     const [lines, sockets] = [daemon.process.lines.items.length, await udpSockets(docker)]
 
-    for (const prefix of ['docker', 'br-', 'veth']) await docker.addBridges(prefix, prefix === 'docker' ? 34 : 33)
+    for (const prefix of ['docker', 'virbr', 'veth']) await docker.addBridges(prefix, prefix === 'docker' ? 34 : 33)
     await expect.poll(() => leftOut(daemon), { timeout: 5000 }).toEqual(expect.arrayContaining(['docker0', 'veth32']))
     expect(await memberships(docker)).toEqual(['eth0 ipv4 1', 'eth0 ipv6 1'])
     expect(await udpSockets(docker)).toBe(sockets)
-    for (const prefix of ['docker', 'br-', 'veth']) await docker.removeBridges(prefix)
+    for (const prefix of ['docker', 'virbr', 'veth']) await docker.removeBridges(prefix)
     await expect.poll(() => leftOut(daemon), { timeout: 5000 }).toEqual(['lo'])
     await sleep(VERDICT_MS)
 

@@ -36,6 +36,6 @@ test('one path that works is enough, and then nobody is there', () => {
 })
 
 test('names from the network are one line', () => {
-  const leftOut = [{ name: 'a\nb', reason: '\u001b[31m' }]
+  const leftOut = [{ name: 'a\nb', cause: 'excluded' as const, reason: '\u001b[31m' }]
   expect(whyNobody({ ...someSelf, interfaces: [], leftOut })).not.toMatch(/\p{Cc}/u)
 })

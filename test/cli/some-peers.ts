@@ -130,8 +130,13 @@ export const someSelf: Self = {
       ],
     },
   ],
-  leftOut: [{ name: 'docker0', reason: 'excluded by docker*' }],
-  counters: { received: { beat: 12_345, record: 3 }, sent: { beat: 9 }, refused: { stale: 2, 'bad-magic': 0 } },
+  leftOut: [{ name: 'docker0', cause: 'excluded', pattern: 'docker*', reason: 'excluded by docker*' }],
+  counters: {
+    received: { beat: 12_345, record: 3 },
+    sent: { beat: 9 },
+    refused: { stale: 2, 'bad-magic': 0 },
+    dropped: { unicast: 0, shared: 0 },
+  },
   limits: { peers: { now: 3, most: 16_384 }, recordBytes: { now: 67_108_864, most: 67_108_864 } },
   mdns: {
     hostname: 'own77m2xa4.local',

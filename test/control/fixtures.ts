@@ -103,7 +103,10 @@ export class Neighbourhood implements Station, PresenceReader {
   mdns: MdnsStation | undefined
   index = 0
   time = 62_000
-  facts: DaemonFacts = { startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] }
+  facts: DaemonFacts = {
+    ...{ startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] },
+    dropped: { unicast: 0, shared: 0 },
+  }
   ownView: SelfView = {
     id: idOf(31),
     name: 'here',

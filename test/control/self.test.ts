@@ -6,7 +6,8 @@ describe('the daemon about itself', () => {
     const neighbourhood = new Neighbourhood()
     neighbourhood.facts = {
       ...neighbourhood.facts,
-      leftOut: [{ name: 'docker0', reason: 'excluded' }],
+      leftOut: [{ name: 'docker0', cause: 'excluded', pattern: 'docker*', reason: 'excluded' }],
+      dropped: { unicast: 7, shared: 0 },
       faults: [
         { interface: 'eth0', path: 'multicast6', message: 'no address' },
         { interface: 'wlan0', path: 'unicast', message: 'down' },
@@ -24,8 +25,8 @@ describe('the daemon about itself', () => {
       port: 15353,
       socket,
       http: `127.0.0.1:${port}`,
-      leftOut: [{ name: 'docker0', reason: 'excluded' }],
-      counters: { received: { beat: 5 }, sent: { beat: 2 }, refused: {} },
+      leftOut: [{ name: 'docker0', cause: 'excluded', pattern: 'docker*', reason: 'excluded' }],
+      counters: { received: { beat: 5 }, sent: { beat: 2 }, refused: {}, dropped: { unicast: 7, shared: 0 } },
       interfaces: [
         {
           name: 'eth0',

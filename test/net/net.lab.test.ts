@@ -225,15 +225,15 @@ describeLab('Net between hosts', () => {
     await speaker.hearsAll('B', on('eth0'), 4000)
     const before = speaker.here
     const fds = speaker.process.openFds()
-    await a.addBridges('br-', 100)
+    await a.addBridges('docker', 100)
     await vi.waitFor(async () => {
       const { leftOut } = await speaker.status()
-      expect(leftOut.filter(({ reason }) => reason.startsWith('matches br-* of --exclude')).length).toBeGreaterThan(99)
+      expect(leftOut.filter(({ pattern }) => pattern === 'docker*').length).toBeGreaterThan(99)
     }, 5000)
     const { stdout } = await a.exec('grep', ['-c', '3599FFEF', '/proc/net/igmp'])
     expect(stdout.trim()).toBe('1')
     expect(speaker.process.openFds()).toBe(fds)
-    await a.removeBridges('br-')
+    await a.removeBridges('docker')
     await speaker.hearsAll('B', on('eth0'))
     expect(speaker.told(before, 'links', 'fault', 'uncaught')).toEqual([])
   })

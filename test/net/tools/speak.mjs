@@ -2,7 +2,7 @@
 // Run `npm run build` first: it uses dist/. Arguments: its text, the port, then interface patterns to include.
 // Standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`, `to <interface> <address> <port>`, `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
-import { DEFAULT_EXCLUDE, Net } from '../../../dist/net/index.js'
+import { Net } from '../../../dist/net/index.js'
 
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
 const tell = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
@@ -12,7 +12,7 @@ const net = new Net(
     group4: '239.255.153.53',
     group6: 'ff12::153:53',
     include,
-    exclude: DEFAULT_EXCLUDE,
+    exclude: undefined,
     sharedPort: process.env.SHARED === '1',
   },
   { look: Number(process.env.LOOK ?? 500), renew: Number(process.env.RENEW ?? 120_000) },
