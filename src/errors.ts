@@ -40,7 +40,7 @@ export const NoSuchPeer = createError<[string]>(
 )
 export const AmbiguousPeer = createError<[string, string]>(
   'EARSHOT_AMBIGUOUS_PEER',
-  "'%s' means several peers: %s (use more of the id)",
+  "'%s' may mean several peers: %s (give the id, or more of it)",
   409,
 )
 export const BadRequest = createError<[string]>('EARSHOT_BAD_REQUEST', '%s', 400)

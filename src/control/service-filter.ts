@@ -1,7 +1,9 @@
+import { closest } from '../presence/lookup.ts'
 import type { PeerView } from '../presence/types.ts'
 import type { Service } from '../wire/index.ts'
 import { serviceTypes, stateTest } from './filter.ts'
-import { FEWEST_PREFIX_CHARACTERS } from './the-peer.ts'
+import type { Station } from './station.ts'
+import { thosePeers } from './the-peer.ts'
 
 /** What `GET /v1/services` asks for; parameters are joined by «and», the values of one parameter by «or». */
 export interface ServiceQuery {
@@ -17,17 +19,20 @@ export interface ServiceQuery {
  * What picks out of a peer the services that are asked for: none when it is not the peer.
  * @throws BadRequest
  */
-export function servicesAsked(query: ServiceQuery): (peer: PeerView) => Service[] {
+export function servicesAsked(query: ServiceQuery, station: Station): (peer: PeerView) => Service[] {
   const { name, peer } = query
   const types = query.type?.flatMap((text) => serviceTypes(text, 'type'))
   const isInState = stateTest(query.state)
   const passes = (service: Service) =>
     (!types || types.includes(service.type.toLowerCase())) && (!name || name.includes(service.name))
-  const isMeant = peer && peerTest(peer)
+  const isMeant = peer && peerTest(peer, station)
   return (view) => ((!isMeant || isMeant(view)) && isInState(view) ? view.services.filter(passes) : [])
 }
 
-function peerTest(texts: readonly string[]): (peer: PeerView) => boolean {
-  const prefixes = texts.filter(({ length }) => length >= FEWEST_PREFIX_CHARACTERS).map((text) => text.toLowerCase())
-  return ({ id, name }) => texts.includes(name) || prefixes.some((prefix) => id.startsWith(prefix))
+/** Whether a peer is one of those that these references may mean. */
+function peerTest(references: readonly string[], station: Station): (peer: PeerView) => boolean {
+  const mayMean = (reference: string, view: PeerView) =>
+    closest(reference, [view]).length > 0 &&
+    closest(reference, [view, ...thosePeers(reference, station)]).includes(view)
+  return (view) => references.some((reference) => mayMean(reference, view))
 }

@@ -70,7 +70,7 @@ export function serviceRoutes(app: App, { station }: AppContext, lists: Lists): 
     },
     async ({ query, raw }, reply) => {
       const { since, wait, self, ...filter } = query
-      const asked = servicesAsked(filter)
+      const asked = servicesAsked(filter, station)
       const offers = (peer: Parameters<typeof asked>[0]) => asked(peer).map((service) => offerJson(service, peer))
       const answer = await lists.answer(
         {

@@ -1,40 +1,50 @@
 import { AmbiguousPeer, NoSuchPeer } from '../errors.ts'
-import type { PeerView, SelfView } from '../presence/types.ts'
+import { isPresent } from '../presence/changes.ts'
+import { closest } from '../presence/lookup.ts'
+import type { PeerView } from '../presence/types.ts'
 import type { Station } from './station.ts'
 import { ownPeer } from './views.ts'
 
-/** As many characters of an id are a reference to its peer. */
-export const FEWEST_PREFIX_CHARACTERS = 4
-const MOST_IDS_LISTED = 8
+/** Characters of an id that are shown to people; more where two begin alike. */
+const SHOWN = 8
+const MOST_LISTED = 8
 
 /**
- * The one peer that a reference means, the daemon's own if no other. Where several share a name, the one that is alive
- * is meant: a machine that was set up anew has left its old identity behind under the same name.
+ * The one peer that a reference means, the daemon's own among them. A name leads to no peer while another has it, too: nor
+ * while that other one is silent, has failed or has left, for as long as the registry holds it. What is known by mDNS
+ * alone holds its name only while it is there.
  * @throws NoSuchPeer, AmbiguousPeer
  */
 export function thePeer(reference: string, station: Station): PeerView {
-  const found = station.reader.find(reference)
-  const [first, ...others] = found
-  if (!first) {
-    const self = station.reader.self()
-    if (meansSelf(reference, self)) return ownPeer(station)
-    throw new NoSuchPeer(reference)
+  const meant = thosePeers(reference, station)
+  const holding = meant.filter((peer) => peer.source === 'beacon' || isPresent(peer))
+  const peers = holding.length > 0 ? holding : meant
+  const [first, ...others] = peers
+  if (!first) throw new NoSuchPeer(reference)
+  if (others.length > 0) throw new AmbiguousPeer(reference, listed(peers))
+  return first
+}
+
+/** Every peer that a reference may mean, the daemon's own among them. */
+export function thosePeers(reference: string, station: Station): PeerView[] {
+  return closest(reference, [...station.reader.find(reference), ownPeer(station)])
+}
+
+/** `kitchen (k3vq7m2x, failed), kitchen (kitchen.local., by mDNS)` */
+function listed(peers: readonly PeerView[]): string {
+  const texts = peers.map(({ id, name, state, source }) => {
+    const how = source === 'mdns' ? 'by mDNS' : state
+    return `${name} (${source === 'mdns' ? `${id}.` : shortId(id, peers)}, ${how})`
+  })
+  const more = texts.length - MOST_LISTED
+  return more > 0 ? `${texts.slice(0, MOST_LISTED).join(', ')} and ${more} more` : texts.join(', ')
+}
+
+/** So much of an id that it means no other of these peers. */
+function shortId(id: string, peers: readonly PeerView[]): string {
+  for (let length = SHOWN; length < id.length; length++) {
+    const text = id.slice(0, length)
+    if (peers.filter((peer) => peer.id.startsWith(text)).length === 1) return text
   }
-  if (others.length === 0) return first
-
-  const byName = found.some(({ name }) => name === reference)
-  const alive = found.filter(({ state }) => state === 'alive')
-  const [only] = alive
-  if (byName && only && alive.length === 1) return only
-  throw new AmbiguousPeer(reference, listIds(byName && only ? alive : found))
-}
-
-function meansSelf(reference: string, { id, name }: SelfView): boolean {
-  return reference === name || (reference.length >= FEWEST_PREFIX_CHARACTERS && id.startsWith(reference.toLowerCase()))
-}
-
-function listIds(peers: PeerView[]): string {
-  const ids = peers.map(({ id }) => id)
-  const more = ids.length - MOST_IDS_LISTED
-  return more > 0 ? `${ids.slice(0, MOST_IDS_LISTED).join(', ')} and ${more} more` : ids.join(', ')
+  return id
 }

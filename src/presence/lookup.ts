@@ -1,30 +1,42 @@
-import { isPeerId, type PeerId } from '../wire/index.ts'
-import { isPresent } from './changes.ts'
-import type { Neighbours } from './neighbours.ts'
-import type { Registry } from './registry.ts'
-import type { PeerView } from './types.ts'
+import { isPeerId } from '../wire/index.ts'
 
 /** Fewer characters of an id are no reference to a peer. */
-const SHORTEST_PREFIX = 4
+const SHORTEST_BEGINNING = 4
+/** As many characters of an id are shown to people: what begins an id and is so long is meant as one, whoever is called so. */
+const SHOWN = 8
+
+/** How a reference means a peer: the lower goes before the higher. */
+const BY_ID = 0
+const BY_NAME = 1
+const BY_BEGINNING = 2
 
 /**
- * The peers that a person may mean: by whole id, else by name, else by a prefix of the id. Of peers with one name, those
- * that beacon and are there go before what mDNS tells of, as anyone can take any name there.
+ * Of these candidates, those that a person may mean: by id (whole, or its first eight characters or more), else by name or
+ * by the host name of mDNS, else by four characters or more that begin an id or a host name. A host name with a final
+ * dot (`printer.local.`) is never a peer's name.
  */
-export function findPeers(reference: string, registry: Registry, neighbours: Neighbours): PeerView[] {
-  if (isPeerId(reference)) {
-    const peer = registry.get(reference)
-    return peer ? [peer.view()] : []
+export function closest<Candidate extends { id: string; name: string }>(
+  reference: string,
+  candidates: Iterable<Candidate>,
+): Candidate[] {
+  let best = Number.POSITIVE_INFINITY
+  let meant: Candidate[] = []
+  for (const candidate of candidates) {
+    const way = wayOf(reference, candidate)
+    if (way === undefined || way > best) continue
+    if (way < best) meant = []
+    best = way
+    meant.push(candidate)
   }
-  const hostname = reference.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()).replace(/\.$/, '')
-  const host = neighbours.get(hostname)
-  if (host) return [host]
-  const views = (ids: PeerId[]) => ids.flatMap((id) => registry.get(id)?.view() ?? [])
-  const named = views(registry.named(reference))
-  if (named.some(isPresent)) return named
-  const hosts = neighbours.views()
-  const everyNamed = [...named, ...hosts.filter(({ name }) => name === reference)]
-  if (everyNamed.length > 0 || reference.length < SHORTEST_PREFIX) return everyNamed
-  const matching = Array.from(registry.values(), ({ id }) => id).filter((id) => id.startsWith(reference))
-  return [...views(matching), ...hosts.filter(({ id }) => id.startsWith(hostname))]
+  return meant
+}
+
+function wayOf(reference: string, { id, name }: { id: string; name: string }): number | undefined {
+  if (reference === id && isPeerId(id)) return BY_ID
+  // What looks like a whole id is no name.
+  if (isPeerId(reference)) return undefined
+  const lower = reference.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  if (isPeerId(id) ? lower.length >= SHOWN && id.startsWith(lower) : lower === `${id}.`) return BY_ID
+  if (reference === name || lower === id) return BY_NAME
+  return lower.length >= SHORTEST_BEGINNING && id.startsWith(lower) ? BY_BEGINNING : undefined
 }

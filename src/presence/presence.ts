@@ -7,7 +7,7 @@ import { beatInterval } from './bandwidth.ts'
 import { Ears } from './ears.ts'
 import { Hearing } from './hearing.ts'
 import { Liveness } from './liveness.ts'
-import { findPeers } from './lookup.ts'
+import { closest } from './lookup.ts'
 import { Neighbours } from './neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
@@ -225,7 +225,8 @@ export class Presence implements PresenceReader {
   }
 
   find(reference: string): PeerView[] {
-    return findPeers(reference, this.#registry, this.#neighbours)
+    const peers = Array.from(this.#registry.values(), ({ id, record: { name } }) => ({ id, name }))
+    return closest(reference, [...peers, ...this.#neighbours.views()]).flatMap(({ id }) => this.get(id) ?? [])
   }
 
   self(): SelfView {

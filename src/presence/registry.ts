@@ -56,11 +56,6 @@ export class Registry {
     return this.#peers.values()
   }
 
-  /** Ids of all peers by this name. */
-  named(name: string): PeerId[] {
-    return [...(this.#names.get(name) ?? [])]
-  }
-
   /**
    * Takes in a record that was checked and is newer than the one held. Returns the peer, or nothing when the
    * registry is full: then a newcomer is dropped, or a known peer keeps its older record.

@@ -185,7 +185,7 @@ export interface PresenceReader {
   peers(): PeerView[]
   /** The listed peer of this very id. */
   get(id: string): PeerView | undefined
-  /** The peers that a person may mean: by whole id, else by name, else by a prefix of the id (four characters or more). */
+  /** The listed peers that a person may mean, in whatever state: by id, else by name, else by how the id begins; see `closest`. */
   find(reference: string): PeerView[]
   self(): SelfView
   /** The changes after `index`, oldest first; undefined when they are no longer all kept. */

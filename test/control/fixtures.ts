@@ -12,6 +12,7 @@ import {
   type MdnsStation,
   type Station,
 } from '../../src/control/index.ts'
+import { closest } from '../../src/presence/lookup.ts'
 import type {
   Change,
   PeerChangeType,
@@ -186,11 +187,7 @@ export class Neighbourhood implements Station, PresenceReader {
     return this.#peers.get(id)
   }
   find(reference: string) {
-    const whole = this.#peers.get(reference)
-    if (whole) return [whole]
-    const named = this.peers().filter(({ name }) => name === reference)
-    if (named.length > 0) return named
-    return reference.length < 4 ? [] : this.peers().filter(({ id }) => id.startsWith(reference))
+    return closest(reference, this.peers())
   }
   self() {
     return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }

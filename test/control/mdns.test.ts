@@ -51,12 +51,16 @@ describe('a host that mDNS found', () => {
     expect(events.at(-1)).toMatchObject({ json: { peer: { id: 'host-1.local', source: 'mdns' } } })
   })
 
-  test('shares its name with the peer that it was: the one that is alive is meant', async () => {
+  test('does not take over the name of a peer that beaconed', async () => {
     const neighbourhood = new Neighbourhood()
     neighbourhood.happens('peer-failed', 1, { name: 'kitchen' })
     neighbourhood.happens('peer-up', 2, hostView(2, { id: 'kitchen.local', name: 'kitchen' }))
     const { socket } = await startControl(neighbourhood)
-    expect((await ask({ socket }, '/v1/peers/kitchen')).body).toMatchObject({ id: 'kitchen.local' })
+    expect(await ask({ socket }, '/v1/peers/kitchen')).toMatchObject({
+      status: 409,
+      body: { message: expect.stringContaining('kitchen (kitchen.local., by mDNS)') },
+    })
+    expect((await ask({ socket }, '/v1/peers/kitchen.local')).body).toMatchObject({ source: 'mdns' })
     expect((await ask({ socket }, `/v1/peers/${idOf(1)}`)).body).toMatchObject({ state: 'failed' })
   })
 })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Peers } from '../../src/control/api.ts'
 import type { Service } from '../../src/wire/index.ts'
-import { ask, BEGINNING, idOf, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, BEGINNING, hostView, idOf, Neighbourhood, startControl } from './fixtures.ts'
 
 function offering(type: string): Service[] {
   return [{ id: 's', name: 'S', type, port: 1, txt: {}, subtypes: [] }]
@@ -221,17 +221,59 @@ describe('GET /v1/peers/{reference}', () => {
     })
   })
 
-  test('of several with one name, means the only one alive', async () => {
+  test('leads to none of several with one name, in whatever state, until an id is given', async () => {
     const neighbourhood = household()
     neighbourhood.happens('peer-up', 10, { name: 'old' })
     const { socket } = await startControl(neighbourhood)
+    const [failed, alive] = [idOf(3).slice(0, 8), idOf(10).slice(0, 8)]
+    expect(await ask({ socket }, '/v1/peers/old')).toMatchObject({
+      status: 409,
+      body: {
+        code: 'EARSHOT_AMBIGUOUS_PEER',
+        message: `'old' may mean several peers: old (${failed}, failed), old (${alive}, alive) (give the id, or more of it)`,
+      },
+    })
+    expect((await ask({ socket }, '/v1/probe/old', {}, 'POST')).status).toBe(409)
+    expect((await ask({ socket }, `/v1/peers/${alive}`)).body).toMatchObject({ id: idOf(10) })
+    neighbourhood.happens('peer-forgotten', 3)
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
+    neighbourhood.happens('peer-suspect', 10)
+    neighbourhood.happens('peer-up', 11, hostView(11, { name: 'old' }))
+    const { body } = await ask({ socket }, '/v1/peers/old')
+    expect(body).toHaveProperty('message', expect.stringContaining('old (host-11.local., by mDNS)'))
+    expect((await ask({ socket }, '/v1/peers/host-11.local.')).body).toMatchObject({ source: 'mdns' })
+    neighbourhood.happens('peer-failed', 11, hostView(11, { name: 'old', state: 'failed' }))
+    expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10), state: 'suspect' })
+  })
 
-    neighbourhood.happens('peer-up', 11, { name: 'old' })
-    const { status, body } = await ask({ socket }, '/v1/peers/old')
-    expect({ status, body }).toMatchObject({ status: 409, body: { code: 'EARSHOT_AMBIGUOUS_PEER' } })
-    expect(body).toHaveProperty('message', expect.stringContaining(`${idOf(10)}, ${idOf(11)}`))
-    expect(body).not.toHaveProperty('message', expect.stringContaining(idOf(3)))
+  test('leads to nobody else who has the name of this machine', async () => {
+    const neighbourhood = household()
+    neighbourhood.happens('peer-up', 10, { name: 'here' })
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, '/v1/peers/here')).status).toBe(409)
+    expect((await ask({ socket }, `/v1/peers/${idOf(31).slice(0, 8)}`)).body).toMatchObject({ id: idOf(31) })
+  })
+
+  test.each([8, 12, 20, 25, 26])('takes %i characters of an id for it, whoever is called so', async (length) => {
+    const neighbourhood = household()
+    const reference = idOf(1).slice(0, length)
+    neighbourhood.happens('peer-up', 10, { name: reference })
+    neighbourhood.happens('peer-up', 11, hostView(11, { id: `${reference}.local`, name: reference }))
+    const { socket } = await startControl(neighbourhood)
+    for (const text of [reference, reference.toUpperCase()]) {
+      expect((await ask({ socket }, `/v1/peers/${text}`)).body, text).toMatchObject({ name: 'kitchen' })
+    }
+    expect((await ask({ socket }, `/v1/services?peer=${reference}`)).body).toMatchObject({
+      services: [{ peer: { name: 'kitchen' } }],
+    })
+    expect((await ask({ socket }, `/v1/peers/${reference}.local`)).body).toMatchObject({ source: 'mdns' })
+  })
+
+  test('a whole id that nobody has is nobody, though somebody is called so', async () => {
+    const neighbourhood = household()
+    neighbourhood.happens('peer-up', 10, { name: idOf(20) })
+    const { socket } = await startControl(neighbourhood)
+    expect((await ask({ socket }, `/v1/peers/${idOf(20)}`)).status).toBe(404)
   })
 
   test('does not choose among ids that begin alike', async () => {

@@ -169,15 +169,22 @@ describe('a host that mDNS finds', () => {
     }
   })
 
-  it('takes no name from a peer that beacons and is there', () => {
+  it('takes no name from a peer that beacons: both are found, and each by its id', () => {
     const scene = new Scene()
     const kitchen = scene.network.host({ name: 'kitchen' })
     scene.network.run(2000)
+    const short = idOf(kitchen).slice(0, 8)
     scene.see('impostor.local', { name: 'kitchen' })
-    expect(scene.watcher.presence.find('kitchen')).toMatchObject([{ id: idOf(kitchen) }])
+    scene.see(`${short}.local`, { name: short })
+    const sources = () => scene.watcher.presence.find('kitchen').map(({ source }) => source)
+    expect(sources()).toEqual(['beacon', 'mdns'])
+    for (const reference of [short, idOf(kitchen)]) {
+      expect(scene.watcher.presence.find(reference), reference).toMatchObject([{ id: idOf(kitchen) }])
+    }
+    expect(scene.watcher.presence.find(`${short}.local`)).toMatchObject([{ source: 'mdns' }])
     scene.network.kill(kitchen)
     scene.network.run(10_000)
-    expect(scene.watcher.presence.find('kitchen').map(({ source }) => source)).toEqual(['beacon', 'mdns'])
+    expect(sources()).toEqual(['beacon', 'mdns'])
   })
 
   it('that has left before it was seen is nothing', () => {
