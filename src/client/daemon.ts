@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
 import { EarshotError } from './error.ts'
+import { notAllowed } from './not-allowed.ts'
 import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from './places.ts'
 import { portOwner } from './port-owner.ts'
 import { findToken } from './token.ts'
@@ -53,7 +54,7 @@ export class Daemon {
 
   /**
    * Sends a request and resolves when the answer's head has come.
-   * @throws EarshotError EARSHOT_NO_DAEMON, EARSHOT_CONNECTION_LOST
+   * @throws EarshotError EARSHOT_NO_DAEMON, EARSHOT_CONNECTION_LOST, EARSHOT_NOT_ALLOWED
    * @throws the signal's reason when it is aborted
    */
   async ask(question: Question, signal?: AbortSignal): Promise<Answered> {
@@ -71,6 +72,7 @@ export class Daemon {
         if (!NOBODY_THERE.includes(code) && !NOT_ALLOWED.includes(code)) throw lost(place, error)
         tried.push(`${nameOf(place)} (${PLAIN[code] ?? code})`)
         if (closed !== undefined || this.#named || !NOT_ALLOWED.includes(code) || !('socket' in place)) continue
+        if (this.#needsToken(question)) throw notAllowed(place.socket)
         // There is a daemon whose socket is for others: what it shows everyone on this machine, it shows on loopback.
         closed = place.socket
         places.push({ url: LOOPBACK_URL })
@@ -91,6 +93,11 @@ export class Daemon {
     const owner = portOwner(url)
     if (owner === undefined || owner === SUPERUSER || owner === this.#around.uid) return undefined
     return owner === ownerOf(socket) ? undefined : `user ${owner} listens there, and the socket is another user's`
+  }
+
+  /** Whether loopback would refuse the request, as it changes something and no token can be read. */
+  #needsToken({ method = 'GET' }: Question): boolean {
+    return method !== 'GET' && findToken(LOOPBACK_URL, this.#around) === undefined
   }
 
   async #askAt(
