@@ -11,12 +11,13 @@ import { BadConfig } from './errors.ts'
 import { captureConsole, openLog } from './log.ts'
 import { MDNS, Mdns } from './mdns/index.ts'
 import { MdnsDriver } from './mdns-driver.ts'
-import { logCatalogue, logChanges, logFaults, logMdns, logNetwork, logNotice } from './narrate.ts'
+import { logCatalogue, logChanges, logFaults, logMdns, logNetwork, logNotice, logState } from './narrate.ts'
 import { Net } from './net/index.ts'
 import { Presence, type Profile } from './presence/index.ts'
 import { Catalogue } from './services/catalogue.ts'
-import { beginAnew, beginLife, type Life } from './state.ts'
+import { IdentityFile, type Life } from './state.ts'
 import { VERSION } from './version.ts'
+import { createIdentity } from './wire/index.ts'
 
 /**
  * Runs the daemon until it is told to end (see `untilEnding`), which it also is while it starts.
@@ -44,7 +45,8 @@ async function startDaemon(
   const clock = new Clock()
   // First of all: one that is running already is not to find another's marks in its state directory.
   await prepareSocket(config.socket)
-  const life = await beginLife(config.stateDir)
+  const identityFile = new IdentityFile(config.stateDir, (notice) => logState(log, notice))
+  const life = await identityFile.begin()
   if (told.aborted) return undefined
   const interfaces = { include: config.interface, exclude: config.exclude }
   const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
@@ -57,14 +59,11 @@ async function startDaemon(
 
   async function takeNewIdentity(): Promise<void> {
     const { incarnation } = presence.self()
-    try {
-      const identity = await beginAnew(config.stateDir, incarnation)
-      driver.become(identity, incarnation)
-      publishByMdns()
-      log.warn({ id: identity.id }, 'took a new identity')
-    } catch (error) {
-      log.error(error, 'could not take a new identity')
-    }
+    const identity = createIdentity()
+    await identityFile.keep(identity, incarnation)
+    driver.become(identity, incarnation)
+    publishByMdns()
+    log.warn({ id: identity.id }, 'took a new identity')
   }
 
   const mdns = createMdns(config, interfaces, clock, driver, log)
@@ -101,7 +100,8 @@ async function startDaemon(
     onChange: (listener) => driver.onChange(listener),
     describe: () => {
       const { leftOut, faults, dropped } = net.status()
-      return { startedAt, port: config.port, stateDir: config.stateDir, leftOut, faults, dropped }
+      const stateFault = identityFile.fault ?? catalogue.fault
+      return { startedAt, port: config.port, stateDir: config.stateDir, stateFault, leftOut, faults, dropped }
     },
     probe: (id, timeout) => driver.probe(id, timeout),
     query: () => driver.query(),
@@ -111,7 +111,7 @@ async function startDaemon(
   const stop = async () => {
     await Promise.all([driver.stop(), mdns?.stop()])
     await control.close()
-    await catalogue.close()
+    await Promise.all([catalogue.close(), identityFile.close()])
   }
   try {
     await control.listen()

@@ -135,6 +135,11 @@ export const AttributeTaken = createError<[string]>(
   "attribute '%s' is set by the config file: remove it there (setting it here overrides it)",
   409,
 )
+export const NotKept = createError<[string, string]>(
+  'EARSHOT_NOT_KEPT',
+  'this is in effect, but %s cannot be written, and a restart of earshotd would undo it: %s (make that possible, and it is saved within 10 seconds)',
+  507,
+)
 export const RecordTooLarge = createError<[string]>(
   'EARSHOT_RECORD_TOO_LARGE',
   '%s (nothing was changed: have fewer or shorter services and attributes)',

@@ -5,6 +5,7 @@ import type { MdnsNotice } from './mdns/index.ts'
 import type { Link, Net } from './net/index.ts'
 import type { ChangeType, Notice, Presence } from './presence/index.ts'
 import type { CatalogueNotice } from './services/types.ts'
+import type { StateNotice } from './state-file.ts'
 
 /** What the daemon's log says, and how loudly. */
 
@@ -115,11 +116,26 @@ export function logCatalogue(log: Logger, notice: CatalogueNotice): void {
     case 'left-out':
       log.warn({ what: notice.what, reason: notice.reason }, 'registered before, now left out')
       break
+    default:
+      logState(log, notice)
+  }
+}
+
+/** What befell the files in the state directory. */
+export function logState(log: Logger, notice: StateNotice): void {
+  const { file } = notice
+  switch (notice.type) {
+    case 'set-aside':
+      log.warn({ file, reason: notice.reason, renamedTo: notice.to }, 'state file cannot be used: beginning a new one')
+      break
     case 'not-saved':
-      log.error({ reason: notice.error }, 'cannot save what was registered: a restart would lose it')
+      log.error({ file, reason: notice.error }, 'cannot write state file: a restart would lose what it should hold')
       break
     case 'saved-again':
-      log.info('can save what was registered again')
+      log.info({ file }, 'can write state file again: all is saved')
+      break
+    case 'was-gone':
+      log.warn({ file }, 'somebody has removed the state file: written again')
       break
   }
 }

@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
-import { readIfThere, writeAtomically } from './atomic-file.ts'
 import { StateUnusable } from './errors.ts'
+import { codeOf, makeDirectory } from './files.ts'
+import { StateFile, type StateNotice } from './state-file.ts'
 import { createIdentity, type Identity, readIdentity, writeIdentity } from './wire/index.ts'
 
 const FILE = 'identity.json'
 const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
+const HIGHEST_INCARNATION = 0xffffffff
+/** What may pass, or needs somebody to see to the disk: meanwhile the daemon does without. Everything else is a wrong path. */
+const TROUBLES_OF_THE_DISK = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ESTALE']
 
 const StoredSchema = Type.Object({
   privateKey: Type.String(),
   /** Hash of the id of the machine that it was made on; empty where machines have none. */
   machine: Type.String(),
-  incarnation: Type.Integer({ minimum: 0, maximum: 0xffffffff }),
+  incarnation: Type.Integer({ minimum: 0, maximum: HIGHEST_INCARNATION }),
 })
 type Stored = Static<typeof StoredSchema>
 const isStored = new Ajv().compile<Stored>(StoredSchema)
@@ -22,73 +25,80 @@ const isStored = new Ajv().compile<Stored>(StoredSchema)
 /** Who this daemon is, from one start to the next. */
 export interface Life {
   identity: Identity
-  /** Seconds since 1970, or the last incarnation + 1 if that is higher. */
   incarnation: number
   /** Why the identity is a new one; undefined when it is the one of last time. */
-  fresh: 'first start' | 'another machine' | undefined
+  fresh: 'first start' | 'another machine' | 'no higher incarnation' | undefined
+}
+
+/** The identity in the state directory. Where the disk cannot be written, what is new is held in memory, and tried again. */
+export class IdentityFile {
+  readonly #directory: string
+  readonly #file: StateFile<Stored>
+
+  constructor(directory: string, notify: (notice: StateNotice) => void) {
+    this.#directory = directory
+    this.#file = new StateFile(directory, FILE, isStored, notify)
+  }
+
+  /** Why the identity would be lost by a restart; undefined when it would not. */
+  get fault(): string | undefined {
+    return this.#file.fault
+  }
+
+  /**
+   * Takes up the identity that is kept there, or makes one, and begins a new incarnation. A key that was made on another
+   * machine came with a cloned disk, and is made anew; a damaged file is set aside.
+   * @throws StateUnusable when the path is one at which there can be no directory
+   */
+  async begin(): Promise<Life> {
+    await makeDirectory(this.#directory, 0o700).catch((error: Error) => {
+      if (!TROUBLES_OF_THE_DISK.includes(codeOf(error) ?? '')) throw new StateUnusable(this.#directory, error.message)
+    })
+    const stored = await this.#file.read()
+    const kept = stored && (await this.#identityIn(stored))
+    const incarnation = nextIncarnation(kept && stored.incarnation, Date.now())
+    const isOfThisMachine = stored?.machine === (await machineHash())
+    const life: Life =
+      kept && isOfThisMachine && incarnation !== undefined
+        ? { identity: kept, incarnation, fresh: undefined }
+        : {
+            identity: createIdentity(),
+            incarnation: incarnation ?? nextIncarnation(undefined, Date.now()) ?? 0,
+            fresh: !kept ? 'first start' : isOfThisMachine ? 'no higher incarnation' : 'another machine',
+          }
+    await this.keep(life.identity, life.incarnation)
+    return life
+  }
+
+  /** Keeps another identity, or a higher incarnation, from now on. Resolves also when it cannot be written now. */
+  async keep(identity: Identity, incarnation: number): Promise<void> {
+    this.#file.set({ privateKey: writeIdentity(identity), machine: await machineHash(), incarnation })
+    await this.#file.flush().catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #identityIn({ privateKey }: Stored): Promise<Identity | undefined> {
+    try {
+      return readIdentity(privateKey)
+    } catch {
+      await this.#file.reject('its key cannot be read')
+      return undefined
+    }
+  }
 }
 
 /**
- * Reads the identity kept in a state directory, or makes one there, and begins a new incarnation. A key that was
- * made on another machine came with a cloned disk, and is made anew.
- * @throws StateUnusable when the directory cannot be written, or what lies there is damaged
+ * The incarnation after `last`: the clock's seconds since 1970, or one more than the last if that is higher. `now` is in
+ * ms since 1970; a clock that tells a time outside of 1970 to 2106 does not count. Undefined when there is no higher one.
  */
-export async function beginLife(directory: string): Promise<Life> {
-  return usable(directory, async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const machine = await machineHash()
-    const stored = await read(join(directory, FILE))
-    const incarnation = Math.max(Math.floor(Date.now() / 1000), (stored?.incarnation ?? 0) + 1)
-    const kept = stored?.machine === machine ? stored : undefined
-    const identity = kept ? identityIn(kept) : createIdentity()
-    await write(directory, { privateKey: writeIdentity(identity), machine, incarnation })
-    return { identity, incarnation, fresh: kept ? undefined : stored ? 'another machine' : 'first start' }
-  })
-}
-
-/** Makes a new identity in the place of one that somebody else has too. @throws StateUnusable */
-export async function beginAnew(directory: string, incarnation: number): Promise<Identity> {
-  return usable(directory, async () => {
-    const identity = createIdentity()
-    await write(directory, { privateKey: writeIdentity(identity), machine: await machineHash(), incarnation })
-    return identity
-  })
-}
-
-async function usable<T>(directory: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    throw new StateUnusable(directory, error instanceof Error ? error.message : String(error))
-  }
-}
-
-async function read(file: string): Promise<Stored | undefined> {
-  const text = await readIfThere(file)
-  if (text === undefined) return undefined
-  try {
-    const stored: unknown = JSON.parse(text)
-    if (isStored(stored)) return stored
-  } catch {
-    throw damaged()
-  }
-  throw damaged()
-}
-
-function identityIn({ privateKey }: Stored): Identity {
-  try {
-    return readIdentity(privateKey)
-  } catch {
-    throw damaged()
-  }
-}
-
-function damaged(): Error {
-  return new Error(`${FILE} is damaged: remove it to begin under a new identity`)
-}
-
-function write(directory: string, stored: Stored): Promise<void> {
-  return writeAtomically(join(directory, FILE), `${JSON.stringify(stored, null, 2)}\n`)
+export function nextIncarnation(last: number | undefined, now: number): number | undefined {
+  const seconds = Math.floor(now / 1000)
+  const byClock = seconds >= 0 && seconds <= HIGHEST_INCARNATION ? seconds : 0
+  const next = Math.max(byClock, (last ?? -1) + 1)
+  return next <= HIGHEST_INCARNATION ? next : undefined
 }
 
 async function machineHash(): Promise<string> {

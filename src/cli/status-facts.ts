@@ -22,6 +22,7 @@ export function selfFacts(self: Self): string[] {
     ['socket', self.socket],
     ['http', self.http ?? 'off'],
     ['state-dir', self.stateDir],
+    ...(self.stateFault === undefined ? [] : [['state-fault', self.stateFault]]),
     ['epoch', self.epoch],
     ['index', self.index],
     ...Object.entries(self.attributes).map(([key, value]) => ['attribute', key, value]),

@@ -52,7 +52,7 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       ],
       ['socket', printable(self.socket)],
       ['http', self.http === undefined ? 'off' : printable(self.http)],
-      ['state', printable(self.stateDir)],
+      ['state', stateText(self, style)],
       ['registry', `index ${counted(self.index)}, epoch ${printable(self.epoch)}`],
     ]),
     ...section('Services', aligned(self.services.map((service) => serviceRow(service, now))), style),
@@ -86,6 +86,11 @@ export function describeSelf(self: Self, now: number, style: Style): string[] {
       style,
     ),
   ]
+}
+
+function stateText({ stateDir, stateFault }: Self, style: Style): string {
+  if (stateFault === undefined) return printable(stateDir)
+  return `${printable(stateDir)} ${style('red', `cannot be written, and a restart loses what is new: ${printable(stateFault)}`)}`
 }
 
 /** Its id comes first: it is what `unpublish` wants. */

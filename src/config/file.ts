@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BadConfig } from '../errors.ts'
+import { codeOf, readRegularSync, Unsuitable } from '../files.ts'
 import { configHome } from './defaults.ts'
 import { suggestion } from './explain.ts'
 import { isSettingKey, isTableKey, settings, tables } from './schema.ts'
 import { parseToml } from './toml.ts'
+
+const MOST_BYTES = 1024 * 1024
 
 /** What a config file holds, its keys known, its values unchecked. */
 export interface ConfigFile {
@@ -53,11 +55,11 @@ function read(path: string): Content | undefined
 function read(path: string, source?: string): Content | undefined {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readRegularSync(path, MOST_BYTES).toString('utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (source === undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
-    throw new BadConfig(`${source ? `${source}: ` : ''}cannot read ${path}: ${READ_FAULTS[String(code)] ?? error}`)
+    throw new BadConfig(`${source ? `${source}: ` : ''}cannot read ${path}: ${faultOf(error)}`)
   }
   const { values, written } = flattened(parseToml(text, (line, column) => `${path}:${line}:${column}`))
   for (const key of Object.keys(values)) {
@@ -91,8 +93,13 @@ function isTable(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
+function faultOf(error: unknown): string {
+  if (error instanceof Unsuitable) return error.message
+  return READ_FAULTS[codeOf(error) ?? ''] ?? String(error)
+}
+
 const READ_FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
+  ENXIO: 'it is not a regular file',
 }

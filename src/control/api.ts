@@ -219,6 +219,12 @@ export const SelfSchema = Type.Object(
     socket: Type.String(),
     http: Type.Optional(Type.String({ examples: ['127.0.0.1:15353'], description: 'Absent when off' })),
     stateDir: Type.String(),
+    stateFault: Type.Optional(
+      Type.String({
+        description:
+          'Why what is to last cannot be written there now: a restart would lose it. Absent when all is well',
+      }),
+    ),
     interfaces: Type.Array(
       Type.Object({
         name: Type.String(),

@@ -34,10 +34,14 @@ export function selfRoutes(app: App, { station, listening }: AppContext): void {
         description: 'A JSON merge patch (RFC 7396): null removes an attribute, those not named stay.',
         consumes: JSON_TYPES,
         body: AttributesPatch,
-        response: { 200: AttributesSchema, '4xx': ErrorRef },
+        response: { 200: AttributesSchema, '4xx': ErrorRef, 507: ErrorRef },
       },
     },
-    ({ body }) => ({ attributes: catalogue.patchAttributes(body) }),
+    async ({ body }) => {
+      const attributes = catalogue.patchAttributes(body)
+      await catalogue.saved()
+      return { attributes }
+    },
   )
 
   app.get(

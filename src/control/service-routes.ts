@@ -95,14 +95,14 @@ export function serviceRoutes(app: App, { station }: AppContext, lists: Lists): 
         summary: 'Registers a service of this peer, changes it, or renews it',
         params: ServiceParams,
         body: ServiceBody,
-        response: { 200: OwnServiceRef, 201: OwnServiceRef, '4xx': ErrorRef },
+        response: { 200: OwnServiceRef, 201: OwnServiceRef, '4xx': ErrorRef, 507: ErrorRef },
       },
     },
     async ({ params: { id }, body: { ttl, ...entry } }, reply) => {
       const service = serviceOf(entry, { id, name: station.reader.self().name })
-      const { service: own, created } = catalogue.put(id, service, readTtl(ttl))
+      const { service: own, created, isToKeep } = catalogue.put(id, service, readTtl(ttl))
       // What was answered is kept, also when the daemon is killed right after.
-      if (ttl === undefined) await catalogue.saved()
+      if (isToKeep) await catalogue.saved()
       reply.code(created ? 201 : 200)
       return ownServiceJson(own, station.wallClock.bind(station))
     },
@@ -116,12 +116,12 @@ export function serviceRoutes(app: App, { station }: AppContext, lists: Lists): 
         operationId: 'deleteService',
         summary: 'Withdraws a service of this peer',
         params: ServiceParams,
-        response: { 204: Type.Null({ description: 'It is withdrawn' }), '4xx': ErrorRef },
+        response: { 204: Type.Null({ description: 'It is withdrawn' }), '4xx': ErrorRef, 507: ErrorRef },
       },
     },
     async ({ params }, reply) => {
-      catalogue.remove(params.id)
-      await catalogue.saved()
+      const { isToKeep } = catalogue.remove(params.id)
+      if (isToKeep) await catalogue.saved()
       reply.code(204)
       return null
     },

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { lstat, mkdir, stat, unlink } from 'node:fs/promises'
+import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { AlreadyRunning, SocketUnusable } from '../errors.ts'
+import { makeDirectory } from '../files.ts'
 
 /** `sun_path` holds 108 bytes with the closing zero (unix(7)). */
 const MOST_PATH_BYTES = 107
@@ -52,7 +53,7 @@ async function prepareDirectory(path: string): Promise<void> {
   const directory = dirname(path)
   const user = process.getuid?.() ?? SUPERUSER
   // A user's own daemon is for that user; the system's is for everyone whom the socket's group lets in.
-  await mkdir(directory, { recursive: true, mode: user === SUPERUSER ? 0o755 : 0o700 })
+  await makeDirectory(directory, user === SUPERUSER ? 0o755 : 0o700)
   const { uid, mode } = await stat(directory)
   if (uid !== user && uid !== SUPERUSER) {
     throw new SocketUnusable(path, `the directory ${directory} belongs to another user (${uid})`)

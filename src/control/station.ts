@@ -45,6 +45,8 @@ export interface DaemonFacts {
   /** UDP port of the beacons. */
   port: number
   stateDir: string
+  /** Why what is to last across a restart does not lie on the disk; undefined when it does. */
+  stateFault?: string | undefined
   /** Interfaces that are not used, and why. */
   leftOut: readonly LeftOut[]
   /** Where sending or opening fails now, and why. */

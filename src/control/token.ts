@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TokenUnusable } from '../errors.ts'
+import { readRegular } from '../files.ts'
 
 /** Who may open the socket may read the token: its owner and its group. */
 const MODE = 0o640
+const MOST_BYTES = 1024
 const SCHEME = /^Bearer +(\S+)$/i
 
 /** Where the token of a daemon lies: beside its socket. */
@@ -36,8 +38,8 @@ export async function writeToken(path: string, token: string): Promise<void> {
 
 /** Takes the token away, unless it is no longer this one. */
 export async function removeToken(path: string, token: string): Promise<void> {
-  const held = await readFile(path, 'utf8').catch(() => '')
-  if (held.trim() === token) await rm(path, { force: true })
+  const held = await readRegular(path, MOST_BYTES).catch(() => '')
+  if (held.toString().trim() === token) await rm(path, { force: true })
 }
 
 /** Whether the header `Authorization` bears the token. Takes as long for one that is wrong at the end as at the beginning. */

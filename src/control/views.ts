@@ -130,6 +130,7 @@ export function selfJson(station: Station, listening: Listening): Self {
     limits: view.limits,
     mdns: station.mdns?.view() ?? null,
   }
+  if (facts.stateFault !== undefined) self.stateFault = facts.stateFault
   if (listening.http !== undefined) self.http = listening.http
   return self
 }

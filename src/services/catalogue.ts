@@ -1,13 +1,22 @@
 import { isDeepStrictEqual } from 'node:util'
+import { Ajv } from 'ajv'
+import { Type } from 'typebox'
 import { AttributeTaken, NoSuchService, RecordTooLarge, ServiceTaken } from '../errors.ts'
+import { StateFile } from '../state-file.ts'
 import type { Attributes, AttributeValue, Service } from '../wire/index.ts'
+import { AttributesSchema, ServiceSchema } from '../wire/record.ts'
 import { checkAttribute } from './check.ts'
 import { Leases } from './leases.ts'
 import { mergeFiles, placeOf, plain } from './merge.ts'
 import { leastWanted } from './room.ts'
 import { ServiceFiles } from './service-files.ts'
-import { Store } from './store.ts'
 import type { BadFile, CatalogueNotice, Content, OwnService, ServiceFile } from './types.ts'
+
+const FILE = 'registered.json'
+
+const isContent = new Ajv({ strict: false, strictNumbers: true }).compile<Content>(
+  Type.Object({ services: Type.Array(ServiceSchema), attributes: AttributesSchema }),
+)
 
 export interface CatalogueOptions {
   /** The peer's name. */
@@ -32,7 +41,7 @@ export interface CatalogueOptions {
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #config: ReadonlyMap<string, OwnService>
-  readonly #store: Store
+  readonly #file: StateFile<Content>
   readonly #files: ServiceFiles
   readonly #leases = new Leases((id) => this.#expire(id))
   /** Over the API. Replaced, never changed: so that what cannot be told leaves all as it was. */
@@ -48,14 +57,14 @@ export class Catalogue {
     this.#options = options
     this.#config = byId(services.map((each) => ({ ...each, source: 'config', file: undefined, expiresAt: undefined })))
     this.#told = { services: [...services], attributes }
-    this.#store = new Store(stateDir, notify)
+    this.#file = new StateFile(stateDir, FILE, isContent, notify)
     this.#files = new ServiceFiles(servicesDir, options, (files) => this.#admit(files))
   }
 
-  /** Takes up what was registered before, reads the service files and goes on watching them. @throws StateUnusable */
+  /** Takes up what was registered before, reads the service files and goes on watching them. */
   static async open(options: CatalogueOptions): Promise<Catalogue> {
     const catalogue = new Catalogue(options)
-    const saved = await catalogue.#store.read()
+    const saved = await catalogue.#file.read()
     if (saved) catalogue.#restore(saved)
     await catalogue.#files.open()
     return catalogue
@@ -81,10 +90,11 @@ export class Catalogue {
 
   /**
    * Registers a service, or changes or renews one that was registered so. With `ttl` (ms) it is withdrawn when that
-   * has passed since it was last put; without, it stays and lasts.
+   * has passed since it was last put; without, it stays and lasts. `isToKeep`: it changes what lasts, or is to last
+   * itself, and is kept only when `saved` has resolved.
    * @throws ServiceTaken, RecordTooLarge; then nothing has changed
    */
-  put(id: string, service: Service, ttl?: number): { service: OwnService; created: boolean } {
+  put(id: string, service: Service, ttl?: number): { service: OwnService; created: boolean; isToKeep: boolean } {
     this.#refuseTaken(id)
     const before = this.#registered.get(id)
     const expiresAt = ttl === undefined ? undefined : this.#options.now() + ttl
@@ -93,23 +103,26 @@ export class Catalogue {
     if (ttl === undefined) this.#leases.end(id)
     else this.#leases.lend(id, ttl)
     const isLasting = (each: OwnService | undefined) => each !== undefined && each.expiresAt === undefined
-    if ((isLasting(before) || isLasting(own)) && !isDeepStrictEqual(before, own)) this.#save()
-    return { service: own, created: before === undefined }
+    const isToKeep = isLasting(before) || isLasting(own)
+    if (isToKeep) this.#keep()
+    return { service: own, created: before === undefined, isToKeep }
   }
 
-  /** @throws NoSuchService, ServiceTaken */
-  remove(id: string): void {
+  /** Withdraws a service. One that was to last is gone for good only when `saved` has resolved. @throws NoSuchService, ServiceTaken */
+  remove(id: string): { isToKeep: boolean } {
     this.#refuseTaken(id)
     const before = this.#registered.get(id)
     if (!before) throw new NoSuchService(id)
     this.#leases.end(id)
     this.#withdraw(id)
-    if (before.expiresAt === undefined) this.#save()
+    const isToKeep = before.expiresAt === undefined
+    if (isToKeep) this.#keep()
+    return { isToKeep }
   }
 
   /**
    * Sets attributes, and takes away those that are null (RFC 7396); the config file's are overridden, and are back
-   * when what overrides them is taken away. Returns all there are now.
+   * when what overrides them is taken away. Returns all there are now; they are kept only when `saved` has resolved.
    * @throws AttributeTaken, RecordTooLarge, BadRequest; then nothing has changed
    */
   patchAttributes(patch: Readonly<Record<string, AttributeValue | null>>): Attributes {
@@ -123,21 +136,26 @@ export class Catalogue {
     if (!isDeepStrictEqual(set, this.#set)) {
       this.#tell(this.list(), set)
       this.#set = set
-      this.#save()
+      this.#keep()
     }
     return this.attributes
   }
 
-  /** Resolves when what is to last lies on the disk (or the log has been told why it does not). */
+  /** Resolves when what is to last lies on the disk. @throws NotKept */
   saved(): Promise<void> {
-    return this.#store.flush()
+    return this.#file.flush()
+  }
+
+  /** Why what is to last does not lie on the disk; undefined when it does. */
+  get fault(): string | undefined {
+    return this.#file.fault
   }
 
   /** Ends leases and watching, without withdrawing anything, and saves what has not been saved yet. */
   async close(): Promise<void> {
     this.#files.close()
     this.#leases.close()
-    await this.saved()
+    await this.#file.close()
   }
 
   #refuseTaken(id: string): void {
@@ -173,9 +191,9 @@ export class Catalogue {
     this.#told = content
   }
 
-  #save(): void {
+  #keep(): void {
     const lasting = Array.from(this.#registered.values()).filter(({ expiresAt }) => expiresAt === undefined)
-    this.#store.save({ services: lasting.map(plain), attributes: Object.fromEntries(this.#set) })
+    this.#file.set({ services: lasting.map(plain), attributes: Object.fromEntries(this.#set) })
   }
 
   /** The config file may have changed since: what has no room beside it, or its id taken by it, is left out. */

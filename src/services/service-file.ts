@@ -1,8 +1,7 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { parseToml } from '../config/toml.ts'
 import { BadService } from '../errors.ts'
+import { readRegular, Unsuitable } from '../files.ts'
 import type { Service } from '../wire/record.ts'
 import { readAvahiFile } from './avahi-file.ts'
 import { checkEntry } from './check.ts'
@@ -41,24 +40,11 @@ function idOf(base: string): string {
 }
 
 async function readText(path: string): Promise<string> {
-  // Without O_NONBLOCK a pipe would be waited for.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const bytes = await readBytes(file)
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readRegular(path, MOST_BYTES))
   } catch (error) {
+    if (error instanceof Unsuitable) throw new BadService(error.message)
     if (error instanceof TypeError) throw new BadService('it is not UTF-8 text')
     throw error
-  } finally {
-    await file.close()
   }
-}
-
-async function readBytes(file: FileHandle): Promise<Uint8Array> {
-  const stats = await file.stat()
-  if (!stats.isFile()) throw new BadService('it is not a regular file')
-  // One byte more than allowed: the file may have grown since it was looked at.
-  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MOST_BYTES + 1), position: 0 })
-  if (bytesRead > MOST_BYTES) throw new BadService(`it is larger than ${MOST_BYTES / 1024} KiB`)
-  return buffer.subarray(0, bytesRead)
 }

@@ -1,3 +1,4 @@
+import type { StateNotice } from '../state-file.ts'
 import type { Attributes, Service } from '../wire/index.ts'
 
 /** Who registered a service; only the same may change or withdraw it. */
@@ -33,5 +34,4 @@ export type CatalogueNotice =
   | { type: 'good-file'; file: string }
   | { type: 'expired'; id: string }
   | { type: 'left-out'; what: string; reason: string }
-  | { type: 'not-saved'; error: string }
-  | { type: 'saved-again' }
+  | StateNotice

@@ -126,28 +126,38 @@ describeLab('starting', () => {
       await attempt(host, { 'state-dir': join(file, 'below') }),
       /cannot use the state directory .*below: .*--state-dir/,
     )
+    expectRefusal(
+      await attempt(host, { 'state-dir': '/proc/earshot' }),
+      /cannot use the state directory \/proc\/earshot: .*--state-dir/,
+    )
+    const pipe = join(host.dir, 'earshot.toml')
+    await host.exec('mkfifo', [pipe])
+    expectRefusal(await attempt(host, { config: pipe }), /cannot read .*earshot\.toml: it is not a regular file/)
     expect(readFileSync(file, 'utf8')).toBe('mine')
   }, 120_000)
 
-  it('says that its identity is damaged, and keeps what is left of it', async () => {
+  it('sets a damaged identity and damaged registrations aside, whatever they are, and goes on', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
+    const state = join(daemon.dir, 'state')
+    const identity = join(state, 'identity.json')
+    const damaged = readFileSync(identity, 'utf8').replace(/(BEGIN PRIVATE KEY-----\\n)..../, '$1AAAA')
+    const { id } = await daemon.self()
     await daemon.stop()
-    const identity = join(daemon.dir, 'state', 'identity.json')
-    const whole = readFileSync(identity, 'utf8')
-    const damaged = [
-      '',
-      'nonsense',
-      whole.slice(0, whole.length / 2),
-      whole.replace(/(BEGIN PRIVATE KEY-----\\n)..../, '$1AAAA'),
-    ]
-    for (const text of damaged) {
-      writeFileSync(identity, text)
-      const output = await attempt(host, { 'state-dir': join(daemon.dir, 'state') })
-      expectRefusal(output, /cannot use the state directory .*identity\.json is damaged: remove it/)
-      expect(readFileSync(identity, 'utf8')).toBe(text)
-    }
+    writeFileSync(identity, damaged)
+    await host.exec('mkfifo', [join(state, 'registered.json')])
+    await daemon.restart()
+    const again = await daemon.self()
+    expect(again.id).not.toBe(id)
+    expect(again.stateFault).toBeUndefined()
+    expect(readFileSync(`${identity}.damaged-1`, 'utf8')).toBe(damaged)
+    expect(statSync(join(state, 'registered.json.damaged-1')).isFIFO()).toBe(true)
+    const warnings = daemon.log.filter(({ level }) => level === 40).map(({ file }) => file)
+    expect(warnings).toEqual([identity, join(state, 'registered.json')])
+    expect((await daemon.call('PATCH', '/v1/self/attributes', { body: { room: 'attic' } })).status).toBe(200)
+    await daemon.restart({ signal: 'SIGKILL' })
+    expect(await daemon.self()).toMatchObject({ id: again.id, attributes: { room: 'attic' } })
   }, 120_000)
 
   it('twice on one machine, each with its own files, lets both see each other on loopback', async () => {

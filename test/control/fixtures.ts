@@ -241,7 +241,7 @@ export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsS
 /** Lets a neighbourhood offer services, by the catalogue that the daemon has. */
 export async function openCatalogue(
   neighbourhood: Neighbourhood,
-  config: { services?: Service[]; attributes?: Attributes; servicesDir?: string[] } = {},
+  config: { services?: Service[]; attributes?: Attributes; servicesDir?: string[]; stateDir?: string } = {},
 ): Promise<Catalogue> {
   const { name, hostname } = neighbourhood.ownView
   const catalogue = await Catalogue.open({

@@ -1,15 +1,8 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  AttributeTaken,
-  BadRequest,
-  NoSuchService,
-  RecordTooLarge,
-  ServiceTaken,
-  StateUnusable,
-} from '../../src/errors.ts'
+import { AttributeTaken, BadRequest, NoSuchService, NotKept, RecordTooLarge, ServiceTaken } from '../../src/errors.ts'
 import type { AttributeValue } from '../../src/wire/index.ts'
 import { openCatalogue, service, temporaryDirectory } from './fixtures.ts'
 
@@ -35,6 +28,7 @@ describe('services over the API', () => {
     const { catalogue, told } = await openCatalogue()
     expect(catalogue.put('shop', service('other', { port: 1 }))).toEqual({
       created: true,
+      isToKeep: true,
       service: { ...service('shop', { name: 'other', port: 1 }), source: 'api', file: undefined, expiresAt: undefined },
     })
     expect(catalogue.put('shop', service('shop')).created).toBe(false)
@@ -221,30 +215,78 @@ describe('a restart', () => {
   })
 
   test.each(['{', '[]', '{"services": [{"id": "x"}], "attributes": {}}', ''])(
-    'with a damaged file %j is refused',
+    'sets a damaged file %j aside and goes on',
     async (text) => {
       const stateDir = await directoryOf({ 'registered.json': text })
-      await expect(openCatalogue({ stateDir })).rejects.toThrow(StateUnusable)
-      await expect(openCatalogue({ stateDir })).rejects.toThrow(
-        `cannot use the state directory ${stateDir}: registered.json is damaged: remove it to begin without`,
-      )
+      const { catalogue, notices } = await openCatalogue({ stateDir })
+      const file = join(stateDir, 'registered.json')
+      expect(notices).toEqual([{ type: 'set-aside', file, to: `${file}.damaged-1`, reason: expect.any(String) }])
+      expect(await readFile(`${file}.damaged-1`, 'utf8')).toBe(text)
+      catalogue.put('shop', service('shop'))
+      await catalogue.saved()
+      expect(ids(JSON.parse(await readFile(file, 'utf8')))).toEqual(['shop'])
     },
   )
 
-  test('a directory that cannot be written is told once, and tried again later', async () => {
+  test('finds whatever was said to be kept, without closing', async () => {
+    const { catalogue, stateDir } = await openCatalogue()
+    catalogue.put('now-lent', service('now-lent'))
+    await catalogue.saved()
+    expect(catalogue.put('now-lent', service('now-lent'), 60_000).isToKeep).toBe(true)
+    await catalogue.saved()
+    expect(catalogue.put('now-lent', service('now-lent'), 60_000).isToKeep).toBe(false)
+    catalogue.put('shop', service('shop'))
+    catalogue.patchAttributes({ a: 1 })
+    await catalogue.saved()
+    const again = await openCatalogue({ stateDir })
+    expect(ids({ services: again.catalogue.list() })).toEqual(['shop'])
+    expect(again.catalogue.attributes).toEqual({ a: 1 })
+  })
+
+  test('finds what 200 callers were told at the same time, which took few writes', async () => {
+    const { catalogue, stateDir } = await openCatalogue()
+    const file = join(stateDir, 'registered.json')
+    const writes = new Set<number>()
+    const call = async (number: number) => {
+      catalogue.patchAttributes({ [`a${number % 50}`]: number })
+      await catalogue.saved()
+      writes.add((await stat(file)).mtimeMs)
+      expect(JSON.parse(await readFile(file, 'utf8')).attributes[`a${number % 50}`]).toBeGreaterThanOrEqual(number)
+    }
+    await Promise.all(Array.from({ length: 200 }, (_, number) => call(number)))
+    expect(writes.size).toBeLessThanOrEqual(2)
+  })
+
+  test('a directory that cannot be written is told once and to every caller, and tried again later', async () => {
     const { catalogue, stateDir, notices } = await openCatalogue()
+    const file = join(stateDir, 'registered.json')
     await rm(stateDir, { recursive: true })
     await writeFile(stateDir, '')
     catalogue.put('shop', service('shop'))
-    await catalogue.saved()
+    await expect(catalogue.saved()).rejects.toThrow(NotKept)
     catalogue.put('more', service('more'))
-    await catalogue.saved()
-    expect(notices).toMatchObject([{ type: 'not-saved' }])
+    await expect(catalogue.saved()).rejects.toThrow(`this is in effect, but ${file} cannot be written`)
+    // Nothing has changed since, and it is no more kept than before.
+    await expect(catalogue.saved()).rejects.toThrow(NotKept)
+    expect(notices).toMatchObject([{ type: 'not-saved', file }])
+    expect(catalogue.fault).toBe('it is not a directory')
     await rm(stateDir)
-    await mkdir(stateDir)
     await catalogue.saved()
-    expect(notices.at(-1)).toEqual({ type: 'saved-again' })
-    expect(ids(JSON.parse(await readFile(join(stateDir, 'registered.json'), 'utf8')))).toEqual(['shop', 'more'])
+    expect(notices.at(-1)).toEqual({ type: 'saved-again', file })
+    expect(catalogue.fault).toBeUndefined()
+    expect(ids(JSON.parse(await readFile(file, 'utf8')))).toEqual(['shop', 'more'])
+  })
+
+  test('a directory that is removed is made again before anything is said to be kept', async () => {
+    const { catalogue, stateDir, notices } = await openCatalogue()
+    const file = join(stateDir, 'registered.json')
+    catalogue.put('shop', service('shop'))
+    await catalogue.saved()
+    await rm(stateDir, { recursive: true })
+    catalogue.put('shop', service('shop'))
+    await catalogue.saved()
+    expect(ids(JSON.parse(await readFile(file, 'utf8')))).toEqual(['shop'])
+    expect(notices).toEqual([{ type: 'was-gone', file }])
   })
 })
 

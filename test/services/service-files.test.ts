@@ -72,7 +72,7 @@ test('what cannot be read is named with its reason, and the rest works', async (
   await until(
     'plain: it is not a directory',
     'big.toml: it is larger than 64 KiB',
-    'directory.toml: it is not a regular file',
+    'directory.toml: it is a directory',
     'latin.toml: it is not UTF-8 text',
     'link.toml: the symbolic link leads nowhere',
     'loop.toml: the symbolic link leads back to itself',
