@@ -15,7 +15,7 @@ const FLAGS = {
   ipv6: { alias: '6', type: 'boolean', describe: 'An IPv6 address' },
 } as const
 
-/** `earshot resolve NAME`: one address, for scripts. */
+/** `earshot resolve NAME`: one address, for scripts; with the port where a service is meant. */
 export function resolveCommand(context: Context): Command<ResolveOptions> {
   return {
     command: 'resolve <name>',
@@ -35,7 +35,7 @@ export function resolveCommand(context: Context): Command<ResolveOptions> {
       const family = ipv4 ? 'ipv4' : ipv6 ? 'ipv6' : undefined
       const found = await context.daemon(options).resolve(name, { service, family, signal })
       if (options.json) return await output.write(printableJson(found, 2))
-      await output.write(printable(service === undefined ? found.address : found.host))
+      await output.write(printable(found.service ? found.host : found.address))
     },
   }
 }

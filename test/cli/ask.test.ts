@@ -63,6 +63,8 @@ describe('resolve', () => {
     [['kitchen', '-4', '--service', 'mqtt/tcp'], '192.168.1.20:1883'],
     [['kitchen', '-6'], 'fe80::1%eth0'],
     [['OSC', '--service', 'osc'], '192.168.1.44:9000'],
+    [['OSC'], '192.168.1.44:9000'],
+    [['Shop', '-6'], '[fe80::1%25eth0]:8080'],
     [['scanner.local'], '192.168.1.61'],
   ])('%j prints %s', async (args, expected) => {
     const { status, stdout, stderr } = await run('earshot', ['resolve', ...args], { env })
