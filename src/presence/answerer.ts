@@ -1,64 +1,81 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
-import type { Probe, Query } from '../wire/index.ts'
+import type { PeerId, Probe, Query } from '../wire/index.ts'
+import { isPresent } from './changes.ts'
 import type { Outbox } from './outbox.ts'
+import type { Registry } from './registry.ts'
 import type { Self } from './self.ts'
+import { SharedAnswers } from './shared-answers.ts'
 import type { Chance, Where } from './types.ts'
 
 /** Answers to queries are spread over this long for every peer there is, ms, so that they do not come all at once. */
 const SPREAD_PER_PEER = 2
 const MOST_SPREAD = 1000
-/** So many askers at once are answered together. */
-const CROWD = 3
-const ANSWERS_PER_SECOND_AND_ADDRESS = 5
-/** Answers to probes, each of which uses up a position of the hash chain. */
+/** With more peers than this, a known peer that asks everyone is answered by unicast. */
+const SMALL_SEGMENT = 16
+/** Unicast answers to one asker: as many as a newcomer asks everyone, and then one in ten seconds. */
+const UNICAST_PER_SECOND_AND_ASKER = 0.1
+const UNICAST_BURST_PER_ASKER = 3
+/** Unicast answers to all askers together. */
+const UNICAST_PER_SECOND = 100
+/** Unicast answers to probes, each of which uses up a position of the hash chain. */
 const ECHOES_PER_SECOND = 4
 const ECHO_BURST = 8
 /** Answers between two beats to everyone: what a stranger can hoard, to show life when we have died. */
 const ECHOES_BETWEEN_BEATS = 2
-/** Beats that answer all probes beyond that, per second. */
+/** Beats to everyone that answer all other probes, per second. */
 const COMMON_ECHOES_PER_SECOND = 4
-/** Answers to a crowd per second; who is passed over asks again. */
-const CROWD_ANSWERS_PER_SECOND = 4
-const REMEMBERED_QUERIES = 1024
+const REMEMBERED_QUESTIONS = 1024
 
-/** Answers those who ask: a QUERY with our record, a PROBE with a fresh beat. */
+/**
+ * Answers those who ask: a QUERY with our record, a PROBE with a fresh beat. Unicast goes only to a peer that beats, at
+ * an address where it was heard: to any other address it could wait for ARP without end, and a stranger could send it
+ * to a third host. Everyone else is answered on the shared paths.
+ */
 export class Answerer {
   readonly #self: Self
+  readonly #registry: Registry
   readonly #outbox: Outbox
   readonly #agenda: Agenda
   readonly #chance: Chance
-  readonly #byAddress = new BudgetByAddress(ANSWERS_PER_SECOND_AND_ADDRESS, ANSWERS_PER_SECOND_AND_ADDRESS)
+  readonly #shared: SharedAnswers
+  readonly #unicastByAsker = new BudgetByAddress(UNICAST_PER_SECOND_AND_ASKER, UNICAST_BURST_PER_ASKER)
+  readonly #unicast = new Budget(UNICAST_PER_SECOND, UNICAST_PER_SECOND)
   readonly #echoes = new Budget(ECHOES_PER_SECOND, ECHO_BURST)
   #echoesSince = { beats: 0, count: 0 }
   readonly #commonEchoes = new Budget(COMMON_ECHOES_PER_SECOND, 1)
-  readonly #crowdAnswers = new Budget(CROWD_ANSWERS_PER_SECOND, CROWD_ANSWERS_PER_SECOND)
-  /** Askers not answered yet, by interface. */
-  readonly #waiting = new Map<string, Set<Where>>()
   /** The same question comes once on every path. */
   readonly #heard = new Set<string>()
 
-  constructor(self: Self, outbox: Outbox, agenda: Agenda, chance: Chance) {
+  constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, chance: Chance) {
     this.#self = self
+    this.#registry = registry
     this.#outbox = outbox
     this.#agenda = agenda
     this.#chance = chance
+    this.#shared = new SharedAnswers(self, registry, outbox, agenda)
   }
 
-  /** `peers` is how many may be about to answer as well. */
-  query(query: Query, where: Where, peers: number, now: number): void {
-    if (query.ids.length > 0 && !query.ids.includes(this.#self.id)) return
-    if (this.#isCopy(`${query.id} ${query.nonce}`) || !this.#byAddress.take(where.address, now)) return
-    const spread = Math.min(SPREAD_PER_PEER * peers, MOST_SPREAD)
-    const waiting = this.#waiting.get(where.interface) ?? new Set()
-    this.#waiting.set(where.interface, waiting.add(where))
-    this.#agenda.add(now + spread * this.#chance.number(), (later) => this.#answer(where, later))
+  /** A query that came to two networks is answered on both: our addresses differ between them. */
+  query(query: Query, where: Where, now: number): void {
+    const asksEveryone = query.ids.length === 0
+    if (!asksEveryone && !query.ids.includes(this.#self.id)) return
+    if (this.#isCopy(`${where.interface} ${query.id} ${query.nonce}`)) return
+    const peers = this.#registry.present
+    const due = now + Math.min(SPREAD_PER_PEER * peers, MOST_SPREAD) * this.#chance.number()
+    if (asksEveryone && peers > SMALL_SEGMENT && this.#mayTell(query.id, where, now)) {
+      this.#agenda.add(due, (later) => this.#tell(where, later))
+    } else {
+      this.#shared.plan(where.interface, due, now)
+    }
   }
 
   /** `beatAll` sends one beat to everyone. */
   probe(probe: Probe, where: Where, now: number, beatAll: () => void): void {
     if (probe.target !== this.#self.id || !where.onLink || this.#isCopy(`${probe.id} ${probe.nonce}`)) return
-    if (this.#mayEcho() && this.#echoes.take(now)) this.#outbox.tell(this.#self.beat(now, probe.nonce), where)
+    // The first beat of a new chain goes to everyone, behind the record that the chain is signed in.
+    const isDirect = !this.#self.chainIsSpent && this.#isHeardAt(probe.id, where) && this.#mayEcho()
+    if (isDirect && this.#echoes.take(now)) this.#outbox.tell(this.#self.beat(now, probe.nonce), where)
     else if (this.#commonEchoes.take(now)) beatAll()
   }
 
@@ -68,23 +85,33 @@ export class Answerer {
     return this.#echoesSince.count++ < ECHOES_BETWEEN_BEATS
   }
 
-  #answer(where: Where, now: number): void {
-    const waiting = this.#waiting.get(where.interface)
+  /** Who cannot be told by unicast is answered on the shared paths, so nobody loses by what another spends here. */
+  #mayTell(asker: PeerId, where: Where, now: number): boolean {
+    return (
+      !where.own &&
+      this.#isHeardAt(asker, where) &&
+      this.#unicastByAsker.take(`${where.interface} ${asker}`, now) &&
+      this.#unicast.take(now)
+    )
+  }
+
+  /** Whether a peer that is there, and has proven so by a beat, was heard at that address. */
+  #isHeardAt(id: PeerId, { interface: name, address }: Where): boolean {
+    const peer = this.#registry.get(id)
+    if (!peer || !isPresent(peer) || peer.provenAt === undefined) return false
+    return peer.whereabouts().some((where) => where.interface === name && where.address === address)
+  }
+
+  #tell(where: Where, now: number): void {
     const network = this.#outbox.find(where.interface)
-    if (!waiting?.delete(where) || !network) return
-    const crowd = waiting.size + 1 >= CROWD
-    if (crowd) waiting.clear()
-    if (crowd && !this.#crowdAnswers.take(now)) return
-    for (const part of this.#self.recordFor(network)) {
-      if (crowd) this.#outbox.shout(part, [network])
-      else this.#outbox.tell(part, where)
-    }
+    if (!network) return
+    for (const part of this.#self.recordFor(network, now)) this.#outbox.tell(part, where)
   }
 
   #isCopy(question: string): boolean {
     if (this.#heard.has(question)) return true
     this.#heard.add(question)
-    if (this.#heard.size > REMEMBERED_QUERIES) {
+    if (this.#heard.size > REMEMBERED_QUESTIONS) {
       for (const oldest of this.#heard) {
         this.#heard.delete(oldest)
         break

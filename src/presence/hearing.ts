@@ -120,7 +120,7 @@ export class Hearing {
       case 'bye':
         return this.#bye(message, now)
       case 'query':
-        this.#answerer?.query(message, where, this.#registry.present, now)
+        this.#answerer?.query(message, where, now)
         return undefined
       case 'probe':
         this.#answerer?.probe(message, where, now, () => this.#speaker.beat(now))
@@ -189,7 +189,7 @@ export class Hearing {
     if (!learnt) return 'registry-full'
     if (isNewLife) {
       learnt.heardOn(where, now)
-      this.#liveness.watch(learnt, now)
+      this.#liveness.watch(learnt)
     }
     return undefined
   }

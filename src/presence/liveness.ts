@@ -1,4 +1,6 @@
 import type { Agenda } from '../agenda.ts'
+import { Budget } from '../budget.ts'
+import { isPresent } from './changes.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
@@ -9,17 +11,41 @@ import type { Echo, Notice } from './types.ts'
 const LEASE_INTERVALS = 3.5
 /** A suspect is probed at these times, ms: so often that 30 % loss both ways does not make a living one fail. */
 const PROBES = [0, 150, 300, 500, 750, 1000]
+/** From this one on also on the shared paths: unicast may be what fails, by a VPN that takes it or by ARP that is lost. */
+const FIRST_SHARED_PROBE = 300
 /** Still silent then, ms, it has failed. */
 const VERDICT = 1200
-/** Silence of everyone for this many intervals is our own trouble rather than everyone's. */
+/** Probes of suspects per second: of peers long known, of others, and on the shared paths. Made-up peers cannot draw more. */
+const PROBES_PER_SECOND = 200
+const STRANGER_PROBES_PER_SECOND = 50
+const SHARED_PROBES_PER_SECOND = 20
+/** Silence of all peers long known for this many intervals is our own trouble rather than theirs. */
 const SILENCE_INTERVALS = 2
+/** Intervals count up to this length for that, ms, so that a slow peer does not stand for all others. */
+const MOST_SILENCE_INTERVAL = 5000
+/** A peer is long known after this, ms, and this many beats. */
+const LONG_KNOWN = 60_000
+const LONG_KNOWN_BEATS = 20
+/** Doubts because of silence: at most one in this time, ms. */
+const DOUBT_EVERY = 60_000
+/** Leases more that doubts may give to one peer, until it is heard again. */
+const MOST_REPRIEVES = 2
 /** A loop that runs this late may have missed what was there to be heard, ms. */
 const LATE = 500
 const PROBE_MEMORY = 1024
 
+/** More time for a silent peer, given because of a doubt. All times are monotonic ms. */
+interface Reprieve {
+  /** When the peer was last seen: one that is seen again begins anew. */
+  lastSeen: number
+  doubtedAt: number
+  until: number
+  count: number
+}
+
 /**
- * Judges who is alive: alive → suspect → failed. Doubts itself first: when it was late, or hears nobody at all,
- * everyone has one more lease before being judged (Lifeguard's local health, arXiv 1707.00788).
+ * Judges who is alive: alive → suspect → failed. Doubts itself first: when it was late, or hears none of the peers it
+ * has long known, everyone has one more lease before being judged (Lifeguard's local health, arXiv 1707.00788).
  */
 export class Liveness {
   readonly #self: Self
@@ -27,8 +53,16 @@ export class Liveness {
   readonly #outbox: Outbox
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
+  readonly #knownProbes = new Budget(PROBES_PER_SECOND, PROBES_PER_SECOND)
+  readonly #strangerProbes = new Budget(STRANGER_PROBES_PER_SECOND, STRANGER_PROBES_PER_SECOND)
+  readonly #sharedProbes = new Budget(SHARED_PROBES_PER_SECOND, SHARED_PROBES_PER_SECOND)
+  readonly #silenceDoubts = new Budget(1000 / DOUBT_EVERY, 1)
+  readonly #reprieves = new WeakMap<Peer, Reprieve>()
   #doubtedAt = Number.NEGATIVE_INFINITY
+  /** When a peer long known was last heard. */
   #lastHeard = Number.NEGATIVE_INFINITY
+  /** From when on silence of all such peers is strange; undefined when that was looked at since one was heard. */
+  #strangeAfter: number | undefined
   /** Probes sent, by nonce: for the round trip. */
   readonly #probes = new Map<number, { peer: Peer; at: number }>()
   #echoes: Echo[] = []
@@ -51,19 +85,22 @@ export class Liveness {
   }
 
   /** A newcomer, or one that began anew: its lease begins. */
-  watch(peer: Peer, now: number): void {
-    this.#lastHeard = now
+  watch(peer: Peer): void {
     const watch = ++peer.watch
     this.#agenda.add(this.#leaseEnd(peer), (later) => this.#leaseRunsOut(peer, watch, later))
   }
 
   /** A fresh beat: it lives. */
   heard(peer: Peer, now: number): void {
-    this.#lastHeard = now
+    if (isLongKnown(peer, now)) {
+      this.#lastHeard = now
+      const from = now + SILENCE_INTERVALS * Math.min(peer.record.interval, MOST_SILENCE_INTERVAL)
+      this.#strangeAfter = Math.max(this.#strangeAfter ?? from, from)
+    }
     if (peer.state === 'alive') return
     const wasFailed = peer.state === 'failed'
     this.#registry.enter(peer, 'alive', now)
-    if (wasFailed) this.watch(peer, now)
+    if (wasFailed) this.watch(peer)
   }
 
   /** The answer to a probe. */
@@ -82,8 +119,8 @@ export class Liveness {
     return echoes
   }
 
-  /** Asks a peer for a sign of life at every address it was heard from. Returns the probe's nonce. */
-  probe(peer: Peer, now: number): number {
+  /** Asks a peer for a sign of life where it was heard, and at need on the shared paths there. Returns the probe's nonce. */
+  probe(peer: Peer, now: number, isShared = false): number {
     const probe = this.#self.probe(peer.id)
     this.#probes.set(probe.nonce, { peer, at: now })
     if (this.#probes.size > PROBE_MEMORY) {
@@ -92,15 +129,24 @@ export class Liveness {
         break
       }
     }
-    for (const where of peer.whereabouts()) this.#outbox.tell(probe, where)
+    const whereabouts = peer.whereabouts()
+    for (const where of whereabouts) this.#outbox.tell(probe, where)
+    if (isShared) {
+      const names = new Set(whereabouts.map((where) => where.interface))
+      const networks = this.#outbox.interfaces.filter(({ name }) => names.has(name))
+      this.#outbox.shout(probe, networks)
+    }
     return probe.nonce
   }
 
   #leaseRunsOut(peer: Peer, watch: number, now: number): void {
     if (peer.watch !== watch || this.#registry.get(peer.id) !== peer || peer.state === 'left') return
-    if (peer.state === 'alive' && now >= this.#leaseEnd(peer) && this.#hearsNobody(peer, now)) {
-      this.#doubtedAt = now
-      this.#notice({ type: 'doubt', cause: 'silence', ms: now - this.#lastHeard })
+    if (now >= this.#leaseEnd(peer)) {
+      if (peer.state === 'alive' && this.#hearsNobody(now)) {
+        this.#doubtedAt = now
+        this.#notice({ type: 'doubt', cause: 'silence', ms: now - this.#lastHeard })
+      }
+      this.#reprieve(peer, now)
     }
     if (now < this.#leaseEnd(peer)) {
       this.#agenda.add(this.#leaseEnd(peer), (later) => this.#leaseRunsOut(peer, watch, later))
@@ -115,29 +161,52 @@ export class Liveness {
     const isSilent = () => peer.watch === watch && peer.state === 'suspect' && peer.lastSeen === lastSeen
     for (const delay of PROBES) {
       this.#agenda.add(now + delay, (later) => {
-        if (isSilent()) this.probe(peer, later)
+        if (isSilent()) this.#probeSuspect(peer, delay >= FIRST_SHARED_PROBE, later)
       })
     }
     this.#agenda.add(now + VERDICT, (later) => {
+      if (isSilent()) this.#reprieve(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
       else this.#leaseRunsOut(peer, watch, later)
     })
   }
 
-  #leaseEnd(peer: Peer): number {
-    return Math.max(peer.lastSeen, this.#doubtedAt) + leaseOf(peer)
+  #probeSuspect(peer: Peer, isShared: boolean, now: number): void {
+    const isKnown = isLongKnown(peer, now)
+    if (!(isKnown ? this.#knownProbes : this.#strangerProbes).take(now)) return
+    this.probe(peer, now, isShared && isKnown && this.#sharedProbes.take(now))
   }
 
-  /** All were heard and now none is; believed once for each silence. */
-  #hearsNobody(peer: Peer, now: number): boolean {
-    return (
-      this.#registry.present > 1 &&
-      now - this.#lastHeard >= SILENCE_INTERVALS * peer.record.interval &&
-      this.#doubtedAt < this.#lastHeard
-    )
+  #leaseEnd(peer: Peer): number {
+    const end = peer.lastSeen + leaseOf(peer)
+    const reprieve = this.#reprieves.get(peer)
+    return reprieve?.lastSeen === peer.lastSeen ? Math.max(end, reprieve.until) : end
+  }
+
+  /** Gives a silent peer one more lease from the last doubt on, if it has not had that, nor too many. */
+  #reprieve(peer: Peer, now: number): void {
+    const { lastSeen } = peer
+    const held = this.#reprieves.get(peer)
+    const before = held?.lastSeen === lastSeen ? held : { doubtedAt: lastSeen, count: 0 }
+    const until = this.#doubtedAt + leaseOf(peer)
+    if (this.#doubtedAt <= before.doubtedAt || until <= now || before.count >= MOST_REPRIEVES) return
+    this.#reprieves.set(peer, { lastSeen, doubtedAt: this.#doubtedAt, until, count: before.count + 1 })
+  }
+
+  /** At least two peers long known were heard and now none is. Not more often than once a minute, whatever is shown to us. */
+  #hearsNobody(now: number): boolean {
+    if (this.#strangeAfter === undefined || now < this.#strangeAfter) return false
+    this.#strangeAfter = undefined
+    let longKnown = 0
+    for (const peer of this.#registry.values()) if (isPresent(peer) && isLongKnown(peer, now)) longKnown++
+    return longKnown > 1 && this.#silenceDoubts.take(now)
   }
 }
 
 function leaseOf(peer: Peer): number {
   return LEASE_INTERVALS * peer.record.interval
+}
+
+function isLongKnown(peer: Peer, now: number): boolean {
+  return now - peer.firstSeen >= LONG_KNOWN && peer.beats >= LONG_KNOWN_BEATS
 }

@@ -118,6 +118,11 @@ export class Peer {
     this.#copies.push({ interface: where.interface, source: where.address, addresses, signature, recordVersion })
   }
 
+  /** How many beats to everyone were heard in this incarnation. */
+  get beats(): number {
+    return this.#heard
+  }
+
   /** Drops the copies of older records that no newer one took the place of. */
   dropOldCopies(): void {
     this.#copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)

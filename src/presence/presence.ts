@@ -75,7 +75,7 @@ export class Presence implements PresenceReader {
     const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
     const liveness = new Liveness(self, registry, this.#outbox, this.#agenda, notice)
     const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
-    const answerer = silent ? undefined : new Answerer(self, this.#outbox, this.#agenda, chance)
+    const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, chance)
     const asker = new Asker(self, this.#outbox, this.#agenda, chance)
     const ears = new Ears(notice)
     this.#base = interval

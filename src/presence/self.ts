@@ -7,6 +7,7 @@ import {
   goodbyeCommitment,
   HashChain,
   type Identity,
+  PART_BYTES,
   type PeerId,
   type PeerRecord,
   type Probe,
@@ -21,6 +22,24 @@ import {
 import type { Chance, Interface } from './types.ts'
 
 const MOST_ADDRESSES = 32
+/** A copy of the record is signed again, with a newer anchor, after this at the earliest, ms. */
+const SIGN_EVERY = 2000
+/**
+ * A copy in several parts stays the same for this long after it was said, ms: receivers join parts of one version, and
+ * wait 2 s for a missing one.
+ */
+const STABLE_FOR = 3000
+/** Positions of the chain by which the anchor may be behind before a copy in several parts is held back for a newer one. */
+const OLD_ANCHOR = 64
+
+/** The signed record for one network. All times are monotonic ms. */
+interface Copy {
+  signed: SignedRecord
+  /** Position of its anchor. */
+  position: number
+  signedAt: number
+  saidAt: number
+}
 
 /** What this daemon says of itself. */
 export interface Profile {
@@ -44,8 +63,8 @@ export class Self {
   #secret: Uint8Array
   #goodbye: string
   #beats = 0
-  /** The signed record, one copy for each interface that asked for it. */
-  #sealed = new Map<string, SignedRecord>()
+  /** By interface, of the present record version. */
+  readonly #copies = new Map<string, Copy>()
 
   /** Throws RangeError when the record would be too large. */
   constructor(identity: Identity, incarnation: number, profile: Profile, interval: number, chance: Chance) {
@@ -112,19 +131,25 @@ export class Self {
     this.#goodbye = this.#commitment()
     this.#beats = 0
     this.#recordVersion = 1
-    this.#sealed.clear()
+    this.#copies.clear()
   }
 
-  /** The next beat: to everyone, or the answer to a probe when `echo` is its nonce. A chain that ran out is replaced, which makes a new record. */
+  /** Whether the next beat needs a new chain. */
+  get chainIsSpent(): boolean {
+    return this.#chain.exhausted
+  }
+
+  /** Takes a new chain, which makes a new record: that is to be said before the next beat, which follows from it. */
+  renewChain(): void {
+    // One number is left out, so that the new anchor lies ahead of all that was heard.
+    this.#chain = this.#newChain(this.sequence + 1)
+    this.#revise()
+  }
+
+  /** The next beat: to everyone, or the answer to a probe when `echo` is its nonce. Throws when the chain is spent. */
   beat(now: number, echo = 0): Beat {
-    let link = this.#chain.next()
-    if (!link) {
-      // One number is left out, so that the new anchor lies ahead of all that was heard.
-      this.#chain = this.#newChain(this.sequence + 1)
-      this.#revise()
-      link = this.#chain.next()
-      if (!link) throw new Error('a new chain is empty')
-    }
+    const link = this.#chain.next()
+    if (!link) throw new Error('the hash chain is spent: it has to be renewed first')
     if (echo === 0) this.#beats++
     return {
       type: 'beat',
@@ -137,9 +162,14 @@ export class Self {
     }
   }
 
-  /** The record for an interface's network, in parts. */
-  recordFor(network: Interface): RecordPart[] {
-    const { recordVersion, joined } = this.#signed(network)
+  /**
+   * The record for an interface's network, in parts, to be said now. Its anchor is recent, so that a newcomer has few
+   * positions to hash over.
+   */
+  recordFor(network: Interface, now: number): RecordPart[] {
+    const copy = this.#copyFor(network, now)
+    copy.saidAt = now
+    const { recordVersion, joined } = copy.signed
     const parts = split(joined)
     return parts.map((bytes, part) => ({
       type: 'record',
@@ -149,6 +179,18 @@ export class Self {
       recordVersion,
       bytes,
     }))
+  }
+
+  /** When this version of the record was last said on that network, monotonic ms. */
+  saidAt(network: Interface): number {
+    return this.#copies.get(network.name)?.saidAt ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Until when to wait with an answer, monotonic ms, so that a copy with an old anchor can be signed again; the past when there is no need. */
+  stableUntil(network: Interface): number {
+    const copy = this.#copies.get(network.name)
+    if (!copy || isOnePart(copy) || this.sequence - copy.position <= OLD_ANCHOR) return Number.NEGATIVE_INFINITY
+    return copy.saidAt + STABLE_FOR
   }
 
   query(ids: PeerId[]): Query {
@@ -172,14 +214,18 @@ export class Self {
     return 1 + Math.floor(this.#chance.number() * 0xfffffffe)
   }
 
-  #signed(network: Interface): SignedRecord {
-    let signed = this.#sealed.get(network.name)
-    if (!signed) {
-      const addresses = network.addresses.map(({ address }) => address).slice(0, MOST_ADDRESSES)
-      signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
-      this.#sealed.set(network.name, signed)
-    }
-    return signed
+  #copyFor(network: Interface, now: number): Copy {
+    const held = this.#copies.get(network.name)
+    if (held && (held.position === this.sequence || now < this.#signAgainAt(held))) return held
+    const addresses = network.addresses.map(({ address }) => address).slice(0, MOST_ADDRESSES)
+    const signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
+    const copy = { signed, position: this.sequence, signedAt: now, saidAt: now }
+    this.#copies.set(network.name, copy)
+    return copy
+  }
+
+  #signAgainAt(copy: Copy): number {
+    return isOnePart(copy) ? copy.signedAt + SIGN_EVERY : copy.saidAt + STABLE_FOR
   }
 
   /** With as many addresses as there may ever be, so that no later change of network makes it too large. */
@@ -201,7 +247,7 @@ export class Self {
 
   #revise(): void {
     this.#recordVersion++
-    this.#sealed.clear()
+    this.#copies.clear()
   }
 
   #newChain(base: number): HashChain {
@@ -211,4 +257,8 @@ export class Self {
   #commitment(): string {
     return writeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
   }
+}
+
+function isOnePart({ signed }: Copy): boolean {
+  return signed.joined.length <= PART_BYTES
 }

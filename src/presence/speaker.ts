@@ -54,14 +54,14 @@ export class Speaker {
   /** Tells newly reached networks who is here, and asks who else is. */
   announce(interfaces: readonly Interface[], now: number): void {
     if (this.#left || interfaces.length === 0) return
-    this.#shoutRecord(interfaces)
+    this.#shoutRecord(interfaces, now)
     this.beat(now)
     this.#outbox.shout(this.#self.query([]), interfaces)
     for (const delay of REPEATS) {
-      this.#agenda.add(now + delay * (0.5 + this.#chance.number()), () => {
+      this.#agenda.add(now + delay * (0.5 + this.#chance.number()), (later) => {
         if (this.#left) return
         const still = interfaces.filter(({ name }) => this.#outbox.find(name))
-        this.#shoutRecord(still)
+        this.#shoutRecord(still, later)
         this.#outbox.shout(this.#self.query([]), still)
       })
     }
@@ -70,10 +70,14 @@ export class Speaker {
   /** One beat to everyone, now. */
   beat(now: number): void {
     if (this.#left) return
-    const beat = this.#self.beat(now)
-    // First the record that a new chain is signed in: the beat follows from it.
-    if (this.#self.recordVersion !== this.#announced) this.changed(now)
-    this.#outbox.shout(beat)
+    // The record comes first: the position of the beat has to lie ahead of the anchor in it.
+    if (this.#self.chainIsSpent) {
+      this.#self.renewChain()
+      this.#tellRecord(now)
+    } else if (this.#self.recordVersion !== this.#announced) {
+      this.changed(now)
+    }
+    this.#outbox.shout(this.#self.beat(now))
   }
 
   /** Tells everyone of a new record: at once, but only so often, and the last one always. */
@@ -84,11 +88,15 @@ export class Speaker {
       this.#plan(budget.availableAt(now), isUrgent)
       return
     }
+    this.#tellRecord(now)
+  }
+
+  #tellRecord(now: number): void {
     this.#plannedAt = Number.POSITIVE_INFINITY
-    this.#shoutRecord(this.#outbox.interfaces)
+    this.#shoutRecord(this.#outbox.interfaces, now)
     const version = this.#announced
-    this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#chance.number()), () => {
-      if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces)
+    this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#chance.number()), (later) => {
+      if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces, later)
     })
   }
 
@@ -118,10 +126,10 @@ export class Speaker {
     })
   }
 
-  #shoutRecord(interfaces: readonly Interface[]): void {
+  #shoutRecord(interfaces: readonly Interface[], now: number): void {
     this.#announced = this.#self.recordVersion
     for (const network of interfaces) {
-      for (const part of this.#self.recordFor(network)) this.#outbox.shout(part, [network])
+      for (const part of this.#self.recordFor(network, now)) this.#outbox.shout(part, [network])
     }
   }
 }

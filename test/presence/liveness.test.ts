@@ -65,6 +65,58 @@ describe('liveness', () => {
     expect(hosts[1]?.state(sleeper.name)).toBe('alive')
   })
 
+  it('tells of a death although a made-up peer keeps falling silent', () => {
+    for (const acquaintance of [5000, 120_000]) {
+      const network = new SimNetwork()
+      const [watcher, dying, made] = [network.host(), network.host(), network.host({ interval: 100 })]
+      network.run(acquaintance)
+      network.kill(dying)
+      const died = network.now
+      let last = 0
+      network.filter = ({ from, bytes }) => {
+        if (from !== made || bytes[3] !== 1) return true
+        if (network.now - last > 1 && network.now - last < 450) return false
+        last = network.now
+        return true
+      }
+      network.run(60_000)
+      const failed = watcher.presence
+        .changesSince(0)
+        ?.find(({ type, peer }) => type === 'peer-failed' && peer.name === dying.name)
+      // One doubt a minute, if the made-up peer has long been known, gives one lease more.
+      expect((failed?.at ?? Number.POSITIVE_INFINITY) - died).toBeLessThan(acquaintance > 60_000 ? 9000 : 5000)
+      expect(watcher.presence.takeNotices().filter(({ type }) => type === 'doubt').length).toBeLessThanOrEqual(1)
+      expect(watcher.state(dying.name)).toBe('failed')
+    }
+  })
+
+  it('doubts itself once when all peers that it has long known fall silent together', () => {
+    const network = new SimNetwork()
+    const [watcher] = Array.from({ length: 4 }, () => network.host())
+    network.run(100_000)
+    network.filter = ({ from, to }) => from === to
+    const silentSince = network.now
+    network.run(60_000)
+    expect(watcher?.presence.takeNotices().filter(({ type }) => type === 'doubt')).toHaveLength(1)
+    const failed = watcher?.presence.changesSince(0)?.filter(({ type }) => type === 'peer-failed') ?? []
+    expect(failed).toHaveLength(3)
+    for (const { at } of failed) expect(at - silentSince).toBeLessThan(9500)
+  })
+
+  it('gives a silent peer at most two leases more, however often the loop is late', () => {
+    const network = new SimNetwork()
+    const [watcher, dying] = [network.host(), network.host()]
+    network.run(5000)
+    network.kill(dying)
+    for (let i = 0; i < 12; i++) {
+      watcher.frozen = true
+      network.run(600)
+      network.thaw(watcher)
+      network.run(600)
+    }
+    expect(watcher.state(dying.name)).toBe('failed')
+  })
+
   it('fails nobody in ten minutes of 30 % loss among 20 hosts', () => {
     const network = new SimNetwork('loss')
     const hosts = Array.from({ length: 20 }, () => network.host())

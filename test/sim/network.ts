@@ -83,6 +83,8 @@ export class SimNetwork {
   loss = 0
   /** Called for each delivery; false drops it. */
   filter: (packet: Packet) => boolean = () => true
+  /** Nothing that is sent arrives: for long times at little cost. */
+  silent = false
   readonly hosts: SimHost[] = []
   /** Every datagram sent, when it is switched on. */
   readonly wiretap: { at: number; from: string; outgoing: Outgoing }[] = []
@@ -172,6 +174,7 @@ export class SimNetwork {
 
   #send(from: SimHost, outgoing: Outgoing): void {
     if (this.tap) this.wiretap.push({ at: this.now, from: from.name, outgoing })
+    if (this.silent) return
     const own = from.interfaces[0]?.addresses[0]?.address ?? ''
     const { to, bytes } = outgoing
     for (const host of this.hosts) {
