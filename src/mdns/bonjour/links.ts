@@ -6,6 +6,7 @@ import { Echoes } from './echoes.ts'
 import { BonjourInstance, type Destination } from './instance.ts'
 import { messageOf, packetOf } from './message.ts'
 import { BadLayout, PacketLayout } from './packet-layout.ts'
+import { readable } from './readable.ts'
 
 /** Where mDNS is spoken (RFC 6762, section 3). */
 export const MDNS = { port: 5353, group4: '224.0.0.251', group6: 'ff02::fb' } as const
@@ -21,9 +22,6 @@ const ONE_MESSAGE = { bytes: 1500, records: 10 }
 
 /** Too many are told of again when there were none for so long, ms. */
 const QUIET = 60_000
-
-/** A type of records that nobody has (RFC 6895, section 3.1), for what dns-packet is not to look into. */
-const OPAQUE = 0xff00
 
 type MulticastPath = 'multicast4' | 'multicast6'
 
@@ -132,7 +130,7 @@ export class BonjourLinks {
         this.#over(now)
         return this.#drop('budget')
       }
-      const packet = instance.decode(withoutForeign(datagram, layout), heard)
+      const packet = instance.decode(readable(datagram), heard)
       return packet === undefined ? this.#drop('undecodable') : messageOf(packet)
     } catch (error) {
       if (error instanceof BadLayout) return this.#drop('layout')
@@ -214,23 +212,4 @@ function refusalOf(bytes: Buffer): LinkRefusal | undefined {
   if (bytes.length < 12 || bytes.length > MOST_BYTES) return 'size'
   // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
   return (bytes.readUInt16BE(2) & 0x780f) === 0 ? undefined : 'opcode'
-}
-
-/**
- * The message with every record that is not of DNS-SD, or not what its type says, made one that dns-packet passes over:
- * it would give up the whole message for one record of a type that it understands another way.
- * @throws BadLayout
- */
-function withoutForeign(bytes: Buffer, layout: PacketLayout): Buffer {
-  const foreign: number[] = []
-  layout.walk({
-    name: () => {},
-    record: (place) => {
-      if (!layout.fits(place)) foreign.push(place.typeAt)
-    },
-  })
-  if (foreign.length === 0) return bytes
-  const copy = Buffer.from(bytes)
-  for (const typeAt of foreign) copy.writeUInt16BE(OPAQUE, typeAt)
-  return copy
 }

@@ -1,9 +1,10 @@
 /** Where things stand in a DNS message (RFC 1035, section 4); nothing is decoded, and nothing beyond its end is read. */
 
 const HEADER = 12
-/** The least that a question and a record take: the root as name, and their fixed fields. */
-const QUESTION = 5
+/** The least that a record takes: the root as name, and its fixed fields. */
 const RECORD = 11
+/** Where the header tells how many answers, authorities and additionals there are. */
+const RECORD_COUNTS = [6, 8, 10]
 /** Labels and pointers that any message may have, however short. */
 const FREE_STEPS = 1024
 /** Type, class, TTL and length of data behind a record's name. */
@@ -31,8 +32,11 @@ export interface Visitor {
   record(place: RecordPlace): void
 }
 
-/** Thrown by a walk that leads out of the message, or that would take longer than the message is worth. */
+/** Thrown by a walk that leads out of the message, or into no name. */
 export class BadLayout extends Error {}
+
+/** Thrown by a walk that would take longer than the message is worth. */
+export class TooSlow extends BadLayout {}
 
 /**
  * Walks over a message. Names may be made of pointers that lead to pointers, so that 9,000 bytes can hold 1.4 million
@@ -43,22 +47,24 @@ export class PacketLayout {
   readonly #bytes: Buffer
   #steps: number
 
-  /** @throws BadLayout when the message is shorter than its header says that it must be */
+  /** @throws BadLayout when the message is shorter than its header */
   constructor(bytes: Buffer) {
     this.#bytes = bytes
     this.#steps = FREE_STEPS + bytes.length
     if (bytes.length < HEADER) throw new BadLayout()
-    // A header of zero bytes behind it can claim four times 65,535 entries, for which decoders make room first.
-    if (HEADER + this.#questions * QUESTION + this.records * RECORD > bytes.length) throw new BadLayout()
   }
 
   get #questions(): number {
     return this.#bytes.readUInt16BE(4)
   }
 
-  /** How many records there are in all sections. */
+  /** How many records there are in all sections: as the header says, and no more than could be there. */
   get records(): number {
-    return this.#bytes.readUInt16BE(6) + this.#bytes.readUInt16BE(8) + this.#bytes.readUInt16BE(10)
+    return Math.min(this.#claimed, Math.floor((this.#bytes.length - HEADER) / RECORD))
+  }
+
+  get #claimed(): number {
+    return RECORD_COUNTS.reduce((sum, at) => sum + this.#bytes.readUInt16BE(at), 0)
   }
 
   /** @throws BadLayout */
@@ -68,7 +74,7 @@ export class PacketLayout {
       visitor.name(at)
       at = this.nameEnd(at) + 4
     }
-    for (let left = this.records; left > 0; left--) {
+    for (let left = this.#claimed; left > 0; left--) {
       visitor.name(at)
       const typeAt = this.nameEnd(at)
       const dataAt = typeAt + RECORD_FIELDS
@@ -91,7 +97,8 @@ export class PacketLayout {
     let limit = start
     while (true) {
       const length = bytes[at]
-      if (length === undefined || this.#steps-- === 0) throw new BadLayout()
+      if (length === undefined) throw new BadLayout()
+      if (this.#steps-- === 0) throw new TooSlow()
       if (length === 0) return end ?? at + 1
       if (length < 64) {
         at += length + 1
@@ -121,6 +128,39 @@ export class PacketLayout {
   }
 
   #isName(at: number, end: number): boolean {
-    return at < end && this.nameEnd(at) === end
+    try {
+      return at < end && this.nameEnd(at) === end
+    } catch (error) {
+      if (error instanceof TooSlow) throw error
+      return false
+    }
   }
+}
+
+/**
+ * A message up to the end of its last whole record, its header saying so: of one that was cut off, or whose header
+ * tells of more records than there are. Its questions have to be whole.
+ * @throws BadLayout when not one record is whole
+ */
+export function wholePart(bytes: Buffer): Buffer {
+  let whole = 0
+  let end = 0
+  try {
+    new PacketLayout(bytes).walk({
+      name: () => {},
+      record: ({ dataEnd }) => {
+        whole++
+        end = dataEnd
+      },
+    })
+  } catch (error) {
+    if (whole === 0 || error instanceof TooSlow || !(error instanceof BadLayout)) throw error
+  }
+  const part = Buffer.from(bytes.subarray(0, end))
+  for (const at of RECORD_COUNTS) {
+    const count = Math.min(part.readUInt16BE(at), whole)
+    part.writeUInt16BE(count, at)
+    whole -= count
+  }
+  return part
 }
