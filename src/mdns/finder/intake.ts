@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { keyOf, SERVICES, splitInstance, typeOf } from '../names.ts'
 import type { Heard, Message, ResourceRecord } from '../types.ts'
 import type { Browse } from './browse.ts'
@@ -47,21 +48,26 @@ export class Intake {
   }
 
   /** Takes a response. */
-  take(message: Message, heard: Heard, now: number): void {
+  take({ answers, additionals }: Message, heard: Heard, now: number): void {
+    const records = additionals.length > 0 ? [...answers, ...additionals] : answers
+    const addressed = new Addressed(records)
     for (const type of ORDER) {
-      for (const record of message.answers) if (record.type === type) this.#take(record, heard, now)
-      for (const record of message.additionals) if (record.type === type) this.#take(record, heard, now)
+      // What is taken back in the same message as it is told is there.
+      for (const record of records)
+        if (record.type === type && record.ttl === 0) this.#take(record, heard, addressed, now)
+      for (const record of records)
+        if (record.type === type && record.ttl > 0) this.#take(record, heard, addressed, now)
     }
   }
 
-  #take(record: ResourceRecord, heard: Heard, now: number): void {
+  #take(record: ResourceRecord, heard: Heard, addressed: Addressed, now: number): void {
     switch (record.type) {
       case 'PTR':
         if (keyOf(record.name) === SERVICES) this.#takeType(record, heard, now)
         else this.#takePointer(record, heard, now)
         break
       case 'SRV':
-        this.#takeService(record, heard, now)
+        this.#takeService(record, heard, addressed, now)
         break
       case 'TXT':
         this.#takeText(record, heard, now)
@@ -102,7 +108,7 @@ export class Intake {
   }
 
   /** The host and port of an instance that is known. */
-  #takeService(record: RecordOf<'SRV'>, heard: Heard, now: number): void {
+  #takeService(record: RecordOf<'SRV'>, heard: Heard, addressed: Addressed, now: number): void {
     const instance = this.#hosts.instance(heard.interface, record.name)
     if (!instance) return
     if (record.ttl === 0) {
@@ -111,8 +117,9 @@ export class Intake {
     }
     const { target } = record.data
     const isOwn = this.#isOwn(target)
-    if (!isHostname(target)) return
-    const host = isOwn ? undefined : (this.#hosts.host(target) ?? this.#hosts.addHost(target, heard.address, now))
+    const known = this.#hosts.host(target)
+    if (!isHostname(target) || !(known || isLocal(target) || addressed.has(target))) return
+    const host = isOwn ? undefined : (known ?? this.#hosts.addHost(target, heard.address, now))
     if (!isOwn && !host) return
     if (host && host !== instance.host && host.instances.size >= MOST_SERVICES) {
       this.#hosts.remove(instance, 'left', now)
@@ -157,6 +164,31 @@ export class Intake {
   }
 }
 
+/** A name with a dot, as ids of peers have none, and no address. */
 function isHostname(name: string): boolean {
-  return name.length <= NAME_CHARACTERS && /^[^.].*\.local$/i.test(name) && !CONTROL.test(name)
+  return name.length <= NAME_CHARACTERS && /^[^.].*\.[^.]+$/.test(name) && isIP(name) === 0 && !CONTROL.test(name)
+}
+
+function isLocal(name: string): boolean {
+  return /\.local$/i.test(name)
+}
+
+/**
+ * The names of which a message tells an address. Hosts outside `.local` are taken only with one: nobody need answer for
+ * them by multicast.
+ */
+class Addressed {
+  readonly #records: readonly ResourceRecord[]
+  #names: Set<string> | undefined
+
+  constructor(records: readonly ResourceRecord[]) {
+    this.#records = records
+  }
+
+  has(name: string): boolean {
+    this.#names ??= new Set(
+      this.#records.flatMap(({ type, name }) => (type === 'A' || type === 'AAAA' ? keyOf(name) : [])),
+    )
+    return this.#names.has(keyOf(name))
+  }
 }

@@ -49,7 +49,8 @@ export function addressesOf(hostname: string, cache: Cache): Sighting['addresses
 function serviceOf(instance: Instance, cache: Cache): { service: Service; heardAt: number } | undefined {
   const { name, label, type, interface: on } = instance
   const srv = cache.newest('SRV', name, on)
-  if (srv?.record.type !== 'SRV') return undefined
+  // With port 0 a device tells that it does not offer this (RFC 6763, section 8).
+  if (srv?.record.type !== 'SRV' || srv.record.data.port === 0) return undefined
   const txt = cache.newest('TXT', name, on)
   const service = {
     id: `${label}.${type}`,

@@ -72,14 +72,46 @@ describe('what is sighted', () => {
     expect(stage.last(PRINTER)?.services).toMatchObject([{ name: 'Dr. Who v2.0._x', id: 'Dr. Who v2.0._x._ipp._tcp' }])
   })
 
-  it('passes over names with control characters, and hosts outside .local', () => {
+  it('passes over names with control characters, and hosts outside .local without an address', () => {
     const stage = new Stage()
     stage.hear(service('Of\u001bfice', PRINTER, '10.0.0.9'))
     stage.hear(service('Office', 'prin\nter.local', '10.0.0.9'))
-    stage.hear(service('Other', 'printer.example', '10.0.0.9'))
+    stage.hear(service('Other', 'printer.example', '10.0.0.9').slice(0, 3))
+    for (const target of ['printer', '10.0.0.9', '.', '.local', 'printer.']) {
+      stage.hear(service('Another', target, '10.0.0.9'))
+    }
     stage.run(20_000)
     expect(stage.told).toEqual([])
     expect(stage.finder.limits).toMatchObject({ hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } })
+  })
+
+  it('is a host outside .local, too, when its address comes along', () => {
+    const stage = new Stage()
+    const [pointer, target, text, address] = service('Office', 'Printer.Example.com', '10.0.0.9')
+    const device = new Device([pointer, target, text, address].flatMap((record) => record ?? []))
+    stage.hear(device.records)
+    expect(stage.last('printer.example.com')).toMatchObject({
+      name: 'Printer',
+      hostname: 'Printer.Example.com',
+      addresses: [{ address: '10.0.0.9' }],
+      services: [{ name: 'Office' }],
+    })
+    stage.devices.push(device)
+    stage.run(600_000)
+    expect(stage.states('printer.example.com')).toHaveLength(1)
+  })
+
+  it('offers no service of port 0, which says that it has none of that kind', () => {
+    const stage = new Stage(['_ipp._tcp', '_printer._tcp'])
+    const placeholder = [ptr('Office', '_printer._tcp'), srv('Office', PRINTER, '_printer._tcp', 0)]
+    stage.hear([...ANNOUNCEMENT, ...placeholder, txt('Office', [], '_printer._tcp')])
+    expect(stage.last(PRINTER)?.services).toMatchObject([{ type: '_ipp._tcp', port: 631 }])
+    stage.run(2000)
+    stage.hear([srv('Office', PRINTER, '_printer._tcp', 515)])
+    expect(stage.last(PRINTER)?.services).toMatchObject([{ port: 631 }, { port: 515 }])
+    stage.run(2000)
+    stage.hear([srv('Office', PRINTER, '_printer._tcp', 0)])
+    expect(stage.last(PRINTER)?.services).toMatchObject([{ port: 631 }])
   })
 
   it('passes over addresses that no other host can have', () => {

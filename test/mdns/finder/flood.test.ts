@@ -232,7 +232,7 @@ describe('any sequence of messages', () => {
           expect(stage.finder.limits).toMatchObject(EMPTY)
           for (const { sighting } of stage.told) {
             expect(sighting.addresses.length).toBeGreaterThan(0)
-            expect(sighting.id).toMatch(/^[^.].*\.local$/s)
+            expect(sighting.id).toMatch(/^[^.].*\.[^.]+$/s)
           }
           const last = new Map(stage.told.map(({ sighting }) => [sighting.id, sighting.state]))
           for (const state of last.values()) expect(['failed', 'left']).toContain(state)
