@@ -150,7 +150,12 @@ export function logMdns(log: Logger, notice: MdnsNotice): void {
       )
       break
     case 'limit':
-      log.warn({ limit: notice.limit, most: notice.most }, 'too much comes in by mDNS: some is passed over')
+      log.warn(
+        { limit: notice.limit, most: notice.most, source: notice.source },
+        notice.source === undefined
+          ? 'too much comes in by mDNS: some is passed over'
+          : 'one address tells of too much by mDNS: what else it tells of is passed over',
+      )
       break
   }
 }

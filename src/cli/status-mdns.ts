@@ -17,11 +17,18 @@ export function mdnsSection({ mdns, services, name }: Self, style: Style): strin
     ['names', publications.map((each) => publicationText(each, wanted.get(each.id) ?? name, style))],
     ['looks for', browsing.map(typeText).join(' ')],
     ['messages', `${counted(received)} received, ${counted(sent)} sent, ${counted(dropped)} dropped`],
-    ['hosts', limitText(limits.hosts, style)],
-    ['services', limitText(limits.services, style)],
-    ['txt', limitText(limits.txtBytes, style, ' bytes')],
+    ['hosts', sharedLimitText(limits.hosts, style)],
+    ['services', sharedLimitText(limits.services, style)],
+    ['txt', sharedLimitText(limits.txtBytes, style, ' bytes')],
   ])
   return section('mDNS', lines, style)
+}
+
+/** No single source address may fill more than a quarter. */
+function sharedLimitText(limit: Mdns['limits']['hosts'], style: Style, unit = ''): string {
+  const text = limitText(limit, style, unit)
+  if (limit.full.length === 0) return text
+  return `${text}${style('yellow', `, no more from ${limit.full.map(printable).join(', ')}: one address may fill a quarter`)}`
 }
 
 /** What is taken on the network, or by another service of this machine, has a number behind it. */

@@ -171,6 +171,13 @@ export const GapSchema = Type.Object(
 export type Gap = Static<typeof GapSchema>
 
 const Limit = Type.Object({ now: Type.Integer(), most: Type.Integer() })
+const SharedLimit = Type.Object({
+  now: Type.Integer(),
+  most: Type.Integer(),
+  full: Type.Array(Type.String(), {
+    description: 'Source addresses of which more is passed over, as each of them has its share, a quarter of `most`',
+  }),
+})
 const Counts = anyKeys<number>({ type: 'integer' })
 
 const Mdns = Type.Object(
@@ -191,7 +198,7 @@ const Mdns = Type.Object(
       }),
     ),
     browsing: Type.Array(Type.String(), { description: 'Service types that are looked for' }),
-    limits: Type.Object({ hosts: Limit, services: Limit, txtBytes: Limit }),
+    limits: Type.Object({ hosts: SharedLimit, services: SharedLimit, txtBytes: SharedLimit }),
     counters: Type.Object({ received: Type.Integer(), sent: Type.Integer(), dropped: Type.Integer() }),
   },
   { description: 'null when it is off' },

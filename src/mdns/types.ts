@@ -86,14 +86,29 @@ export interface Publication {
 export type MdnsNotice =
   /** Another host holds the instance name `from`: `to` is tried in its place. */
   | { type: 'renamed'; id: string; service: string; from: string; to: string }
-  /** Something is not taken in any more: `limit` is reached. Told once, and again after it had room for a while. */
-  | { type: 'limit'; limit: 'hosts' | 'services' | 'txt-bytes' | 'packets'; most: number }
+  /**
+   * Something is not taken in any more: `limit` is reached, by all together or by what one `source` address told. Told
+   * once, and again after it had room for a while.
+   */
+  | {
+      type: 'limit'
+      limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types' | 'packets'
+      most: number
+      source?: string
+    }
 
 /** How much is held of other hosts, of how much at most. */
 export interface MdnsLimits {
-  hosts: { now: number; most: number }
-  services: { now: number; most: number }
-  txtBytes: { now: number; most: number }
+  hosts: MdnsLimit
+  services: MdnsLimit
+  txtBytes: MdnsLimit
+}
+
+export interface MdnsLimit {
+  now: number
+  most: number
+  /** Source addresses of which more is passed over, as each of them has its share, a quarter of `most`. */
+  full: string[]
 }
 
 /** For `status`. */

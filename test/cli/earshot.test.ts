@@ -206,6 +206,7 @@ describe('status', () => {
       `\nmDNS\n  host       own77m2xa4.local\n  names      ${names}\n  looks for  earshot/udp http\n`,
     )
     expect(stdout).toMatch(/hosts {6}7 of 1,024\n/)
+    expect(stdout).toMatch(/services {3}20 of 4,096, no more from 10\.0\.0\.66: one address may fill a quarter\n/)
     const json = await run('earshot', ['status', '--json'], { env })
     expect(JSON.parse(json.stdout)).toEqual(daemon.self)
     daemon.self = { ...someSelf, mdns: null }

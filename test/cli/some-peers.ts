@@ -146,9 +146,9 @@ export const someSelf: Self = {
     ],
     browsing: ['_earshot._udp', '_http._tcp'],
     limits: {
-      hosts: { now: 7, most: 1024 },
-      services: { now: 20, most: 4096 },
-      txtBytes: { now: 900, most: 2_097_152 },
+      hosts: { now: 7, most: 1024, full: [] },
+      services: { now: 20, most: 4096, full: ['10.0.0.66'] },
+      txtBytes: { now: 900, most: 2_097_152, full: [] },
     },
     counters: { received: 1234, sent: 56, dropped: 0 },
   },

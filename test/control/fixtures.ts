@@ -228,9 +228,9 @@ export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsS
       publications: [{ id: 'web', name: 'Web (2)', type: '_http._tcp', state: 'published' }],
       browsing: ['_earshot._udp', '_http._tcp'],
       limits: {
-        hosts: { now: 1, most: 1024 },
-        services: { now: 2, most: 4096 },
-        txtBytes: { now: 3, most: 2_097_152 },
+        hosts: { now: 1, most: 1024, full: [] },
+        services: { now: 2, most: 4096, full: [] },
+        txtBytes: { now: 3, most: 2_097_152, full: [] },
       },
       counters: { received: 5, sent: 4, dropped: 0 },
     }),

@@ -22,19 +22,29 @@ const QUESTIONS_PER_SECOND_AND_SOURCE = 20
 /** How much of something is held, and by whom it was brought. */
 export class Cap {
   readonly most: number
-  readonly #reached: () => void
+  readonly #reached: (source?: string) => void
   readonly #bySource = new Map<string, number>()
+  /** The sources of which something was refused, as they hold their share. There are five of them at most. */
+  readonly #full = new Set<string>()
   #now = 0
   #told = false
 
-  /** `reached` is called when something is refused for the first time, and again once there was room in between. */
-  constructor(most: number, reached: () => void = () => {}) {
+  /**
+   * @param reached called when something is refused for the first time, and again once there was room in between: of
+   *   one source, as it has its share, or of everyone
+   */
+  constructor(most: number, reached: (source?: string) => void) {
     this.most = most
     this.#reached = reached
   }
 
   get now(): number {
     return this.#now
+  }
+
+  /** The sources of which nothing more is taken in. */
+  get full(): string[] {
+    return [...this.#full]
   }
 
   /** Takes room for what `source` brought, if there is. */
@@ -45,7 +55,11 @@ export class Cap {
       this.#told = true
       return false
     }
-    if (held + amount > this.most * SHARE) return false
+    if (held + amount > this.most * SHARE) {
+      if (!this.#full.has(source)) this.#reached(source)
+      this.#full.add(source)
+      return false
+    }
     this.#bySource.set(source, held + amount)
     this.#now += amount
     return true
@@ -55,6 +69,7 @@ export class Cap {
     const held = (this.#bySource.get(source) ?? 0) - amount
     if (held > 0) this.#bySource.set(source, held)
     else this.#bySource.delete(source)
+    if (held <= this.most * SHARE * ROOM) this.#full.delete(source)
     this.#now -= amount
     if (this.#now <= this.most * ROOM) this.#told = false
   }
@@ -65,8 +80,8 @@ export class Caps {
   readonly hosts: Cap
   readonly services: Cap
   readonly txtBytes: Cap
-  readonly records = new Cap(MOST_RECORDS)
-  readonly types = new Cap(MOST_TYPES)
+  readonly records: Cap
+  readonly types: Cap
   readonly #newHosts = new Budget(NEW_HOSTS_PER_SECOND, NEW_HOSTS_AT_ONCE)
   readonly #questions = new Budget(QUESTIONS_PER_SECOND, 4 * QUESTIONS_PER_SECOND)
   readonly #questionsBySource = new BudgetByAddress(
@@ -75,11 +90,17 @@ export class Caps {
   )
 
   constructor(notice: (notice: MdnsNotice) => void) {
-    const reached = (limit: 'hosts' | 'services' | 'txt-bytes', most: number) => () =>
-      notice({ type: 'limit', limit, most })
-    this.hosts = new Cap(MOST_HOSTS, reached('hosts', MOST_HOSTS))
-    this.services = new Cap(MOST_SERVICES, reached('services', MOST_SERVICES))
-    this.txtBytes = new Cap(MOST_TXT_BYTES, reached('txt-bytes', MOST_TXT_BYTES))
+    const cap = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>
+      new Cap(most, (source) => {
+        notice(
+          source === undefined ? { type: 'limit', limit, most } : { type: 'limit', limit, most: most * SHARE, source },
+        )
+      })
+    this.hosts = cap('hosts', MOST_HOSTS)
+    this.services = cap('services', MOST_SERVICES)
+    this.txtBytes = cap('txt-bytes', MOST_TXT_BYTES)
+    this.records = cap('records', MOST_RECORDS)
+    this.types = cap('types', MOST_TYPES)
   }
 
   /** Room for a host that was unknown until now. */
@@ -96,7 +117,7 @@ export class Caps {
   }
 
   get limits(): MdnsLimits {
-    const level = ({ now, most }: Cap) => ({ now, most })
+    const level = ({ now, most, full }: Cap) => ({ now, most, full })
     return { hosts: level(this.hosts), services: level(this.services), txtBytes: level(this.txtBytes) }
   }
 }

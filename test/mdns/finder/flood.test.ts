@@ -38,6 +38,12 @@ describe('a flood of made-up services', () => {
     const { hosts, services } = stage.finder.limits
     expect(hosts.now).toBeLessThanOrEqual(256 + 1)
     expect(services.now).toBeLessThanOrEqual(1024 + 1)
+    expect(hosts.full).toEqual(['10.0.0.66'])
+    expect(services.full).toEqual(['10.0.0.66'])
+    for (const [limit, most] of [['hosts', 256] as const, ['services', 1024] as const]) {
+      expect(stage.notices).toContainEqual({ type: 'limit', limit, most, source: '10.0.0.66' })
+    }
+    expect(stage.notices.length).toBeLessThan(7)
     expect(stage.last('printer.local')?.state).toBe('alive')
     expect(stage.told.length).toBeLessThan(2000)
 
