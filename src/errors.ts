@@ -49,6 +49,11 @@ export const NoSuchRoute = createError<[string, string]>(
   "there is nothing at '%s %s' (GET /openapi.json describes what there is)",
   404,
 )
+export const MethodNotAllowed = createError<[string, string, string]>(
+  'EARSHOT_METHOD_NOT_ALLOWED',
+  "'%s' is not for '%s' (%s)",
+  405,
+)
 export const ForeignHost = createError<[string]>(
   'EARSHOT_FOREIGN_HOST',
   "this API answers on loopback only, and the request's Host is '%s' (use http://127.0.0.1 or http://localhost)",

@@ -9,7 +9,7 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Static, TSchema } from 'typebox'
-import { BadRequest, TokenNeeded } from '../errors.ts'
+import { BadRequest, MethodNotAllowed, TokenNeeded } from '../errors.ts'
 import {
   AttributesSchema,
   ErrorSchema,
@@ -30,12 +30,14 @@ import {
   SyncSchema,
 } from './api.ts'
 import type { BlockedQueries } from './blocked-queries.ts'
-import { hasBody, MOST_BODY_BYTES, readBodies } from './bodies.ts'
+import { hasBody, MOST_BODY_BYTES, mayBeEmpty, readBodies } from './bodies.ts'
 import type { EventReaders } from './event-readers.ts'
 import { eventRoutes } from './event-routes.ts'
 import { answerFailure, refuseUnknownRoute } from './failures.ts'
 import { refuseForeign } from './guard.ts'
+import { writeJson } from './json.ts'
 import { Lists } from './lists.ts'
+import { addRoutes } from './methods.ts'
 import { networkRoutes } from './network-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { selfRoutes } from './self-routes.ts'
@@ -66,6 +68,7 @@ export interface AppContext {
 
 /** What changes nothing (RFC 9110, section 9.2.1). */
 const SAFE_METHODS = ['GET', 'HEAD']
+const NO_HOST = "the header Host is missing, which HTTP/1.1 requires ('localhost' will do)"
 /** In characters, still percent-encoded: a name has 63 at most, up to four bytes each. */
 const MOST_REFERENCE_CHARACTERS = 1024
 
@@ -82,6 +85,8 @@ export async function buildApp(context: AppContext): Promise<App> {
 
   app.addHook('onRequest', async (request) => {
     const { raw, method, headers } = request
+    const { url = '', config, schema } = request.routeOptions
+    if (headers.host === undefined && raw.httpVersion === '1.1') throw new BadRequest(NO_HOST)
     if (!context.cameThroughSocket(raw.socket)) {
       refuseForeign(headers)
       const { station, listening } = context
@@ -89,8 +94,11 @@ export async function buildApp(context: AppContext): Promise<App> {
         throw new TokenNeeded(tokenPath(listening.socket), listening.socket)
       }
     }
-    if (hasBody(headers) && !request.is404 && !request.routeOptions.schema?.body) {
-      throw new BadRequest(`${method} ${request.routeOptions.url} takes no body`)
+    if (config.allow) throw new MethodNotAllowed(method, url, config.allow.join(', '))
+    if (!request.is404 && !schema?.body) {
+      if (hasBody(headers) && !mayBeEmpty(request)) throw new BadRequest(`${method} ${url} takes no body`)
+      // Some programs name the type of a body that they do not send.
+      if (!hasBody(headers)) delete raw.headers['content-type']
     }
     checkQuery(raw.url ?? '')
   })
@@ -98,7 +106,7 @@ export async function buildApp(context: AppContext): Promise<App> {
   app.setErrorHandler(answerFailure)
   app.setNotFoundHandler(refuseUnknownRoute)
   // The views build exactly what the schemas say, and V8 writes a list of peers four times as fast as a serialiser made of them.
-  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
+  app.setSerializerCompiler(() => writeJson)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   await app.register(swagger, {
     openapi: {
@@ -112,13 +120,15 @@ export async function buildApp(context: AppContext): Promise<App> {
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, position) => String($id ?? position) },
   })
   await app.register(async (scope: App) => {
-    const lists = new Lists(context)
-    peerRoutes(scope, context, lists)
-    serviceRoutes(scope, context, lists)
-    selfRoutes(scope, context)
-    networkRoutes(scope, context)
-    eventRoutes(scope, context)
-    scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+    addRoutes(scope, () => {
+      const lists = new Lists(context)
+      peerRoutes(scope, context, lists)
+      serviceRoutes(scope, context, lists)
+      selfRoutes(scope, context)
+      networkRoutes(scope, context)
+      eventRoutes(scope, context)
+      scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+    })
   })
   await app.ready()
   return app

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Ajv } from 'ajv'
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
-import { BadRequest } from '../errors.ts'
+import { BadRequest, WrongContentType } from '../errors.ts'
 import type { App } from './app.ts'
 
 /** A record has 16 KiB at most, so nothing longer can become a part of one. */
@@ -19,9 +19,27 @@ export const checkBody: FastifySchemaCompiler<TSchema> = ({ schema }) => ajv.com
 /** Reads bodies as JSON in UTF-8, and nothing else. */
 export function readBodies(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
-    parseJson(body),
+  app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    takesBody(request) ? parseJson(body) : refuseUnlessEmpty(request, body),
   )
+  app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (takesBody(request)) throw new WrongContentType(request.headers['content-type'] ?? '')
+    return refuseUnlessEmpty(request, body)
+  })
+}
+
+/** Whether a body of no length may come: one that is sent in chunks does not say beforehand that it is empty. */
+export function mayBeEmpty({ method, headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined && (method === 'POST' || method === 'DELETE')
+}
+
+function takesBody({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.schema?.body !== undefined
+}
+
+/** @throws BadRequest */
+function refuseUnlessEmpty({ method, routeOptions }: FastifyRequest, body: Buffer): undefined {
+  if (body.length > 0) throw new BadRequest(`${method} ${routeOptions.url} takes no body`)
 }
 
 /** Whether a body comes behind these headers (RFC 9112, section 6.3). */

@@ -41,6 +41,8 @@ const SERVER_OPTIONS = {
   headersTimeout: 0,
   requestTimeout: 0,
   keepAliveTimeout: 0,
+  // Who leaves the header Host out is answered by `buildApp`, in JSON.
+  requireHostHeader: false,
   maxHeaderSize: 16 * 1024,
   /** What a connection holds that is not taken: Node's own default is four times as much since 22, for each reader. */
   highWaterMark: 16 * 1024,
@@ -141,6 +143,9 @@ export class Control {
     const { tickMs = TICK_MS, untakenMs = UNTAKEN_MS } = this.#options
     boundConnections(server, { most, tickMs, untakenMs })
     server.on('clientError', refuseNonsense)
+    server.on('checkExpectation', ({ socket, headers }) => {
+      hangUp(socket, rawFailure(417, `the header Expect may be 100-continue only, not '${headers.expect}'`))
+    })
     this.#servers.push(server)
     return server
   }

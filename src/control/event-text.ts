@@ -1,6 +1,7 @@
 import type { PeerView, ToldChange } from '../presence/types.ts'
 import type { Event, Gap, ServiceEvent, Sync } from './api.ts'
 import { isoTime } from './iso-time.ts'
+import { writeJson } from './json.ts'
 import type { Station } from './station.ts'
 import { changeJson, peerJson } from './views.ts'
 
@@ -70,5 +71,5 @@ export class EventText {
 
 // JSON escapes every line break, so the data is one line whatever a peer calls itself.
 function event(data: Event | ServiceEvent | Sync | Gap): string {
-  return `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
+  return `event: ${data.type}\ndata: ${writeJson(data)}\n\n`
 }

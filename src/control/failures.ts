@@ -5,11 +5,13 @@ import type { ApiError } from './api.ts'
 import { hasBody, MOST_BODY_BYTES } from './bodies.ts'
 import { explain } from './explain.ts'
 import { hangUp } from './hang-up.ts'
+import { writeJson } from './json.ts'
 
 const BAD_REQUEST = new BadRequest('').code
 const JSON_TYPE = 'application/json; charset=utf-8'
 /** RFC 6750, section 3. */
 const CHALLENGE = ['www-authenticate', 'Bearer realm="earshot"'] as const
+type Header = readonly [string, string]
 
 /** Makes every failure an `Error` of the API: a refusal says what to do, an accident of ours is logged and not shown. */
 export function answerFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
@@ -21,10 +23,10 @@ export function answerFailure(error: FastifyError, request: FastifyRequest, repl
   if (connection && !request.raw.complete && hasBody(request.headers)) {
     reply.hijack()
     request.raw.resume()
-    hangUp(connection, rawAnswer(failure))
+    hangUp(connection, rawAnswer(failure, headersOf(failure, request)))
     return
   }
-  if (failure.statusCode === 401) reply.header(...CHALLENGE)
+  for (const [name, value] of headersOf(failure, request)) reply.header(name, value)
   reply.code(failure.statusCode).header('content-type', JSON_TYPE).send(failure)
 }
 
@@ -38,14 +40,20 @@ export function rawFailure(statusCode: number, message: string): string {
   return rawAnswer(describe(statusCode, BAD_REQUEST, message))
 }
 
-function rawAnswer(failure: ApiError): string {
-  const body = JSON.stringify(failure)
+/** What belongs to some failures beside the body. */
+function headersOf({ statusCode }: ApiError, { routeOptions }: FastifyRequest): Header[] {
+  const { allow } = routeOptions.config
+  return [...(statusCode === 401 ? [CHALLENGE] : []), ...(allow ? [['allow', allow.join(', ')] as const] : [])]
+}
+
+function rawAnswer(failure: ApiError, headers: readonly Header[] = []): string {
+  const body = writeJson(failure)
   const head = [
     `HTTP/1.1 ${failure.statusCode} ${failure.error}`,
     `Content-Type: ${JSON_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
-    ...(failure.statusCode === 401 ? [CHALLENGE.join(': ')] : []),
+    ...headers.map((header) => header.join(': ')),
   ]
   return `${head.join('\r\n')}\r\n\r\n${body}`
 }

@@ -4,6 +4,7 @@ import { BadRequest } from '../errors.ts'
 import type { PeerView } from '../presence/types.ts'
 import type { AppContext } from './app.ts'
 import type { BlockedQueries, Concerns, Outcome } from './blocked-queries.ts'
+import { writeJson } from './json.ts'
 import type { ListParameters } from './list-routes.ts'
 import { readSince } from './position.ts'
 import type { Station } from './station.ts'
@@ -62,7 +63,7 @@ export class Lists {
     const ids = outcome.index === reader.index ? outcome.ids : undefined
     const peers = () => (ids ? [...ids].flatMap((id) => reader.get(id) ?? []) : this.#turn.views())
     const text = withSelf
-      ? Buffer.from(JSON.stringify(make([ownPeer(this.#station), ...peers()])))
+      ? Buffer.from(writeJson(make([ownPeer(this.#station), ...peers()])))
       : this.#turn.text(request.query, () => make(peers()))
     untaken.add(out, text)
     return { tag, text }

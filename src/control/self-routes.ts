@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { AttributesSchema as RecordAttributesSchema } from '../wire/record.ts'
+import { AttributesSchema as RecordAttributesSchema, TextSchema } from '../wire/record.ts'
 import { AttributesSchema, ErrorRef, HealthSchema, SelfRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { checkBody, JSON_TYPES } from './bodies.ts'
@@ -8,8 +8,9 @@ import { selfJson } from './views.ts'
 const [KEY = ''] = Object.keys(RecordAttributesSchema.patternProperties)
 const AttributesPatch = Type.Record(
   Type.String({ pattern: KEY }),
-  Type.Union([Type.String({ maxLength: 1024 }), Type.Number(), Type.Boolean(), Type.Null()], {
-    expected: 'a text of at most 1024 characters, a number, true, false, or null to remove it',
+  Type.Union([TextSchema, Type.Number(), Type.Boolean(), Type.Null()], {
+    expected:
+      'a text of at most 1024 characters, a number, true, false, or null to remove it (no unpaired surrogates in a text)',
   }),
   { additionalProperties: false, expected: 'keys of 1 to 64 printable ASCII characters, no spaces' },
 )

@@ -1,4 +1,5 @@
 import type { PeerView, PresenceReader } from '../presence/types.ts'
+import { writeJson } from './json.ts'
 
 /**
  * What is made once for all the queries that are answered in one turn of the event loop, as when one change answers a
@@ -27,7 +28,7 @@ export class Turn {
     this.#begin()
     let text = this.#texts.get(query)
     if (!text) {
-      text = Buffer.from(JSON.stringify(make()))
+      text = Buffer.from(writeJson(make()))
       this.#texts.set(query, text)
     }
     return text

@@ -1,9 +1,15 @@
 import { type Static, Type } from 'typebox'
 import { BadService } from '../errors.ts'
-import { NameSchema, type Service, ServiceSchema } from '../wire/record.ts'
+import { NameSchema, type Service, ServiceSchema, TextSchema } from '../wire/record.ts'
 
 /** Most bytes that a TXT string `key=value` may have: its length is told in one byte (RFC 6763, section 6.1). */
 const TXT_BYTES = 255
+
+/**
+ * RFC 6335, section 5.1: at most 15 letters, digits and hyphens, one letter at least, and no hyphen at either end or beside
+ * another. What others announce need not keep to it.
+ */
+const TYPE_NAME = '(?=[A-Za-z0-9-]{1,15}(?![A-Za-z0-9-]))(?=[0-9-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*'
 
 const { id, port, subtypes } = ServiceSchema.properties
 
@@ -14,11 +20,15 @@ export const ServiceEntrySchema = Type.Object(
       Type.Unsafe<string>({ ...id, expected: 'an id of 1 to 64 printable ASCII characters, no spaces' }),
     ),
     name: Type.Optional(
-      Type.Unsafe<string>({ ...NameSchema, expected: 'a name of 1 to 63 characters without control characters' }),
+      Type.Unsafe<string>({
+        ...NameSchema,
+        expected: 'a name of 1 to 63 characters without control characters and unpaired surrogates',
+      }),
     ),
     type: Type.String({
-      pattern: '^([A-Za-z0-9-]{1,15}|_[A-Za-z0-9-]{1,15}\\._(tcp|udp))$',
-      expected: 'a type such as http or _http._tcp (at most 15 letters, digits and hyphens)',
+      pattern: `^(${TYPE_NAME}|_${TYPE_NAME}\\._(tcp|udp))$`,
+      expected:
+        'a type such as http or _http._tcp (at most 15 letters, digits and single hyphens, one letter at least)',
     }),
     protocol: Type.Optional(Type.Enum(['tcp', 'udp'], { expected: 'tcp or udp' })),
     port: Type.Unsafe<number>({ ...port, expected: 'a port from 0 to 65535' }),
@@ -26,8 +36,8 @@ export const ServiceEntrySchema = Type.Object(
       Type.Record(
         // The record's keys but for the sign that ends a key in a TXT string.
         Type.String({ pattern: '^(?!__proto__$)[!-<>-~]{1,64}$' }),
-        Type.Union([Type.String({ maxLength: 1024 }), Type.Number(), Type.Boolean()], {
-          expected: 'a text of at most 1024 characters, a number or a boolean',
+        Type.Union([TextSchema, Type.Number(), Type.Boolean()], {
+          expected: 'a text of at most 1024 characters (no unpaired surrogates), a number or a boolean',
         }),
         {
           additionalProperties: false,
@@ -51,10 +61,12 @@ export interface ServiceDefaults {
 
 /**
  * The service as the record carries it: type `http` becomes `_http._tcp`, and everything has a value.
- * @throws BadService when `protocol` contradicts a type written in full, or a TXT string is longer than 255 bytes
+ * @throws BadService when `protocol` contradicts a type written in full, two TXT keys are the same but for their case, or
+ * a TXT string is longer than 255 bytes
  */
 export function serviceOf(entry: ServiceEntry, defaults: ServiceDefaults): Service {
   const type = fullType(entry)
+  refuseSameKeys(Object.keys(entry.txt ?? {}))
   return {
     id: entry.id ?? defaults.id ?? (slug(entry.name ?? '') || slug(type)),
     name: entry.name ?? defaults.name,
@@ -71,6 +83,20 @@ function fullType({ type, protocol }: ServiceEntry): string {
     throw new BadService(`protocol: expected the protocol of type '${type}', found "${protocol}"`)
   }
   return type
+}
+
+/** Who reads TXT strings compares their keys without regard to case, and takes the first (RFC 6763, section 6.4). */
+function refuseSameKeys(keys: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const key of keys) {
+    const other = seen.get(key.toLowerCase())
+    if (other !== undefined) {
+      throw new BadService(
+        `txt.${key}: it differs from txt.${other} in case only (RFC 6763, section 6.4: they are one key)`,
+      )
+    }
+    seen.set(key.toLowerCase(), key)
+  }
 }
 
 function txtValue(key: string, value: string): string {

@@ -21,7 +21,7 @@ const DIGEST = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' })
 
 export const NameSchema = Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE })
 
-const TextSchema = Type.String({ maxLength: 1024, pattern: WELL_FORMED })
+export const TextSchema = Type.String({ maxLength: 1024, pattern: WELL_FORMED })
 
 export const ServiceSchema = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[!-~]+$' }),

@@ -346,7 +346,7 @@ test.each<[Sources, string]>([
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "no spaces"\nport = 1' },
-    'FILE: services[0].type: expected a type such as http or _http._tcp (at most 15 letters, digits and hyphens), found "no spaces"',
+    'FILE: services[0].type: expected a type such as http or _http._tcp (at most 15 letters, digits and single hyphens, one letter at least), found "no spaces"',
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "http"\nport = 65536' },

@@ -183,7 +183,7 @@ describe('GET /v1/events', () => {
 
   test('answers HEAD with nothing to read', async () => {
     const { socket } = await startControl()
-    expect((await ask({ socket }, '/v1/events', {}, 'HEAD')).status).toBe(404)
+    expect((await ask({ socket }, '/v1/events', {}, 'HEAD')).status).toBe(405)
   })
 
   test('shows life on a quiet connection', async () => {

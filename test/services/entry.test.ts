@@ -71,7 +71,7 @@ test.each<[unknown, string]>([
   ],
   [
     { type: 'http', port: 1, txt: { 'x/1': Number.NaN } },
-    'txt.x/1: expected a text of at most 1024 characters, a number or a boolean, found null',
+    'txt.x/1: expected a text of at most 1024 characters (no unpaired surrogates), a number or a boolean, found null',
   ],
   [
     { type: 'http', port: 1, txt: JSON.parse('{"__proto__": "x"}') },
