@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OwnService } from '../control/api.ts'
+import { callBack } from './call-back.ts'
 import { whenAborted } from './call-signal.ts'
 import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'
@@ -115,11 +116,14 @@ export class Published {
     this.#isRenewalDue = true
     if (this.#isRenewing) return
     this.#isRenewing = true
-    while (this.#isRenewalDue && !this.#closed) {
-      this.#isRenewalDue = false
-      await this.#put({}, this.#ended.signal).catch((error) => this.#closed || this.#fail(error))
+    try {
+      while (this.#isRenewalDue && !this.#closed) {
+        this.#isRenewalDue = false
+        await this.#put({}, this.#ended.signal).catch((error) => this.#closed || this.#fail(error))
+      }
+    } finally {
+      this.#isRenewing = false
     }
-    this.#isRenewing = false
   }
 
   /** Registers the service with these changes, after what is under way: nothing older may overtake it. */
@@ -150,6 +154,6 @@ export class Published {
     if (!(error instanceof EarshotError)) throw error
     const isNews = this.#error?.code !== error.code
     this.#error = error
-    if (isNews) this.#onError(error)
+    if (isNews) callBack(this.#onError, error)
   }
 }

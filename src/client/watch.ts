@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer, Peers } from '../control/api.ts'
+import { callBack } from './call-back.ts'
 import type { Calls, DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import type { EarshotError } from './error.ts'
@@ -72,11 +73,11 @@ async function* follow(
     return daemon.events(writeQuery({ service, name, state: '1', since: since || undefined }), signal)
   }
   const onLoss = (error: EarshotError | undefined) => {
-    if (connected) onConnection(false, error)
+    if (connected) callBack(onConnection, false, error)
     connected = false
   }
   for await (const event of reconnecting(open, onLoss, signal)) {
-    if (!connected) onConnection(true)
+    if (!connected) callBack(onConnection, true)
     connected = true
     since = event.lastEventId || since
     yield event

@@ -66,6 +66,30 @@ describe('publish', () => {
     expect(daemon.asked.at(-1)?.body).toMatchObject({ name: 'Laden', port: 8080, txt: { path: '/new' } })
   })
 
+  test('goes on renewing whatever onError throws', async () => {
+    const daemon = await StandIn.start()
+    const thrown: unknown[] = []
+    const listeners = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    process.on('uncaughtException', (error) => thrown.push(error))
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of listeners) process.on('uncaughtException', listener)
+    })
+    const published = await publishing(daemon, 90, {
+      onError: ({ code }) => {
+        throw new Error(`thrown at ${code}`)
+      },
+    })
+    daemon.answer = ({ method }) =>
+      method === 'PUT' ? { status: 413, body: { code: 'EARSHOT_RECORD_TOO_LARGE', message: '' } } : undefined
+    await vi.waitFor(() => expect(thrown).toEqual([new Error('thrown at EARSHOT_RECORD_TOO_LARGE')]))
+    daemon.answer = () => undefined
+    await vi.waitFor(() => expect(published.error).toBeUndefined())
+    const before = puts(daemon)
+    await daemon.until(() => puts(daemon) > before)
+  })
+
   test('an update made while the daemon is away is published when it is back', async () => {
     const daemon = await StandIn.start()
     const errors: string[] = []
