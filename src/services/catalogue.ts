@@ -8,7 +8,7 @@ import { AttributesSchema, ServiceSchema } from '../wire/record.ts'
 import { checkAttribute } from './check.ts'
 import { Leases } from './leases.ts'
 import { mergeFiles, placeOf, plain } from './merge.ts'
-import { leastWanted } from './room.ts'
+import { excess, leastWanted } from './room.ts'
 import { ServiceFiles } from './service-files.ts'
 import type { BadFile, CatalogueNotice, Content, OwnService, ServiceFile } from './types.ts'
 
@@ -50,6 +50,8 @@ export class Catalogue {
   #fromFiles: ReadonlyMap<string, OwnService> = new Map()
   #badFiles: readonly BadFile[] = []
   #looked: readonly ServiceFile[] = []
+  /** What there was beside the files when they were looked at last. */
+  #besides: { registered?: unknown; set?: unknown } = {}
   #told: Content
 
   private constructor(options: CatalogueOptions) {
@@ -213,26 +215,36 @@ export class Catalogue {
     for (const service of services) attempt(`service '${service.id}'`, () => this.put(service.id, service))
   }
 
-  /** Takes files in as far as they can be: again and again while some cannot, since what hinders them may have gone. */
+  /** Takes files in as far as they can be: again while some cannot, when what hinders them may have gone. */
   #admit(files: readonly ServiceFile[]): void {
     const isNews = files.length !== this.#looked.length || files.some((file, at) => file !== this.#looked[at])
+    const isOtherwise = this.#besides.registered !== this.#registered || this.#besides.set !== this.#set
     this.#looked = files
-    if (!isNews && this.#badFiles.length === 0) return
+    this.#besides = { registered: this.#registered, set: this.#set }
+    if (!isNews && !(isOtherwise && this.#badFiles.length > 0)) return
     const others = [...this.#config.values(), ...this.#registered.values()]
+    const attributes = this.attributes
     const refused = new Map<string, string>()
     for (;;) {
       const { services, bad } = mergeFiles(others, files, refused)
+      // What cannot fit by any means goes at once, so that the record is not made and measured for each file of many.
+      let over = excess({ services: [...others, ...services], attributes })
       try {
-        this.#tell([...others, ...services], this.#set)
+        if (over === 0) this.#tell([...others, ...services], this.#set)
       } catch (error) {
-        const victim = error instanceof RecordTooLarge ? leastWanted(services, this.#fromFiles) : undefined
-        if (!victim) throw error
-        refused.set(victim.file, victim.error)
-        continue
+        if (!(error instanceof RecordTooLarge) || services.length === 0) throw error
+        over = 1
       }
-      this.#fromFiles = byId(services)
-      this.#noteBad(bad, files)
-      return
+      if (over === 0 || services.length === 0) {
+        this.#fromFiles = byId(services)
+        this.#noteBad(bad, files)
+        return
+      }
+      for (const victim of leastWanted(services, this.#fromFiles)) {
+        refused.set(victim.file, victim.error)
+        over -= victim.bytes
+        if (over <= 0) break
+      }
     }
   }
 

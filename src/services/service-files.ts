@@ -1,4 +1,4 @@
-import { lstat, readdir, stat } from 'node:fs/promises'
+import { lstat, opendir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { BadConfig, BadService } from '../errors.ts'
 import { type FileFacts, isServiceFile, readServiceFile } from './service-file.ts'
@@ -8,6 +8,11 @@ import type { ServiceFile } from './types.ts'
 const LOOK = 500
 /** A file that changed this recently may still be being written, ms: it is read again, and a fault in it not believed yet. */
 const SETTLE = 100
+
+/** Service files that are read, of all directories together: a record has no room for more. */
+const MOST_FILES = 256
+/** Entries of a directory that are looked at. */
+const MOST_ENTRIES = 4096
 
 /** What was read of a file, and what it looked like then. */
 interface Known {
@@ -27,6 +32,8 @@ export class ServiceFiles {
   /** Called after every look with all files, in the order in which they count. */
   readonly #onLook: (files: readonly ServiceFile[]) => void
   #known = new Map<string, Known>()
+  /** What was last wrong with a directory. */
+  #faults = new Map<string, ServiceFile>()
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -53,12 +60,13 @@ export class ServiceFiles {
     const files: ServiceFile[] = []
     const known = new Map<string, Known>()
     for (const directory of this.#directories) {
-      const names = await list(directory)
-      if ('error' in names) files.push({ file: directory, error: names.error })
-      else for (const name of names) await this.#examine(join(directory, name), known)
+      const { names, error } = await list(directory, MOST_FILES - known.size)
+      if (error !== undefined) files.push(faultOf(directory, error, this.#faults.get(directory)))
+      for (const name of names) await this.#examine(join(directory, name), known)
     }
     if (this.#closed) return
     this.#known = known
+    this.#faults = new Map(files.map((fault) => [fault.file, fault]))
     this.#onLook([...files, ...Array.from(known.values()).flatMap(({ result }) => result ?? [])])
   }
 
@@ -79,9 +87,14 @@ export class ServiceFiles {
       if (fresh) return { signature: '', result: before }
       // What is wrong with the text stays so until it changes; what the system refused may go by itself.
       const isItsText = fault instanceof BadService || fault instanceof BadConfig
-      return { signature: isItsText ? signature : '', result: { file: path, error: reasonOf(fault) } }
+      return { signature: isItsText ? signature : '', result: faultOf(path, reasonOf(fault), before) }
     }
   }
+}
+
+/** The same object as before when the fault is the same, which then is no news. */
+function faultOf(file: string, error: string, before: ServiceFile | undefined): ServiceFile {
+  return before && 'error' in before && before.error === error ? before : { file, error }
 }
 
 interface Look {
@@ -104,12 +117,24 @@ async function look(path: string): Promise<Look | undefined> {
   }
 }
 
-async function list(directory: string): Promise<string[] | { error: string }> {
+/** The names of the first service files, at most so many, and why there may be others, or none. */
+async function list(directory: string, most: number): Promise<{ names: string[]; error?: string }> {
+  const names: string[] = []
+  let entries = 0
   try {
-    return (await readdir(directory)).filter(isServiceFile).sort()
+    for await (const { name } of await opendir(directory, { bufferSize: 256 })) {
+      entries++
+      if (entries > MOST_ENTRIES) break
+      if (isServiceFile(name)) names.push(name)
+    }
   } catch (error) {
-    return isMissing(error) ? [] : { error: reasonOf(error) }
+    return isMissing(error) ? { names: [] } : { names: [], error: reasonOf(error) }
   }
+  const first = names.sort().slice(0, most)
+  if (entries > MOST_ENTRIES) return { names: first, error: `only ${MOST_ENTRIES} of its entries are looked at` }
+  if (first.length === names.length) return { names }
+  const error = `of its ${names.length} service files only the first ${first.length} are read: ${MOST_FILES} is the most in all`
+  return { names: first, error }
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,7 +1,8 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { AttributeTaken, BadRequest, NoSuchService, NotKept, RecordTooLarge, ServiceTaken } from '../../src/errors.ts'
 import type { AttributeValue } from '../../src/wire/index.ts'
 import { openCatalogue, service, temporaryDirectory } from './fixtures.ts'
@@ -332,5 +333,37 @@ describe('service files', () => {
     await rm(join(directory, 'c.toml'))
     await until(() => catalogue.get('a') !== undefined)
     expect(notices.map(({ type }) => type)).toEqual(['bad-file', 'bad-file', 'good-file'])
+  })
+
+  test('by the thousand are read up to a bound, told of in few lines, and looked at again for little', async () => {
+    const files = Array.from({ length: 1000 }, (_, n) => [`f${String(n).padStart(4, '0')}.toml`, toml(n)] as const)
+    const directory = await directoryOf(Object.fromEntries(files))
+    let attempts = 0
+    let told: string[] = []
+    const { catalogue, notices } = await openCatalogue({
+      servicesDir: [directory],
+      describe: (content) => {
+        attempts++
+        const bytes = 1200 + Buffer.byteLength(JSON.stringify(content))
+        if (bytes > 16 * 1024) throw new RangeError(`the record has ${bytes} bytes`)
+        told = ids(content)
+      },
+    })
+    expect(attempts).toBeLessThan(30)
+    expect(told.length).toBeGreaterThan(100)
+    const [first, ...others] = catalogue.badFiles
+    expect(first).toEqual({
+      file: directory,
+      error: 'of its 1000 service files only the first 256 are read: 256 is the most in all',
+    })
+    expect(others).toHaveLength(256 - told.length)
+    expect(notices).toHaveLength(catalogue.badFiles.length)
+    const before = attempts
+    await delay(1200)
+    expect(attempts).toBe(before)
+    // Room that becomes free is used.
+    catalogue.patchAttributes({ a: 1 })
+    await vi.waitFor(() => expect(attempts).toBeGreaterThan(before + 1), 5000)
+    expect(notices).toHaveLength(catalogue.badFiles.length)
   })
 })

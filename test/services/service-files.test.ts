@@ -138,3 +138,11 @@ test('the examples of docs/SERVICES.md are files that can be used', async () => 
   const { seen } = await watch(directory)
   expect(seen()).toEqual(['samba.service: samba.smb-tcp:445,samba.device-info-tcp:0', 'shop.toml: shop:8080'])
 })
+
+test('a directory with too many entries is told of once, and the others are read', async () => {
+  const [crowded, other] = [await temporaryDirectory(), await temporaryDirectory()]
+  for (let number = 0; number < 4200; number++) await writeFile(join(crowded, `${number}.txt`), '')
+  await writeFile(join(other, 'shop.toml'), SHOP)
+  const { seen } = await watch(crowded, other)
+  expect(seen()).toEqual([`${crowded}: only 4096 of its entries are looked at`, 'shop.toml: shop:80'])
+})
