@@ -1,6 +1,5 @@
-import { Service } from 'bonjour-service'
 import type { InterfaceAddress } from '../../presence/types.ts'
-import { instanceName } from '../names.ts'
+import { instanceName, SERVICES } from '../names.ts'
 import type { PublishedService, ResourceRecord } from '../types.ts'
 
 /** TTL of records that hold a host's name or addresses, seconds (RFC 6762, section 10). */
@@ -16,42 +15,24 @@ const TXT_BYTES = 8000
 
 /**
  * The records of a service under the instance name in use: PTR of its type, of its subtypes and among the types, SRV
- * and TXT. A TXT entry above 255 bytes has no place in DNS and is left out, as are those past 8000 bytes in all.
- *
- * bonjour-service makes them. It would cut dots from the name, refuse port 0, add the addresses of every interface of
- * the machine and let PTRs live for eight hours: those are put right here.
+ * and TXT (RFC 6763, sections 4 to 9). A TXT entry above 255 bytes has no place in DNS and is left out, as are those
+ * past 8000 bytes in all.
  */
 export function serviceRecords(service: PublishedService, instance: string, hostname: string): ResourceRecord[] {
   const { type, port, txt, subtypes } = service
-  const dot = type.lastIndexOf('.')
-  const made = new Service(
-    {
-      name: 'instance',
-      type: type.slice(1, dot),
-      protocol: type.slice(dot + 2).toLowerCase() === 'udp' ? 'udp' : 'tcp',
-      port: 1,
-      host: hostname,
-      txt,
-      subtypes: [...new Set(subtypes.map((subtype) => subtype.replace(/^_/, '')))],
-    },
-    () => {},
-    () => {},
-  )
-  made.name = instance
-  made.fqdn = instanceName(instance, type)
-  made.port = port
-  return made.records().flatMap(({ name, type, data }): ResourceRecord[] => {
-    switch (type) {
-      case 'PTR':
-        return [{ name, type, ttl: OTHER_TTL, flush: false, data }]
-      case 'SRV':
-        return [{ name, type, ttl: HOST_TTL, flush: true, data: { priority: 0, weight: 0, ...data } }]
-      case 'TXT':
-        return [{ name, type, ttl: OTHER_TTL, flush: true, data: fitting(data) }]
-      default:
-        return []
-    }
-  })
+  const [name, typeName] = [instanceName(instance, type), `${type}.local`]
+  const subtypeNames = new Set(subtypes.map((subtype) => `_${subtype.replace(/^_/, '')}._sub.${typeName}`))
+  const pointer = (from: string, data: string) =>
+    ({ name: from, type: 'PTR', ttl: OTHER_TTL, flush: false, data }) as const
+  const target = { priority: 0, weight: 0, port, target: hostname }
+  const entries = Object.entries(txt).map(([key, value]) => Buffer.from(`${key}=${value}`))
+  return [
+    pointer(typeName, name),
+    { name, type: 'SRV', ttl: HOST_TTL, flush: true, data: target },
+    { name, type: 'TXT', ttl: OTHER_TTL, flush: true, data: fitting(entries) },
+    pointer(SERVICES, typeName),
+    ...Array.from(subtypeNames, (subtypeName) => pointer(subtypeName, name)),
+  ]
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Service } from 'bonjour-service'
+import os from 'node:os'
+import { Service } from 'bonjour-service'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { LibrarySegment, settle, twoInterfaces } from './library-segment.ts'
 import { weakness } from './weakness.ts'
@@ -126,4 +127,13 @@ weakness(LIBRARY, 'throws what it cannot send, unless it is given a function', '
   expect(silent.socket.thrown).toEqual([silent.socket.broken])
   expect(told.socket.thrown).toEqual([])
   expect(spoken).toHaveBeenCalledWith(told.socket.broken)
+})
+
+weakness(LIBRARY, 'reads the interfaces of the machine for the records of a service', 'service-records', () => {
+  const nothing = () => {}
+  const service = new Service({ name: 'Office', type: 'http', port: 80, host: 'h.local' }, nothing, nothing)
+  vi.spyOn(os, 'networkInterfaces').mockImplementation(() => {
+    throw new Error('uv_interface_addresses returned EMFILE')
+  })
+  expect(() => service.records()).toThrow('EMFILE')
 })
