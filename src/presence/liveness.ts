@@ -1,5 +1,5 @@
-import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
+import type { PeerId } from '../wire/index.ts'
 import { isPresent } from './changes.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
@@ -51,7 +51,6 @@ export class Liveness {
   readonly #self: Self
   readonly #registry: Registry
   readonly #outbox: Outbox
-  readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
   readonly #knownProbes = new Budget(PROBES_PER_SECOND, PROBES_PER_SECOND)
   readonly #strangerProbes = new Budget(STRANGER_PROBES_PER_SECOND, STRANGER_PROBES_PER_SECOND)
@@ -64,14 +63,13 @@ export class Liveness {
   /** From when on silence of all such peers is strange; undefined when that was looked at since one was heard. */
   #strangeAfter: number | undefined
   /** Probes sent, by nonce: for the round trip. */
-  readonly #probes = new Map<number, { peer: Peer; at: number }>()
+  readonly #probes = new Map<number, { id: PeerId; at: number }>()
   #echoes: Echo[] = []
 
-  constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, notice: (notice: Notice) => void) {
+  constructor(self: Self, registry: Registry, outbox: Outbox, notice: (notice: Notice) => void) {
     this.#self = self
     this.#registry = registry
     this.#outbox = outbox
-    this.#agenda = agenda
     this.#notice = notice
   }
 
@@ -86,8 +84,7 @@ export class Liveness {
 
   /** A newcomer, or one that began anew: its lease begins. */
   watch(peer: Peer): void {
-    const watch = ++peer.watch
-    this.#agenda.add(this.#leaseEnd(peer), (later) => this.#leaseRunsOut(peer, watch, later))
+    peer.plans.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseRunsOut(peer, now))
   }
 
   /** A fresh beat: it lives. */
@@ -106,7 +103,7 @@ export class Liveness {
   /** The answer to a probe. */
   echoed(peer: Peer, nonce: number, now: number): void {
     const probe = this.#probes.get(nonce)
-    if (probe?.peer !== peer) return
+    if (probe?.id !== peer.id) return
     this.#probes.delete(nonce)
     peer.rtt = now - probe.at
     this.#echoes.push({ nonce, rtt: peer.rtt })
@@ -122,7 +119,7 @@ export class Liveness {
   /** Asks a peer for a sign of life where it was heard, and at need on the shared paths there. Returns the probe's nonce. */
   probe(peer: Peer, now: number, isShared = false): number {
     const probe = this.#self.probe(peer.id)
-    this.#probes.set(probe.nonce, { peer, at: now })
+    this.#probes.set(probe.nonce, { id: peer.id, at: now })
     if (this.#probes.size > PROBE_MEMORY) {
       for (const oldest of this.#probes.keys()) {
         this.#probes.delete(oldest)
@@ -139,8 +136,8 @@ export class Liveness {
     return probe.nonce
   }
 
-  #leaseRunsOut(peer: Peer, watch: number, now: number): void {
-    if (peer.watch !== watch || this.#registry.get(peer.id) !== peer || peer.state === 'left') return
+  #leaseRunsOut(peer: Peer, now: number): void {
+    if (peer.state === 'left') return
     if (now >= this.#leaseEnd(peer)) {
       if (peer.state === 'alive' && this.#hearsNobody(now)) {
         this.#doubtedAt = now
@@ -149,25 +146,29 @@ export class Liveness {
       this.#reprieve(peer, now)
     }
     if (now < this.#leaseEnd(peer)) {
-      this.#agenda.add(this.#leaseEnd(peer), (later) => this.#leaseRunsOut(peer, watch, later))
+      this.watch(peer)
     } else {
-      this.#suspect(peer, watch, now)
+      this.#suspect(peer, now)
     }
   }
 
-  #suspect(peer: Peer, watch: number, now: number): void {
+  #suspect(peer: Peer, now: number): void {
     if (peer.state === 'alive') this.#registry.enter(peer, 'suspect', now)
     const { lastSeen } = peer
-    const isSilent = () => peer.watch === watch && peer.state === 'suspect' && peer.lastSeen === lastSeen
-    for (const delay of PROBES) {
-      this.#agenda.add(now + delay, (later) => {
-        if (isSilent()) this.#probeSuspect(peer, delay >= FIRST_SHARED_PROBE, later)
+    const isSilent = () => peer.state === 'suspect' && peer.lastSeen === lastSeen
+    const ask = ([delay, ...later]: readonly number[]) => {
+      if (delay === undefined) return
+      peer.plans.set('probe', now + delay, (at) => {
+        if (!isSilent()) return
+        this.#probeSuspect(peer, delay >= FIRST_SHARED_PROBE, at)
+        ask(later)
       })
     }
-    this.#agenda.add(now + VERDICT, (later) => {
+    ask(PROBES)
+    peer.plans.set('verdict', now + VERDICT, (later) => {
       if (isSilent()) this.#reprieve(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
-      else this.#leaseRunsOut(peer, watch, later)
+      else this.#leaseRunsOut(peer, later)
     })
   }
 

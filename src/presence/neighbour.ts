@@ -1,3 +1,4 @@
+import type { Plans } from '../agenda.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import type { Cover } from './covers.ts'
 import type { Unnumbered } from './journal.ts'
@@ -19,10 +20,15 @@ export interface Report {
   changes: { change: Unnumbered; bytes: number }[]
 }
 
+/** What is to be done with a host later; `judge` and `doubt`: to find out again who it is, and whether it is there. */
+export type NeighbourTask = 'judge' | 'doubt' | 'forget'
+
 /** What is known of one host that was found by mDNS. Keeps the facts; the rules are in `Neighbours`. */
 export class Neighbour {
   readonly id: string
   readonly firstSeen: number
+  /** All are cancelled when it is dropped. */
+  readonly plans: Plans<NeighbourTask>
   /** Who it is beside itself: a beaconing peer that is there, or this machine. It is not listed then. */
   cover: Cover | undefined
   /** It is told of from then on, at the earliest. */
@@ -37,8 +43,9 @@ export class Neighbour {
   #told: { view: PeerView; substance: string; services: OfferedService[] } | undefined
   #history: { at: number; state: PeerState }[] = []
 
-  constructor(sighting: Sighting, notBefore: number, now: number) {
+  constructor(sighting: Sighting, plans: Plans<NeighbourTask>, notBefore: number, now: number) {
     this.id = sighting.id
+    this.plans = plans
     this.firstSeen = now
     this.notBefore = notBefore
     this.#sighting = sighting

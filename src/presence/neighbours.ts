@@ -1,4 +1,4 @@
-import type { Agenda } from '../agenda.ts'
+import { type Agenda, Plans } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import { isPresent } from './changes.ts'
 import { type Cover, Covers, SELF } from './covers.ts'
@@ -87,11 +87,11 @@ export class Neighbours {
   #meet(sighting: Sighting, now: number): void {
     if (!isPresent(sighting) || !this.#makeRoom(now)) return
     const mayBeacon = sighting.claim !== undefined
-    const host = new Neighbour(sighting, mayBeacon ? now + BEACON_PATIENCE : now, now)
+    const host = new Neighbour(sighting, new Plans(this.#agenda), mayBeacon ? now + BEACON_PATIENCE : now, now)
     this.#hosts.set(host.id, host)
     this.#covers.setHost(host)
     this.#judge(host, now)
-    if (mayBeacon) this.#agenda.add(host.notBefore, (later) => this.#judgeAgain(host, later))
+    if (mayBeacon) host.plans.set('judge', host.notBefore, (later) => this.#judge(host, later))
   }
 
   #judgeAgain(host: Neighbour | undefined, now: number): void {
@@ -111,8 +111,8 @@ export class Neighbours {
   #doubt(host: Neighbour, before: Cover, now: number): void {
     const hasFailed = before !== SELF && this.#registry.get(before)?.state === 'failed'
     host.unsureSince = hasFailed ? now : now + STRAGGLERS
-    this.#agenda.add(host.unsureSince, (later) => {
-      if (this.#hosts.get(host.id) !== host || host.cover !== undefined || !host.isUnsure) return
+    host.plans.set('doubt', host.unsureSince, (later) => {
+      if (host.cover !== undefined || !host.isUnsure) return
       if (this.#questionBudget.take(later)) this.#questions.push(host.sighting.hostname)
     })
   }
@@ -135,16 +135,15 @@ export class Neighbours {
       tell: () => {
         for (const { change, bytes } of report.changes) this.#registry.journal.add(change, bytes)
         host.told(report)
-        if (!isGone) return
-        if (host.isTold) this.#agenda.add(now + NEIGHBOUR_RETENTION, (later) => this.#forget(host, later))
+        if (!isGone) host.plans.cancel('forget')
+        else if (host.isTold) host.plans.set('forget', now + NEIGHBOUR_RETENTION, (later) => this.#forget(host, later))
         else this.#remove(host, now)
       },
     }
   }
 
   #forget(host: Neighbour, now: number): void {
-    const isGone = !isPresent(host.sighting) && now - host.sighting.lastSeen >= NEIGHBOUR_RETENTION
-    if (isGone && this.#hosts.get(host.id) === host) this.#remove(host, now)
+    if (!isPresent(host.sighting)) this.#remove(host, now)
   }
 
   /** At need those that have gone make room. */
@@ -159,6 +158,7 @@ export class Neighbours {
   }
 
   #remove(host: Neighbour, now: number): void {
+    host.plans.cancelAll()
     this.#hosts.delete(host.id)
     const peer = host.view()
     if (peer) this.#registry.journal.add({ type: 'peer-forgotten', at: now, peer }, host.bytes)

@@ -1,3 +1,4 @@
+import type { Plans } from '../agenda.ts'
 import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
 import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
@@ -24,6 +25,9 @@ interface Copy {
   recordVersion: number
 }
 
+/** What is to be done with a peer later; `verdict`: to judge whether it lives. */
+export type PeerTask = 'verdict' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
+
 interface HeardPath {
   where: Where
   lastHeard: number
@@ -33,6 +37,8 @@ interface HeardPath {
 export class Peer {
   readonly id: PeerId
   readonly firstSeen: number
+  /** All are cancelled when the registry drops it. */
+  readonly plans: Plans<PeerTask>
   readonly flapping = new Flapping()
   state: PeerState = 'alive'
   incarnation = 0
@@ -50,8 +56,6 @@ export class Peer {
   told: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
   /** What it has offered since, without being told: its return was damped. */
   damped: OfferedService[] | undefined
-  /** Number of the task that watches its lease: an older one has nothing to say. */
-  watch = 0
   readonly #paths = new Map<string, HeardPath>()
   #copies: Copy[] = []
   #heard = 0
@@ -60,8 +64,9 @@ export class Peer {
   #lastBeat: { number: number; sent: number; at: number } | undefined
   #history: { at: number; state: PeerState }[] = []
 
-  constructor(id: PeerId, record: PeerRecord, now: number) {
+  constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, now: number) {
     this.id = id
+    this.plans = plans
     this.record = record
     this.firstSeen = now
     this.lastSeen = now

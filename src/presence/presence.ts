@@ -73,7 +73,7 @@ export class Presence implements PresenceReader {
     const notice = (notice: Notice) => this.#notices.push(notice)
     const self = new Self(identity, incarnation, profile, interval, chance)
     const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
-    const liveness = new Liveness(self, registry, this.#outbox, this.#agenda, notice)
+    const liveness = new Liveness(self, registry, this.#outbox, notice)
     const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, chance)
     const asker = new Asker(self, this.#outbox, this.#agenda, chance)

@@ -1,4 +1,4 @@
-import type { Agenda } from '../agenda.ts'
+import { type Agenda, Plans } from '../agenda.ts'
 import { type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal } from './journal.ts'
@@ -65,7 +65,7 @@ export class Registry {
     const bytes = signed.joined.length - SEAL_BYTES
     if (!this.#makeRoom(known, bytes, now)) return undefined
 
-    const peer = known ?? new Peer(signed.id, record, now)
+    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), now)
     const before = known && visible(known)
     this.#rename(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
@@ -73,7 +73,7 @@ export class Registry {
     if (!known || restarted) peer.begin(signed.incarnation)
     peer.hold(record, signed.recordVersion, bytes)
     peer.addCopy(where, record.addresses, signatureOf(signed))
-    if (known) this.#agenda.add(now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
+    if (known) peer.plans.set('drop-old-copies', now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
 
     if (!known) {
       this.#peers.set(peer.id, peer)
@@ -105,7 +105,7 @@ export class Registry {
     this.#move(peer, state, now)
     if (state !== 'left') {
       const wasFlapping = peer.flapping.flapping
-      if (peer.flapping.changed(now)) this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
+      if (peer.flapping.changed(now)) this.#planToSettle(peer)
       if (wasFlapping && isPresent(peer)) {
         this.#attend(peer, now)
         this.#damp(peer, now)
@@ -133,7 +133,8 @@ export class Registry {
     const wasPresent = isPresent(peer)
     peer.enter(state, now)
     this.#present += Number(isPresent(peer)) - Number(wasPresent)
-    if (!isPresent(peer)) this.#agenda.add(now + RETENTION, (later) => this.#forget(peer, later))
+    if (isPresent(peer)) peer.plans.cancel('forget')
+    else peer.plans.set('forget', now + RETENTION, (later) => this.#remove(peer, later))
   }
 
   /** The host that mDNS knows it as leaves the list before it comes up itself, and takes its place after it has gone. */
@@ -174,14 +175,14 @@ export class Registry {
     peer.damped = peer.services
   }
 
-  #settle(peer: Peer, now: number): void {
-    if (this.#peers.get(peer.id) !== peer || !peer.flapping.flapping) return
-    if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
-    else this.#agenda.add(peer.flapping.settlesAt, (later) => this.#settle(peer, later))
+  #planToSettle(peer: Peer): void {
+    peer.plans.set('settle', peer.flapping.settlesAt, (now) => {
+      if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
+      else if (peer.flapping.flapping) this.#planToSettle(peer)
+    })
   }
 
   #dropOldCopies(peer: Peer, now: number): void {
-    if (this.#peers.get(peer.id) !== peer) return
     const before = peer.addressText
     peer.dropOldCopies()
     if (peer.addressText !== before) this.#report(peer, 'peer-update', now)
@@ -221,12 +222,8 @@ export class Registry {
     return false
   }
 
-  #forget(peer: Peer, now: number): void {
-    if (this.#peers.get(peer.id) !== peer || isPresent(peer) || now - peer.lastSeen < RETENTION) return
-    this.#remove(peer, now)
-  }
-
   #remove(peer: Peer, now: number): void {
+    peer.plans.cancelAll()
     this.#peers.delete(peer.id)
     this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)

@@ -47,14 +47,8 @@ describe('Timetable', () => {
 
   it('leaves almost nothing in the agenda, however often things move', () => {
     const { agenda, timetable, run, ran } = set()
-    let added = 0
-    const add = agenda.add.bind(agenda)
-    agenda.add = (at, task) => {
-      added++
-      add(at, task)
-    }
     for (let i = 0; i < 100_000; i++) timetable.put(`${i % 10}`, (i * 7919) % 86_400_000, 0)
-    expect(added).toBeLessThan(600 + 1441)
+    expect(agenda.size).toBeLessThan(600 + 1441)
     run(86_500_000)
     expect(ran).toHaveLength(10)
   })
