@@ -1,5 +1,5 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { BadConfig, BadService } from '../errors.ts'
 import { type FileFacts, isServiceFile, readServiceFile } from './service-file.ts'
 import type { ServiceFile } from './types.ts'
@@ -60,7 +60,12 @@ export class ServiceFiles {
     const files: ServiceFile[] = []
     const known = new Map<string, Known>()
     for (const directory of this.#directories) {
-      const { names, error } = await list(directory, MOST_FILES - known.size)
+      const listed = await list(directory, MOST_FILES - known.size)
+      if (listed === 'unread') {
+        for (const [path, file] of this.#known) if (dirname(path) === directory) known.set(path, file)
+        continue
+      }
+      const { names, error } = listed
       if (error !== undefined) files.push(faultOf(directory, error, this.#faults.get(directory)))
       for (const name of names) await this.#examine(join(directory, name), known)
     }
@@ -84,7 +89,7 @@ export class ServiceFiles {
       const services = await readServiceFile(path, this.#facts)
       return { signature: fresh ? '' : signature, result: { file: path, services } }
     } catch (fault) {
-      if (fresh) return { signature: '', result: before }
+      if (fresh || (before && isForWant(fault))) return { signature: '', result: before }
       // What is wrong with the text stays so until it changes; what the system refused may go by itself.
       const isItsText = fault instanceof BadService || fault instanceof BadConfig
       return { signature: isItsText ? signature : '', result: faultOf(path, reasonOf(fault), before) }
@@ -117,8 +122,11 @@ async function look(path: string): Promise<Look | undefined> {
   }
 }
 
-/** The names of the first service files, at most so many, and why there may be others, or none. */
-async function list(directory: string, most: number): Promise<{ names: string[]; error?: string }> {
+/**
+ * The names of the first service files, at most so many, and why there may be others, or none; `unread` when it cannot
+ * be known now which there are.
+ */
+async function list(directory: string, most: number): Promise<{ names: string[]; error?: string } | 'unread'> {
   const names: string[] = []
   let entries = 0
   try {
@@ -128,6 +136,7 @@ async function list(directory: string, most: number): Promise<{ names: string[];
       if (isServiceFile(name)) names.push(name)
     }
   } catch (error) {
+    if (isForWant(error)) return 'unread'
     return isMissing(error) ? { names: [] } : { names: [], error: reasonOf(error) }
   }
   const first = names.sort().slice(0, most)
@@ -135,6 +144,11 @@ async function list(directory: string, most: number): Promise<{ names: string[];
   if (first.length === names.length) return { names }
   const error = `of its ${names.length} service files only the first ${first.length} are read: ${MOST_FILES} is the most in all`
   return { names: first, error }
+}
+
+/** Whether a file could not be read for want of descriptors or memory, which says nothing of the file. */
+function isForWant(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ['EMFILE', 'ENFILE', 'ENOMEM'].includes(String(error.code))
 }
 
 function isMissing(error: unknown): boolean {
