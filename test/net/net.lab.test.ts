@@ -308,4 +308,112 @@ describeLab('Net between hosts', () => {
     expect(speaker.told(0, 'recovered')).toHaveLength(2)
     expect((await speaker.status()).faults).toEqual([])
   })
+
+  test.each([
+    ['a port of its own', {}, PATHS],
+    ['a shared port', { SHARED: '1' }, ['multicast4', 'multicast6'] as const],
+  ])(
+    'on %s what is said to addresses that nobody has delays nothing that is said to everyone',
+    async (_, env, paths) => {
+      const lan = await lab.network('lan')
+      const [a, b] = await lab.hosts(['a', 'b'], [lan])
+      if (a === undefined || b === undefined) throw new Error('no hosts')
+      const [speakerA, speakerB] = await Promise.all([
+        Speaker.start(a, 'A', { env }),
+        Speaker.start(b, 'B', { env: { ...env, BEAT: '1000000' } }),
+      ])
+      await speakerB.hearsAll(
+        'A',
+        paths.map((path) => `eth0 ${path}`),
+        4000,
+      )
+      const from = speakerB.here
+      for (let i = 0; i < 10; i++) {
+        speakerA.order('flood eth0 10.77.1. 10 240')
+        speakerA.order('flood eth0 fe80::bad: 16 240')
+        await sleep(200)
+      }
+      for (const path of paths) {
+        const beats = speakerB.told(from, 'heard').filter((one) => 'path' in one && one.path === path)
+        // Ten a second; without sockets of its own for unicast, A falls silent within a second.
+        expect(beats.length, path).toBeGreaterThan(14)
+      }
+      const { dropped } = await speakerA.status()
+      expect(dropped.unicast).toBeGreaterThan(3000)
+      expect(dropped.shared).toBe(0)
+      // What waits ends with the last three attempts to find a neighbour.
+      await sleep(4000)
+      const after = speakerB.here
+      speakerA.order(`to eth0 ${b.address()} 15353`)
+      if (!('SHARED' in env)) await speakerB.hears('A to', 'eth0', 'unicast', 2000, after)
+    },
+  )
+
+  test('every IPv4 subnet of an interface is heard and spoken to', async () => {
+    const lan = await lab.network('lan')
+    const [a, b] = await lab.hosts(['a', 'b'], [lan], { ipv6: false })
+    if (a === undefined || b === undefined) throw new Error('no hosts')
+    const own = `${a.address()}/24`
+    await a.namespace.sh(`ip addr flush dev eth0; ip addr add 169.254.5.5/16 brd + dev eth0;
+      ip addr add ${own} brd + dev eth0 label eth0:0; ip addr add 10.99.0.5/32 dev lo label lo:0`)
+    const [speakerA, speakerB] = [await Speaker.start(a, 'A'), await Speaker.start(b, 'B')]
+    const paths = ['eth0 broadcast', 'eth0 multicast4']
+    await Promise.all([speakerA.hearsAll('B', paths), speakerB.hearsAll('A', paths)])
+    const from = speakerA.here
+    for (const [speaker, to] of [
+      [speakerA, b],
+      [speakerB, a],
+    ] as const)
+      speaker.order(`to eth0 ${to.address()} 15353`)
+    const [atB, atA] = [
+      await speakerB.hears('A to', 'eth0', 'unicast', 2000, 0),
+      await speakerA.hears('B to', 'eth0', 'unicast', 2000, from),
+    ]
+    expect([atB, atA]).toMatchObject([
+      { address: a.address(), onLink: true },
+      { address: b.address(), onLink: true },
+    ])
+    for (const one of speakerA.told(0, 'heard')) expect(one).toMatchObject({ interface: 'eth0', onLink: true })
+    const { links, faults, leftOut } = await speakerA.status()
+    expect(links.map(({ name, addresses }) => [name, addresses.map(({ address }) => address).sort()])).toEqual([
+      ['eth0', [a.address(), '169.254.5.5'].sort()],
+    ])
+    expect(faults).toEqual([])
+    expect(leftOut.map(({ name }) => name)).toEqual(['lo'])
+  })
+
+  test('a bridge called br-lan is used, and so is what the default route leads through', async () => {
+    const lan = await lab.network('lan')
+    const [a, b] = await lab.hosts(['a', 'b'], [lan])
+    if (a === undefined || b === undefined) throw new Error('no hosts')
+    await a.namespace.sh(`ip link add br-lan type bridge; ip link set br-lan up; ip addr add 10.78.0.1/24 brd + dev br-lan
+      ip link add docker0 type bridge; ip link set docker0 up; ip addr add 10.79.0.1/24 brd + dev docker0
+      ip link add veth0 type veth peer name veth1
+      ip link set veth0 master br-lan up; ip link set veth1 master docker0 up`)
+    const speaker = await Speaker.start(a, 'A', { env: { LOOK: '100' } })
+    const used = async () => (await speaker.status()).links.map(({ name }) => name).sort()
+    await vi.waitFor(async () => expect(await used()).toContain('br-lan'), 4000)
+    expect(await used()).not.toContain('docker0')
+    await a.exec('ip', ['route', 'add', 'default', 'via', '10.79.0.2'])
+    await vi.waitFor(async () => expect(await used()).toContain('docker0'), 2000)
+  })
+
+  test('an IPv6 address that another machine has is not announced, and the fault says so', async () => {
+    const lan = await lab.network('lan')
+    const [a, b] = await lab.hosts(['a', 'b'], [lan])
+    if (a === undefined || b === undefined) throw new Error('no hosts')
+    for (const host of [a, b]) {
+      await host.namespace.sh(`for c in all eth0; do echo 1 > /proc/sys/net/ipv6/conf/$c/accept_dad; done
+        echo 1 > /proc/sys/net/ipv6/conf/eth0/dad_transmits
+        ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:55; ip link set eth0 up`)
+      await sleep(2500)
+    }
+    const speaker = await Speaker.start(b, 'B')
+    await vi.waitFor(async () => {
+      const { links, faults } = await speaker.status()
+      expect(links[0]?.addresses.map(({ family }) => family)).toEqual(['ipv4'])
+      expect(faults.map(({ path }) => path)).toContain('multicast6')
+      expect(faults[0]?.message).toMatch(/^another machine has the address fe80::ff:fe00:55 too/)
+    }, 6000)
+  })
 })

@@ -1,6 +1,7 @@
 // A Net in a process of its own, for the lab: beats on every path, says as JSON lines what it hears and what it is told.
 // Run `npm run build` first: it uses dist/. Arguments: its text, the port, then interface patterns to include.
-// Standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`, `to <interface> <address> <port>`, `say <text>`, `stop`.
+// Standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`, `to <interface> <address> <port>`,
+// `flood <interface> <start of addresses> <base of the rest> <count>`, `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
 import { Net } from '../../../dist/net/index.js'
 
@@ -41,6 +42,11 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
   if (order === 'renew') net.renew(rest[0], rest[1])
   if (order === 'status') tell('status', net.status())
   if (order === 'to') net.sendTo(rest[0], rest[1], Number(rest[2]), Buffer.from(`${words} to`))
+  if (order === 'flood') {
+    for (let i = 10; i < 10 + Number(rest[3]); i++) {
+      net.sendTo(rest[0], rest[1] + i.toString(Number(rest[2])), 15353, Buffer.alloc(1000))
+    }
+  }
   if (order === 'once') net.send(rest[0], rest[1], Buffer.from(words))
   if (order === 'say') words = rest[0]
   if (order !== 'stop') return
