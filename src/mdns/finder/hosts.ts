@@ -114,7 +114,7 @@ export class Hosts {
   /** The instance is offered by this host, or by this machine itself, and by no other any more. */
   attach(instance: Instance, host: FoundHost | undefined, now: number): void {
     if (instance.host === host) return
-    this.#detach(instance, 'left', now)
+    this.detach(instance, 'left', now)
     instance.host = host
     if (!instance.shown && instance.showAt === Number.POSITIVE_INFINITY) {
       instance.showAt = now + TXT_WAIT
@@ -124,6 +124,18 @@ export class Hosts {
     host.instances.add(instance)
     if (instance.shown) host.shown++
     this.changed(host)
+  }
+
+  /** The instance is offered by nobody that is known. With the last of its services, its host goes into `state`. */
+  detach(instance: Instance, state: 'failed' | 'left', now: number): void {
+    const { host } = instance
+    if (!host) return
+    instance.host = undefined
+    host.instances.delete(instance)
+    host.unanswered.delete(instance)
+    if (instance.shown) host.shown--
+    if (host.instances.size === 0) this.finish(host, state, now)
+    else this.changed(host)
   }
 
   /** Enough is known of the instance. */
@@ -175,7 +187,7 @@ export class Hosts {
     this.#cache.drop('SRV', name, on)
     this.#cache.drop('TXT', name, on)
     this.#cache.dropPointer(`${type}.local`, name, on)
-    this.#detach(instance, state, now)
+    this.detach(instance, state, now)
     this.#removed(instance)
   }
 
@@ -220,18 +232,6 @@ export class Hosts {
       this.#isPlanned = false
       this.tell(later)
     })
-  }
-
-  /** A host without services has gone. */
-  #detach(instance: Instance, state: 'failed' | 'left', now: number): void {
-    const { host } = instance
-    if (!host) return
-    instance.host = undefined
-    host.instances.delete(instance)
-    host.unanswered.delete(instance)
-    if (instance.shown) host.shown--
-    if (host.instances.size === 0) this.finish(host, state, now)
-    else this.changed(host)
   }
 
   #tell(host: FoundHost, now: number): void {

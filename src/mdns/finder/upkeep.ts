@@ -89,6 +89,7 @@ export class Upkeep {
       case 'SRV':
         if (!instance || this.#isServed(instance)) break
         if (host && hasDied(host, held)) this.#fail(host, now)
+        else if (held.withdrawn) this.#await(instance, now)
         else this.#lose(instance, state, now)
         break
       case 'TXT':
@@ -124,6 +125,12 @@ export class Upkeep {
       .get('PTR', SERVICES)
       .some(({ record }) => record.type === 'PTR' && typeOf(record.data) === type)
     if (!isTold) this.#browse.unlearn(type)
+  }
+
+  /** Its host and port were taken back, and it was not: others may be about to be told. */
+  #await(instance: Instance, now: number): void {
+    this.#hosts.detach(instance, 'left', now)
+    this.#followUps.follow(instance, now)
   }
 
   #lose(instance: Instance, state: 'failed' | 'left', now: number): void {
