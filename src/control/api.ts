@@ -36,16 +36,6 @@ export const ServiceSchema = Type.Object(
 export type Service = Static<typeof ServiceSchema>
 export const ServiceRef = refer<Service>('Service')
 
-const OFFERED = {
-  ...ServiceSchema.properties,
-  source: Type.Optional(
-    Type.Literal('mdns', { description: "Found by mDNS; absent of what stands in its peer's signed record" }),
-  ),
-}
-export const OfferedServiceSchema = Type.Object(OFFERED, { $id: 'OfferedService' })
-export type OfferedService = Static<typeof OfferedServiceSchema>
-const OfferedServiceRef = refer<OfferedService>('OfferedService')
-
 export const OwnServiceSchema = Type.Object(
   {
     ...ServiceSchema.properties,
@@ -73,6 +63,21 @@ const Addresses = Type.Array(
   }),
 )
 
+const OFFERED = {
+  ...ServiceSchema.properties,
+  source: Type.Optional(
+    Type.Literal('mdns', { description: "Found by mDNS; absent of what stands in its peer's signed record" }),
+  ),
+  addresses: Type.Optional({
+    ...Addresses,
+    description:
+      'Of one that mDNS adds to a peer that beacons: where it is, which need not be all of the peer’s addresses. Absent: the peer’s',
+  }),
+}
+export const OfferedServiceSchema = Type.Object(OFFERED, { $id: 'OfferedService' })
+export type OfferedService = Static<typeof OfferedServiceSchema>
+const OfferedServiceRef = refer<OfferedService>('OfferedService')
+
 export const PeerSchema = Type.Object(
   {
     id: Type.String({
@@ -95,7 +100,12 @@ export const PeerSchema = Type.Object(
     firstSeen: Timestamp,
     lastSeen: Timestamp,
     paths: Type.Array(
-      Type.Object({ interface: Type.String(), path: Type.Enum([...PATHS, 'mdns']), lastHeard: Timestamp }),
+      Type.Object({
+        interface: Type.String(),
+        path: Type.Enum([...PATHS, 'mdns']),
+        address: Type.Optional(Type.String({ description: 'It was heard from there; absent by mDNS' })),
+        lastHeard: Timestamp,
+      }),
     ),
     beacons: Type.Object({ heard: Type.Integer(), lost: Type.Integer() }),
     jitterMs: Type.Number({ description: 'Interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),

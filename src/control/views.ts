@@ -24,7 +24,12 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
     intervalMs: view.interval,
     firstSeen: time(view.firstSeen),
     lastSeen: time(view.lastSeen),
-    paths: view.paths.map((on) => ({ interface: on.interface, path: on.path, lastHeard: time(on.lastHeard) })),
+    paths: view.paths.map((on) => ({
+      interface: on.interface,
+      path: on.path,
+      ...(on.address !== undefined && { address: withZone(on.address, on.interface) }),
+      lastHeard: time(on.lastHeard),
+    })),
     beacons: view.beacons,
     jitterMs: view.jitter,
     flapping: view.flapping,
@@ -181,7 +186,9 @@ function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service 
 }
 
 function offeredJson(service: PeerView['services'][number]): OfferedService {
-  return service.source === 'mdns' ? { ...serviceJson(service), source: 'mdns' } : serviceJson(service)
+  if (service.source !== 'mdns') return serviceJson(service)
+  const { addresses } = service
+  return { ...serviceJson(service), source: 'mdns', ...(addresses && { addresses: addressesJson({ addresses }) }) }
 }
 
 function offererJson(view: PeerView): Offer['peer'] {

@@ -6,7 +6,7 @@ import type { Neighbour } from './neighbour.ts'
 import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
 import type { Self } from './self.ts'
-import type { Interface } from './types.ts'
+import type { Interface, Sighting } from './types.ts'
 
 /** Addresses of a peer by which a host is known to be it. */
 const MOST_KEYS = 16
@@ -16,8 +16,8 @@ export const SELF = 'self'
 export type Cover = PeerId | typeof SELF
 
 /**
- * Finds out who a host really is: the beaconing peer that it says it is, the one that has an address of it on the same
- * interface, or this machine.
+ * Finds out who a host really is: the beaconing peer that it says it is, the one whose beats come from an address of it on
+ * the same interface, or this machine.
  */
 export class Covers {
   readonly #self: Self
@@ -26,8 +26,10 @@ export class Covers {
   /** Hosts by the peer that they say they are. */
   readonly #claims = new KeyIndex<string>()
   readonly #hostAddresses = new KeyIndex<string>()
-  /** Of the peers that are there. */
-  readonly #peerAddresses = new KeyIndex<PeerId>()
+  /** Where the beats of the peers that are there come from. What else a record names is only said, and covers nobody. */
+  readonly #places = new KeyIndex<PeerId>()
+  /** What the records of the peers that are there name. */
+  readonly #said = new KeyIndex<PeerId>()
 
   constructor(self: Self, registry: Registry) {
     this.#self = self
@@ -53,9 +55,11 @@ export class Covers {
 
   /** A peer has changed, or is no longer held. Returns the hosts that it may be, or no longer is. */
   setPeer(peer: Peer): Set<string> {
-    const before = this.#peerAddresses.keysOf(peer.id)
-    const keys = this.#mayCover(peer) ? [...new Set(peer.addresses.slice(0, MOST_KEYS).map(addressKey))] : []
-    if (before.join() !== keys.join()) this.#peerAddresses.set(peer.id, keys)
+    const before = this.#places.keysOf(peer.id)
+    const mayCover = this.#mayCover(peer)
+    const keys = mayCover ? keysOf(peer.places) : []
+    if (before.join() !== keys.join()) this.#places.set(peer.id, keys)
+    this.#said.set(peer.id, mayCover ? keysOf(peer.addresses) : [])
     const there = [...before, ...keys].flatMap((key) => this.#hostAddresses.ownersOf(key))
     return new Set([...there, ...this.#claims.ownersOf(peer.id)])
   }
@@ -67,8 +71,19 @@ export class Covers {
       const peer = this.#registry.get(claim)
       return peer && this.#mayCover(peer) ? claim : undefined
     }
-    const peers = addresses.flatMap((on) => this.#peerAddresses.ownersOf(addressKey(on)))
-    return peers.find((peer) => peer === cover) ?? peers.sort()[0]
+    const peers = addresses.flatMap((on) => this.#places.ownersOf(addressKey(on)))
+    // Whoever comes later to an address takes nothing from the one that was there.
+    return peers.find((peer) => peer === cover) ?? this.#oldest(peers)
+  }
+
+  /** Whether the host may turn out to be a beaconing peer, by what it or that peer says. */
+  mayBeCovered({ claim, addresses }: Sighting): boolean {
+    return claim !== undefined || addresses.some((on) => this.#said.ownersOf(addressKey(on)).length > 0)
+  }
+
+  #oldest(ids: readonly PeerId[]): PeerId | undefined {
+    const peers = ids.flatMap((id) => this.#registry.get(id) ?? [])
+    return peers.sort((a, b) => a.firstSeen - b.firstSeen)[0]?.id
   }
 
   /**
@@ -79,4 +94,8 @@ export class Covers {
     if (this.#registry.get(peer.id) !== peer) return false
     return isPresent(peer) || (peer.flapping.flapping && peer.state !== 'left')
   }
+}
+
+function keysOf(addresses: readonly { address: string; interface: string }[]): string[] {
+  return [...new Set(addresses.slice(0, MOST_KEYS).map(addressKey))]
 }

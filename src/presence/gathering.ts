@@ -1,7 +1,9 @@
 import type { PeerId } from '../wire/index.ts'
+import { addressKey } from './address-key.ts'
 import { isPresent } from './changes.ts'
 import { SELF } from './covers.ts'
 import type { Neighbour } from './neighbour.ts'
+import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
 import type { News, Telling } from './telling.ts'
 import type { OfferedService } from './types.ts'
@@ -9,6 +11,8 @@ import type { OfferedService } from './types.ts'
 /** What one peer may have beside its record, bytes and number. */
 const MOST_BYTES = 32 * 1024
 const MOST_SERVICES = 256
+/** Addresses of one service. */
+const MOST_ADDRESSES = 8
 
 /** Gathers what mDNS tells of a beaconing peer's machine under that peer: a printer that it shares, its file server. */
 export class Gathering {
@@ -49,7 +53,7 @@ export class Gathering {
   #news(id: PeerId, now: number): News | undefined {
     const peer = this.#registry.get(id)
     if (!peer) return undefined
-    const { services, bytes } = this.#servicesOf(id)
+    const { services, bytes } = this.#servicesOf(peer)
     if (JSON.stringify(services) === JSON.stringify(peer.gathered.services)) return undefined
     if (!isPresent(peer)) {
       // Nobody is told of it: what has gone offers nothing.
@@ -60,15 +64,21 @@ export class Gathering {
     return { weight, tell: () => this.#registry.gather(peer, { services, bytes }, now) }
   }
 
-  #servicesOf(peer: PeerId): { services: OfferedService[]; bytes: number } {
-    const hosts = [...(this.#hosts.get(peer)?.values() ?? [])].sort((one, other) => (one.id < other.id ? -1 : 1))
+  #servicesOf(peer: Peer): { services: OfferedService[]; bytes: number } {
+    const hosts = [...(this.#hosts.get(peer.id)?.values() ?? [])].sort((one, other) => (one.id < other.id ? -1 : 1))
+    const said = new Set(peer.addresses.map(addressKey))
     const services = new Map<string, OfferedService>()
     let bytes = 0
-    for (const service of hosts.flatMap((host) => host.services)) {
-      const size = JSON.stringify(service).length
-      if (services.has(service.id) || services.size >= MOST_SERVICES || bytes + size > MOST_BYTES) continue
-      services.set(service.id, service)
-      bytes += size
+    for (const host of hosts) {
+      // A service of mDNS leads to its own host, and to no other address that the peer names.
+      const addresses = host.sighting.addresses.filter((on) => said.has(addressKey(on))).slice(0, MOST_ADDRESSES)
+      for (const service of host.services) {
+        const gathered = { ...service, addresses }
+        const size = JSON.stringify(gathered).length
+        if (services.has(service.id) || services.size >= MOST_SERVICES || bytes + size > MOST_BYTES) continue
+        services.set(service.id, gathered)
+        bytes += size
+      }
     }
     return { services: [...services.values()], bytes }
   }

@@ -140,7 +140,7 @@ export class Hearing {
     if (beat.sequence === peer.link.sequence) {
       if (Buffer.compare(beat.reveal, peer.link.value) !== 0) return 'bad-reveal'
       if (!peer.isCopy(where, now)) return 'replayed'
-      peer.heardOn(where, now)
+      this.#hearBeat(peer, where, now)
       return 'duplicate'
     }
     const doubt = this.#doubt(peer, beat, now)
@@ -148,10 +148,14 @@ export class Hearing {
     if (doubt) return doubt
 
     peer.beat(beat, now)
-    peer.heardOn(where, now)
+    this.#hearBeat(peer, where, now)
     this.#liveness.heard(peer, now)
     if (beat.echo !== 0) this.#liveness.echoed(peer, beat.echo, now)
     return undefined
+  }
+
+  #hearBeat(peer: Peer, where: Where, now: number): void {
+    if (peer.heardOn(where, now, true)) this.#registry.located(peer, now)
   }
 
   /** Why a beat ahead of what was heard is not believed. */
@@ -188,7 +192,7 @@ export class Hearing {
     const learnt = this.#registry.learn(signed, record, where, now)
     if (!learnt) return 'registry-full'
     if (isNewLife) {
-      learnt.heardOn(where, now)
+      learnt.heardOn(where, now, false)
       this.#liveness.watch(learnt)
     }
     return undefined

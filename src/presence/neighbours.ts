@@ -13,7 +13,7 @@ import type { Interface, PeerView, Sighting } from './types.ts'
 export const MOST_NEIGHBOURS = 1024
 /** How long failed and left hosts are kept, ms. */
 export const NEIGHBOUR_RETENTION = 3_600_000
-/** A newcomer that runs an earshotd has this long, ms, to be heard by its beacons before it is listed without them: a beat, and an answer. */
+/** A newcomer that may be a beaconing peer has this long, ms, to be heard by its beacons before it is listed without them: a beat, and an answer. */
 const BEACON_PATIENCE = 1500
 /** What was under way when a peer said goodbye, or moved, has come after this, ms. */
 const STRAGGLERS = 2000
@@ -86,7 +86,7 @@ export class Neighbours {
 
   #meet(sighting: Sighting, now: number): void {
     if (!isPresent(sighting) || !this.#makeRoom(now)) return
-    const mayBeacon = sighting.claim !== undefined
+    const mayBeacon = this.#covers.mayBeCovered(sighting)
     const host = new Neighbour(sighting, new Plans(this.#agenda), mayBeacon ? now + BEACON_PATIENCE : now, now)
     this.#hosts.set(host.id, host)
     this.#covers.setHost(host)
@@ -103,8 +103,10 @@ export class Neighbours {
     const before = host.cover
     host.cover = this.#covers.coverOf(host)
     if (before !== undefined && host.cover === undefined) this.#doubt(host, before, now)
-    this.#gathering.note(host, now)
+    // What it offers is told of in one place at a time.
+    if (host.cover === undefined) this.#gathering.note(host, now)
     this.#telling.offer(host.id, (later) => this.#newsOf(host, later), now)
+    if (host.cover !== undefined) this.#gathering.note(host, now)
   }
 
   /** A host that was another peer is not there by itself because that has gone: the machine may have. It is asked. */

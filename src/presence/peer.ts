@@ -31,6 +31,8 @@ export type PeerTask = 'verdict' | 'probe' | 'forget' | 'drop-old-copies' | 'set
 interface HeardPath {
   where: Where
   lastHeard: number
+  /** A fresh beat came from there. */
+  isProven: boolean
 }
 
 /** What is known of one peer. Keeps the facts; the rules are elsewhere. */
@@ -142,8 +144,24 @@ export class Peer {
     return [...services, ...this.gathered.services.filter((one) => !ids.has(one.id) && !places.has(placeOf(one)))]
   }
 
-  /** Each once for every interface that it was told on. */
+  /** Each once for every interface that it was told on: those first that its beats come from. */
   get addresses(): PeerView['addresses'] {
+    const proven = new Set(this.places.map(({ address }) => address))
+    return this.#signedAddresses().sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
+  }
+
+  /** The addresses that its beats come from, as far as its record names them: what it has, rather than what it says. */
+  get places(): { address: string; interface: string }[] {
+    const signed = new Set(this.#copies.flatMap(({ addresses }) => addresses))
+    const places = new Map<string, { address: string; interface: string }>()
+    for (const { where, isProven } of this.#paths.values()) {
+      const { address, interface: name } = where
+      if (isProven && signed.has(address)) places.set(`${address} ${name}`, { address, interface: name })
+    }
+    return [...places.values()]
+  }
+
+  #signedAddresses(): PeerView['addresses'] {
     const addresses = new Map<string, PeerView['addresses'][number]>()
     for (const copy of this.#copies) {
       for (const address of copy.addresses) {
@@ -168,11 +186,18 @@ export class Peer {
     return this.#copies.length !== before
   }
 
-  /** Passed over when it never signed the source as its address: a stranger may play its words again, and is not to be probed in its place. */
-  heardOn(where: Where, now: number): void {
+  /**
+   * Passed over when it never signed the source as its address: a stranger may play its words again, and is not to be
+   * probed in its place. `isFresh`: it was a fresh beat. True when it is the first one from there.
+   */
+  heardOn(where: Where, now: number, isFresh: boolean): boolean {
     const key = `${where.interface} ${where.path}`
-    if (this.#paths.get(key)?.where.address !== where.address && !this.#isAt(where)) return
-    this.#paths.set(key, { where, lastHeard: now })
+    const known = this.#paths.get(key)
+    const isSame = known?.where.address === where.address
+    if (!isSame && !this.#isAt(where)) return false
+    const wasProven = isSame && known.isProven
+    this.#paths.set(key, { where, lastHeard: now, isProven: isFresh || wasProven })
+    return isFresh && !wasProven
   }
 
   /** Whether its newest beat, heard once more, can be its own copy on another path: those come together, and never by unicast. */
@@ -230,6 +255,7 @@ export class Peer {
         interface: where.interface,
         path: where.path,
         lastHeard,
+        address: where.address,
       })),
       beacons: { heard: this.#heard, lost: this.#lost },
       jitter: this.#jitter,

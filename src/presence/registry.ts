@@ -28,7 +28,7 @@ export class Registry {
   #fullNoticed = false
   #aboutToTell: Peer | undefined
 
-  /** `changed` is called at every change of a peer's state or addresses, and when it is no longer held. */
+  /** `changed` is called at every change of a peer's state or addresses, and of where its beats come from, and when it is no longer held. */
   constructor(agenda: Agenda, notice: (notice: Notice) => void, changed: (peer: Peer, now: number) => void) {
     this.#agenda = agenda
     this.#notice = notice
@@ -113,6 +113,11 @@ export class Registry {
       }
     }
     this.#report(peer, CHANGE_OF_STATE[state], now)
+  }
+
+  /** Its beats come from an address that they were not known to come from. */
+  located(peer: Peer, now: number): void {
+    this.#changed(peer, now)
   }
 
   /** What mDNS tells of a peer's services beside its record has changed. */

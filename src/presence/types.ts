@@ -58,6 +58,8 @@ export type PeerState = 'alive' | 'suspect' | 'failed' | 'left'
 export interface OfferedService extends Service {
   /** It was found by mDNS, and is no part of its peer's signed record. */
   source?: 'mdns'
+  /** Of one that was added to a peer that beacons: where mDNS says that it is, as far as the peer's record names it, too. */
+  addresses?: PeerView['addresses']
 }
 
 /** One peer as it stood at one moment: never changed once made. All times are monotonic ms. */
@@ -69,6 +71,7 @@ export interface PeerView {
   /** By what it is known: by its signed beacons, or, unproven, by mDNS alone. */
   source: 'beacon' | 'mdns'
   hostname: string
+  /** Of one that beacons, what its record says, those first that its beats come from (see `paths`). */
   addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
   services: OfferedService[]
   attributes: Record<string, AttributeValue>
@@ -80,7 +83,8 @@ export interface PeerView {
   interval: number
   firstSeen: number
   lastSeen: number
-  paths: { interface: string; path: Path | 'mdns'; lastHeard: number }[]
+  /** `address` is where it was heard from there: its record may name others, which are its word alone. */
+  paths: { interface: string; path: Path | 'mdns'; lastHeard: number; address?: string | undefined }[]
   beacons: { heard: number; lost: number }
   /** Interarrival jitter of its beats, ms (RFC 3550, section 6.4.1). */
   jitter: number

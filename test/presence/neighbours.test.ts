@@ -340,7 +340,7 @@ describe('a host at the address of a beaconing peer', () => {
     const { index } = scene
     scene.see('kitchen.local', { addresses: addressesOf(kitchen) })
     expect(scene.list()).toBe('kitchen alive')
-    expect(scene.peers()[0]?.services).toEqual([{ ...OFFICE, source: 'mdns' }])
+    expect(scene.peers()[0]?.services).toEqual([{ ...OFFICE, source: 'mdns', addresses: addressesOf(kitchen) }])
     scene.see('kitchen.local', { services: [{ ...OFFICE, port: 632 }] })
     scene.see('kitchen.local', { services: [] })
     expect(scene.changes(index)).toEqual([
@@ -371,11 +371,72 @@ describe('a host at the address of a beaconing peer', () => {
     expect(scene.changes()).toEqual([
       'peer-up kitchen.local',
       'service-up Office',
+      'peer-up kitchen',
       'peer-left kitchen.local',
       'service-down Office',
-      'peer-up kitchen',
+      'peer-update kitchen',
       'service-up Office',
     ])
+  })
+
+  it('stays its own while a peer only says that it has the address: its beats have to come from there', () => {
+    const scene = new Scene()
+    scene.see('printer.local')
+    const liar = scene.network.host({ name: 'liar' })
+    const [own] = addressesOf(liar)
+    const claimed = [own?.address ?? '', '10.9.9.9'].map((address) => ({ address, family: 'ipv4' as const }))
+    liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
+    scene.network.flush(liar)
+    scene.network.run(5000)
+    scene.see('printer.local')
+    scene.see('late.local', { services: [{ ...OFFICE, id: 'late' }] })
+    scene.network.run(2000)
+    expect(scene.list()).toBe('liar alive, printer.local alive, late.local alive')
+    const [view] = scene.watcher.presence.find('liar')
+    expect(view?.services).toEqual([])
+    expect(view?.addresses.map(({ address }) => address)).toEqual(claimed.map(({ address }) => address))
+    expect(new Set(view?.paths.map(({ address }) => address))).toEqual(new Set([own?.address]))
+  })
+
+  it('leads to itself, and to no other address of that peer, though beats come from its address as well', () => {
+    const scene = new Scene()
+    scene.see('printer.local', { services: [OFFICE] })
+    const liar = scene.network.host({ name: 'liar' })
+    const [own] = addressesOf(liar)
+    const claimed = [own?.address ?? '', '10.9.9.9'].map((address) => ({ address, family: 'ipv4' as const }))
+    liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
+    scene.network.flush(liar)
+    scene.network.filter = ({ from, to, bytes, where }) => {
+      if (from === liar && to === scene.watcher && bytes[3] === 1) {
+        to.presence.hear(bytes, { ...where, address: '10.9.9.9' }, scene.network.now)
+        return false
+      }
+      return true
+    }
+    scene.network.run(5000)
+    expect(scene.list()).toBe('liar alive')
+    expect(scene.peers()[0]?.services).toEqual([
+      { ...OFFICE, source: 'mdns', addresses: [{ address: '10.9.9.9', family: 'ipv4', interface: 'eth0' }] },
+    ])
+  })
+
+  it('belongs to the peer that was there first, whoever sends from its address later', () => {
+    const scene = new Scene()
+    const kitchen = scene.network.host({ name: 'kitchen' })
+    scene.network.run(2000)
+    const addresses = addressesOf(kitchen)
+    const liar = scene.network.host({ name: 'liar' })
+    const claimed = addresses.map(({ address, family }) => ({ address, family }))
+    liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
+    scene.network.flush(liar)
+    scene.network.filter = ({ from, to, bytes, where }) => {
+      if (from === liar) to.presence.hear(bytes, { ...where, address: addresses[0]?.address ?? '' }, scene.network.now)
+      return from !== liar
+    }
+    scene.network.run(3000)
+    scene.see('kitchen.local', { addresses })
+    expect(scene.watcher.presence.find('kitchen')).toMatchObject([{ services: [{ id: OFFICE.id }] }])
+    expect(scene.watcher.presence.find('liar')).toMatchObject([{ services: [] }])
   })
 
   it('offers nothing that the signed record has: what is signed goes first', () => {
@@ -388,7 +449,10 @@ describe('a host at the address of a beaconing peer', () => {
     kitchen.presence.describe({ ...profile, services: [signed] }, scene.network.now)
     scene.network.flush(kitchen)
     scene.network.run(1000)
-    expect(scene.peers()[0]?.services).toEqual([signed, { ...OFFICE, id: 'b', port: 1, source: 'mdns' }])
+    expect(scene.peers()[0]?.services).toEqual([
+      signed,
+      { ...OFFICE, id: 'b', port: 1, source: 'mdns', addresses: addressesOf(kitchen) },
+    ])
     const { index } = scene
     scene.see('kitchen.local', {
       services: [
