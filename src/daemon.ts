@@ -55,11 +55,13 @@ async function startDaemon(
   const driver = new Driver(presence, net, clock, (notice) => {
     logNotice(log, notice)
     if (notice.type === 'identity-taken') void takeNewIdentity()
+    if (notice.type === 'incarnation') void identityFile.keep(identity, notice.incarnation)
   })
+  let { identity } = life
 
   async function takeNewIdentity(): Promise<void> {
     const { incarnation } = presence.self()
-    const identity = createIdentity()
+    identity = createIdentity()
     await identityFile.keep(identity, incarnation)
     driver.become(identity, incarnation)
     publishByMdns()

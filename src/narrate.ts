@@ -71,6 +71,13 @@ export function logNotice(log: Logger, notice: Notice): void {
         'somebody else has our identity: a cloned disk, or a second daemon with the same state directory?',
       )
       break
+    case 'incarnation':
+      log.warn(
+        { heard: notice.heard, incarnation: notice.incarnation, address: notice.address, interface: notice.interface },
+        'others know this daemon from a later start than it remembers: it goes on in a higher incarnation ' +
+          '(a read-only or restored state directory, or a clock that was set back?)',
+      )
+      break
     case 'name-shared':
       log.warn({ name: notice.name, ids: notice.ids }, 'several peers have the same name: tell them apart by their ids')
       break

@@ -9,19 +9,19 @@ import {
   type Message,
   type MessageType,
   open,
-  type PeerId,
   Reassembly,
   type RecordPart,
   type Refusal,
-  type SignedRecord,
   writeDigest,
 } from '../wire/index.ts'
 import type { Answerer } from './answerer.ts'
 import type { Asker } from './asker.ts'
 import type { Ears } from './ears.ts'
 import type { Liveness } from './liveness.ts'
+import type { OwnRecords } from './own-records.ts'
 import type { Peer } from './peer.ts'
 import { type Registry, signatureOf } from './registry.ts'
+import type { Reminders } from './reminders.ts'
 import type { Self } from './self.ts'
 import type { Speaker } from './speaker.ts'
 import type { Notice, Where } from './types.ts'
@@ -48,13 +48,13 @@ export class Hearing {
   readonly #registry: Registry
   readonly #liveness: Liveness
   readonly #answerer: Answerer | undefined
+  readonly #ownRecords: OwnRecords | undefined
+  readonly #reminders: Reminders | undefined
   readonly #asker: Asker
   readonly #speaker: Speaker
   readonly #ears: Ears
   readonly #notice: (notice: Notice) => void
   readonly #reassembly = new Reassembly()
-  /** The identity of ours that somebody else has, once that was noticed. */
-  #taken: PeerId | undefined
   /** Messages of the errors that were noticed. */
   readonly #failures = new Set<string>()
   readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
@@ -70,8 +70,10 @@ export class Hearing {
     self: Self
     registry: Registry
     liveness: Liveness
-    /** Absent in a daemon that only listens. */
+    /** Absent in a daemon that only listens, as are the next two. */
     answerer: Answerer | undefined
+    ownRecords: OwnRecords | undefined
+    reminders: Reminders | undefined
     asker: Asker
     speaker: Speaker
     ears: Ears
@@ -81,6 +83,8 @@ export class Hearing {
     this.#registry = parts.registry
     this.#liveness = parts.liveness
     this.#answerer = parts.answerer
+    this.#ownRecords = parts.ownRecords
+    this.#reminders = parts.reminders
     this.#asker = parts.asker
     this.#speaker = parts.speaker
     this.#ears = parts.ears
@@ -135,6 +139,7 @@ export class Hearing {
       return 'unproven'
     }
     if (beat.incarnation < peer.incarnation || peer.state === 'left' || beat.sequence < peer.link.sequence) {
+      if (beat.incarnation < peer.incarnation) this.#reminders?.plan(peer, where.interface, now)
       return 'replayed'
     }
     if (beat.sequence === peer.link.sequence) {
@@ -169,6 +174,8 @@ export class Hearing {
   #record(part: RecordPart, where: Where, now: number): Refusal | undefined {
     const peer = this.#registry.get(part.id)
     const order = peer ? compareVersions(part, peer) : 1
+    if (peer && part.incarnation < peer.incarnation) this.#reminders?.plan(peer, where.interface, now)
+    if (order === 0 && where.path !== 'unicast') this.#reminders?.heard(part.id)
     if (peer && (order < 0 || (peer.state === 'left' && part.incarnation === peer.incarnation))) return 'replayed'
     if (peer && order === 0 && peer.hasCopy(where)) return 'duplicate'
 
@@ -227,22 +234,9 @@ export class Hearing {
     const signed = this.#reassembly.add(message, `${where.interface} ${where.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
     if (!this.#mayCheckSignature(undefined, where, now)) return 'signature-budget'
-    this.#takeOwnRecord(signed, where)
-    return 'own-id'
-  }
-
-  /**
-   * A record that our own key signed in an incarnation that we never had cannot be a replay: the key is on two
-   * machines. The older of the two gives way; when both began in the same second, both do.
-   */
-  #takeOwnRecord(signed: SignedRecord, where: Where): void {
     const record = open(signed)
-    if (typeof record === 'string') return
-    if (signed.incarnation === this.#self.incarnation && record.goodbye === this.#self.goodbye) return
-    // It comes on every path, and a new identity takes a moment.
-    if (this.#taken === signed.id) return
-    this.#taken = signed.id
-    this.#notice({ type: 'identity-taken', id: signed.id, address: where.address, interface: where.interface })
+    if (typeof record !== 'string') this.#ownRecords?.heard(signed, record, where, now)
+    return 'own-id'
   }
 }
 

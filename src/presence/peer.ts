@@ -47,6 +47,8 @@ export class Peer {
   recordVersion = 0
   record: PeerRecord
   recordBytes = 0
+  /** The record as it was signed: public key, signature and bytes. */
+  signed: Uint8Array | undefined
   lastSeen: number
   /** The newest proven position of its chain, and when it was proven; no time yet when it comes from a record. */
   link: Link = { sequence: 0, value: new Uint8Array() }

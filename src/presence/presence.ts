@@ -10,7 +10,9 @@ import { Liveness } from './liveness.ts'
 import { closest } from './lookup.ts'
 import { Neighbours } from './neighbours.ts'
 import { Outbox } from './outbox.ts'
+import { OwnRecords } from './own-records.ts'
 import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
+import { Reminders } from './reminders.ts'
 import { type Profile, Self } from './self.ts'
 import { Speaker } from './speaker.ts'
 import type {
@@ -76,6 +78,8 @@ export class Presence implements PresenceReader {
     const liveness = new Liveness(self, registry, this.#outbox, notice)
     const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, chance)
+    const ownRecords = silent ? undefined : new OwnRecords(self, speaker, chance, notice)
+    const reminders = silent ? undefined : new Reminders(registry, this.#outbox, this.#agenda, chance)
     const asker = new Asker(self, this.#outbox, this.#agenda, chance)
     const ears = new Ears(notice)
     this.#base = interval
@@ -87,7 +91,18 @@ export class Presence implements PresenceReader {
     this.#liveness = liveness
     this.#speaker = speaker
     this.#ears = ears
-    this.#hearing = new Hearing({ self, registry, liveness, answerer, asker, speaker, ears, notice })
+    this.#hearing = new Hearing({
+      self,
+      registry,
+      liveness,
+      answerer,
+      ownRecords,
+      reminders,
+      asker,
+      speaker,
+      ears,
+      notice,
+    })
   }
 
   /** Begins: from now on it beats. */

@@ -72,6 +72,7 @@ export class Registry {
     const restarted = known !== undefined && signed.incarnation > known.incarnation
     if (!known || restarted) peer.begin(signed.incarnation)
     peer.hold(record, signed.recordVersion, bytes)
+    peer.signed = signed.joined
     peer.addCopy(where, record.addresses, signatureOf(signed))
     if (known) peer.plans.set('drop-old-copies', now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
 

@@ -32,6 +32,9 @@ const STABLE_FOR = 3000
 /** Positions of the chain by which the anchor may be behind before a copy in several parts is held back for a newer one. */
 const OLD_ANCHOR = 64
 
+/** Goodbye commitments of earlier incarnations that are remembered. */
+const MOST_COMMITMENTS = 16
+
 /** The signed record for one network. All times are monotonic ms. */
 interface Copy {
   signed: SignedRecord
@@ -62,6 +65,9 @@ export class Self {
   #chain: HashChain
   #secret: Uint8Array
   #goodbye: string
+  /** Of the incarnations begun since the start, this one's included. */
+  #commitments: string[] = []
+  #supersedes: string | undefined
   #beats = 0
   /** By interface, of the present record version. */
   readonly #copies = new Map<string, Copy>()
@@ -75,7 +81,7 @@ export class Self {
     this.#chance = chance
     this.#chain = this.#newChain(0)
     this.#secret = chance.bytes(DIGEST_BYTES)
-    this.#goodbye = this.#commitment()
+    this.#goodbye = this.#commit()
     this.#check(profile)
   }
 
@@ -123,15 +129,27 @@ export class Self {
     this.#revise()
   }
 
+  /** Goes on under another identity. */
   become(identity: Identity, incarnation: number): void {
     this.#identity = identity
+    this.begin(incarnation)
+  }
+
+  /** Begins a higher incarnation. `supersedes` is the goodbye commitment in the record of our own key that gave cause. */
+  begin(incarnation: number, supersedes?: string): void {
     this.#incarnation = incarnation
+    this.#supersedes = supersedes
     this.#chain = this.#newChain(0)
     this.#secret = this.#chance.bytes(DIGEST_BYTES)
-    this.#goodbye = this.#commitment()
+    this.#goodbye = this.#commit()
     this.#beats = 0
     this.#recordVersion = 1
     this.#copies.clear()
+  }
+
+  /** Whether this is the goodbye commitment of this incarnation, or of an earlier one since the start. */
+  hasCommittedTo(commitment: string): boolean {
+    return this.#commitments.includes(commitment)
   }
 
   /** Whether the next beat needs a new chain. */
@@ -242,6 +260,7 @@ export class Self {
       interval: this.#interval,
       anchor: { sequence, value: writeDigest(value) },
       goodbye: this.#goodbye,
+      ...(this.#supersedes === undefined ? {} : { supersedes: this.#supersedes }),
     }
   }
 
@@ -254,8 +273,10 @@ export class Self {
     return new HashChain(this.id, this.#incarnation, base, this.#chance.bytes(DIGEST_BYTES), CHAIN_LENGTH)
   }
 
-  #commitment(): string {
-    return writeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
+  #commit(): string {
+    const commitment = writeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
+    this.#commitments = [...this.#commitments, commitment].slice(-MOST_COMMITMENTS)
+    return commitment
   }
 }
 

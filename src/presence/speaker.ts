@@ -67,6 +67,11 @@ export class Speaker {
     }
   }
 
+  /** Tells all networks: after a new beginning. */
+  announceEverywhere(now: number): void {
+    this.announce(this.#outbox.interfaces, now)
+  }
+
   /** One beat to everyone, now. */
   beat(now: number): void {
     if (this.#left) return

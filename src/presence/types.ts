@@ -145,6 +145,8 @@ interface ChangeOf<Type extends ChangeType> {
 /** What the log should say, once. */
 export type Notice =
   | { type: 'identity-taken'; id: PeerId; address: string; interface: string }
+  /** Our own key was heard in a higher incarnation than ours, so that a still higher one was begun: `incarnation`. */
+  | { type: 'incarnation'; heard: number; incarnation: number; address: string; interface: string }
   | { type: 'name-shared'; name: string; ids: PeerId[] }
   | { type: 'deaf'; interface: string; path: SharedPath }
   | { type: 'hearing-again'; interface: string; path: SharedPath }

@@ -52,6 +52,8 @@ export const RecordSchema = Type.Object({
   version: Type.String({ maxLength: 64, pattern: VISIBLE }),
   anchor: Type.Object({ sequence: Type.Integer({ minimum: 0, maximum: 0xffffffff }), value: DIGEST }),
   goodbye: DIGEST,
+  /** The goodbye commitment in the record of the own key that made the peer begin this incarnation. */
+  supersedes: Type.Optional(DIGEST),
 })
 /** What a peer signs about itself. Members that this version does not know are allowed and dropped. */
 export type PeerRecord = Static<typeof RecordSchema>
@@ -120,12 +122,23 @@ function isNestedDeeper(text: Uint8Array, most: number): boolean {
 
 /** A copy with the members that this version knows: nothing of unknown shape is kept, compared or told on. */
 function knownMembers(record: PeerRecord): PeerRecord {
-  const { name, hostname, addresses, interval, attributes, version, anchor, goodbye } = record
+  const { name, hostname, addresses, interval, attributes, version, anchor, goodbye, supersedes } = record
   const services = record.services.map(({ id, name: instance, type, port, txt, subtypes }) => {
     return { id, name: instance, type, port, txt, subtypes }
   })
   const { sequence, value } = anchor
-  return { name, hostname, addresses, interval, services, attributes, version, anchor: { sequence, value }, goodbye }
+  const known = {
+    name,
+    hostname,
+    addresses,
+    interval,
+    services,
+    attributes,
+    version,
+    anchor: { sequence, value },
+    goodbye,
+  }
+  return supersedes === undefined ? known : { ...known, supersedes }
 }
 
 /** The joined bytes cut into what one datagram carries each. */

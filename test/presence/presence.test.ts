@@ -33,22 +33,6 @@ describe('presence', () => {
     expect(b.presence.peers().every(({ incarnation }) => incarnation === 1)).toBe(true)
   })
 
-  it('takes a new identity when its own is heard in a later incarnation, on the older of two clones alone', () => {
-    const network = new SimNetwork()
-    const identity = seededIdentity('clone')
-    const older = network.host({ name: 'older', identity, incarnation: 5 })
-    network.run(3000)
-    const newer = network.host({ name: 'newer', identity, incarnation: 6 })
-    network.run(3000)
-    expect(older.presence.takeNotices().map(({ type }) => type)).toContain('identity-taken')
-    expect(newer.presence.takeNotices().map(({ type }) => type)).not.toContain('identity-taken')
-    older.presence.become(seededIdentity('renewed'), 7, network.now)
-    network.flush(older)
-    network.run(1000)
-    expect(older.states()).toEqual({ newer: 'alive' })
-    expect(newer.states()).toEqual({ older: 'alive' })
-  })
-
   it('lists two peers of one name apart, and says so once', () => {
     const network = new SimNetwork()
     const watcher = network.host({ name: 'watcher' })
