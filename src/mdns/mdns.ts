@@ -66,9 +66,8 @@ export class Mdns {
     this.#publisher.publish(hostname, [daemon, ...services], now)
   }
 
-  /** A message that came in. What comes from another network is passed over (RFC 6762, section 11). */
+  /** A message that came in from the link. */
   hear(message: Message, heard: Heard, now: number): void {
-    if (!heard.onLink) return
     this.#publisher.hear(message, heard, now)
     this.#finder.hear(message, heard, now)
   }

@@ -49,7 +49,10 @@ export interface Heard {
   address: string
   /** 5353, but for simple resolvers, which are answered by unicast. */
   port: number
-  /** The source lies in one of the interface's own subnets: what does not is passed over (section 11). */
+  /**
+   * The source lies in one of the interface's own subnets. What does not is believed, as it came to the group (section
+   * 11), but never answered by unicast.
+   */
   onLink: boolean
 }
 

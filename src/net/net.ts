@@ -209,12 +209,17 @@ export class Net extends EventEmitter<NetEvents> {
   #refresh(): void {
     if (!this.#stale || this.#closed) return
     this.#stale = false
-    // A stranger's datagram reaches every socket bound to the same address: the first interface reports it.
+    // A stranger's datagram reaches every socket bound to the same address: the first interface reports it. On a shared
+    // port, where strangers are believed, all do: on which of them they are to be answered cannot be known.
     const listeners = new Map<string, string>()
     for (const [name, sockets] of this.#used) {
       for (const { bound } of sockets.openPaths) if (!listeners.has(bound)) listeners.set(bound, name)
     }
-    this.#origins = new Origins(this.#surroundings.interfaces.values(), this.#used, listeners)
+    this.#origins = new Origins(
+      this.#surroundings.interfaces.values(),
+      this.#used,
+      this.#options.sharedPort ? undefined : listeners,
+    )
     this.#links = Array.from(this.#used.values(), (sockets) => sockets.link)
   }
 

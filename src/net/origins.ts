@@ -38,18 +38,19 @@ const REMEMBERED = 4096
  */
 export class Origins {
   #homes: Home[]
-  #listeners: ReadonlyMap<string, string>
+  #listeners: ReadonlyMap<string, string> | undefined
   #known = new Map<string, Origin>()
 
   /**
    * @param interfaces every interface of the machine
    * @param used the names of those in use
-   * @param listeners for each shared IPv4 address that is listened on, the one interface that reports strangers there
+   * @param listeners for each shared IPv4 address that is listened on, the one interface that reports strangers there;
+   * undefined: all do, as nobody can tell on which one a stranger is
    */
   constructor(
     interfaces: Iterable<Interface>,
     used: { has(name: string): boolean },
-    listeners: ReadonlyMap<string, string>,
+    listeners: ReadonlyMap<string, string> | undefined,
   ) {
     this.#homes = Array.from(interfaces, (one) => homeOf(one, used.has(one.name)))
     this.#listeners = listeners
@@ -68,8 +69,9 @@ export class Origins {
     if (path === 'unicast' || path === 'multicast6') return { onLink: here || own, own }
     if (own) return owners.includes(name) ? { onLink: true, own } : undefined
     if (here) return { onLink: true, own }
-    const strangers = near.length === 0 && !leftOut && this.#listeners.get(bound) === name
-    return strangers ? { onLink: false, own } : undefined
+    const isStranger = near.length === 0 && !leftOut
+    const reports = this.#listeners === undefined || this.#listeners.get(bound) === name
+    return isStranger && reports ? { onLink: false, own } : undefined
   }
 
   #origin(address: string): Origin {

@@ -40,6 +40,14 @@ test('a stranger is reported by one interface', () => {
   expect(judge('eth1', '8.8.8.8')).toBeUndefined()
 })
 
+test('on a port that is shared a stranger is reported by every interface, as any may be where it is', () => {
+  const shared = new Origins(machine, new Set(['eth0', 'eth1']), undefined)
+  const where = (address: string) =>
+    ['eth0', 'eth1'].filter((name) => shared.judge(name, 'multicast4', GROUP, address)?.onLink === false)
+  expect(where('169.254.29.54')).toEqual(['eth0', 'eth1'])
+  expect(where('172.17.0.5')).toEqual([])
+})
+
 test('what comes from an interface that is left out is nobody’s', () => {
   for (const address of ['172.17.0.1', '172.17.0.5']) {
     expect(judge('eth0', address)).toBeUndefined()

@@ -32,7 +32,10 @@ export interface LinkNet {
 }
 
 /** Why a datagram was dropped. */
-export type LinkRefusal = 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
+export type LinkRefusal = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
+
+/** Where a datagram was heard: what was sent to this machine alone has the path `unicast`. */
+export type HeardOnLink = Heard & { own: boolean; path: string }
 
 export interface BonjourLinksOptions {
   net: LinkNet
@@ -64,6 +67,7 @@ export class BonjourLinks {
   #echoed = 0
   /** The dropped ones, why. */
   readonly refusals: Record<LinkRefusal, number> = {
+    'off-link': 0,
     size: 0,
     budget: 0,
     layout: 0,
@@ -112,7 +116,7 @@ export class BonjourLinks {
   }
 
   /** Undefined for what is no message of another's, or of too many. */
-  receive(bytes: Uint8Array, heard: Heard & { own: boolean }, now: number): Message | undefined {
+  receive(bytes: Uint8Array, heard: HeardOnLink, now: number): Message | undefined {
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const link = `${heard.interface} ${heard.address.includes(':') ? 'multicast6' : 'multicast4'}`
     if (heard.own && this.#echoes.isEcho(link, datagram, now)) {
@@ -122,6 +126,8 @@ export class BonjourLinks {
     this.counters.received++
     const instance = this.#instances.get(link)
     if (instance === undefined) return undefined
+    // What came to the group has come from this link, whatever its source says (RFC 6762, section 11).
+    if (heard.path === 'unicast' && !heard.onLink) return this.#drop('off-link')
     const refusal = refusalOf(datagram)
     if (refusal !== undefined) return this.#drop(refusal)
     try {

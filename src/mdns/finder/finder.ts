@@ -122,7 +122,7 @@ export class Finder {
   }
 
   hear(message: Message, heard: Heard, now: number): void {
-    if (!heard.onLink || !this.#interfaces.has(heard.interface)) return
+    if (!this.#interfaces.has(heard.interface)) return
     if (message.kind === 'query') {
       this.#questions.hear(message, heard, now)
       return

@@ -122,7 +122,7 @@ export class Publisher {
   /** Takes a message from the network. Never throws. */
   hear(message: Message, heard: Heard, now: number): void {
     const segment = this.#segments.get(heard.interface)
-    if (!segment || !heard.onLink || this.#hasLeft) return
+    if (!segment || this.#hasLeft) return
     const isPeer = heard.port === MDNS_PORT
     if (isPeer) this.#concede(claimsOf(message), segment, now)
     if (message.kind === 'query') {

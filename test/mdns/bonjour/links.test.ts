@@ -50,6 +50,15 @@ test('reads what Avahi and zeroconf send', () => {
   expect(wire.problems).toEqual([])
 })
 
+test('takes from outside the subnet what came to the group, and nothing that came to this machine alone', () => {
+  const wire = new Wire()
+  const stranger = { address: '169.254.29.54', onLink: false }
+  expect(wire.receive(QUESTION, { ...stranger, path: 'multicast4' })).toBeDefined()
+  expect(wire.receive(QUESTION, { ...stranger, path: 'unicast' })).toBeUndefined()
+  expect(wire.links.refusals['off-link']).toBe(1)
+  expect(wire.receive(QUESTION, { path: 'unicast' })).toBeDefined()
+})
+
 test('sends to everyone by each IP version that is open, to one by its own', async () => {
   const wire = new Wire([
     { name: 'eth0', paths: ['multicast4', 'multicast6'] },

@@ -122,9 +122,14 @@ describe('what is sighted', () => {
     expect(stage.last(PRINTER)?.addresses).toEqual([{ address: '10.0.0.9', family: 'ipv4', interface: 'eth0' }])
   })
 
-  it('is nothing of what comes from another network, from another port, or in a query', () => {
+  it('is also what says it from an address outside the subnet: it came to the group, and so from this link', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT, { onLink: false })
+    stage.hear(ANNOUNCEMENT, { address: '169.254.29.54', onLink: false })
+    expect(stage.last(PRINTER)).toBeDefined()
+  })
+
+  it('is nothing of what comes from another port, or in a query', () => {
+    const stage = new Stage()
     stage.hear(ANNOUNCEMENT, { port: 40_000 })
     stage.hear(ANNOUNCEMENT, { interface: 'eth7' })
     stage.hear(ANNOUNCEMENT, {}, { kind: 'query' })

@@ -122,9 +122,17 @@ describe('questions', () => {
     for (const [i, at] of times.entries()) expect(at - (times[i - 1] ?? 0)).toBeGreaterThanOrEqual(999.999)
   })
 
-  test('from other links, and on interfaces that are not ours, are passed over', () => {
+  test('from outside the subnet are answered to everyone, and to a simple resolver there not at all', () => {
     const { simulation, host } = published('Shop')
+    simulation.ask(host, RESOLVE, {}, { onLink: false, port: 40_000 })
+    expect(within(simulation, 2000)).toEqual([])
     simulation.ask(host, RESOLVE, {}, { onLink: false })
+    expect(within(simulation, 2000)).not.toEqual([])
+    for (const { to } of simulation.take()) expect(to).toBe('everyone')
+  })
+
+  test('on interfaces that are not ours are passed over', () => {
+    const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE, {}, { interface: 'eth7' })
     expect(within(simulation, 2000)).toEqual([])
   })

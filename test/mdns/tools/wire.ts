@@ -1,5 +1,5 @@
-import { BonjourLinks } from '../../../src/mdns/bonjour/links.ts'
-import type { Heard, MdnsNotice, Message } from '../../../src/mdns/types.ts'
+import { BonjourLinks, type HeardOnLink } from '../../../src/mdns/bonjour/links.ts'
+import type { MdnsNotice, Message } from '../../../src/mdns/types.ts'
 
 /** What `BonjourLinks` handed to its sockets. */
 export interface Sent {
@@ -32,8 +32,15 @@ export class Wire {
     this.links.setInterfaces(interfaces)
   }
 
-  receive(bytes: Uint8Array, heard: Partial<Heard & { own: boolean }> = {}): Message | undefined {
-    const where = { interface: 'eth0', address: '192.168.1.20', port: 5353, onLink: true, own: false }
+  receive(bytes: Uint8Array, heard: Partial<HeardOnLink> = {}): Message | undefined {
+    const where = {
+      interface: 'eth0',
+      address: '192.168.1.20',
+      port: 5353,
+      onLink: true,
+      own: false,
+      path: 'multicast',
+    }
     return this.links.receive(bytes, { ...where, ...heard }, this.now)
   }
 }
