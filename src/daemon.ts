@@ -13,7 +13,7 @@ import { MDNS, Mdns } from './mdns/index.ts'
 import { MdnsDriver } from './mdns-driver.ts'
 import { logCatalogue, logChanges, logFaults, logMdns, logNetwork, logNotice, logState } from './narrate.ts'
 import { Net } from './net/index.ts'
-import { Presence, type Profile } from './presence/index.ts'
+import { Presence, type Profile, type Saying } from './presence/index.ts'
 import { Catalogue } from './services/catalogue.ts'
 import { IdentityFile, type Life } from './state.ts'
 import { VERSION } from './version.ts'
@@ -161,7 +161,8 @@ function createMdns(
   const net = new Net({ ...MDNS, ...interfaces, sharedPort: true })
   const mdnsLog = log.child({ by: 'mdns' })
   logFaults(mdnsLog, net)
-  const mdnsDriver = new MdnsDriver(new Mdns({ chance, browse: mdns.browse }), net, clock, {
+  const isSigned = (host: string, saying: Saying) => driver.isSigned(host, saying)
+  const mdnsDriver = new MdnsDriver(new Mdns({ chance, browse: mdns.browse, isSigned }), net, clock, {
     sighted: (sighting) => driver.sight(sighting),
     noticed: (notice) => logMdns(mdnsLog, notice),
     failed: (error) => mdnsLog.error({ err: error }, 'an error while mDNS was handled; the rest goes on'),

@@ -3,7 +3,7 @@ import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
 import { Stopping } from './errors.ts'
 import type { Net } from './net/index.ts'
-import type { Notice, Presence, Profile, Sighting } from './presence/index.ts'
+import type { Notice, Presence, Profile, Saying, Sighting } from './presence/index.ts'
 import type { Identity, PeerId } from './wire/index.ts'
 
 /** How long a goodbye takes to be said three times, ms. */
@@ -83,6 +83,11 @@ export class Driver {
       }
       this.#probes.set(awaited, answer)
     })
+  }
+
+  /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
+  isSigned(host: string, saying: Saying): boolean {
+    return this.#presence.isSigned(host, saying)
   }
 
   /** A host as it was found by mDNS. */

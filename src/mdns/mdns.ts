@@ -3,7 +3,16 @@ import type { Chance, Interface, Sighting } from '../presence/types.ts'
 import { Finder } from './finder/finder.ts'
 import { OWN_TYPE, sameName } from './names.ts'
 import { Publisher } from './publisher/publisher.ts'
-import type { Heard, MdnsNotice, MdnsView, Message, OutgoingMessage, PublishedService } from './types.ts'
+import type {
+  Heard,
+  IsSigned,
+  MdnsNotice,
+  MdnsView,
+  Message,
+  OutgoingMessage,
+  PublishedService,
+  ResourceRecord,
+} from './types.ts'
 
 /** As much of a peer's id makes its host name: short enough to be read, 50 bits against two being the same. */
 const HOST_CHARACTERS = 10
@@ -12,6 +21,8 @@ export interface MdnsOptions {
   chance: Chance
   /** Types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
   browse: readonly string[]
+  /** What beacons tell anyway is not asked for again. */
+  isSigned?: IsSigned
 }
 
 /** What this peer is to be seen as. */
@@ -38,13 +49,14 @@ export class Mdns {
   #sightings: Sighting[] = []
   #notices: MdnsNotice[] = []
 
-  constructor({ chance, browse }: MdnsOptions) {
+  constructor({ chance, browse, isSigned = () => false }: MdnsOptions) {
     const agenda = this.#agenda
     const send = (outgoing: OutgoingMessage) => this.#outgoing.push(outgoing)
     const notice = (each: MdnsNotice) => this.#notices.push(each)
     const sighted = (sighting: Sighting) => this.#sightings.push(sighting)
     this.#publisher = new Publisher({ agenda, chance, send, notice })
-    this.#finder = new Finder({ agenda, chance, send, notice, browse, sighted })
+    const isPublished = (on: string, record: ResourceRecord) => this.#publisher.holds(on, record)
+    this.#finder = new Finder({ agenda, chance, send, notice, browse, sighted, isSigned, isPublished })
   }
 
   start(now: number): void {

@@ -1,3 +1,5 @@
+import type { Saying } from '../presence/types.ts'
+
 /**
  * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
  * label stands there as it is.
@@ -99,6 +101,9 @@ export type MdnsNotice =
       most: number
       source?: string
     }
+
+/** Whether the beacons of a living peer tell what a host, named in lower case, says of itself by mDNS. */
+export type IsSigned = (host: string, saying: Saying) => boolean
 
 /** How much is held of other hosts, of how much at most. */
 export interface MdnsLimits {

@@ -1,5 +1,6 @@
 import { type Agenda, Plans } from '../agenda.ts'
 import { Budget } from '../budget.ts'
+import { addressKey } from './address-key.ts'
 import { isPresent } from './changes.ts'
 import { type Cover, Covers, SELF } from './covers.ts'
 import { Gathering } from './gathering.ts'
@@ -8,7 +9,7 @@ import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
 import type { Self } from './self.ts'
 import { type News, Telling } from './telling.ts'
-import type { Interface, PeerView, Sighting } from './types.ts'
+import type { Interface, PeerView, Saying, Sighting } from './types.ts'
 
 export const MOST_NEIGHBOURS = 1024
 /** How long failed and left hosts are kept, ms. */
@@ -51,6 +52,23 @@ export class Neighbours {
   /** The one of that host name in lower case, if it is listed. */
   get(id: string): PeerView | undefined {
     return this.#hosts.get(id)?.view()
+  }
+
+  /**
+   * Whether the signed record of a living peer tells the same: of a host, named in lower case, that says that it is
+   * that peer. What anybody else could have made up is not among it.
+   */
+  isSigned(id: string, saying: Saying): boolean {
+    const host = this.#hosts.get(id)
+    const claim = host?.sighting.claim
+    const peer = claim !== undefined && claim === host?.cover ? this.#registry.get(claim) : undefined
+    if (peer?.state !== 'alive') return false
+    if ('address' in saying) return peer.addresses.some((each) => addressKey(each) === addressKey(saying))
+    const { name, type, port } = saying
+    if (type === undefined) return name === peer.record.name
+    return peer.record.services.some(
+      (each) => each.name === name && each.type === type && (port === undefined || each.port === port),
+    )
   }
 
   /** A host as it was seen. */

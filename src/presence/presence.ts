@@ -24,6 +24,7 @@ import type {
   Outgoing,
   PeerView,
   PresenceReader,
+  Saying,
   SelfView,
   SharedPathOn,
   Sighting,
@@ -221,6 +222,11 @@ export class Presence implements PresenceReader {
   /** Names of hosts that mDNS is to ask for: their beacons have gone silent, and it is to be known now whether they are there. */
   takeHostsToAsk(): string[] {
     return this.#neighbours.takeQuestions()
+  }
+
+  /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
+  isSigned(host: string, saying: Saying): boolean {
+    return this.#neighbours.isSigned(host, saying)
   }
 
   get index(): number {

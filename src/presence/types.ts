@@ -52,6 +52,9 @@ export interface Chance {
   bytes(length: number): Uint8Array
 }
 
+/** What a host says of itself by mDNS: an address, a service, or, without a type, its name in `_earshot._udp`. */
+export type Saying = { address: string; interface: string } | { name: string; type?: string; port?: number }
+
 export type PeerState = 'alive' | 'suspect' | 'failed' | 'left'
 
 /** A service as it is told of. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../src/agenda.ts'
-import type { Change, PeerView, Sighting, Where } from '../../src/presence/index.ts'
+import type { Change, PeerView, Saying, Sighting, Where } from '../../src/presence/index.ts'
 import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION, Neighbours } from '../../src/presence/neighbours.ts'
 import { MOST_RECORD_BYTES, Registry } from '../../src/presence/registry.ts'
 import { Self } from '../../src/presence/self.ts'
@@ -204,6 +204,34 @@ describe('a host that runs an earshotd', () => {
     expect(scene.list()).toBe('kitchen alive')
     expect(scene.changes()).toEqual(['peer-up kitchen'])
     expect(scene.peers()[0]?.services).toEqual([])
+  })
+
+  it('is told of by its beacons for as long as they come: its name, its addresses and what its record offers', () => {
+    const scene = new Scene()
+    const kitchen = scene.network.host({ name: 'kitchen' })
+    const { name, hostname, version } = kitchen.presence.self()
+    const profile = { name, hostname, version, services: [OFFICE], attributes: {} }
+    kitchen.presence.describe(profile, scene.network.now)
+    scene.network.flush(kitchen)
+    scene.network.run(2000)
+    const isSigned = (saying: Saying, host = 'k3vq.local') => scene.watcher.presence.isSigned(host, saying)
+    const [address] = addressesOf(kitchen)
+    if (!address) throw new Error('no address')
+    expect(isSigned(address)).toBe(false)
+    scene.see('k3vq.local', { claim: idOf(kitchen), addresses: [address] })
+    scene.see('beside.local', { addresses: [address] })
+    expect(isSigned(address)).toBe(true)
+    expect(isSigned({ ...address, address: '10.9.9.9' })).toBe(false)
+    expect(isSigned(address, 'beside.local')).toBe(false)
+    expect(isSigned({ name: 'kitchen' })).toBe(true)
+    expect(isSigned({ name: 'Kitchen' })).toBe(false)
+    expect(isSigned({ name: 'Office', type: '_ipp._tcp', port: 631 })).toBe(true)
+    expect(isSigned({ name: 'Office', type: '_ipp._tcp' })).toBe(true)
+    expect(isSigned({ name: 'Office', type: '_ipp._tcp', port: 632 })).toBe(false)
+    expect(isSigned({ name: 'Office', type: '_http._tcp' })).toBe(false)
+    scene.network.filter = ({ from }) => from.name !== 'kitchen'
+    scene.network.run(6000)
+    expect(isSigned(address)).toBe(false)
   })
 
   it('is given a moment to be heard by its beacons first', () => {

@@ -11,6 +11,8 @@ const LONGEST = 3_600_000
 const RARE = 30_000
 /** What gathering questions may shift two of them towards each other, ms: one second must lie between them. */
 const GATHERING = 120
+/** Others' questions take the place of ours until ours are as rare as this, ms: nobody keeps us from asking for good. */
+const SHARED = 600_000
 
 /** As types are in the wild: RFC 6335, section 5.1, allows 15 letters, digits and hyphens. */
 const TYPE = /^_[a-z0-9_-]{1,62}\._(?:tcp|udp)\.local$/
@@ -20,6 +22,8 @@ interface Series {
   interface: string
   /** `_ipp._tcp.local`, as others write it. */
   name: string
+  /** When it was asked for last, by us or by another. */
+  askedAt: number
   wait: number
 }
 
@@ -105,11 +109,17 @@ export class Browse {
     if (series && series.wait > RARE) this.#begin(on, series.name, now)
   }
 
+  /** Somebody else has asked for the instances of a type, knowing no more than we do: that is as good as our asking. */
+  asked(on: string, name: string, now: number): void {
+    const series = this.#series.get(on)?.get(keyOf(name))
+    if (series && series.wait < SHARED && now - series.askedAt >= FIRST) this.#step(series, now)
+  }
+
   #begin(on: string, name: string, now: number): void {
     const all = this.#series.get(on)
     if (!all) return
     this.#end(all, name)
-    const series = { interface: on, name, wait: FIRST }
+    const series = { interface: on, name, askedAt: now, wait: FIRST }
     all.set(keyOf(name), series)
     this.#ask(series, now)
   }
@@ -122,6 +132,11 @@ export class Browse {
 
   #ask(series: Series, now: number): void {
     this.#questions.ask(series.interface, { name: series.name, type: 'PTR' }, now, 'always')
+    this.#step(series, now)
+  }
+
+  #step(series: Series, now: number): void {
+    series.askedAt = now
     this.#timetable.put(series, now + series.wait + GATHERING, now)
     series.wait = Math.min(series.wait * 2, LONGEST)
   }

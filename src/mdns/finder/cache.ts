@@ -114,6 +114,11 @@ export class Cache {
     for (const held of this.get(type, name, on)) this.#remove(held)
   }
 
+  /** What a record says is known to be true otherwise: it need not be asked for. */
+  confirm(held: Held, now: number): void {
+    this.#liveAgain(held, now)
+  }
+
   /** Whether this very record is held. */
   has(record: ResourceRecord, on: string): boolean {
     return this.#sets.get(on)?.get(setKey(record.type, record.name))?.has(passingKey(record)) === true

@@ -1,7 +1,16 @@
 import type { Agenda } from '../../agenda.ts'
 import type { Chance, Interface, Sighting } from '../../presence/types.ts'
 import { keyOf } from '../names.ts'
-import type { Heard, MdnsLimits, MdnsNotice, Message, OutgoingMessage, Question, ResourceRecord } from '../types.ts'
+import type {
+  Heard,
+  IsSigned,
+  MdnsLimits,
+  MdnsNotice,
+  Message,
+  OutgoingMessage,
+  Question,
+  ResourceRecord,
+} from '../types.ts'
 import { Browse } from './browse.ts'
 import { Cache } from './cache.ts'
 import { Caps } from './caps.ts'
@@ -20,6 +29,8 @@ const PORT = 5353
 const ASK_AT = [0, 1120, 3120]
 const ASK_ENDS = 10_000
 const MOST_ASKED = 256
+/** One that runs an earshotd has answered by then, ms. */
+const ASK_VERDICT = 5000
 /** What was learnt on an interface that has gone is kept for so long, ms: a cable is soon put back, and nobody died of it. */
 const MAY_RETURN = 5000
 
@@ -35,6 +46,7 @@ export class Finder {
   readonly #cache: Cache
   readonly #hosts: Hosts
   readonly #intake: Intake
+  readonly #upkeep: Upkeep
   /** The interfaces that can be spoken on, and by how many ways. */
   readonly #interfaces = new Map<string, number>()
   /** The IPv4 addresses of those that are there, and of those that may return: another one is another network. */
@@ -53,8 +65,12 @@ export class Finder {
     browse: readonly string[]
     /** A host was found, has changed, was heard again, or has gone. */
     sighted: (sighting: Sighting, now: number) => void
+    /** What beacons tell anyway is not asked for again. */
+    isSigned?: IsSigned
+    /** Whether we publish a record on an interface: what we say ourselves is not heard. */
+    isPublished?: (on: string, record: ResourceRecord) => boolean
   }) {
-    const { agenda, chance, send, sighted } = parts
+    const { agenda, chance, send, sighted, isSigned = () => false, isPublished = () => false } = parts
     const caps = new Caps(parts.notice)
     const cache: Cache = new Cache({
       agenda,
@@ -65,7 +81,8 @@ export class Finder {
       expired: (held, now) => upkeep.expired(held, now),
     })
     const known = (on: string, question: Question, now: number) => cache.known(on, question, now)
-    const isKnown = (on: string, record: ResourceRecord, now: number) => cache.isKnown(on, record, now)
+    const isKnown = (on: string, record: ResourceRecord, now: number) =>
+      isPublished(on, record) || cache.isKnown(on, record, now)
     const isOpen = (on: string, question: Question) => cache.isOpen(on, question)
     const questions = new Questions({ agenda, chance, send, known, isKnown, isOpen })
     const browse = new Browse({ agenda, questions, cap: caps.types, types: parts.browse })
@@ -77,10 +94,11 @@ export class Finder {
     const givenUp = (item: Instance | FoundHost, now: number) => upkeep.giveUp(item, now)
     const followUps = new FollowUps({ agenda, cache, caps, questions, givenUp })
     const life = new Life({ cache, questions })
-    const upkeep = new Upkeep({ cache, caps, questions, browse, hosts, life, followUps })
+    const upkeep = new Upkeep({ cache, caps, questions, browse, hosts, life, followUps, isSigned })
     const isAsked = (hostname: string) => this.#asked.has(keyOf(hostname))
     const isOwn = (hostname: string) => keyOf(hostname) === this.#own
     this.#intake = new Intake({ cache, hosts, browse, followUps, isAsked, isOwn })
+    this.#upkeep = upkeep
     this.#agenda = agenda
     this.#caps = caps
     this.#cache = cache
@@ -124,7 +142,8 @@ export class Finder {
   hear(message: Message, heard: Heard, now: number): void {
     if (!this.#interfaces.has(heard.interface)) return
     if (message.kind === 'query') {
-      this.#questions.hear(message, heard, now)
+      const asked = this.#questions.hear(message, heard, now)
+      for (const name of asked) this.#browse.asked(heard.interface, name, now)
       return
     }
     if (heard.port !== PORT) return
@@ -140,6 +159,10 @@ export class Finder {
     // Those that are known may be of a host that is there no more.
     for (const type of ['A', 'AAAA'] as const) for (const held of this.#cache.get(type, hostname)) held.doubted = true
     for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, later))
+    this.#agenda.add(now + ASK_VERDICT, (later) => {
+      const heardOn = this.#hosts.host(hostname)?.heardOn.keys() ?? []
+      if ([...heardOn].some((on) => this.#interfaces.has(on))) this.#upkeep.unheard(hostname, now, later)
+    })
     this.#agenda.add(now + ASK_ENDS, () => this.#asked.delete(key))
   }
 

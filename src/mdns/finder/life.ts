@@ -54,7 +54,7 @@ export class Life {
     for (const held of all) {
       held.doubted = true
       const { type, name } = held.record
-      this.#questions.ask(held.interface, { type, name }, now)
+      this.#questions.ask(held.interface, { type, name }, now, 'always')
     }
   }
 }

@@ -6,6 +6,13 @@ import type { Heard, Message, OutgoingMessage, Question, ResourceRecord } from '
 
 /** Questions are gathered for this long, ms, so that hosts that begin together do not ask together (RFC 6762, section 5.2). */
 const GATHER = { least: 20, spread: 100 }
+/** What somebody else asked is not asked again within this, ms: the answer is on its way. */
+const ANSWERED_SOON = 1000
+/** So many of others' questions are remembered. */
+const MOST_HEARD = 1024
+/** Of so many senders, and of each with so many questions, is waited for the rest. */
+const MOST_UNFINISHED = 16
+const MOST_QUESTIONS = 256
 /** Of the known answers no more go along: the rest is only answered once more. */
 const MOST_KNOWN = 400
 
@@ -24,6 +31,10 @@ export class Questions {
   readonly #isKnown: (on: string, record: ResourceRecord, now: number) => boolean
   readonly #isOpen: (on: string, question: Question) => boolean
   readonly #pending = new Map<string, Map<string, Pending>>()
+  /** When somebody else asked what, by interface and question, the longest ago first. */
+  readonly #heard = new Map<string, number>()
+  /** By sender, the questions of a truncated message: the rest of what it knows follows at once (section 7.2). */
+  readonly #unfinished = new Map<string, { asked: Map<string, Question>; at: number }>()
 
   constructor(parts: {
     agenda: Agenda
@@ -45,9 +56,15 @@ export class Questions {
   }
 
   /**
-   * Asks within 120 ms, unless the answer has come by then (`always`: even so), or somebody else asks in the meantime.
+   * Asks within 120 ms, unless the answer has come by then or somebody else has asked just now (`always`: even so), or asks in
+   * the meantime.
    */
   ask(on: string, question: Question, now: number, always?: 'always'): void {
+    if (
+      !always &&
+      now - (this.#heard.get(`${on} ${questionKey(question)}`) ?? Number.NEGATIVE_INFINITY) < ANSWERED_SOON
+    )
+      return
     const pending = this.#pending.get(on) ?? new Map<string, Pending>()
     if (!this.#pending.has(on)) {
       this.#pending.set(on, pending)
@@ -65,19 +82,43 @@ export class Questions {
     return this.#pending.get(on)?.has(questionKey(question)) === true
   }
 
-  /** Somebody else's questions: what they ask need not be asked twice, if they know no more than we do (section 7.3). */
-  hear(message: Message, heard: Heard, now: number): void {
-    const pending = this.#pending.get(heard.interface)
-    if (!pending || message.truncated || heard.port !== 5353) return
-    const asked = new Set(message.questions.filter(({ unicast }) => !unicast).map(questionKey))
-    for (const record of message.answers) {
-      if (!this.#isKnown(heard.interface, record, now)) asked.delete(questionKey(record))
+  /**
+   * Somebody else's questions: what they ask need not be asked twice, if they know no more than we do (section 7.3).
+   * Returns the names whose PTR records they ask for so.
+   */
+  hear(message: Message, { interface: on, address, port }: Heard, now: number): string[] {
+    if (port !== 5353) return []
+    const sender = `${on} ${address}`
+    const before = this.#unfinished.get(sender)
+    this.#unfinished.delete(sender)
+    const asked = before && now - before.at < ANSWERED_SOON ? before.asked : new Map<string, Question>()
+    for (const question of message.questions) if (!question.unicast) asked.set(questionKey(question), question)
+    for (const record of message.answers) if (!this.#isKnown(on, record, now)) asked.delete(questionKey(record))
+    if (message.truncated) {
+      if (asked.size <= MOST_QUESTIONS) this.#unfinished.set(sender, { asked, at: now })
+      for (const oldest of this.#unfinished.keys()) {
+        if (this.#unfinished.size > MOST_UNFINISHED) this.#unfinished.delete(oldest)
+      }
+      return []
     }
-    for (const key of asked) pending.delete(key)
+    for (const key of asked.keys()) {
+      this.#pending.get(on)?.delete(key)
+      this.#remember(`${on} ${key}`, now)
+    }
+    return [...asked.values()].filter(({ type }) => type === 'PTR').map(({ name }) => name)
   }
 
   forgetInterface(on: string): void {
     this.#pending.delete(on)
+  }
+
+  #remember(key: string, now: number): void {
+    this.#heard.delete(key)
+    this.#heard.set(key, now)
+    for (const [oldest, at] of this.#heard) {
+      if (this.#heard.size <= MOST_HEARD && now - at < ANSWERED_SOON) break
+      this.#heard.delete(oldest)
+    }
   }
 
   #flush(on: string, pending: Map<string, Pending>, now: number): void {

@@ -1,4 +1,5 @@
-import { keyOf, SERVICES, typeOf } from '../names.ts'
+import { keyOf, OWN_TYPE, SERVICES, typeOf } from '../names.ts'
+import type { IsSigned } from '../types.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { Caps } from './caps.ts'
@@ -18,6 +19,7 @@ export class Upkeep {
   readonly #hosts: Hosts
   readonly #life: Life
   readonly #followUps: FollowUps
+  readonly #isSigned: IsSigned
 
   constructor(parts: {
     cache: Cache
@@ -27,6 +29,7 @@ export class Upkeep {
     hosts: Hosts
     life: Life
     followUps: FollowUps
+    isSigned: IsSigned
   }) {
     this.#cache = parts.cache
     this.#caps = parts.caps
@@ -35,6 +38,7 @@ export class Upkeep {
     this.#hosts = parts.hosts
     this.#life = parts.life
     this.#followUps = parts.followUps
+    this.#isSigned = parts.isSigned
   }
 
   /** Time to ask again for a record. */
@@ -44,6 +48,10 @@ export class Upkeep {
     const instance = this.#instanceOf(held)
     const host = this.#hostOf(held)
     if (type === 'PTR' ? !this.#isWanted(name) : !host) return
+    if (this.#isTold(held)) {
+      this.#cache.confirm(held, now)
+      return
+    }
     if (held.confirmed || this.#questions.isAsking(on, { type, name }) || this.#caps.takeQuestion(source, now)) {
       this.#questions.ask(on, { type, name }, now)
     }
@@ -73,6 +81,14 @@ export class Upkeep {
     const instance = this.#instanceOf(held)
     if (!instance || instance.heardAt < since) return false
     return record.type === 'PTR' || this.#cache.newest(record.type, record.name, on) === held
+  }
+
+  /** Nobody has answered for a host since it was asked for. One that runs an earshotd would have. */
+  unheard(hostname: string, since: number, now: number): void {
+    const host = this.#hosts.host(hostname)
+    if (!host || host.lastSeen >= since || ![...host.instances].some(({ type }) => type === OWN_TYPE)) return
+    this.#hosts.finish(host, 'failed', now)
+    this.#hosts.tellTogether(now)
   }
 
   /** A record has run out. */
@@ -131,6 +147,19 @@ export class Upkeep {
   #await(instance: Instance, now: number): void {
     this.#hosts.detach(instance, 'left', now)
     this.#followUps.follow(instance, now)
+  }
+
+  /** Whether the beacons of the host that a record is of tell the same: they come more often than any answer would. */
+  #isTold(held: Held): boolean {
+    const { record, interface: on } = held
+    if (record.type === 'A' || record.type === 'AAAA') {
+      return this.#isSigned(keyOf(record.name), { address: record.data, interface: on })
+    }
+    const instance = this.#instanceOf(held)
+    if (!instance?.host) return false
+    const { host, label: name, type } = instance
+    if (type === OWN_TYPE) return this.#isSigned(host.key, { name })
+    return this.#isSigned(host.key, record.type === 'SRV' ? { name, type, port: record.data.port } : { name, type })
   }
 
   #lose(instance: Instance, state: 'failed' | 'left', now: number): void {

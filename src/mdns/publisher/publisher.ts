@@ -67,6 +67,11 @@ export class Publisher {
     }))
   }
 
+  /** Whether a record is ours on an interface. */
+  holds(on: string, record: ResourceRecord): boolean {
+    return this.#segments.get(on)?.has(record) === true
+  }
+
   /** Takes the interfaces there are: those without an address are as good as none. */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     if (this.#hasLeft) return

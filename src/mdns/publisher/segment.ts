@@ -55,6 +55,11 @@ export class Segment {
     return this.#holdings.holds(claim)
   }
 
+  /** Whether a record is ours here. */
+  has(record: ResourceRecord): boolean {
+    return this.#holdings.find(record) !== undefined
+  }
+
   /** Whether we said the record of this key ourselves, less than a second ago. */
   hasSaid(key: string, now: number): boolean {
     return this.#voice.lastSaid(key) > now - PAUSE

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ResourceRecord } from '../../../src/mdns/types.ts'
 import { a, aaaa, Device, ETH0, goodbye, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const TYPE = '_ipp._tcp.local'
@@ -64,6 +65,43 @@ describe('browsing', () => {
     expect(stage.asked('PTR', TYPE)).toEqual([])
     stage.run(1300)
     expect(stage.asked('PTR', TYPE)).toHaveLength(1)
+  })
+
+  it("takes others' questions for its own, and each one for as long", () => {
+    const stage = new Stage()
+    stage.published = [ptr('Ours')]
+    stage.run(60_000)
+    const since = stage.now
+    const query = { kind: 'query' as const, questions: [{ name: TYPE, type: 'PTR' as const }], answers: [ptr('Ours')] }
+    // The next would be 63 s after the first.
+    stage.hear([], {}, query)
+    stage.run(60_000)
+    expect(stage.asked('PTR', TYPE, since)).toEqual([])
+    stage.run(10_000)
+    expect(stage.asked('PTR', TYPE, since)).toHaveLength(1)
+  })
+
+  it("asks every hour, whatever others' questions say", () => {
+    const stage = new Stage()
+    const query = { kind: 'query' as const, questions: [{ name: TYPE, type: 'PTR' as const }], answers: [] }
+    for (let minute = 0; minute < 600; minute++) {
+      stage.hear([], {}, query)
+      stage.run(60_000)
+    }
+    expect(stage.asked('PTR', TYPE).length).toBeGreaterThan(8)
+  })
+
+  it('waits for the rest of what another knows before it takes its question for ours', () => {
+    const ask = (rest: ResourceRecord[]) => {
+      const stage = new Stage()
+      stage.hear([ptr('Office')])
+      stage.hear([], {}, { kind: 'query', questions: [{ name: TYPE, type: 'PTR' }], truncated: true })
+      stage.hear([], {}, { kind: 'query', answers: rest })
+      stage.run(150)
+      return stage.asked('PTR', TYPE).length
+    }
+    expect(ask([ptr('Office')])).toBe(0)
+    expect(ask([ptr('Office'), ptr('Unknown')])).toBe(1)
   })
 
   it.each([
@@ -270,5 +308,66 @@ describe('asking for a host', () => {
     const stage = new Stage()
     stage.hear([a('nas.local', '10.0.0.7')])
     expect(stage.finder.addressesOf('nas.local')).toEqual([])
+  })
+})
+
+describe('a host whose beacons tell the same', () => {
+  const KITCHEN = 'k3vq7m2xa4.local'
+  const records = [
+    ...service('Kitchen', KITCHEN, '10.0.0.9', '_earshot._udp'),
+    ...service('Web', KITCHEN, '10.0.0.9', '_http._tcp'),
+  ]
+
+  it('is not asked for what they tell, and asked again when they stop', () => {
+    const stage = new Stage()
+    const device = new Device(records)
+    stage.devices.push(device)
+    stage.isSigned = (host) => host === KITCHEN
+    stage.run(20_000)
+    const since = stage.now
+    stage.run(3_600_000)
+    const asked = stage.sent.filter(({ at }) => at >= since).flatMap(({ out }) => out.message.questions)
+    expect(asked.filter(({ type }) => type !== 'PTR')).toEqual([])
+    expect(stage.last(KITCHEN)?.state).toBe('alive')
+    device.alive = false
+    stage.isSigned = () => false
+    stage.run(150_000)
+    expect(stage.last(KITCHEN)?.state).toBe('failed')
+  })
+
+  it('is asked for what they do not tell', () => {
+    const stage = new Stage()
+    stage.devices.push(new Device(records))
+    stage.isSigned = (_, saying) => 'address' in saying || saying.type === undefined
+    stage.run(20_000)
+    const since = stage.now
+    stage.run(110_000)
+    expect(stage.asked('SRV', 'Web._http._tcp.local', since).length).toBeGreaterThan(0)
+    expect(stage.asked('SRV', 'Kitchen._earshot._udp.local', since)).toEqual([])
+  })
+
+  it('has failed five seconds after it was asked for in vain', () => {
+    const stage = new Stage()
+    const device = new Device(records)
+    stage.devices.push(device)
+    stage.run(20_000)
+    stage.finder.ask(KITCHEN, stage.now)
+    stage.run(10_000)
+    expect(stage.last(KITCHEN)?.state).toBe('alive')
+    device.alive = false
+    stage.finder.ask(KITCHEN, stage.now)
+    stage.run(5100)
+    expect(stage.last(KITCHEN)?.state).toBe('failed')
+  })
+
+  it('unlike one without an earshotd', () => {
+    const stage = new Stage()
+    const device = new Device(service('Office', PRINTER, '10.0.0.9'))
+    stage.devices.push(device)
+    stage.run(20_000)
+    device.alive = false
+    stage.finder.ask(PRINTER, stage.now)
+    stage.run(10_000)
+    expect(stage.last(PRINTER)?.state).toBe('alive')
   })
 })

@@ -2,7 +2,15 @@ import { Agenda } from '../../../src/agenda.ts'
 import { Finder } from '../../../src/mdns/finder/finder.ts'
 import { instanceName, sameName } from '../../../src/mdns/names.ts'
 import { recordKey } from '../../../src/mdns/rdata.ts'
-import type { Heard, MdnsNotice, Message, OutgoingMessage, Question, ResourceRecord } from '../../../src/mdns/types.ts'
+import type {
+  Heard,
+  IsSigned,
+  MdnsNotice,
+  Message,
+  OutgoingMessage,
+  Question,
+  ResourceRecord,
+} from '../../../src/mdns/types.ts'
 import type { Interface, Sighting } from '../../../src/presence/index.ts'
 import { seededChance } from '../../sim/network.ts'
 
@@ -29,6 +37,9 @@ export class Stage {
   readonly chance = seededChance('finder')
   /** Of each message, question or answer, this part is lost. */
   loss = 0
+  /** What beacons tell, and what we publish ourselves. */
+  isSigned: IsSigned = () => false
+  published: ResourceRecord[] = []
 
   constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
     this.finder = new Finder({
@@ -38,6 +49,8 @@ export class Stage {
       send: (out) => this.#take(out),
       notice: (notice) => this.notices.push(notice),
       sighted: (sighting) => this.told.push({ at: this.now, sighting }),
+      isSigned: (host, saying) => this.isSigned(host, saying),
+      isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
     })
     this.finder.setInterfaces(interfaces, this.now)
     this.finder.start(this.now)
