@@ -30,9 +30,10 @@ export async function runDaemon(config: Config): Promise<void> {
   const told = new AbortController()
   const ending = untilEnding(log).finally(() => told.abort())
   const daemon = await startDaemon(config, log, told.signal)
-  const { signal, error } = await ending
+  const { signal, error, finish } = await ending
   log.info({ signal }, 'leaving')
   await daemon?.stop()
+  finish()
   if (error) throw error
 }
 

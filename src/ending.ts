@@ -9,6 +9,8 @@ export interface Ending {
   signal: NodeJS.Signals | undefined
   /** What went wrong in a way that nothing in the daemon expects; undefined when it was told to end. */
   error: unknown
+  /** To be called when all is stopped, and nothing is left to do. */
+  finish(): void
 }
 
 /**
@@ -20,30 +22,33 @@ export interface Ending {
  */
 export function untilEnding(log: Logger): Promise<Ending> {
   return new Promise((resolve) => {
-    const end = (ending: Ending) => {
+    const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+    const end = (signal: NodeJS.Signals | undefined, error: unknown) => {
       process.removeListener('SIGTERM', endBySignal)
-      endSoon(ending.signal ?? 'SIGKILL')
-      resolve(ending)
+      // The process ends by itself when nothing is left to do. This is for when something is: a disk that does not
+      // answer would hold up even `process.exit`, which waits for libuv's threads.
+      setTimeout(() => die(signal), MOST).unref()
+      const finish = () => {
+        // Node restores the settings of terminals at its end, and aborts where a terminal has gone.
+        if (terminals.some((fd) => !isatty(fd))) die(signal)
+      }
+      resolve({ signal, error, finish })
     }
-    const endBySignal = (signal: NodeJS.Signals) => end({ signal, error: undefined })
+    const endBySignal = (signal: NodeJS.Signals) => end(signal, undefined)
     process.on('SIGTERM', endBySignal)
     process.on('SIGINT', endBySignal)
-    const inTerminal = [0, 1, 2].some((fd) => isatty(fd))
-    process.on('SIGHUP', inTerminal ? endBySignal : () => log.info('SIGHUP has no effect: there is nothing to reload'))
+    process.on(
+      'SIGHUP',
+      terminals.length > 0 ? endBySignal : () => log.info('SIGHUP has no effect: there is nothing to reload'),
+    )
     process.on('uncaughtException', (error) => {
       log.fatal({ err: error }, 'something unexpected went wrong: ending')
-      end({ signal: undefined, error })
+      end(undefined, error)
     })
   })
 }
 
-/**
- * The process ends by itself when nothing is left to do. This is for when something is: a disk that does not answer
- * would hold up even `process.exit`, which waits for libuv's threads.
- */
-function endSoon(signal: NodeJS.Signals): void {
-  setTimeout(() => {
-    process.removeAllListeners(signal)
-    process.kill(process.pid, signal)
-  }, MOST).unref()
+function die(signal: NodeJS.Signals = 'SIGKILL'): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }
