@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest'
+import type { Self } from '../../src/control/api.ts'
+import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
+import { start } from './measure.ts'
+
+/** A disk of its own in the place where the host's daemon keeps its state. Only the host sees it. */
+async function disk(host: Host, options: string, fill = ''): Promise<string> {
+  const path = `${host.dir}/${host.name}/state`
+  const script = `mkdir -p ${path} && mount -t tmpfs -o ${options} tmpfs ${path} && ${fill || 'true'}`
+  const { code, stderr } = await host.exec('sh', ['-c', script])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  return path
+}
+
+async function files(host: Host, path: string): Promise<string[]> {
+  return (await host.exec('ls', [path])).stdout.trim().split('\n')
+}
+
+const put = (daemon: Daemon, id: string, ttl = {}) =>
+  daemon.call('PUT', `/v1/services/${id}`, { body: { type: 'http', port: 80, ...ttl } })
+
+describeLab('a disk', () => {
+  it('that is full or read-only at the start stops nobody from being there, and nothing is said to be kept', async () => {
+    await using lab = await Lab.create()
+    const lan = await lab.network('lan')
+    const [full, readOnly] = [await lab.host('full', [lan]), await lab.host('read-only', [lan])]
+    const path = await disk(full, 'size=16k', `! dd if=/dev/zero of=${full.dir}/full/state/fill bs=1k 2>/dev/null`)
+    await disk(readOnly, 'ro')
+    const [one, other] = await Promise.all([start(full), start(readOnly)])
+    await Promise.all([
+      one.waitFor((peers) => peers.some(({ name, state }) => name === 'read-only' && state === 'alive')),
+      other.waitFor((peers) => peers.some(({ name, state }) => name === 'full' && state === 'alive')),
+    ])
+    expect((await one.self()).stateFault).toContain('ENOSPC')
+    expect((await other.self()).stateFault).toContain('EROFS')
+    expect((await full.cli('status')).stdout).toMatch(/^state-fault\tENOSPC/m)
+    for (const daemon of [one, other]) {
+      expect(await put(daemon, 'shop')).toMatchObject({ status: 507, body: { code: 'EARSHOT_NOT_KEPT' } })
+      expect((await put(daemon, 'lent', { ttl: '1m' })).status).toBe(201)
+      expect((await daemon.self()).services.map(({ id }) => id)).toEqual(['shop', 'lent'])
+    }
+    // Each of them is told of once, and nothing is left of the attempts.
+    expect(one.log.filter(({ msg }) => String(msg).startsWith('cannot write state file'))).toHaveLength(2)
+    expect(await files(full, path)).toEqual(['fill'])
+    // With room again, everything is written by itself, and kept.
+    const { id } = await one.self()
+    await full.exec('rm', [`${path}/fill`])
+    await expect.poll(async () => (await one.self()).stateFault, { timeout: 20_000 }).toBeUndefined()
+    expect(await files(full, path)).toEqual(['identity.json', 'registered.json'])
+    await one.restart({ signal: 'SIGKILL' })
+    const again: Self = await one.self()
+    expect(again.id).toBe(id)
+    expect(again.services.map((service) => service.id)).toEqual(['shop'])
+  }, 120_000)
+
+  it('has all that was answered when the daemon is killed, and what is removed is written again', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('machine', [await lab.network('lan')])
+    const daemon = await start(host)
+    const answered: number[] = []
+    const keep = async (number: number) => {
+      const body = { [`a${number}`]: number }
+      if ((await daemon.call('PATCH', '/v1/self/attributes', { body })).status === 200) answered.push(number)
+    }
+    const calls = Array.from({ length: 200 }, (_, number) => keep(number).catch(() => {}))
+    await expect.poll(() => answered.length, { interval: 1 }).toBeGreaterThan(20)
+    await daemon.restart({ signal: 'SIGKILL' })
+    await Promise.all(calls)
+    const { attributes, id } = await daemon.self()
+    expect(answered.filter((number) => attributes[`a${number}`] !== number)).toEqual([])
+    await host.exec('rm', ['-r', `${daemon.dir}/state`])
+    await daemon.process.waitForLine(/somebody has removed the state file/, 20_000)
+    await expect.poll(() => files(host, `${daemon.dir}/state`), { timeout: 20_000 }).toHaveLength(2)
+    await daemon.restart({ signal: 'SIGKILL' })
+    expect(await daemon.self()).toMatchObject({ id, attributes })
+  }, 120_000)
+})
