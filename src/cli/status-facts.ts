@@ -67,5 +67,6 @@ function mdnsFacts(mdns: Self['mdns']): Fact[] {
     ...mdns.browsing.map((type) => ['mdns-browsing', type]),
     ...countFacts('mdns-messages', mdns.counters),
     ...limitFacts(mdns.limits),
+    ...Object.entries(mdns.limits).flatMap(([name, { full }]) => full.map((source) => ['mdns-full', name, source])),
   ]
 }

@@ -125,7 +125,7 @@ export class Finder {
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     const ways = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
     for (const on of this.#interfaces.keys()) if (!ways.get(on)) this.#leave(on, now)
-    for (const one of interfaces) this.#recognize(one, now)
+    for (const one of interfaces) if (one.paths.length > 0) this.#recognize(one, now)
     for (const [on, count] of ways) {
       const before = this.#interfaces.get(on) ?? 0
       if (count > 0) this.#interfaces.set(on, count)
