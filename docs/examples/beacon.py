@@ -136,12 +136,12 @@ class Beacon:
         self.asked[id] = monotonic()
         self.say(QUERY, u32(random.randrange(1, 2**32)) + id)
     def beat(self, echo=0, to=None):
-        if self.sequence + 1 not in self.chain:  # used up: a new one, ahead of all that was heard
-            self.renew_chain(self.sequence + 1)
-            self.say_record()
-        self.sequence, self.number = self.sequence + 1, self.number + (echo == 0)
+        last, self.sequence = self.sequence + 2 not in self.chain, self.sequence + 1
+        if last: echo, to = 0, None  # everyone is to hear it, and the record with the next chain right behind it
+        self.number += echo == 0
         sent = int(monotonic() * 1000) % 2**32
         self.say(BEAT, BEAT_BODY.pack(self.version, echo, self.number, sent, self.chain[self.sequence]), to)
+        if last: self.renew_chain(self.sequence + 1), self.say_record()
     def beat_on(self):
         self.later(self.interval / 1000 * random.uniform(0.9, 1.1), self.beat_on)
         self.beat()

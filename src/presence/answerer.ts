@@ -73,8 +73,8 @@ export class Answerer {
   /** `beatAll` sends one beat to everyone. */
   probe(probe: Probe, where: Where, now: number, beatAll: () => void): void {
     if (probe.target !== this.#self.id || !where.onLink || this.#isCopy(`${probe.id} ${probe.nonce}`)) return
-    // The first beat of a new chain goes to everyone, behind the record that the chain is signed in.
-    const isDirect = !this.#self.chainIsSpent && this.#isHeardAt(probe.id, where) && this.#mayEcho()
+    // The last beat of a chain goes to everyone, with the record of the next chain behind it.
+    const isDirect = !this.#self.endsChain && this.#isHeardAt(probe.id, where) && this.#mayEcho()
     if (isDirect && this.#echoes.take(now)) this.#outbox.tell(this.#self.beat(now, probe.nonce), where)
     else if (this.#commonEchoes.take(now)) beatAll()
   }

@@ -4,6 +4,7 @@ import {
   type Bye,
   CHAIN_LENGTH,
   decode,
+  firstSight,
   follows,
   goodbyeCommitment,
   type Message,
@@ -29,12 +30,16 @@ import type { Notice, Where } from './types.ts'
 /** Chain positions ahead that are believed possible at any time, and per second on top of the beats: answers to probes. */
 const STEPS_AT_ONCE = 16
 const STEPS_PER_SECOND = 8
-/** So many hashes are always spent on a beat; more only within the budget, so that forged ones cannot eat up the time. */
-const FREE_STEPS = 4
+/**
+ * So many hashes are always spent on a beat: as many positions as a peer uses within a lease, with two answers to probes
+ * between two beats. More only within the budget, so that forged beats cannot eat up the time.
+ */
+const FREE_STEPS = 12
 const HASHES_PER_SECOND = 20_000
-/** Signatures checked per second: for addresses that known peers were heard at, and for strangers. */
+/** Signatures checked per second: for known peers beyond what their beats give them, and for strangers. */
 const SIGNATURES_PER_SECOND = 500
-const SIGNATURES_PER_SECOND_AND_ADDRESS = 50
+/** Of one address of strangers: a flood from one address leaves half to the others. */
+const SIGNATURES_PER_SECOND_AND_ADDRESS = 250
 /** So often we say who we are to somebody who speaks in our name. */
 const CLAIMS_PER_SECOND = 0.5
 /** Errors of this program that are noticed: one repeats with every datagram that causes it. */
@@ -63,7 +68,7 @@ export class Hearing {
   readonly #strangeSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
   readonly #signaturesByAddress = new BudgetByAddress(
     SIGNATURES_PER_SECOND_AND_ADDRESS,
-    2 * SIGNATURES_PER_SECOND_AND_ADDRESS,
+    SIGNATURES_PER_SECOND_AND_ADDRESS,
   )
 
   constructor(parts: {
@@ -181,6 +186,8 @@ export class Hearing {
 
     const signed = this.#reassembly.add(part, `${where.interface} ${where.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
+    const misfit = firstSight(signed)
+    if (misfit) return misfit
     const signature = signatureOf(signed)
     const addresses = peer && order === 0 ? peer.addressesSignedBy(signature) : undefined
     if (peer && addresses) {
@@ -205,11 +212,12 @@ export class Hearing {
     return undefined
   }
 
-  /** A flood of records from strangers leaves the peers we know their own budget. */
+  /** Nothing that is made up in the name or from the address of another costs a known peer the checks that its beats give it. */
   #mayCheckSignature(peer: Peer | undefined, where: Where, now: number): boolean {
-    if (!this.#signaturesByAddress.take(where.address, now)) return false
-    const isKnown = peer?.whereabouts().some(({ address }) => address === where.address)
-    return (isKnown ? this.#knownSignatures : this.#strangeSignatures).take(now)
+    if (peer?.whereabouts().some(({ address }) => address === where.address)) {
+      return peer.takeCheck() || this.#knownSignatures.take(now)
+    }
+    return this.#signaturesByAddress.take(where.address, now) && this.#strangeSignatures.take(now)
   }
 
   #bye(bye: Bye, now: number): Refusal | undefined {

@@ -26,9 +26,16 @@ export class Outbox {
 
   /** To everyone, on every path of these interfaces. */
   shout(message: Message, interfaces: readonly Interface[] = this.#interfaces): void {
-    const datagram = encode(message)
-    for (const { name, paths } of interfaces) {
-      for (const path of paths) this.#add(message, { interface: name, to: path, bytes: onPath(datagram, path) })
+    for (const network of interfaces) this.shoutAll([message], network)
+  }
+
+  /** Several messages to everyone on one interface: on each path one right after the other, so that the least comes in between. */
+  shoutAll(messages: readonly Message[], { name, paths }: Interface): void {
+    const datagrams = messages.map((message) => ({ message, bytes: encode(message) }))
+    for (const path of paths) {
+      for (const { message, bytes } of datagrams) {
+        this.#add(message, { interface: name, to: path, bytes: onPath(bytes, path) })
+      }
     }
   }
 

@@ -7,6 +7,8 @@ import type { OfferedService, PeerState, PeerView, Where } from './types.ts'
 const HISTORY = 16
 /** Copies of one record kept: a peer signs one for each of its networks. */
 export const MOST_COPIES = 8
+/** Signatures of records in its name that are checked for each of its fresh beats, whatever others have used up. */
+const CHECKS_PER_BEAT = 16
 /** Beats missing in a row that are counted as lost: beyond, the peer was away rather than unheard. */
 const MOST_LOST = 1000
 
@@ -64,6 +66,7 @@ export class Peer {
   #copies: Copy[] = []
   #heard = 0
   #lost = 0
+  #checks = 0
   #jitter = 0
   #lastBeat: { number: number; sent: number; at: number } | undefined
   #history: { at: number; state: PeerState }[] = []
@@ -219,6 +222,7 @@ export class Peer {
     this.link = { sequence: beat.sequence, value: Uint8Array.from(beat.reveal) }
     this.provenAt = now
     this.lastSeen = now
+    this.#checks = CHECKS_PER_BEAT
     if (beat.echo !== 0) return
     this.#heard++
     const last = this.#lastBeat
@@ -228,6 +232,16 @@ export class Peer {
       this.#jitter += (deviation - this.#jitter) / 16
     }
     this.#lastBeat = { number: beat.number, sent: beat.sent, at: now }
+  }
+
+  /**
+   * Takes one of the signature checks that its newest beat has given it. Only the peer itself can say a fresh beat, and
+   * says its record right behind it when it has to be heard: little that is made up in its name fits in between.
+   */
+  takeCheck(): boolean {
+    if (this.#checks === 0) return false
+    this.#checks--
+    return true
   }
 
   enter(state: PeerState, now: number): void {

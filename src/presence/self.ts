@@ -152,12 +152,12 @@ export class Self {
     return this.#commitments.includes(commitment)
   }
 
-  /** Whether the next beat needs a new chain. */
-  get chainIsSpent(): boolean {
-    return this.#chain.exhausted
+  /** Whether the next beat is the last of its chain: it goes to everyone, and the record with the new chain right behind it. */
+  get endsChain(): boolean {
+    return this.#chain.left === 1
   }
 
-  /** Takes a new chain, which makes a new record: that is to be said before the next beat, which follows from it. */
+  /** Takes a new chain, when the last beat of the old one was made. That makes a new record, which the next beat follows from. */
   renewChain(): void {
     // One number is left out, so that the new anchor lies ahead of all that was heard.
     this.#chain = this.#newChain(this.sequence + 1)

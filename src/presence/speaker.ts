@@ -76,13 +76,13 @@ export class Speaker {
   beat(now: number): void {
     if (this.#left) return
     // The record comes first: the position of the beat has to lie ahead of the anchor in it.
-    if (this.#self.chainIsSpent) {
-      this.#self.renewChain()
-      this.#tellRecord(now)
-    } else if (this.#self.recordVersion !== this.#announced) {
-      this.changed(now)
-    }
+    if (this.#self.recordVersion !== this.#announced) this.changed(now)
+    const { endsChain } = this.#self
     this.#outbox.shout(this.#self.beat(now))
+    if (!endsChain) return
+    // Right behind a fresh beat a record is sure to be looked at, however many are made up in our name.
+    this.#self.renewChain()
+    this.#tellRecord(now)
   }
 
   /** Tells everyone of a new record: at once, but only so often, and the last one always. */
@@ -133,8 +133,6 @@ export class Speaker {
 
   #shoutRecord(interfaces: readonly Interface[], now: number): void {
     this.#announced = this.#self.recordVersion
-    for (const network of interfaces) {
-      for (const part of this.#self.recordFor(network, now)) this.#outbox.shout(part, [network])
-    }
+    for (const network of interfaces) this.#outbox.shoutAll(this.#self.recordFor(network, now), network)
   }
 }

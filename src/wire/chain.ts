@@ -41,13 +41,14 @@ export class HashChain {
     return this.#at(this.#revealed)
   }
 
-  get exhausted(): boolean {
-    return this.#revealed >= this.#base + this.#length
+  /** How many values are still secret. */
+  get left(): number {
+    return this.#base + this.#length - this.#revealed
   }
 
   /** Reveals the next value, or nothing when the chain has run out. */
   next(): Link | undefined {
-    return this.exhausted ? undefined : this.#at(++this.#revealed)
+    return this.left === 0 ? undefined : this.#at(++this.#revealed)
   }
 
   #at(sequence: number): Link {

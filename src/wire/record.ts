@@ -81,17 +81,23 @@ export function seal(identity: Identity, incarnation: number, recordVersion: num
   return { id: identity.id, incarnation, recordVersion, joined: Buffer.concat([identity.publicKey, signature, bytes]) }
 }
 
+/** What is wrong with a whole record at first sight, before its signature is looked at. Costs one SHA-256. */
+export function firstSight({ id, joined }: SignedRecord): Refusal | undefined {
+  if (joined.length - SEAL_BYTES > MAX_RECORD_BYTES) return 'bad-record'
+  return idOf(joined.subarray(0, PUBLIC_KEY_BYTES)) === id ? undefined : 'bad-identity'
+}
+
 /**
  * Checks key, signature and shape of a whole record, in this order, and returns what this version knows of it. Never
  * throws. Costs one Ed25519 verification.
  */
 export function open(signed: SignedRecord): PeerRecord | Refusal {
-  const { id, incarnation, recordVersion, joined } = signed
+  const refusal = firstSight(signed)
+  if (refusal) return refusal
+  const { incarnation, recordVersion, joined } = signed
   const publicKey = joined.subarray(0, PUBLIC_KEY_BYTES)
   const signature = joined.subarray(PUBLIC_KEY_BYTES, SEAL_BYTES)
   const bytes = joined.subarray(SEAL_BYTES)
-  if (bytes.length > MAX_RECORD_BYTES) return 'bad-record'
-  if (idOf(publicKey) !== id) return 'bad-identity'
   if (!isSignedBy(publicKey, signature, incarnation, recordVersion, bytes)) return 'bad-signature'
   if (isNestedDeeper(bytes, MAX_NESTING)) return 'bad-record'
   try {

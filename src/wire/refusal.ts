@@ -19,7 +19,6 @@ export const REFUSALS = {
   'too-far-ahead': 'further ahead than the time that passed can explain',
   unproven: 'from a peer or incarnation whose record is not known yet',
   'signature-budget': 'more signatures to check than allowed per second',
-  'reassembly-full': 'a part of a record when too many are unfinished',
   'registry-full': 'a newcomer when the registry is full',
   exception: 'an error in this program while it was handled: the log has it',
 } as const

@@ -20,9 +20,9 @@ describe('the sender', () => {
   it('reveals one value after the other until the chain has run out', () => {
     const chain = new HashChain(alice, 5, 100, new Uint8Array(16), 3)
     expect(chain.anchor.sequence).toBe(100)
-    expect(chain.exhausted).toBe(false)
+    expect(chain.left).toBe(3)
     expect([chain.next(), chain.next(), chain.next()].map((link) => link?.sequence)).toEqual([101, 102, 103])
-    expect(chain.exhausted).toBe(true)
+    expect(chain.left).toBe(0)
     expect(chain.next()).toBeUndefined()
     expect(chain.anchor.sequence).toBe(103)
   })
