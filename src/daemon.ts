@@ -8,6 +8,7 @@ import { Control, prepareSocket, type Station } from './control/index.ts'
 import { Driver } from './driver.ts'
 import { untilEnding } from './ending.ts'
 import { BadConfig } from './errors.ts'
+import { shownHostName } from './host-name.ts'
 import { captureConsole, openLog } from './log.ts'
 import { MDNS, Mdns } from './mdns/index.ts'
 import { MdnsDriver } from './mdns-driver.ts'
@@ -51,7 +52,13 @@ async function startDaemon(
   if (told.aborted) return undefined
   const interfaces = { include: config.interface, exclude: config.exclude }
   const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
-  const profile = { name: config.name, hostname: hostname(), version: VERSION }
+  const profile = { name: config.name, hostname: shownHostName(hostname()), version: VERSION }
+  if (profile.hostname !== hostname()) {
+    log.warn(
+      { hostname: profile.hostname },
+      "the machine's host name is too long, or holds control characters: others are told this one",
+    )
+  }
   const presence = createPresence(config, life, profile)
   const driver = new Driver(presence, net, clock, (notice) => {
     logNotice(log, notice)
@@ -146,7 +153,7 @@ function createPresence(
     return new Presence({ identity, incarnation, profile, interval, budget, chance })
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new BadConfig(`services and attributes are too many: ${error.message}`)
+    throw new BadConfig(`services and attributes cannot be told to others: ${error.message}`)
   }
 }
 

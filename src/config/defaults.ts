@@ -2,6 +2,7 @@ import { hostname, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { daemonSocket, distrust } from '../client/places.ts'
 import { BadConfig } from '../errors.ts'
+import { shownHostName } from '../host-name.ts'
 
 /** What the defaults depend on. */
 export interface Facts {
@@ -20,7 +21,7 @@ const NAME_CHARACTERS = 63
 
 /** The host name up to its first dot, cut to what a peer's name may be. */
 export function defaultName({ hostname }: Facts): string {
-  const short = hostname.split('.')[0]?.replace(/\p{Cc}/gu, '') ?? ''
+  const short = shownHostName(hostname).split('.')[0] ?? ''
   return [...short].slice(0, NAME_CHARACTERS).join('') || 'localhost'
 }
 

@@ -1,9 +1,11 @@
+import { isIPv4, isIPv6 } from 'node:net'
 import {
   type Attributes,
   type Beat,
   type Bye,
   CHAIN_LENGTH,
   DIGEST_BYTES,
+  faultOf,
   goodbyeCommitment,
   HashChain,
   type Identity,
@@ -72,7 +74,7 @@ export class Self {
   /** By interface, of the present record version. */
   readonly #copies = new Map<string, Copy>()
 
-  /** Throws RangeError when the record would be too large. */
+  /** Throws RangeError when the record would be too large, or be refused by others for what is in it. */
   constructor(identity: Identity, incarnation: number, profile: Profile, interval: number, chance: Chance) {
     this.#identity = identity
     this.#incarnation = incarnation
@@ -112,7 +114,7 @@ export class Self {
     return this.#chain.anchor.sequence
   }
 
-  /** Throws RangeError, and changes nothing, when the record would become too large. */
+  /** Throws RangeError, and changes nothing, when the record would become too large, or be refused by others. */
   describe(profile: Profile): void {
     this.#check(profile)
     this.#profile = profile
@@ -235,7 +237,9 @@ export class Self {
   #copyFor(network: Interface, now: number): Copy {
     const held = this.#copies.get(network.name)
     if (held && (held.position === this.sequence || now < this.#signAgainAt(held))) return held
-    const addresses = network.addresses.map(({ address }) => address).slice(0, MOST_ADDRESSES)
+    const addresses = network.addresses
+      .flatMap(({ address }) => (isAddress(address) ? address : []))
+      .slice(0, MOST_ADDRESSES)
     const signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
     const copy = { signed, position: this.sequence, signedAt: now, saidAt: now }
     this.#copies.set(network.name, copy)
@@ -249,7 +253,10 @@ export class Self {
   /** With as many addresses as there may ever be, so that no later change of network makes it too large. */
   #check(profile: Profile): void {
     const longest = new Array<string>(MOST_ADDRESSES).fill('f'.repeat(45))
-    seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(longest, profile))
+    const record = this.#record(longest, profile)
+    const fault = faultOf(record)
+    if (fault !== undefined) throw new RangeError(`others would refuse the record: ${fault}`)
+    seal(this.#identity, this.#incarnation, this.#recordVersion, record)
   }
 
   #record(addresses: string[], profile = this.#profile): PeerRecord {
@@ -282,4 +289,9 @@ export class Self {
 
 function isOnePart({ signed }: Copy): boolean {
   return signed.joined.length <= PART_BYTES
+}
+
+/** An IP address without a zone, as a record may name it. */
+function isAddress(text: string): boolean {
+  return isIPv4(text) || (isIPv6(text) && !text.includes('%'))
 }

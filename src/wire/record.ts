@@ -63,6 +63,16 @@ const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] =
 // 1e999 is JSON, and Infinity in JavaScript: no number that anyone could be told of in JSON again.
 const isRecord = new Ajv({ strict: false, strictNumbers: true }).compile<PeerRecord>(RecordSchema)
 
+/**
+ * Why every receiver would refuse a record of one's own, whatever its size: what of it is wrong, and how. Undefined when it
+ * is right.
+ */
+export function faultOf(record: PeerRecord): string | undefined {
+  if (isRecord(record)) return undefined
+  const [{ instancePath = '', message = '' } = {}] = isRecord.errors ?? []
+  return `${instancePath.slice(1).replaceAll('/', '.')} ${message}`.trim()
+}
+
 /** What goes over the wire: public key, signature and the record's bytes just as they were signed. */
 export interface SignedRecord {
   id: PeerId

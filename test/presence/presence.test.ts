@@ -112,6 +112,34 @@ describe('presence', () => {
     expect(presence.self()).toMatchObject({ name: 'host1', recordVersion: 1 })
   })
 
+  it('refuses to describe itself as others would not believe it, says why, and leaves out what is no address', () => {
+    const network = new SimNetwork()
+    const { presence } = network.host()
+    const watcher = network.host()
+    const profile = { name: 'a', hostname: '', version: '', services: [], attributes: {} }
+    const service = { id: 'x', name: 'x', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
+    const wrong = [
+      [{ ...profile, name: 'a\n' }, /name must match/],
+      [{ ...profile, name: '' }, /name must NOT have fewer/],
+      [{ ...profile, hostname: '\ud83d' }, /hostname must match/],
+      [{ ...profile, version: 'x'.repeat(65) }, /version must NOT have more/],
+      [{ ...profile, attributes: { load: Number.NaN } }, /attributes.load must/],
+      [{ ...profile, services: [{ ...service, port: 70_000 }] }, /services.0.port must be/],
+      [{ ...profile, services: Array.from({ length: 257 }, () => service) }, /services must NOT have more than 256/],
+    ] as const
+    for (const [each, reason] of wrong) {
+      expect(() => presence.describe({ ...each, services: [...each.services] }, network.now)).toThrow(reason)
+    }
+    expect(presence.self()).toMatchObject({ name: 'host1', recordVersion: 1 })
+    const addresses = ['10.0.0.1', 'fe80::1%eth0', '10.0.0.300'].map((address) => ({
+      address,
+      family: 'ipv4' as const,
+    }))
+    presence.setInterfaces([{ name: 'eth0', addresses, paths: ['broadcast'] }], network.now)
+    network.run(3000)
+    expect(watcher.presence.find('host1')[0]?.addresses.map(({ address }) => address)).toEqual(['10.0.0.1'])
+  })
+
   it('goes on beating when its hash chain has run out, without a word to the readers', () => {
     const network = new SimNetwork()
     const [watcher, old] = [network.host({ interval: 100 }), network.host({ name: 'old', interval: 100 })]
