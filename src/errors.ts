@@ -130,6 +130,7 @@ export const ServiceTaken = createError<[string, string]>(
   "service '%s' is set by %s (change it there, or use another id)",
   409,
 )
+export const ServiceHeld = createError<[string]>('EARSHOT_SERVICE_HELD', '%s', 412)
 export const NoSuchService = createError<[string]>(
   'EARSHOT_NO_SUCH_SERVICE',
   "this peer has no service with the id '%s' ('earshot show' with its own name lists them)",

@@ -53,11 +53,20 @@ export class Calls {
    * @throws EarshotError, or the signal's reason
    */
   async json<Answer extends object>(question: Question, signal: AbortSignal | undefined, wait = 0): Promise<Answer> {
+    return (await this.tagged<Answer>(question, signal, wait)).value
+  }
+
+  /** As `json`, with the answer's entity tag if it has one. */
+  async tagged<Answer extends object>(
+    question: Question,
+    signal: AbortSignal | undefined,
+    wait = 0,
+  ): Promise<{ value: Answer; tag: string | undefined }> {
     return await this.#within(this.#timeout + wait, signal, async (own) => {
       const { answer } = await this.#daemon.ask(question, own)
       const body = await readBody(answer)
       if (!isSuccess(answer)) throw refusal(answer, body)
-      return parse<Answer>(answer, body)
+      return { value: parse<Answer>(answer, body), tag: answer.headers.etag }
     })
   }
 

@@ -21,6 +21,7 @@ export interface Question {
   /** With the query. */
   path: string
   accept?: string
+  headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   body?: object | undefined
 }
@@ -102,10 +103,10 @@ export class Daemon {
 
   async #askAt(
     place: Place,
-    { method = 'GET', path, accept = 'application/json', body }: Question,
+    { method = 'GET', path, accept = 'application/json', headers: others, body }: Question,
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
-    const headers: Record<string, string> = { accept }
+    const headers: Record<string, string> = { ...others, accept }
     const content = body && JSON.stringify(body)
     if (content !== undefined) {
       headers['content-type'] = 'application/json'

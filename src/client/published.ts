@@ -6,7 +6,8 @@ import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'
 import type { Lifeline } from './lifeline.ts'
 import { isLoss } from './reconnect.ts'
-import { entryBody, entryPath, idFor, type ServiceEntry } from './service-entry.ts'
+import { Registration } from './registration.ts'
+import { idFor, type ServiceEntry } from './service-entry.ts'
 
 /** How it is published. */
 export interface PublishOptions {
@@ -28,6 +29,7 @@ const GRACE = 100
 export class Published {
   readonly id: string
   readonly #calls: Calls
+  readonly #registration: Registration
   readonly #onError: (error: EarshotError) => void
   readonly #ended = new AbortController()
   #entry: ServiceEntry
@@ -43,6 +45,7 @@ export class Published {
   private constructor(calls: Calls, entry: ServiceEntry, onError: (error: EarshotError) => void) {
     this.id = entry.id ?? idFor(entry)
     this.#calls = calls
+    this.#registration = new Registration(calls, this.id)
     this.#entry = { ttl: DEFAULT_TTL, ...entry }
     this.#onError = onError
   }
@@ -55,7 +58,12 @@ export class Published {
     { signal, onError = () => {} }: PublishOptions,
   ): Promise<Published> {
     const published = new Published(calls, entry, onError)
-    await published.#put({}, signal)
+    try {
+      await published.#put({}, signal)
+    } catch (error) {
+      published.#registration.abandon()
+      throw error
+    }
     published.#keep(lifeline, signal)
     return published
   }
@@ -130,8 +138,7 @@ export class Published {
   async #put(changes: EntryChanges, signal: AbortSignal | undefined): Promise<void> {
     const turn = this.#answered.then(async () => {
       const entry = { ...this.#entry, ...changes }
-      const question = { method: 'PUT', path: entryPath(this.id), body: entryBody(entry) } as const
-      this.#service = await this.#calls.json<OwnService>(question, signal)
+      this.#service = await this.#registration.put(entry, signal)
       this.#entry = entry
       this.#error = undefined
     })
@@ -144,9 +151,9 @@ export class Published {
     await Promise.race([this.#answered, delay(GRACE)])
     this.#ended.abort()
     try {
-      await this.#calls.send({ method: 'DELETE', path: entryPath(this.id) }, signal)
+      await this.#registration.withdraw(signal)
     } catch (error) {
-      if (!isLoss(error) && !(error instanceof EarshotError && error.status === 404)) throw error
+      if (!isLoss(error)) throw error
     }
   }
 

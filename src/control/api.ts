@@ -41,6 +41,9 @@ export const OwnServiceSchema = Type.Object(
     ...ServiceSchema.properties,
     source: Type.Enum(['api', 'file', 'config'], { description: 'Only there can it be changed or withdrawn' }),
     file: Type.Optional(Type.String({ description: 'The file it comes from' })),
+    owner: Type.Optional(
+      Type.String({ description: 'The program that registered it, as it calls itself in the header User-Agent' }),
+    ),
     expiresAt: Type.Optional(
       Type.String({
         format: 'date-time',

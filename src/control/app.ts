@@ -39,6 +39,7 @@ import { writeJson } from './json.ts'
 import { Lists } from './lists.ts'
 import { addRoutes } from './methods.ts'
 import { networkRoutes } from './network-routes.ts'
+import { ownServiceRoutes } from './own-service-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { selfRoutes } from './self-routes.ts'
 import { serviceRoutes } from './service-routes.ts'
@@ -124,6 +125,7 @@ export async function buildApp(context: AppContext): Promise<App> {
       const lists = new Lists(context)
       peerRoutes(scope, context, lists)
       serviceRoutes(scope, context, lists)
+      ownServiceRoutes(scope, context)
       selfRoutes(scope, context)
       networkRoutes(scope, context)
       eventRoutes(scope, context)

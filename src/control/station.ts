@@ -10,7 +10,7 @@ export interface Station {
   /** What this peer offers and says of itself. */
   readonly catalogue: Pick<
     Catalogue,
-    'put' | 'remove' | 'saved' | 'list' | 'badFiles' | 'attributes' | 'patchAttributes'
+    'get' | 'put' | 'remove' | 'saved' | 'list' | 'badFiles' | 'attributes' | 'patchAttributes'
   >
   /** New at every start of the daemon: who bears it may change something over loopback. Letters, digits, `-` and `_`. */
   readonly token: string

@@ -90,11 +90,12 @@ export function ownPeer(station: Station): PeerView {
 
 /** A service of this peer, and where it comes from. */
 export function ownServiceJson(service: OwnServiceView, wallClock: Station['wallClock']): OwnService {
-  const { source, file, expiresAt } = service
+  const { source, file, owner, expiresAt } = service
   return {
     ...serviceJson(service),
     source,
     ...(file !== undefined && { file }),
+    ...(owner !== undefined && { owner }),
     ...(expiresAt !== undefined && { expiresAt: isoTime(wallClock(expiresAt)) }),
   }
 }

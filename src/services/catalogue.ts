@@ -4,18 +4,21 @@ import { Type } from 'typebox'
 import { AttributeTaken, NoSuchService, RecordTooLarge, ServiceTaken } from '../errors.ts'
 import { StateFile } from '../state-file.ts'
 import type { Attributes, AttributeValue, Service } from '../wire/index.ts'
-import { AttributesSchema, ServiceSchema } from '../wire/record.ts'
+import { AttributesSchema, NameSchema, ServiceSchema } from '../wire/record.ts'
 import { checkAttribute } from './check.ts'
 import { Leases } from './leases.ts'
 import { mergeFiles, placeOf, plain } from './merge.ts'
 import { excess, leastWanted } from './room.ts'
 import { ServiceFiles } from './service-files.ts'
-import type { BadFile, CatalogueNotice, Content, OwnService, ServiceFile } from './types.ts'
+import type { BadFile, CatalogueNotice, Content, Kept, OwnService, ServiceFile } from './types.ts'
 
 const FILE = 'registered.json'
 
-const isContent = new Ajv({ strict: false, strictNumbers: true }).compile<Content>(
-  Type.Object({ services: Type.Array(ServiceSchema), attributes: AttributesSchema }),
+const isContent = new Ajv({ strict: false, strictNumbers: true }).compile<Kept>(
+  Type.Object({
+    services: Type.Array(Type.Object({ ...ServiceSchema.properties, name: Type.Optional(NameSchema) })),
+    attributes: AttributesSchema,
+  }),
 )
 
 export interface CatalogueOptions {
@@ -34,6 +37,14 @@ export interface CatalogueOptions {
   notify(notice: CatalogueNotice): void
 }
 
+/** How a service is registered. */
+export interface PutOptions {
+  /** What the program calls itself. */
+  owner?: string | undefined
+  /** Its name is the peer's, also when that is another one after a restart. */
+  followsPeer?: boolean | undefined
+}
+
 /**
  * What this peer offers and says of itself, from all sources: the config file, programs over the API, service files,
  * and in this order where two have the same id. What was registered over the API without a ttl lasts.
@@ -41,7 +52,7 @@ export interface CatalogueOptions {
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #config: ReadonlyMap<string, OwnService>
-  readonly #file: StateFile<Content>
+  readonly #file: StateFile<Kept>
   readonly #files: ServiceFiles
   readonly #leases = new Leases((id) => this.#expire(id))
   /** Over the API. Replaced, never changed: so that what cannot be told leaves all as it was. */
@@ -96,11 +107,16 @@ export class Catalogue {
    * itself, and is kept only when `saved` has resolved.
    * @throws ServiceTaken, RecordTooLarge; then nothing has changed
    */
-  put(id: string, service: Service, ttl?: number): { service: OwnService; created: boolean; isToKeep: boolean } {
+  put(
+    id: string,
+    service: Service,
+    ttl?: number,
+    { owner, followsPeer }: PutOptions = {},
+  ): { service: OwnService; created: boolean; isToKeep: boolean } {
     this.#refuseTaken(id)
     const before = this.#registered.get(id)
     const expiresAt = ttl === undefined ? undefined : this.#options.now() + ttl
-    const own: OwnService = { ...plain(service), id, source: 'api', file: undefined, expiresAt }
+    const own: OwnService = { ...plain(service), id, source: 'api', file: undefined, owner, followsPeer, expiresAt }
     this.#register(new Map(this.#registered).set(id, own))
     if (ttl === undefined) this.#leases.end(id)
     else this.#leases.lend(id, ttl)
@@ -195,11 +211,15 @@ export class Catalogue {
 
   #keep(): void {
     const lasting = Array.from(this.#registered.values()).filter(({ expiresAt }) => expiresAt === undefined)
-    this.#file.set({ services: lasting.map(plain), attributes: Object.fromEntries(this.#set) })
+    const services = lasting.map((service) => {
+      const { name, ...unnamed } = plain(service)
+      return service.followsPeer ? unnamed : { ...unnamed, name }
+    })
+    this.#file.set({ services, attributes: Object.fromEntries(this.#set) })
   }
 
   /** The config file may have changed since: what has no room beside it, or its id taken by it, is left out. */
-  #restore({ services, attributes }: Content): void {
+  #restore({ services, attributes }: Kept): void {
     const leaveOut = (what: string, reason: string) => this.#options.notify({ type: 'left-out', what, reason })
     const attempt = (what: string, action: () => void) => {
       try {
@@ -212,7 +232,12 @@ export class Catalogue {
     for (const [key, value] of Object.entries(attributes)) {
       attempt(`attribute '${key}'`, () => this.patchAttributes({ [key]: value }))
     }
-    for (const service of services) attempt(`service '${service.id}'`, () => this.put(service.id, service))
+    for (const kept of services) {
+      const service = { ...kept, name: kept.name ?? this.#options.name }
+      attempt(`service '${kept.id}'`, () =>
+        this.put(kept.id, service, undefined, { followsPeer: kept.name === undefined }),
+      )
+    }
   }
 
   /** Takes files in as far as they can be: again while some cannot, when what hinders them may have gone. */

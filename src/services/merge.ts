@@ -33,8 +33,9 @@ export function mergeFiles(
 }
 
 /** Where a service is set, in words. */
-export function placeOf({ source, file }: OwnService): string {
-  return source === 'file' ? `${file}` : source === 'config' ? 'the config file' : 'a program over the API'
+export function placeOf({ source, file, owner }: OwnService): string {
+  if (source === 'config') return 'the config file'
+  return source === 'file' ? `${file}` : `${owner ?? 'a program'} over the API`
 }
 
 /** The service as the record carries it. */

@@ -9,6 +9,10 @@ export interface OwnService extends Service {
   source: ServiceSource
   /** The file that it comes from; undefined for others. */
   file: string | undefined
+  /** What the program calls itself that registered it over the API; undefined when it does not say, and for others. */
+  owner?: string | undefined
+  /** It was registered without a name, and bears the peer's, whatever that will be. */
+  followsPeer?: boolean | undefined
   /** When it is withdrawn unless renewed, monotonic ms; undefined when it stays. */
   expiresAt: number | undefined
 }
@@ -21,6 +25,12 @@ export interface BadFile {
 
 /** A service file as it was last read: what is in it, or why that cannot be said. */
 export type ServiceFile = { file: string } & ({ services: readonly Service[] } | { error: string })
+
+/** What was registered over the API and lasts: a service without a name bears the peer's. */
+export interface Kept {
+  services: (Omit<Service, 'name'> & { name?: string })[]
+  attributes: Attributes
+}
 
 /** What a record tells of a peer's services and attributes. */
 export interface Content {

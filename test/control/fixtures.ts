@@ -82,6 +82,7 @@ const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined>
 
 /** For the tests that are about other things. */
 const NOTHING_TO_OFFER: Station['catalogue'] = {
+  get: () => undefined,
   list: () => [],
   badFiles: [],
   attributes: { role: 'test' },

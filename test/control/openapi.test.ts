@@ -154,6 +154,7 @@ interface Call {
   onLoopback?: boolean
 }
 
+const SHOP = '/v1/services/shop'
 const SERVICE = { type: 'http', port: 80, ttl: '5m' }
 const TOO_LARGE = Object.fromEntries(Array.from({ length: 17 }, (_, number) => [`k${number}`, 'x'.repeat(1024)]))
 const FOREIGN = { headers: { host: 'evil.example' }, status: 403, onLoopback: true }
@@ -169,27 +170,31 @@ const CALLS: Call[] = [
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/one', status: 200 },
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/nobody', status: 404 },
   { call: 'GET /v1/peers/{reference}', path: '/v1/peers/two', status: 409 },
-  { call: 'PUT /v1/services/{id}', path: '/v1/services/shop', status: 201, body: SERVICE },
-  { call: 'PUT /v1/services/{id}', path: '/v1/services/shop', status: 200, body: SERVICE },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 201, body: SERVICE },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 200, body: SERVICE },
   { call: 'PUT /v1/services/{id}', path: '/v1/services/fixed', status: 409, body: SERVICE },
-  { call: 'PUT /v1/services/{id}', path: '/v1/services/shop', status: 400, body: {} },
-  { call: 'PUT /v1/services/{id}', path: '/v1/services/shop', status: 413, body: { x: 'x'.repeat(70_000) } },
-  { call: 'PUT /v1/services/{id}', path: '/v1/services/shop', status: 401, body: SERVICE, onLoopback: true },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 400, body: {} },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 413, body: { x: 'x'.repeat(70_000) } },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 401, body: SERVICE, onLoopback: true },
   {
     call: 'PUT /v1/services/{id}',
-    path: '/v1/services/shop',
+    path: SHOP,
     status: 415,
     body: SERVICE,
     headers: { 'content-type': 'text/plain' },
   },
+  { call: 'PUT /v1/services/{id}', path: SHOP, status: 412, body: SERVICE, headers: { 'if-none-match': '*' } },
+  { call: 'GET /v1/services/{id}', path: SHOP, status: 200 },
+  { call: 'GET /v1/services/{id}', path: SHOP, status: 304, headers: { 'if-none-match': '*' } },
+  { call: 'GET /v1/services/{id}', path: '/v1/services/nothing', status: 404 },
   { call: 'GET /v1/services', path: '/v1/services?self=1', status: 200 },
   { call: 'GET /v1/services', status: 304, headers: { 'if-none-match': '*' } },
   { call: 'GET /v1/services', path: '/v1/services?type=!', status: 400 },
   { call: 'GET /v1/services', path: '/v1/services?since=e1-5', status: 503 },
   { call: 'GET /v1/self', status: 200 },
   { call: 'GET /v1/self', ...FOREIGN },
-  { call: 'DELETE /v1/services/{id}', path: '/v1/services/shop', status: 204 },
-  { call: 'DELETE /v1/services/{id}', path: '/v1/services/shop', status: 404 },
+  { call: 'DELETE /v1/services/{id}', path: SHOP, status: 204 },
+  { call: 'DELETE /v1/services/{id}', path: SHOP, status: 404 },
   { call: 'PATCH /v1/self/attributes', status: 200, body: { load: 0.5, ok: true, note: 'n' } },
   { call: 'PATCH /v1/self/attributes', status: 400, body: { load: [] } },
   { call: 'PATCH /v1/self/attributes', status: 409, body: { room: null } },
