@@ -34,7 +34,7 @@ export function suggestion(word: string, candidates: Iterable<string>): string {
 }
 
 function wordsOf(schema: object | undefined): string | undefined {
-  const words: unknown = schema && Reflect.get(schema, 'expected')
+  const words: unknown = schema && Reflect.get(schema, 'x-expected')
   return typeof words === 'string' ? words : undefined
 }
 

@@ -22,23 +22,20 @@ function refer<Shape>(id: string) {
   return Type.Unsafe<Shape>({ $ref: `${id}#` })
 }
 
-export const ServiceSchema = Type.Object(
-  {
-    id: Type.String(),
-    name: Type.String({ description: 'Instance name, for people' }),
-    type: Type.String({ description: 'DNS-SD type', examples: ['_http._tcp'] }),
-    port: Type.Integer({ minimum: 0, maximum: 65535 }),
-    txt: anyKeys<string>({ type: 'string' }),
-    subtypes: Type.Array(Type.String()),
-  },
-  { $id: 'Service' },
-)
+const SERVICE = {
+  id: Type.String(),
+  name: Type.String({ description: 'Instance name, for people' }),
+  type: Type.String({ description: 'DNS-SD type', examples: ['_http._tcp'] }),
+  port: Type.Integer({ minimum: 0, maximum: 65535 }),
+  txt: anyKeys<string>({ type: 'string' }),
+  subtypes: Type.Array(Type.String()),
+}
+const ServiceSchema = Type.Object(SERVICE)
 export type Service = Static<typeof ServiceSchema>
-export const ServiceRef = refer<Service>('Service')
 
 export const OwnServiceSchema = Type.Object(
   {
-    ...ServiceSchema.properties,
+    ...SERVICE,
     source: Type.Enum(['api', 'file', 'config'], { description: 'Only there can it be changed or withdrawn' }),
     file: Type.Optional(Type.String({ description: 'The file it comes from' })),
     owner: Type.Optional(
@@ -67,7 +64,7 @@ const Addresses = Type.Array(
 )
 
 const OFFERED = {
-  ...ServiceSchema.properties,
+  ...SERVICE,
   source: Type.Optional(
     Type.Literal('mdns', { description: "Found by mDNS; absent of what stands in its peer's signed record" }),
   ),
@@ -130,6 +127,7 @@ const Index = Type.Integer({
 
 export const PeersSchema = Type.Object({ epoch: Epoch, index: Index, peers: Type.Array(PeerRef) }, { $id: 'Peers' })
 export type Peers = Static<typeof PeersSchema>
+export const PeersRef = refer<Peers>('Peers')
 
 export const EventSchema = Type.Object(
   {
@@ -143,6 +141,7 @@ export const EventSchema = Type.Object(
   { $id: 'Event' },
 )
 export type Event = Static<typeof EventSchema>
+export const EventRef = refer<Event>('Event')
 
 const Offerer = Type.Object(
   { id: Type.String(), name: Type.String(), state: State, hostname: Type.String(), addresses: Addresses },
@@ -158,6 +157,7 @@ export const ServicesSchema = Type.Object(
   { $id: 'Services' },
 )
 export type Services = Static<typeof ServicesSchema>
+export const ServicesRef = refer<Services>('Services')
 
 export const ServiceEventSchema = Type.Object(
   {
@@ -170,18 +170,21 @@ export const ServiceEventSchema = Type.Object(
   { $id: 'ServiceEvent', description: 'What a change of a peer, told just before, means for one of its services' },
 )
 export type ServiceEvent = Static<typeof ServiceEventSchema>
+export const ServiceEventRef = refer<ServiceEvent>('ServiceEvent')
 
 export const SyncSchema = Type.Object(
   { type: Type.Literal('sync'), epoch: Epoch, index: Index, at: Timestamp },
   { $id: 'Sync', description: 'The reader now knows everything up to `index`' },
 )
 export type Sync = Static<typeof SyncSchema>
+export const SyncRef = refer<Sync>('Sync')
 
 export const GapSchema = Type.Object(
   { type: Type.Literal('gap'), epoch: Epoch, index: Index, at: Timestamp },
   { $id: 'Gap', description: 'Changes were missed: forget what you held; the present state and a `sync` follow' },
 )
 export type Gap = Static<typeof GapSchema>
+export const GapRef = refer<Gap>('Gap')
 
 const Limit = Type.Object({ now: Type.Integer(), most: Type.Integer() })
 const SharedLimit = Type.Object({
@@ -295,6 +298,7 @@ export const SelfRef = refer<Self>('Self')
 
 export const AttributesSchema = Type.Object({ attributes: Attributes }, { $id: 'Attributes' })
 export type AttributesAnswer = Static<typeof AttributesSchema>
+export const AttributesRef = refer<AttributesAnswer>('Attributes')
 
 export const ProbeSchema = Type.Object(
   {
@@ -304,12 +308,14 @@ export const ProbeSchema = Type.Object(
   { $id: 'Probe' },
 )
 export type Probe = Static<typeof ProbeSchema>
+export const ProbeRef = refer<Probe>('Probe')
 
 export const HostSchema = Type.Object(
   { hostname: Type.String({ examples: ['printer.local'] }), addresses: Addresses },
   { $id: 'Host' },
 )
 export type Host = Static<typeof HostSchema>
+export const HostRef = refer<Host>('Host')
 
 export const ErrorSchema = Type.Object(
   {
@@ -328,3 +334,4 @@ export const HealthSchema = Type.Object(
   { $id: 'Health' },
 )
 export type Health = Static<typeof HealthSchema>
+export const HealthRef = refer<Health>('Health')

@@ -25,7 +25,6 @@ import {
   ProbeSchema,
   SelfSchema,
   ServiceEventSchema,
-  ServiceSchema,
   ServicesSchema,
   SyncSchema,
 } from './api.ts'
@@ -39,6 +38,7 @@ import { writeJson } from './json.ts'
 import { Lists } from './lists.ts'
 import { addRoutes } from './methods.ts'
 import { networkRoutes } from './network-routes.ts'
+import { complete, OPENAPI } from './openapi.ts'
 import { ownServiceRoutes } from './own-service-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { selfRoutes } from './self-routes.ts'
@@ -110,16 +110,10 @@ export async function buildApp(context: AppContext): Promise<App> {
   app.setSerializerCompiler(() => writeJson)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'earshot',
-        description: 'Who is on this local network right now, what they offer, and whether they are alive.',
-        version: '1',
-      },
-    },
+    openapi: OPENAPI,
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, position) => String($id ?? position) },
   })
+  let document: object | undefined
   await app.register(async (scope: App) => {
     addRoutes(scope, () => {
       const lists = new Lists(context)
@@ -129,7 +123,7 @@ export async function buildApp(context: AppContext): Promise<App> {
       selfRoutes(scope, context)
       networkRoutes(scope, context)
       eventRoutes(scope, context)
-      scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+      scope.get('/openapi.json', { schema: { hide: true } }, () => (document ??= complete(app.swagger())))
     })
   })
   await app.ready()
@@ -137,7 +131,6 @@ export async function buildApp(context: AppContext): Promise<App> {
 }
 
 const SHARED_SCHEMAS = [
-  ServiceSchema,
   OwnServiceSchema,
   OfferedServiceSchema,
   OfferSchema,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { ErrorRef } from './api.ts'
+import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import type { Beginning } from './event-reader.ts'
 import { eventsTest } from './filter.ts'
@@ -59,7 +59,8 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
         response: {
           200: {
             description: 'Until either side ends it',
-            content: { 'text/event-stream': { schema: Type.String() } },
+            // One event's data; the stream is a text of many.
+            content: { 'text/event-stream': { schema: Type.Union([EventRef, ServiceEventRef, SyncRef, GapRef]) } },
           },
           '4xx': ErrorRef,
           503: ErrorRef,

@@ -10,7 +10,7 @@ interface Verbose extends FastifySchemaValidationError {
 const SHOWN_CHARACTERS = 60
 
 /**
- * What Ajv found, as a sentence that names the field: in the schema's own words (`expected`) where it has some.
+ * What Ajv found, as a sentence that names the field: in the schema's own words (`x-expected`) where it has some.
  * `where` is the part of the request.
  */
 export function explain(where: string, found: readonly Verbose[]): string {
@@ -32,7 +32,7 @@ export function explain(where: string, found: readonly Verbose[]): string {
 }
 
 function expected(schema: Verbose['parentSchema']): string | undefined {
-  const words = schema?.['expected']
+  const words = schema?.['x-expected']
   return typeof words === 'string' ? words : undefined
 }
 

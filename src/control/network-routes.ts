@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { formatDuration, parseDuration } from '../config/duration.ts'
 import { BadRequest, MdnsOff, NoAnswer, NoSuchHost, NotProbed, TooBusy } from '../errors.ts'
 import { isPeerId } from '../wire/id.ts'
-import { ErrorRef, HostSchema, ProbeSchema } from './api.ts'
+import { ErrorRef, HostRef, ProbeRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { PeerReference } from './peer-routes.ts'
 import { thePeer } from './the-peer.ts'
@@ -43,7 +43,7 @@ export function networkRoutes(app: App, { station }: AppContext): void {
         summary: 'Asks a peer for a sign of life, and takes the time',
         params: PeerReference,
         querystring: TimeoutQuery,
-        response: { 200: ProbeSchema, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
+        response: { 200: ProbeRef, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
       },
     },
     async ({ params, query }) => {
@@ -68,7 +68,7 @@ export function networkRoutes(app: App, { station }: AppContext): void {
         summary: "A host's addresses, by mDNS: as they are known, else as they are answered",
         params: HostParams,
         querystring: TimeoutQuery,
-        response: { 200: HostSchema, '4xx': ErrorRef, 503: ErrorRef },
+        response: { 200: HostRef, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
     async ({ params, query }) => {

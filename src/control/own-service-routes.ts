@@ -20,7 +20,7 @@ const { id: _id, ...entry } = ServiceEntrySchema.properties
 const ServiceParams = Type.Object({
   id: Type.Unsafe<string>({
     ...ServiceSchema.properties.id,
-    expected: 'an id of 1 to 64 printable ASCII characters, no spaces',
+    'x-expected': 'an id of 1 to 64 printable ASCII characters, no spaces',
   }),
 })
 const ServiceBody = Type.Object(
@@ -31,11 +31,11 @@ const ServiceBody = Type.Object(
         maxLength: 32,
         description: 'It is withdrawn when it is not put again for so long: 1s to 24h. It stays unless given',
         examples: ['30s'],
-        expected: TTL,
+        'x-expected': TTL,
       }),
     ),
   },
-  { additionalProperties: false, expected: 'an object with type and port' },
+  { additionalProperties: false, 'x-expected': 'an object with type and port' },
 )
 
 const IfMatch = Type.Optional(

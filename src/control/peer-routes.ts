@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { ErrorRef, PeerRef, PeersSchema } from './api.ts'
+import { ErrorRef, PeerRef, PeersRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { peersTest } from './filter.ts'
 import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, NOT_MODIFIED, sendList } from './list-routes.ts'
@@ -56,7 +56,7 @@ export function peerRoutes(app: App, { station }: AppContext, lists: Lists): voi
         description: `\`attr.KEY=VALUE\` asks for an attribute, for example \`attr.status=idle\`. ${LIST_DESCRIPTION}`,
         querystring: PeersQuery,
         headers: ListHeaders,
-        response: { 200: PeersSchema, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
+        response: { 200: PeersRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
     async ({ query, raw }, reply) => {

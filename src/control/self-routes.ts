@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { AttributesSchema as RecordAttributesSchema, TextSchema } from '../wire/record.ts'
-import { AttributesSchema, ErrorRef, HealthSchema, SelfRef } from './api.ts'
+import { AttributesRef, ErrorRef, HealthRef, SelfRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { checkBody, JSON_TYPES } from './bodies.ts'
 import { selfJson } from './views.ts'
@@ -9,10 +9,10 @@ const [KEY = ''] = Object.keys(RecordAttributesSchema.patternProperties)
 const AttributesPatch = Type.Record(
   Type.String({ pattern: KEY }),
   Type.Union([TextSchema, Type.Number(), Type.Boolean(), Type.Null()], {
-    expected:
+    'x-expected':
       'a text of at most 1024 characters, a number, true, false, or null to remove it (no unpaired surrogates in a text)',
   }),
-  { additionalProperties: false, expected: 'keys of 1 to 64 printable ASCII characters, no spaces' },
+  { additionalProperties: false, 'x-expected': 'keys of 1 to 64 printable ASCII characters, no spaces' },
 )
 
 /** The calls that are about this daemon. */
@@ -35,7 +35,7 @@ export function selfRoutes(app: App, { station, listening }: AppContext): void {
         description: 'A JSON merge patch (RFC 7396): null removes an attribute, those not named stay.',
         consumes: JSON_TYPES,
         body: AttributesPatch,
-        response: { 200: AttributesSchema, '4xx': ErrorRef, 507: ErrorRef },
+        response: { 200: AttributesRef, '4xx': ErrorRef, 507: ErrorRef },
       },
     },
     async ({ body }) => {
@@ -51,7 +51,7 @@ export function selfRoutes(app: App, { station, listening }: AppContext): void {
       schema: {
         operationId: 'health',
         summary: 'Whether the daemon answers',
-        response: { 200: HealthSchema, '4xx': ErrorRef },
+        response: { 200: HealthRef, '4xx': ErrorRef },
       },
     },
     () => ({ status: 'ok' as const, peers: reader.self().limits.peers.now, epoch: station.epoch }),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { ErrorRef, type Offer, ServicesSchema } from './api.ts'
+import { ErrorRef, type Offer, ServicesRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, NOT_MODIFIED, sendList } from './list-routes.ts'
 import type { Lists } from './lists.ts'
@@ -32,7 +32,7 @@ export function serviceRoutes(app: App, { station }: AppContext, lists: Lists): 
         description: LIST_DESCRIPTION,
         querystring: ServicesQuery,
         headers: ListHeaders,
-        response: { 200: ServicesSchema, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
+        response: { 200: ServicesRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
     async ({ query, raw }, reply) => {

@@ -17,37 +17,39 @@ const { id, port, subtypes } = ServiceSchema.properties
 export const ServiceEntrySchema = Type.Object(
   {
     id: Type.Optional(
-      Type.Unsafe<string>({ ...id, expected: 'an id of 1 to 64 printable ASCII characters, no spaces' }),
+      Type.Unsafe<string>({ ...id, 'x-expected': 'an id of 1 to 64 printable ASCII characters, no spaces' }),
     ),
     name: Type.Optional(
       Type.Unsafe<string>({
         ...NameSchema,
-        expected: 'a name of 1 to 63 characters without control characters and unpaired surrogates',
+        'x-expected': 'a name of 1 to 63 characters without control characters and unpaired surrogates',
       }),
     ),
     type: Type.String({
       pattern: `^(${TYPE_NAME}|_${TYPE_NAME}\\._(tcp|udp))$`,
-      expected:
+      'x-expected':
         'a type such as http or _http._tcp (at most 15 letters, digits and single hyphens, one letter at least)',
     }),
-    protocol: Type.Optional(Type.Enum(['tcp', 'udp'], { expected: 'tcp or udp' })),
-    port: Type.Unsafe<number>({ ...port, expected: 'a port from 0 to 65535' }),
+    protocol: Type.Optional(Type.Enum(['tcp', 'udp'], { 'x-expected': 'tcp or udp' })),
+    port: Type.Unsafe<number>({ ...port, 'x-expected': 'a port from 0 to 65535' }),
     txt: Type.Optional(
       Type.Record(
         // The record's keys but for the sign that ends a key in a TXT string.
         Type.String({ pattern: '^(?!__proto__$)[!-<>-~]{1,64}$' }),
         Type.Union([TextSchema, Type.Number(), Type.Boolean()], {
-          expected: 'a text of at most 1024 characters (no unpaired surrogates), a number or a boolean',
+          'x-expected': 'a text of at most 1024 characters (no unpaired surrogates), a number or a boolean',
         }),
         {
           additionalProperties: false,
-          expected: 'keys of 1 to 64 printable ASCII characters, no spaces and no =',
+          'x-expected': 'keys of 1 to 64 printable ASCII characters, no spaces and no =',
         },
       ),
     ),
-    subtypes: Type.Optional(Type.Unsafe<string[]>({ ...subtypes, expected: 'at most 16 names of 1 to 63 characters' })),
+    subtypes: Type.Optional(
+      Type.Unsafe<string[]>({ ...subtypes, 'x-expected': 'at most 16 names of 1 to 63 characters' }),
+    ),
   },
-  { additionalProperties: false, expected: 'a table with type and port' },
+  { additionalProperties: false, 'x-expected': 'a table with type and port' },
 )
 export type ServiceEntry = Static<typeof ServiceEntrySchema>
 

@@ -1,3 +1,4 @@
+import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
 import type { Service } from '../../src/wire/index.ts'
@@ -15,8 +16,12 @@ import {
 } from './fixtures.ts'
 
 interface Operation {
-  responses: Record<string, { content?: Record<string, { schema: object }> }>
+  responses: Record<string, { headers?: Record<string, object>; content?: Record<string, { schema: object }> }>
+  parameters?: { name: string }[]
+  security: object[]
 }
+const NO_OPERATION: Operation = { responses: {}, security: [] }
+
 interface Document {
   openapi: string
   paths: Record<string, Record<string, Operation>>
@@ -76,11 +81,30 @@ describe('GET /openapi.json', () => {
       'Peers',
       'Probe',
       'Self',
-      'Service',
       'ServiceEvent',
       'Services',
       'Sync',
     ])
+  })
+
+  test('is what an independent linter wants', async () => {
+    const { document } = await running()
+    const config = await createConfig({ extends: ['recommended-strict'] })
+    const problems = await lintFromString({ source: JSON.stringify(document), config, absoluteRef: 'openapi.json' })
+    expect(problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer])).toEqual([])
+  })
+
+  test('tells of attributes as parameters, of the token, and of what answers bear beside the body', async () => {
+    const { document } = await running()
+    expect(document).toMatchObject({
+      servers: [{ url: 'http://127.0.0.1:15353' }],
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    })
+    const peers = document.paths['/v1/peers']?.['get']
+    expect(peers?.parameters?.map(({ name }) => name)).toContain('attr.KEY')
+    expect(peers?.security).toEqual([])
+    expect(document.paths['/v1/query']?.['post']?.security).toEqual([{ token: [] }, {}])
+    expect(JSON.stringify(document)).not.toContain('"expected"')
   })
 
   test('says what is really answered, whatever that is', async () => {
@@ -97,10 +121,13 @@ describe('GET /openapi.json', () => {
           ? await ask(way, path ?? template, headers, method)
           : await tell(way, method, path ?? template, body, headers)
       expect(answer.status, `${call} ${path}: ${JSON.stringify(answer.body)}`).toBe(status)
-      const { responses } = document.paths[template]?.[method.toLowerCase()] ?? { responses: {} }
+      const { responses } = document.paths[template]?.[method.toLowerCase()] ?? NO_OPERATION
       const key = [String(status), `${String(status)[0]}XX`].find((each) => each in responses)
       expect(key, `${call}: ${status} is not described`).toBeDefined()
       told.add(`${call} ${key}`)
+      if (responses[key ?? '']?.headers?.['ETag'] && !path?.includes('self=1')) {
+        expect(answer.headers.etag, `${call} ${path}`).toBeDefined()
+      }
       const content = responses[key ?? '']?.content?.['application/json']
       if (!content) {
         expect(answer.body).toBe('')
@@ -136,9 +163,11 @@ describe('GET /openapi.json', () => {
     await listener.untilType('sync')
     neighbourhood.happens('peer-left', 1)
     await listener.untilType('peer-left')
+    const pointer = '/paths/~1v1~1events/get/responses/200/content/text~1event-stream/schema'
     for (const { type, json } of listener.events) {
       const name = type === 'sync' ? 'Sync' : 'Event'
       expect(ajv.validate(`api#/components/schemas/${name}`, json), ajv.errorsText()).toBe(true)
+      expect(ajv.validate(`api#${pointer}`, json), ajv.errorsText()).toBe(true)
     }
   })
 })
