@@ -51,7 +51,11 @@ export class MdnsDriver {
     this.#net.on('links', (links) => {
       this.#attempt((now) => {
         this.#links.setInterfaces(links)
-        this.#mdns.setInterfaces(links, now)
+        // Where no socket is open nothing can be said, and no name is won.
+        this.#mdns.setInterfaces(
+          links.filter(({ paths }) => paths.length > 0),
+          now,
+        )
       })
     })
     this.#net.on('datagram', (bytes, heard) => {
@@ -111,7 +115,21 @@ export class MdnsDriver {
   }
 
   view(): MdnsView {
-    return { ...this.#mdns.view(), counters: this.#links.counters }
+    const { links, faults, dropped } = this.#net.status()
+    const names = new Set([...links, ...faults.map((fault) => ({ name: fault.interface }))].map(({ name }) => name))
+    const interfaces = Array.from(names, (name) => {
+      const failing = faults.filter((fault) => fault.interface === name)
+      const open = links.find((link) => link.name === name)?.paths ?? []
+      return {
+        name,
+        paths: [
+          ...open.filter((path) => !failing.some((fault) => fault.path === path)).map((path) => ({ path })),
+          ...failing.map(({ path, message }) => ({ path, fault: message })),
+        ],
+      }
+    })
+    const counters = { ...this.#links.counters, unsent: dropped.unicast + dropped.shared }
+    return { ...this.#mdns.view(), interfaces, counters }
   }
 
   /** Says goodbye, and takes the sockets down. Who waits for a host's addresses waits no longer. */

@@ -64,6 +64,9 @@ function mdnsFacts(mdns: Self['mdns']): Fact[] {
     ['mdns', 'on'],
     ['mdns-host', mdns.hostname],
     ...mdns.publications.map(({ id, name, type, state }) => ['mdns-name', id, name, type, state]),
+    ...mdns.interfaces.flatMap(({ name, paths }) =>
+      paths.map(({ path, fault }) => ['mdns-path', name, path, fault ?? 'ok']),
+    ),
     ...mdns.browsing.map((type) => ['mdns-browsing', type]),
     ...countFacts('mdns-messages', mdns.counters),
     ...limitFacts(mdns.limits),

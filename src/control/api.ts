@@ -210,12 +210,31 @@ const Mdns = Type.Object(
           examples: ['Office (2)'],
         }),
         type: Type.String(),
-        state: Type.Enum(['probing', 'published']),
+        state: Type.Enum(['waiting', 'probing', 'published'], {
+          description: '`waiting`: there is no interface on which mDNS can be spoken, see `interfaces`',
+        }),
       }),
+    ),
+    interfaces: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        paths: Type.Array(
+          Type.Object({
+            path: Path,
+            fault: Type.Optional(Type.String({ description: 'Why nothing can be sent or heard there' })),
+          }),
+        ),
+      }),
+      { description: 'The interfaces in use, with the paths on which mDNS is spoken, or should be' },
     ),
     browsing: Type.Array(Type.String(), { description: 'Service types that are looked for' }),
     limits: Type.Object({ hosts: SharedLimit, services: SharedLimit, txtBytes: SharedLimit }),
-    counters: Type.Object({ received: Type.Integer(), sent: Type.Integer(), dropped: Type.Integer() }),
+    counters: Type.Object({
+      received: Type.Integer(),
+      sent: Type.Integer(),
+      dropped: Type.Integer(),
+      unsent: Type.Integer({ description: 'Dropped, as too many were waiting to be sent' }),
+    }),
   },
   { description: 'null when it is off' },
 )

@@ -128,7 +128,7 @@ export class Mdns {
     return notices
   }
 
-  view(): Omit<MdnsView, 'counters'> {
+  view(): Omit<MdnsView, 'counters' | 'interfaces'> {
     const { hostname, publications } = this.#publisher
     const { browsing, limits } = this.#finder
     return { hostname, publications, browsing, limits }

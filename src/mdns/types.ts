@@ -84,7 +84,8 @@ export interface Publication {
   /** The instance name in use: the wanted one, or with a number behind it when another host holds that. */
   name: string
   type: string
-  state: 'probing' | 'published'
+  /** `waiting`: there is no interface on which mDNS can be spoken. */
+  state: 'waiting' | 'probing' | 'published'
 }
 
 /** What the log should say, once. */
@@ -119,6 +120,9 @@ export interface MdnsLimit {
   full: string[]
 }
 
+/** How messages go: to one, or to everyone on the link. */
+export type Path = 'unicast' | 'broadcast' | 'multicast4' | 'multicast6'
+
 /** For `status`. */
 export interface MdnsView {
   /** This daemon's own host name there: `k3vq7m2xa4.local`. */
@@ -127,5 +131,8 @@ export interface MdnsView {
   /** Service types that are browsed for. */
   browsing: string[]
   limits: MdnsLimits
-  counters: { received: number; sent: number; dropped: number }
+  /** The interfaces in use, with the paths that are open or fail, and why those fail. */
+  interfaces: { name: string; paths: { path: Path; fault?: string }[] }[]
+  /** Messages; `unsent` ones were dropped, as too many were waiting to be sent. */
+  counters: { received: number; sent: number; dropped: number; unsent: number }
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { describeMdnsLab, type Host, Lab } from '../lab/index.ts'
-import { announced, foundByMdns, live, register, resolvedBoth, serviceTold } from './mdns.ts'
+import { announced, foundByMdns, live, mdnsOf, register, resolvedBoth, serviceTold } from './mdns.ts'
 import { acquainted, logged, look, saidSince, start } from './measure.ts'
 
 /** Holds the port of mDNS for itself, as programs do that do not know better. */
@@ -86,6 +86,10 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
     await avahi.publish('Office', '_ipp._tcp', 631)
     expect(await foundByMdns(daemon)).toEqual([])
     expect(saidSince(daemon, 0).filter((line) => /5353/.test(line)).length).toBeGreaterThan(0)
+    const { publications, interfaces } = await mdnsOf(daemon)
+    expect(publications.map(({ state }) => state)).toEqual(['waiting'])
+    expect(interfaces.map(({ name }) => name)).toEqual(['eth0'])
+    for (const { fault } of interfaces[0]?.paths ?? []) expect(fault).toMatch(/^another program keeps UDP port 5353/)
     await greedy.kill()
     await expect.poll(() => foundByMdns(daemon), { timeout: 30_000 }).toMatchObject([{ name: 'desk' }])
     await using browser = await avahi.watch('_earshot._udp')

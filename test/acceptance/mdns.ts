@@ -70,7 +70,7 @@ export async function announced(daemon: Daemon, timeout = 10_000): Promise<MdnsV
   return vi.waitFor(
     async () => {
       const view = await mdnsOf(daemon)
-      expect(view.publications.filter(({ state }) => state === 'probing')).toEqual([])
+      expect(view.publications.filter(({ state }) => state !== 'published')).toEqual([])
       return view
     },
     { timeout, interval: 20 },

@@ -150,6 +150,7 @@ export const someSelf: Self = {
       services: { now: 20, most: 4096, full: ['10.0.0.66'] },
       txtBytes: { now: 900, most: 2_097_152, full: [] },
     },
-    counters: { received: 1234, sent: 56, dropped: 0 },
+    interfaces: [{ name: 'eth0', paths: [{ path: 'multicast4' }, { path: 'multicast6', fault: 'no address' }] }],
+    counters: { received: 1234, sent: 56, dropped: 0, unsent: 0 },
   },
 }

@@ -233,7 +233,8 @@ export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsS
         services: { now: 2, most: 4096, full: [] },
         txtBytes: { now: 3, most: 2_097_152, full: [] },
       },
-      counters: { received: 5, sent: 4, dropped: 0 },
+      interfaces: [{ name: 'eth0', paths: [{ path: 'multicast4' }, { path: 'multicast6', fault: 'no address' }] }],
+      counters: { received: 5, sent: 4, dropped: 0, unsent: 0 },
     }),
     resolve: async (hostname) => hosts[hostname.toLowerCase()] ?? [],
   }

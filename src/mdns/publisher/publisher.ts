@@ -63,8 +63,13 @@ export class Publisher {
       id: claim.service.id,
       name: claim.instance,
       type: claim.service.type,
-      state: [...this.#segments.values()].some((segment) => segment.holds(claim)) ? 'published' : 'probing',
+      state: this.#stateOf(claim),
     }))
+  }
+
+  #stateOf(claim: Claim): Publication['state'] {
+    if (this.#segments.size === 0) return 'waiting'
+    return [...this.#segments.values()].some((segment) => segment.holds(claim)) ? 'published' : 'probing'
   }
 
   /** Whether a record is ours on an interface. */

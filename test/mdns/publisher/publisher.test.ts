@@ -228,6 +228,8 @@ describe('interfaces', () => {
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
     simulation.take()
+    publisher.setInterfaces([], simulation.now)
+    expect(publisher.publications[0]?.state).toBe('waiting')
     publisher.setInterfaces([interfaceOf('eth1', '10.9.0.1', 7)], simulation.now)
     expect(publisher.publications[0]?.state).toBe('probing')
     simulation.run(2500)
