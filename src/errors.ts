@@ -143,7 +143,7 @@ export const AttributeTaken = createError<[string]>(
 )
 export const NotKept = createError<[string, string]>(
   'EARSHOT_NOT_KEPT',
-  'this is in effect, but %s cannot be written, and a restart of earshotd would undo it: %s (make that possible, and it is saved within 10 seconds)',
+  'this is in effect, but %s cannot be written, and a restart of earshotd would undo it: %s (make that possible, and it is saved within 5 seconds)',
   507,
 )
 export const RecordTooLarge = createError<[string]>(

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 
 /** Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it. */
 const READING = constants.O_RDONLY | constants.O_NONBLOCK
+const TROUBLES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ESTALE']
 /** So many files are kept of those that were set aside. */
 const MOST_SET_ASIDE = 3
 
@@ -110,6 +111,11 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
     await mkdir(path, mode)
   }
   await syncDirectory(dirname(path))
+}
+
+/** Whether it may pass, or needs somebody to see to the disk: meanwhile the daemon does without. Else it is a wrong path. */
+export function isTroubleOfDisk(error: unknown): boolean {
+  return TROUBLES_OF_DISK.includes(codeOf(error) ?? '')
 }
 
 /** The system's code for what failed, `ENOENT`. */

@@ -136,7 +136,10 @@ export function logState(log: Logger, notice: StateNotice): void {
       log.warn({ file, reason: notice.reason, renamedTo: notice.to }, 'state file cannot be used: beginning a new one')
       break
     case 'not-saved':
-      log.error({ file, reason: notice.error }, 'cannot write state file: a restart would lose what it should hold')
+      log.error(
+        { file, reason: notice.error },
+        'cannot read or write state file: a restart would lose what it should hold',
+      )
       break
     case 'saved-again':
       log.info({ file }, 'can write state file again: all is saved')

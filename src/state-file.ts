@@ -5,7 +5,7 @@ import { codeOf, makeDirectory, readRegular, removeLeftovers, setAside, Unsuitab
 
 const MOST_BYTES = 1024 * 1024
 /** How often it is seen to that the file is there and up to date, ms. */
-const LOOK = 10_000
+const LOOK = 5000
 
 /** What the log should say of a file of the state directory, once. */
 export type StateNotice =
@@ -120,11 +120,14 @@ export class StateFile<Content> {
       if (this.#fault !== undefined) this.#notify({ type: 'saved-again', file: this.#path })
       this.#fault = undefined
     } catch (error) {
-      const reason = reasonOf(error)
-      if (this.#fault === undefined) this.#notify({ type: 'not-saved', file: this.#path, error: reason })
-      this.#fault = reason
-      throw new NotKept(this.#path, reason)
+      this.#failed(reasonOf(error))
+      throw new NotKept(this.#path, reasonOf(error))
     }
+  }
+
+  #failed(reason: string): void {
+    if (this.#fault === undefined) this.#notify({ type: 'not-saved', file: this.#path, error: reason })
+    this.#fault = reason
   }
 
   async #giveUp(reason: string, isDamaged: boolean): Promise<void> {
@@ -135,6 +138,7 @@ export class StateFile<Content> {
       this.#notify({ type: 'set-aside', file: this.#path, to, reason })
     } catch (error) {
       this.#unreadable = isDamaged ? `it is damaged (${reason}), and cannot be set aside: ${reasonOf(error)}` : reason
+      this.#failed(this.#unreadable)
     }
   }
 }

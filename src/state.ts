@@ -3,15 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { StateUnusable } from './errors.ts'
-import { codeOf, makeDirectory } from './files.ts'
+import { isTroubleOfDisk, makeDirectory } from './files.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
 import { createIdentity, type Identity, readIdentity, writeIdentity } from './wire/index.ts'
 
 const FILE = 'identity.json'
 const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
 const HIGHEST_INCARNATION = 0xffffffff
-/** What may pass, or needs somebody to see to the disk: meanwhile the daemon does without. Everything else is a wrong path. */
-const TROUBLES_OF_THE_DISK = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ESTALE']
 
 const StoredSchema = Type.Object({
   privateKey: Type.String(),
@@ -52,7 +50,7 @@ export class IdentityFile {
    */
   async begin(): Promise<Life> {
     await makeDirectory(this.#directory, 0o700).catch((error: Error) => {
-      if (!TROUBLES_OF_THE_DISK.includes(codeOf(error) ?? '')) throw new StateUnusable(this.#directory, error.message)
+      if (!isTroubleOfDisk(error)) throw new StateUnusable(this.#directory, error.message)
     })
     const stored = await this.#file.read()
     const kept = stored && (await this.#identityIn(stored))

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { HttpInUse, HttpUnusable } from '../errors.ts'
+import { isTroubleOfDisk } from '../files.ts'
 import { buildApp } from './app.ts'
 import { BlockedQueries, QUERIES, type QueriesOptions } from './blocked-queries.ts'
 import { boundConnections } from './connections.ts'
@@ -117,7 +118,7 @@ export class Control {
       const server = this.#createServer(app.routing, this.#most.onSocket)
       server.prependListener('connection', (connection) => this.#throughSocket.add(connection))
       await listenOnSocket(server, socket, BACKLOG)
-      if (http) await writeToken(tokenPath(socket), this.#station.token)
+      if (http) await this.#writeToken()
       for (const each of this.#servers) {
         // For want of file descriptors, say: those connected are served on, and later there may be some again.
         each.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
@@ -136,6 +137,17 @@ export class Control {
     await Promise.all(closed)
     if (closed.length > 0) await removeToken(tokenPath(this.#options.socket), this.#station.token)
     await this.#closeApp()
+  }
+
+  /** On a full disk there is no token, and nobody can change anything over loopback: no reason not to run. @throws TokenUnusable */
+  async #writeToken(): Promise<void> {
+    const path = tokenPath(this.#options.socket)
+    try {
+      await writeToken(path, this.#station.token)
+    } catch (error) {
+      if (!isTroubleOfDisk(error)) throw error
+      this.#options.log.warn({ err: error }, 'nothing can be changed over loopback')
+    }
   }
 
   #createServer(handler: Parameters<typeof createServer>[1], most: number): Server {

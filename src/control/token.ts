@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TokenUnusable } from '../errors.ts'
-import { readRegular } from '../files.ts'
+import { isTroubleOfDisk, readRegular } from '../files.ts'
 
 /** Who may open the socket may read the token: its owner and its group. */
 const MODE = 0o640
@@ -16,7 +16,7 @@ export function tokenPath(socket: string): string {
 
 /**
  * Writes the token of this run in the place of the last one, whole or not at all.
- * @throws TokenUnusable
+ * @throws TokenUnusable; what the system says where the disk is full or the like
  */
 export async function writeToken(path: string, token: string): Promise<void> {
   const temporary = `${path}.${process.pid}`
@@ -32,6 +32,8 @@ export async function writeToken(path: string, token: string): Promise<void> {
     }
     await rename(temporary, path)
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {})
+    if (isTroubleOfDisk(error)) throw error
     throw new TokenUnusable(path, error instanceof Error ? error.message : String(error))
   }
 }

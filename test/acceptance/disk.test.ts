@@ -1,12 +1,15 @@
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import type { Self } from '../../src/control/api.ts'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
 import { start } from './measure.ts'
 
-/** A disk of its own in the place where the host's daemon keeps its state. Only the host sees it. */
-async function disk(host: Host, options: string, fill = ''): Promise<string> {
-  const path = `${host.dir}/${host.name}/state`
-  const script = `mkdir -p ${path} && mount -t tmpfs -o ${options} tmpfs ${path} && ${fill || 'true'}`
+const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
+
+/** A disk that only the host sees, and on which nothing can be written. */
+async function disk(host: Host, path: string, options: string): Promise<string> {
+  const fill = `! dd if=/dev/zero of=${path}/fill bs=1k 2>/dev/null`
+  const script = `mkdir -p ${path} && mount -t tmpfs -o ${options} tmpfs ${path} && ${fill}`
   const { code, stderr } = await host.exec('sh', ['-c', script])
   expect(stderr).toBe('')
   expect(code).toBe(0)
@@ -25,8 +28,8 @@ describeLab('a disk', () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [full, readOnly] = [await lab.host('full', [lan]), await lab.host('read-only', [lan])]
-    const path = await disk(full, 'size=16k', `! dd if=/dev/zero of=${full.dir}/full/state/fill bs=1k 2>/dev/null`)
-    await disk(readOnly, 'ro')
+    const path = await disk(full, `${full.dir}/full/state`, 'size=16k')
+    await disk(readOnly, `${readOnly.dir}/read-only/state`, 'ro')
     const [one, other] = await Promise.all([start(full), start(readOnly)])
     await Promise.all([
       one.waitFor((peers) => peers.some(({ name, state }) => name === 'read-only' && state === 'alive')),
@@ -41,7 +44,7 @@ describeLab('a disk', () => {
       expect((await daemon.self()).services.map(({ id }) => id)).toEqual(['shop', 'lent'])
     }
     // Each of them is told of once, and nothing is left of the attempts.
-    expect(one.log.filter(({ msg }) => String(msg).startsWith('cannot write state file'))).toHaveLength(2)
+    expect(one.log.filter(({ msg }) => String(msg).startsWith('cannot read or write state file'))).toHaveLength(2)
     expect(await files(full, path)).toEqual(['fill'])
     // With room again, everything is written by itself, and kept.
     const { id } = await one.self()
@@ -52,6 +55,19 @@ describeLab('a disk', () => {
     const again: Self = await one.self()
     expect(again.id).toBe(id)
     expect(again.services.map((service) => service.id)).toEqual(['shop'])
+  }, 120_000)
+
+  it('that is full where the socket is stops nobody from running, without a token', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('machine')
+    const run = await disk(host, `${host.dir}/run`, 'size=16k')
+    const places = ['--socket', `${run}/control.sock`, '--state-dir', `${host.dir}/state`, '--interface', 'lo']
+    const daemon = await host.spawn(process.execPath, [EARSHOTD, ...places, '--log-format', 'json'])
+    await daemon.waitForLine(/nothing can be changed over loopback/)
+    await daemon.waitForLine(/"ready"/)
+    const { stdout } = await host.exec('curl', ['-s', 'http://127.0.0.1:15353/healthz'])
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'ok' })
+    expect(await daemon.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   }, 120_000)
 
   it('has all that was answered when the daemon is killed, and what is removed is written again', async () => {
