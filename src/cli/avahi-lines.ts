@@ -1,11 +1,11 @@
-import type { Peer, Service } from '../client/index.ts'
-import { type Address, isLinkLocal } from './best-address.ts'
+import { type Address, isLinkLocal } from '../client/best-address.ts'
+import type { OfferedService, Peer, Service } from '../client/index.ts'
 
 /** What is needed of whoever offers a service. */
 type Offerer = Pick<Peer, 'hostname' | 'addresses'>
 
 export interface Offer {
-  service: Service
+  service: OfferedService
   peer: Offerer
 }
 
@@ -19,7 +19,7 @@ const PROTOCOLS: Readonly<Record<Address['family'], string>> = { ipv4: 'IPv4', i
  */
 export function avahiLines(offers: readonly Offer[]): string[] {
   const found = offers.flatMap(({ service, peer }) =>
-    ways(peer).map((way) => {
+    ways(service.addresses ?? peer.addresses).map((way) => {
       const browsed = [
         label(way.interface),
         PROTOCOLS[way.family],
@@ -35,7 +35,7 @@ export function avahiLines(offers: readonly Offer[]): string[] {
 }
 
 /** As Avahi resolves: one address for each interface and protocol, a link-local one only where there is no other. */
-function ways({ addresses }: Offerer): Address[] {
+function ways(addresses: readonly Address[]): Address[] {
   const best = new Map<string, Address>()
   for (const address of addresses) {
     const key = `${address.family} ${address.interface}`

@@ -62,7 +62,7 @@ async function refresh(options: LsOptions, context: Context): Promise<void> {
 
 /** Failed peers are counted in the footer also where they are not listed. */
 function askingForFailed(options: LsOptions): PeerFilter {
-  const filter = peerFilter(options)
+  const filter = { ...peerFilter(options), ...(options.all && { hidden: true }) }
   return filter.state === undefined ? { ...filter, state: ['alive', 'suspect', 'failed'] } : filter
 }
 

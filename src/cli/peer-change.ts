@@ -1,6 +1,6 @@
-import type { Peer, Service } from '../client/index.ts'
+import type { Peer } from '../client/index.ts'
 import { formatDuration } from '../config/duration.ts'
-import { allAddresses, typeText } from './peer-text.ts'
+import { allAddresses, serviceText } from './peer-text.ts'
 import { printable } from './printable.ts'
 
 /** What differs between two views of one peer, as far as people care, in a few words: `status=idle, +http:8080`. */
@@ -13,26 +13,23 @@ export function differences(before: Peer, after: Peer): string {
     before.hostname !== after.hostname && `host ${printable(after.hostname)}`,
     before.version !== after.version && `version ${printable(after.version)}`,
     before.intervalMs !== after.intervalMs && `every ${formatDuration(after.intervalMs)}`,
-    ...serviceDifferences(before.services, after.services),
+    ...serviceDifferences(before, after),
     ...attributeDifferences(before.attributes, after.attributes),
   ]
     .filter((words) => words !== false)
     .join(', ')
 }
 
-function serviceDifferences(before: readonly Service[], after: readonly Service[]): string[] {
-  const old = new Map(before.map((service) => [service.id, service]))
-  const kept = new Set(after.map(({ id }) => id))
-  const came = after.flatMap((service) => {
+function serviceDifferences(before: Peer, after: Peer): string[] {
+  const old = new Map(before.services.map((service) => [service.id, service]))
+  const kept = new Set(after.services.map(({ id }) => id))
+  const came = after.services.flatMap((service) => {
     const was = old.get(service.id)
-    if (!was) return `+${serviceText(service)}`
-    return JSON.stringify(was) === JSON.stringify(service) ? [] : `~${serviceText(service)}`
+    if (!was) return `+${serviceText(service, after)}`
+    return JSON.stringify(was) === JSON.stringify(service) ? [] : `~${serviceText(service, after)}`
   })
-  return [...came, ...before.filter(({ id }) => !kept.has(id)).map((service) => `-${serviceText(service)}`)]
-}
-
-function serviceText({ type, port }: Service): string {
-  return `${typeText(type)}:${port}`
+  const gone = before.services.filter(({ id }) => !kept.has(id))
+  return [...came, ...gone.map((service) => `-${serviceText(service, before)}`)]
 }
 
 function attributeDifferences(before: Peer['attributes'], after: Peer['attributes']): string[] {

@@ -28,6 +28,7 @@ export const peerOptions = {
   },
   all: { type: 'boolean', describe: 'Also peers that have failed or left', conflicts: 'state' },
   self: { type: 'boolean', describe: 'Also this machine itself' },
+  signed: { type: 'boolean', describe: 'Nothing of what mDNS tells, which nobody has signed' },
 } as const satisfies Record<string, Options>
 
 /** What yargs makes of these flags. */
@@ -37,16 +38,18 @@ export interface PeerArguments {
   where?: string[] | undefined
   all?: boolean | undefined
   self?: boolean | undefined
+  signed?: boolean | undefined
 }
 
 /** @throws Usage when a state is unknown or `--where` is not `key=value` */
-export function peerFilter({ service, state, where = [], all, self }: PeerArguments): PeerFilter {
+export function peerFilter({ service, state, where = [], all, self, signed }: PeerArguments): PeerFilter {
   const states = all ? 'all' : readStates(state)
   return {
     ...(service && { service }),
     ...(states && { state: states }),
     ...(where.length > 0 && { attributes: readAttributes(where) }),
     ...(self && { self }),
+    ...(signed && { source: 'beacon' as const }),
   }
 }
 

@@ -42,8 +42,8 @@ const COLUMNS: readonly PeerColumn[] = [
   {
     heading: 'SERVICES',
     least: 12,
-    brief: (peer) => servicesText(peer.services),
-    whole: (peer) => servicesText(peer.services),
+    brief: (peer) => servicesText(peer),
+    whole: (peer) => servicesText(peer),
   },
   { heading: 'SEEN', brief: ({ lastSeen }, now) => since(lastSeen, now), whole: ({ lastSeen }) => lastSeen },
   { heading: 'VIA', least: 6, brief: viaText, whole: viaText },

@@ -1,5 +1,5 @@
-import type { Peer, Service } from '../client/index.ts'
-import { bestAddress } from './best-address.ts'
+import { bestAddress } from '../client/best-address.ts'
+import type { OfferedService, Peer } from '../client/index.ts'
 import { printable } from './printable.ts'
 
 /** How parts of a peer are written in tables and lines. Everything here is printable. */
@@ -27,9 +27,14 @@ export function typeText(type: string): string {
   return printable(protocol === 'tcp' ? name : `${name}/${protocol}`)
 }
 
-/** `http:8080 mqtt:1883`. */
-export function servicesText(services: readonly Service[]): string {
-  return services.map(({ type, port }) => `${typeText(type)}:${port}`).join(' ')
+/** `http:8080 mqtt:1883`; of a peer that beacons, what it has not signed is `ipp:631(mdns)`. */
+export function servicesText(peer: Pick<Peer, 'source' | 'services'>): string {
+  return peer.services.map((service) => serviceText(service, peer)).join(' ')
+}
+
+/** One of them. */
+export function serviceText({ type, port, source }: OfferedService, peer: Pick<Peer, 'source'>): string {
+  return `${typeText(type)}:${port}${source === 'mdns' && peer.source === 'beacon' ? '(mdns)' : ''}`
 }
 
 /** The address to show where there is room for one: IPv4 before IPv6, as people know those. */
@@ -43,12 +48,12 @@ export function allAddresses(peer: Peer): string {
   return [...new Set([main, ...peer.addresses.map(({ address }) => printable(address))])].join(',')
 }
 
-/** The paths on which it was heard of late, by interface: `eth0 b m4 m6,wlan0 b`; `eth0 mdns` of one that does not beat. */
-export function viaText({ source, paths, lastSeen, intervalMs }: Peer): string {
+/** The paths on which it was heard of late, by interface: `eth0 b m4 m6,wlan0 b`; `eth0 mdns` of one that does not beat; and of one that is not listed for whom it is taken. */
+export function viaText({ source, paths, lastSeen, intervalMs, hidden }: Peer): string {
   const oldest = source === 'mdns' ? Number.NEGATIVE_INFINITY : Date.parse(lastSeen) - SILENT_BEATS * intervalMs
   const heard = paths.filter(({ lastHeard }) => Date.parse(lastHeard) >= oldest)
   const interfaces = [...new Set(heard.map((path) => path.interface))].sort()
-  return interfaces
+  const ways = interfaces
     .map((name) => {
       const there = heard.filter((path) => path.interface === name).map(({ path }) => path)
       const signs = Object.keys(PATH_SIGNS).flatMap((path) => there.filter((one) => one === path))
@@ -57,6 +62,7 @@ export function viaText({ source, paths, lastSeen, intervalMs }: Peer): string {
       return [printable(name), ...(shared.length > 0 ? shared : signs).map((path) => PATH_SIGNS[path])].join(' ')
     })
     .join(',')
+  return hidden ? `${ways} = ${shortId(hidden.id)}` : ways
 }
 
 /** What a person types to mean this peer on the command line: its name, or its short id where the name would need care. */

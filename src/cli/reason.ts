@@ -1,5 +1,6 @@
 import type { Peer } from '../client/index.ts'
 import { formatDuration } from '../config/duration.ts'
+import { shortId } from './peer-text.ts'
 import { printable } from './printable.ts'
 import { since } from './time.ts'
 
@@ -26,6 +27,7 @@ export function reasonOf(peer: Peer, now: number): string | undefined {
 /** Of what mDNS tells, nothing is proven: that is said, too. */
 function reasonByMdns(peer: Peer, now: number): string {
   const ago = since(peer.lastSeen, now)
+  if (peer.hidden) return reasonToHide(peer.hidden)
   switch (peer.state) {
     case 'suspect':
       return `Suspect: last heard ${ago} ago; it has been asked by mDNS and has not answered yet.`
@@ -36,6 +38,12 @@ function reasonByMdns(peer: Peer, now: number): string {
     case 'alive':
       return 'Alive, as far as mDNS tells, where anyone can say anything: it is not heard by beacons of its own.'
   }
+}
+
+function reasonToHide({ id, name, because }: NonNullable<Peer['hidden']>): string {
+  const whom = `'${printable(name)}' (${shortId(id)})`
+  const why = because === 'claim' ? 'it says by mDNS that it is' : 'by mDNS it has an address at which is'
+  return `Not listed: ${why} ${whom}. Nothing of that is signed: anyone could have said it.`
 }
 
 /** A path that went silent while the peer is heard on others tells of a fault in the network. */

@@ -7,12 +7,14 @@ interface ResolveOptions extends GlobalOptions {
   service?: string | undefined
   ipv4?: boolean | undefined
   ipv6?: boolean | undefined
+  signed?: boolean | undefined
 }
 
 const FLAGS = {
   service: { ...textFlag, describe: 'The address and port of its service of this type: http, osc/udp or _http._tcp' },
   ipv4: { alias: '4', type: 'boolean', describe: 'An IPv4 address', conflicts: 'ipv6' },
   ipv6: { alias: '6', type: 'boolean', describe: 'An IPv6 address' },
+  signed: { type: 'boolean', describe: 'Nothing of what mDNS tells, which nobody has signed' },
 } as const
 
 /** `earshot resolve NAME`: one address, for scripts; with the port where a service is meant. */
@@ -31,10 +33,16 @@ export function resolveCommand(context: Context): Command<ResolveOptions> {
     flags: FLAGS,
     handler: async (options) => {
       const { output, signal } = context
-      const { name, service, ipv4, ipv6 } = options
+      const { name, service, ipv4, ipv6, signed } = options
       const family = ipv4 ? 'ipv4' : ipv6 ? 'ipv6' : undefined
-      const found = await context.daemon(options).resolve(name, { service, family, signal })
+      const found = await context.daemon(options).resolve(name, { service, family, signed, signal })
       if (options.json) return await output.write(printableJson(found, 2))
+      const { peer } = found
+      if (peer?.source === 'beacon' && found.source === 'mdns') {
+        output.remark(
+          `'${printable(peer.name)}' has not signed this service: mDNS tells of it (--signed leaves it out)`,
+        )
+      }
       await output.write(printable(found.service ? found.host : found.address))
     },
   }

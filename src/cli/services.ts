@@ -1,10 +1,10 @@
 import type { Options } from 'yargs'
+import { bestAddress, hostAndPort } from '../client/best-address.ts'
 import { serviceTest } from '../client/filter.ts'
 import type { PeerService, Peers, Services } from '../client/index.ts'
 import { dnsTypes } from '../client/service-type.ts'
 import { askOrListen } from './ask-or-listen.ts'
 import { avahiLines } from './avahi-lines.ts'
-import { bestAddress, hostAndPort } from './best-address.ts'
 import { type Command, type Context, type GlobalOptions, Usage } from './command.ts'
 import { remarkOnSilence } from './nobody-heard.ts'
 import { type PeerArguments, peerFilter, peerOptions } from './peer-options.ts'
@@ -12,7 +12,7 @@ import { typeText } from './peer-text.ts'
 import { printable, printableJson } from './printable.ts'
 import { type Column, table, tabSeparated } from './table.ts'
 
-interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | 'where' | 'all' | 'self'> {
+interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | 'where' | 'all' | 'self' | 'signed'> {
   type?: string | undefined
   wide?: boolean | undefined
   headers: boolean
@@ -22,6 +22,7 @@ interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | '
 const FLAGS = {
   state: { ...peerOptions.state, describe: 'Only of peers in this state: alive, suspect, failed, left or all' },
   where: { ...peerOptions.where, describe: 'Only of peers with this attribute: status=idle' },
+  signed: peerOptions.signed,
   all: { ...peerOptions.all, describe: 'Also of peers that have failed or left' },
   self: { type: 'boolean', describe: "Also this machine's own" },
   wide: { type: 'boolean', describe: 'Cut nothing' },
@@ -35,6 +36,7 @@ const COLUMNS: readonly Column[] = [
   { heading: 'PEER', least: 12 },
   { heading: 'ADDRESS:PORT', least: 20 },
   { heading: 'TXT', least: 3 },
+  { heading: 'SOURCE' },
 ]
 
 /** `earshot services`: what the peers offer. */
@@ -76,14 +78,15 @@ async function ask(options: ServicesOptions, context: Context): Promise<Services
   if (type !== undefined && dnsTypes(type).length === 0) {
     throw new Usage(`TYPE: expected a service type such as http, osc/udp or _http._tcp, found "${type}"`)
   }
-  const { state, self = false, attributes } = peerFilter(options)
+  const { state, self = false, attributes, source } = peerFilter(options)
   const peersAsked = {
     self,
     ...(type !== undefined && { service: type }),
     ...(state && { state }),
     ...(attributes && { attributes }),
+    source,
   }
-  const servicesAsked = { self, ...(type !== undefined && { type }), ...(state && { state }) }
+  const servicesAsked = { self, source, ...(type !== undefined && { type }), ...(state && { state }) }
   const ofPeers = (peers: Peers): Services => servicesOf(peers, type)
   const daemon = context.daemon(options)
   const { signal } = context
@@ -101,14 +104,15 @@ function servicesOf({ epoch, index, peers }: Peers, type: string | undefined): S
   return { epoch, index, services }
 }
 
-function row({ name, type, port, txt, peer }: PeerService): string[] {
-  const address = bestAddress(peer)
+function row({ name, type, port, txt, source, addresses, peer }: PeerService): string[] {
+  const address = bestAddress({ addresses: addresses ?? peer.addresses })
   return [
     printable(name),
     typeText(type),
     printable(peer.name),
     printable(address ? hostAndPort(address, port) : `:${port}`),
     txtText(txt),
+    source ?? 'beacon',
   ]
 }
 

@@ -49,11 +49,7 @@ export function describePeer(peer: Peer, now: number, style: Style): string[] {
       ...(peer.source === 'beacon' ? beaconFields(peer) : []),
       ['flapping', peer.flapping ? 'yes: that it is back is told when it has settled' : undefined],
     ]),
-    ...section(
-      'Addresses',
-      aligned(peer.addresses.map(({ address, interface: through }) => [printable(address), printable(through)])),
-      style,
-    ),
+    ...section('Addresses', aligned(peer.addresses.map((address) => addressCells(address, peer))), style),
     ...section('Services', peer.services.flatMap(describeService), style),
     ...section(
       'Attributes',
@@ -77,6 +73,12 @@ export function describePeer(peer: Peer, now: number, style: Style): string[] {
       style,
     ),
   ]
+}
+
+/** What a record names and no beacon comes from is only the peer's word. */
+function addressCells({ address, interface: through }: Peer['addresses'][number], { source, paths }: Peer): string[] {
+  const isHeard = source === 'mdns' || paths.some((path) => path.address === address)
+  return [printable(address), printable(through), isHeard ? '' : 'by its own word: nothing was heard from there']
 }
 
 function beaconFields({ intervalMs, beacons, jitterMs, rttMs, recordVersion, incarnation }: Peer): Field[] {

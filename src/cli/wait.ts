@@ -13,6 +13,7 @@ interface WaitOptions extends GlobalOptions {
   name?: string[] | undefined
   count: string
   timeout: string
+  signed?: boolean | undefined
 }
 
 const DAY_MS = 86_400_000
@@ -26,6 +27,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
     builder: {
       service: peerOptions.service,
       where: peerOptions.where,
+      signed: peerOptions.signed,
       name: { ...listFlag, describe: 'Only peers of this name' },
       count: { ...textFlag, default: '1', describe: 'How many have to be there' },
       timeout: { ...textFlag, default: '30s', describe: 'How long to wait' },
@@ -34,7 +36,8 @@ export function waitCommand(context: Context): Command<WaitOptions> {
       const { output, signal } = context
       const count = readWhole('--count', options.count, [1, MOST_PEERS])
       const timeout = readDuration('--timeout', options.timeout, [0, DAY_MS])
-      const { service, where, name } = options
+      const { service, where, name, signed } = options
+      const source = signed ? ('beacon' as const) : undefined
       // A suspect may be dead: one who waits wants to begin work with those who are there.
       const filter = {
         count,
@@ -42,12 +45,18 @@ export function waitCommand(context: Context): Command<WaitOptions> {
         ...(service && { service }),
         ...(where && { attributes: readAttributes(where) }),
         ...(name && { name }),
+        source,
       }
       const daemon = context.daemon(options)
       const peers = await daemon.waitFor(filter, { timeout, signal }).catch(async (error: unknown) => {
         if (exitStatus(error) === EXIT.timedOut) await remarkOnSilence(daemon, false, context)
         throw error
       })
+      // One who waits for as many as there are names waits for one of each: it is told where another has that name, too.
+      if (name && count <= name.length) {
+        const found = name.filter((one) => peers.some((peer) => peer.name === one))
+        for (const one of found) await daemon.peer(one, { source, signal })
+      }
       if (options.json) return await output.write(printableJson({ peers }, 2))
       const { terminal, width, style } = output
       await output.write(...peerTable(peers, { terminal, width, style, now: context.now(), headings: terminal }))

@@ -23,7 +23,7 @@ export function watchText(
   const { sign, at, peer, change } = line
   if (!peer) return sign
   const name = printable(peer.name)
-  const services = servicesText(peer.services)
+  const services = servicesText(peer)
   if (!terminal) return [sign, at, name, peer.state, allAddresses(peer), services, change].join('\t')
   const head = [style(SIGN_FORMATS[sign], sign), style('dim', clockTime(at))]
   const state = style(STATE_FORMATS[peer.state], padded(peer.state, STATE_WIDTH))

@@ -1,4 +1,5 @@
 import type { PeerFilter, Peers } from '../client/index.ts'
+import type { PeerQuery } from '../control/filter.ts'
 
 const LISTENING_MS = 1000
 
@@ -8,13 +9,13 @@ const LISTENING_MS = 1000
  * @throws BadConfig, BadRequest, PortInUse
  */
 export async function listenInstead(filter: PeerFilter): Promise<Peers> {
-  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersTest }] = await Promise.all([
+  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersAsked }] = await Promise.all([
     import('../listen.ts'),
     import('../config/index.ts'),
     import('../control/filter.ts'),
   ])
   // A filter that makes no sense should not cost a second first.
-  const passes = peersTest(queryOf(filter))
+  const asked = peersAsked(queryOf(filter))
   const config = loadConfig({}, factsOfProcess())
   const heard = await listenOnce({
     milliseconds: LISTENING_MS,
@@ -25,15 +26,16 @@ export async function listenInstead(filter: PeerFilter): Promise<Peers> {
     exclude: config.exclude,
     mdns: config.mdns,
   })
-  return { ...heard, peers: heard.peers.filter(passes) }
+  return { ...heard, peers: heard.peers.flatMap((peer) => asked(peer) ?? []) }
 }
 
 /** The filter as the query parameters that the API's own test is made from. */
-function queryOf({ service, state, attributes = {} }: PeerFilter): Record<string, string[]> {
+function queryOf({ service, state, source, attributes = {} }: PeerFilter): PeerQuery {
   const pairs = Object.entries(attributes).map(([key, value]) => [`attr.${key}`, [String(value)]])
   return {
     ...Object.fromEntries(pairs),
     ...(service !== undefined && { service: [service].flat() }),
     ...(state !== undefined && { state: [state].flat() }),
+    source,
   }
 }

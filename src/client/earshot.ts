@@ -57,9 +57,13 @@ export class Earshot {
     return await this.#json<Peers>({ path: `/v1/peers?${peersQuery(filter)}` }, signal)
   }
 
-  /** One peer, by its id, its name or the beginning of its id. */
-  async peer(reference: string, { signal }: CallOptions = {}): Promise<Peer> {
-    return await this.#json<Peer>({ path: `/v1/peers/${encodeURIComponent(reference)}` }, signal)
+  /**
+   * One peer, by its id, its name or the beginning of its id; with `source: 'beacon'` only what is signed.
+   * @throws EarshotError EARSHOT_NO_SUCH_PEER, EARSHOT_AMBIGUOUS_PEER
+   */
+  async peer(reference: string, { source, signal }: CallOptions & Pick<PeerFilter, 'source'> = {}): Promise<Peer> {
+    const query = source === undefined ? '' : `?source=${source}`
+    return await this.#json<Peer>({ path: `/v1/peers/${encodeURIComponent(reference)}${query}` }, signal)
   }
 
   /** The services of all peers that pass the filter. */

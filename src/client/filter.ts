@@ -17,6 +17,10 @@ export interface WatchFilter {
 export interface PeerFilter extends WatchFilter {
   /** Alive and suspect unless given. */
   state?: PeerState | 'all' | readonly PeerState[] | undefined
+  /** `beacon`: only peers that beacon, and of their services what they have signed; `mdns`: only what mDNS found. */
+  source?: Peer['source'] | undefined
+  /** Whether hosts of mDNS are among them that are not listed, since each is taken for a peer (`hidden`). */
+  hidden?: boolean | undefined
   /** Whether this daemon's own peer is among them. */
   self?: boolean | undefined
 }
@@ -30,6 +34,8 @@ export interface ServiceFilter {
   peer?: string | readonly string[] | undefined
   /** Of peers in this state; alive and suspect unless given. */
   state?: PeerState | 'all' | readonly PeerState[] | undefined
+  /** `beacon`: only what their peers have signed; `mdns`: only what mDNS found. */
+  source?: Peer['source'] | undefined
   /** Whether this daemon's own are among them. */
   self?: boolean | undefined
 }
@@ -37,8 +43,10 @@ export interface ServiceFilter {
 type Values = Record<string, string | readonly string[] | undefined>
 
 /** The filter as the API reads it. */
-export function peersQuery({ service, name, state, attributes = {}, self }: PeerFilter): URLSearchParams {
-  const query = writeQuery({ service, name, state, self: self ? '1' : undefined })
+export function peersQuery({ attributes = {}, self, hidden, ...filter }: PeerFilter): URLSearchParams {
+  const { service, name, state, source } = filter
+  const set = { self: self ? '1' : undefined, hidden: hidden ? '1' : undefined }
+  const query = writeQuery({ service, name, state, source, ...set })
   for (const [key, value] of Object.entries(attributes)) query.append(`attr.${key}`, String(value))
   return query
 }

@@ -114,6 +114,18 @@ export const PeerSchema = Type.Object(
       description: 'It changes state so often that its returns are not told as events until it has settled',
     }),
     history: Type.Array(Type.Object({ at: Timestamp, state: State }), { description: 'The newest last' }),
+    hidden: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String({ description: 'The peer that it is taken for, or the daemon’s own' }),
+          name: Type.String(),
+          because: Type.Enum(['claim', 'address'], {
+            description: 'It says itself that it is that peer, or has an address that the peer’s beacons come from',
+          }),
+        },
+        { description: 'Of a host found by mDNS that is not listed; absent of all others' },
+      ),
+    ),
   },
   { $id: 'Peer' },
 )

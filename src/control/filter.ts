@@ -2,9 +2,11 @@ import { dnsTypes, SERVICE_TYPE_CHARACTERS } from '../client/service-type.ts'
 import { BadRequest } from '../errors.ts'
 import type { PeerView } from '../presence/types.ts'
 import { PEER_STATES } from './api.ts'
+import { knownBy, type Source } from './source.ts'
 
 /** Looks only at what the registry's view of a peer and the API's have in common. */
-export type PeerTest = (peer: Pick<PeerView, 'name' | 'state' | 'services' | 'attributes'>) => boolean
+type Subject = Pick<PeerView, 'name' | 'state' | 'source' | 'services' | 'attributes'>
+export type PeerTest = (peer: Subject) => boolean
 
 /** What a query asks for; parameters are joined by «and», the values of one parameter by «or». */
 export interface PeerQuery {
@@ -12,6 +14,7 @@ export interface PeerQuery {
   name?: readonly string[] | undefined
   /** Each may hold several, separated by commas. */
   state?: readonly string[] | undefined
+  source?: Source | undefined
 }
 
 const EVERY_STATE = 'all'
@@ -19,19 +22,23 @@ const STATES_UNLESS_ASKED: readonly string[] = ['alive', 'suspect']
 const ATTRIBUTE_PREFIX = 'attr.'
 
 /**
- * The test for `GET /v1/peers`: service, name, attributes, and state, which is alive or suspect unless asked otherwise.
+ * What `GET /v1/peers` asks for: service, name, attributes, source, and state, which is alive or suspect unless asked
+ * otherwise. Gives a peer as far as it is asked for, or undefined.
  * @throws BadRequest
  */
-export function peersTest(query: PeerQuery): PeerTest {
+export function peersAsked(query: PeerQuery): <Peer extends Subject>(peer: Peer) => Peer | undefined {
   const tests = [eventsTest(query) ?? [], ...attributeTests(query), stateTest(query.state)].flat()
-  return (peer) => tests.every((passes) => passes(peer))
+  return (peer) => {
+    const known = knownBy(query.source, peer)
+    return known && tests.every((passes) => passes(known)) ? known : undefined
+  }
 }
 
 /**
  * The test for `GET /v1/events`: service and name. Undefined when it asks for everything.
  * @throws BadRequest
  */
-export function eventsTest({ service, name }: Omit<PeerQuery, 'state'>): PeerTest | undefined {
+export function eventsTest({ service, name }: Pick<PeerQuery, 'service' | 'name'>): PeerTest | undefined {
   const types = service?.flatMap((text) => serviceTypes(text, 'service'))
   if (!types && !name) return undefined
   return (peer) =>

@@ -21,7 +21,7 @@ export const LIST_PARAMETERS = {
     }),
   ),
 }
-export type ListParameters = { [Name in keyof typeof LIST_PARAMETERS]?: string | undefined }
+export type ListParameters = { [Name in keyof typeof LIST_PARAMETERS | 'hidden']?: string | undefined }
 
 export const ListHeaders = Type.Object({
   'if-none-match': Type.Optional(Type.String({ description: 'The ETag of the answer held: 304 if it still holds' })),

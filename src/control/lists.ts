@@ -52,9 +52,10 @@ export class Lists {
     if (!outcome.isThere) return undefined
 
     const { reader, epoch } = this.#station
-    const withSelf = request.parameters.self === '1' || request.parameters.self === 'true'
-    // What the daemon says of itself is not counted by the index.
-    const tag = withSelf ? undefined : `W/"${epoch}-${reader.index}"`
+    const { self, hidden } = request.parameters
+    // What the daemon says of itself, and what is not listed, is not counted by the index.
+    const uncounted = isSet(self) || isSet(hidden)
+    const tag = uncounted ? undefined : `W/"${epoch}-${reader.index}"`
     if (tag !== undefined && holds(raw.headers['if-none-match'], tag)) return { tag, text: undefined }
 
     const untaken = onSocket ? this.#untakenOnSocket : this.#untakenOnLoopback
@@ -62,8 +63,9 @@ export class Lists {
     const make = (peers: readonly PeerView[]) => ({ epoch, index: reader.index, ...request.list(peers) })
     const ids = outcome.index === reader.index ? outcome.ids : undefined
     const peers = () => (ids ? [...ids].flatMap((id) => reader.get(id) ?? []) : this.#turn.views())
-    const text = withSelf
-      ? Buffer.from(writeJson(make([ownPeer(this.#station), ...peers()])))
+    const own = isSet(self) ? [ownPeer(this.#station)] : []
+    const text = uncounted
+      ? Buffer.from(writeJson(make([...own, ...peers(), ...(isSet(hidden) ? reader.hidden() : [])])))
       : this.#turn.text(request.query, () => make(peers()))
     untaken.add(out, text)
     return { tag, text }
@@ -93,6 +95,10 @@ function readWait({ since, wait }: ListParameters): number {
     throw new BadRequest('querystring/wait needs querystring/since: the index of the answer that is to change')
   }
   return ms
+}
+
+function isSet(parameter: string | undefined): boolean {
+  return parameter === '1' || parameter === 'true'
 }
 
 /** Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2: compared weakly). */

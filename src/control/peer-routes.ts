@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import { ErrorRef, PeerRef, PeersRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
-import { peersTest } from './filter.ts'
+import { peersAsked } from './filter.ts'
 import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, NOT_MODIFIED, sendList } from './list-routes.ts'
 import type { Lists } from './lists.ts'
+import { SourceParameter } from './source.ts'
 import { thePeer } from './the-peer.ts'
 import { peerJson } from './views.ts'
 
@@ -34,6 +35,12 @@ const PeersQuery = Type.Object(
     service: ServiceParameter,
     name: NameParameter,
     state: StateParameter,
+    source: SourceParameter,
+    hidden: Type.Optional(
+      Type.Enum(['0', '1', 'false', 'true'], {
+        description: 'Whether hosts of mDNS are among them that are not listed, since each is taken for a peer',
+      }),
+    ),
     ...LIST_PARAMETERS,
   },
   {
@@ -60,14 +67,16 @@ export function peerRoutes(app: App, { station }: AppContext, lists: Lists): voi
       },
     },
     async ({ query, raw }, reply) => {
-      const { since, wait, self, ...filter } = query
-      const passes = peersTest(filter)
+      const { since, wait, self, hidden, ...filter } = query
+      const asked = peersAsked(filter)
       const answer = await lists.answer(
         {
           query: `peers ${JSON.stringify(filter)}`,
-          parameters: { since, wait, self },
-          concerns: (before, after) => passes(after) || (before !== undefined && passes(before)),
-          list: (peers) => ({ peers: peers.filter(passes).map((view) => peerJson(view, wallClock)) }),
+          parameters: { since, wait, self, hidden },
+          concerns: (before, after) => asked(after) !== undefined || (before && asked(before)) !== undefined,
+          list: (peers) => ({
+            peers: peers.flatMap((view) => asked(view) ?? []).map((view) => peerJson(view, wallClock)),
+          }),
         },
         raw,
         reply.raw,
@@ -83,9 +92,10 @@ export function peerRoutes(app: App, { station }: AppContext, lists: Lists): voi
         operationId: 'peer',
         summary: 'One peer, in whatever state',
         params: PeerReference,
+        querystring: Type.Object({ source: SourceParameter }, { additionalProperties: false }),
         response: { 200: PeerRef, '4xx': ErrorRef },
       },
     },
-    ({ params }) => peerJson(thePeer(params.reference, station), wallClock),
+    ({ params, query }) => peerJson(thePeer(params.reference, station, query.source), wallClock),
   )
 }

@@ -1,7 +1,7 @@
 import { closest } from '../presence/lookup.ts'
-import type { PeerView } from '../presence/types.ts'
-import type { Service } from '../wire/index.ts'
+import type { OfferedService, PeerView } from '../presence/types.ts'
 import { serviceTypes, stateTest } from './filter.ts'
+import type { Source } from './source.ts'
 import type { Station } from './station.ts'
 import { thosePeers } from './the-peer.ts'
 
@@ -13,18 +13,21 @@ export interface ServiceQuery {
   /** Ids, names, or beginnings of ids. */
   peer?: readonly string[] | undefined
   state?: readonly string[] | undefined
+  source?: Source | undefined
 }
 
 /**
  * What picks out of a peer the services that are asked for: none when it is not the peer.
  * @throws BadRequest
  */
-export function servicesAsked(query: ServiceQuery, station: Station): (peer: PeerView) => Service[] {
-  const { name, peer } = query
+export function servicesAsked(query: ServiceQuery, station: Station): (peer: PeerView) => OfferedService[] {
+  const { name, peer, source } = query
   const types = query.type?.flatMap((text) => serviceTypes(text, 'type'))
   const isInState = stateTest(query.state)
-  const passes = (service: Service) =>
-    (!types || types.includes(service.type.toLowerCase())) && (!name || name.includes(service.name))
+  const passes = (service: OfferedService) =>
+    (!source || (service.source ?? 'beacon') === source) &&
+    (!types || types.includes(service.type.toLowerCase())) &&
+    (!name || name.includes(service.name))
   const isMeant = peer && peerTest(peer, station)
   return (view) => ((!isMeant || isMeant(view)) && isInState(view) ? view.services.filter(passes) : [])
 }

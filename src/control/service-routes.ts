@@ -5,6 +5,7 @@ import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, NOT_MODIFIED, sendList 
 import type { Lists } from './lists.ts'
 import { NameParameter, StateParameter } from './peer-routes.ts'
 import { servicesAsked } from './service-filter.ts'
+import { SourceParameter } from './source.ts'
 import { offerJson } from './views.ts'
 
 const Values = (description: string) =>
@@ -16,6 +17,7 @@ const ServicesQuery = Type.Object(
     name: NameParameter,
     peer: Values('Is offered by this peer: its id, its name, or how its id begins (four characters or more)'),
     state: StateParameter,
+    source: SourceParameter,
     ...LIST_PARAMETERS,
   },
   { additionalProperties: false },

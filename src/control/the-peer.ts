@@ -2,6 +2,7 @@ import { AmbiguousPeer, NoSuchPeer } from '../errors.ts'
 import { isPresent } from '../presence/changes.ts'
 import { closest } from '../presence/lookup.ts'
 import type { PeerView } from '../presence/types.ts'
+import { knownBy, type Source } from './source.ts'
 import type { Station } from './station.ts'
 import { ownPeer } from './views.ts'
 
@@ -12,11 +13,11 @@ const MOST_LISTED = 8
 /**
  * The one peer that a reference means, the daemon's own among them. A name leads to no peer while another has it, too: nor
  * while that other one is silent, has failed or has left, for as long as the registry holds it. What is known by mDNS
- * alone holds its name only while it is there.
+ * alone holds its name only while it is there. With a source, only what is known by that counts.
  * @throws NoSuchPeer, AmbiguousPeer
  */
-export function thePeer(reference: string, station: Station): PeerView {
-  const meant = thosePeers(reference, station)
+export function thePeer(reference: string, station: Station, source?: Source): PeerView {
+  const meant = thosePeers(reference, station, source)
   const holding = meant.filter((peer) => peer.source === 'beacon' || isPresent(peer))
   const peers = holding.length > 0 ? holding : meant
   const [first, ...others] = peers
@@ -25,9 +26,12 @@ export function thePeer(reference: string, station: Station): PeerView {
   return first
 }
 
-/** Every peer that a reference may mean, the daemon's own among them. */
-export function thosePeers(reference: string, station: Station): PeerView[] {
-  return closest(reference, [...station.reader.find(reference), ownPeer(station)])
+/** Every peer that a reference may mean, the daemon's own among them; if there is none, every host that is not listed. */
+export function thosePeers(reference: string, station: Station, source?: Source): PeerView[] {
+  const { reader } = station
+  const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => knownBy(source, peer) ?? [])
+  const listed = closest(reference, known([...reader.find(reference, source), ownPeer(station)]))
+  return listed.length > 0 ? listed : closest(reference, known(reader.hidden()))
 }
 
 /** `kitchen (k3vq7m2x, failed), kitchen (kitchen.local., by mDNS)` */

@@ -36,6 +36,7 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
     history: view.history.map(({ at, state }) => ({ at: time(at), state })),
   }
   if (view.rtt !== undefined) peer.rttMs = view.rtt
+  if (view.hidden) peer.hidden = view.hidden
   return peer
 }
 

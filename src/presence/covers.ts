@@ -6,7 +6,7 @@ import type { Neighbour } from './neighbour.ts'
 import type { Peer } from './peer.ts'
 import type { Registry } from './registry.ts'
 import type { Self } from './self.ts'
-import type { Interface, Sighting } from './types.ts'
+import type { Interface, PeerView, Sighting } from './types.ts'
 
 /** Addresses of a peer by which a host is known to be it. */
 const MOST_KEYS = 16
@@ -74,6 +74,13 @@ export class Covers {
     const peers = addresses.flatMap((on) => this.#places.ownersOf(addressKey(on)))
     // Whoever comes later to an address takes nothing from the one that was there.
     return peers.find((peer) => peer === cover) ?? this.#oldest(peers)
+  }
+
+  /** Who that is, and why the host is taken for it. */
+  describe({ sighting: { claim } }: Neighbour, cover: Cover): NonNullable<PeerView['hidden']> {
+    const id = cover === SELF ? this.#self.id : cover
+    const name = cover === SELF ? this.#self.profile.name : (this.#registry.get(cover)?.record.name ?? '')
+    return { id, name, because: claim === id ? 'claim' : 'address' }
   }
 
   /** Whether the host may turn out to be a beaconing peer, by what it or that peer says. */

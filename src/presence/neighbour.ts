@@ -85,6 +85,11 @@ export class Neighbour {
     return this.#told && { ...this.#told.view, lastSeen, paths: this.#paths() }
   }
 
+  /** As it was seen, listed or not. */
+  seen(): PeerView {
+    return this.#viewWith([])
+  }
+
   /** What is to be told now, `listed` or not; undefined when there is nothing new. */
   report(listed: boolean, now: number): Report | undefined {
     if (!listed) return this.#told && this.#farewell(this.#told.view, this.#told.services, now)

@@ -49,6 +49,14 @@ export class Neighbours {
     return Array.from(this.#hosts.values(), (host) => host.view() ?? []).flat()
   }
 
+  /** Those that are there and not listed, each with the peer that it is taken for. */
+  hidden(): PeerView[] {
+    return Array.from(this.#hosts.values(), (host) => {
+      const cover = isPresent(host.sighting) && !host.isTold ? host.cover : undefined
+      return cover === undefined ? [] : { ...host.seen(), hidden: this.#covers.describe(host, cover) }
+    }).flat()
+  }
+
   /** The one of that host name in lower case, if it is listed. */
   get(id: string): PeerView | undefined {
     return this.#hosts.get(id)?.view()

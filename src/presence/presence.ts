@@ -245,9 +245,14 @@ export class Presence implements PresenceReader {
     return isPeerId(id) ? this.#registry.get(id)?.view() : this.#neighbours.get(id)
   }
 
-  find(reference: string): PeerView[] {
+  hidden(): PeerView[] {
+    return this.#neighbours.hidden()
+  }
+
+  find(reference: string, source?: PeerView['source']): PeerView[] {
     const peers = Array.from(this.#registry.values(), ({ id, record: { name } }) => ({ id, name }))
-    return closest(reference, [...peers, ...this.#neighbours.views()]).flatMap(({ id }) => this.get(id) ?? [])
+    const candidates = [...(source === 'mdns' ? [] : peers), ...(source === 'beacon' ? [] : this.#neighbours.views())]
+    return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
   }
 
   self(): SelfView {

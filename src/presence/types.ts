@@ -97,6 +97,11 @@ export interface PeerView {
   flapping: boolean
   /** The newest last. */
   history: { at: number; state: PeerState }[]
+  /**
+   * Of a host found by mDNS that is not listed: the peer that it is taken for, or this daemon's own, and why. It says so
+   * itself (`claim`), or has an address that the peer's beats come from (`address`). Anyone can say either for it.
+   */
+  hidden?: { id: string; name: string; because: 'claim' | 'address' }
 }
 
 /** A host that was found by other means than beacons (mDNS), as it stands. Nothing of it is proven. */
@@ -195,7 +200,9 @@ export interface PresenceReader {
   /** The listed peer of this very id. */
   get(id: string): PeerView | undefined
   /** The listed peers that a person may mean, in whatever state: by id, else by name, else by how the id begins; see `closest`. */
-  find(reference: string): PeerView[]
+  find(reference: string, source?: PeerView['source']): PeerView[]
+  /** The hosts found by mDNS that are there and not listed, since each is taken for a peer; see `PeerView.hidden`. */
+  hidden(): PeerView[]
   self(): SelfView
   /** The changes after `index`, oldest first; undefined when they are no longer all kept. */
   changesSince(index: number): readonly Change[] | undefined

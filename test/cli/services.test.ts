@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { run, runOnTerminal } from './command.ts'
 import { FakeDaemon } from './fake-daemon.ts'
-import { NASTY_NAME, somePeer, someService, studio } from './some-peers.ts'
+import { NASTY_NAME, printer, somePeer, someService, studio } from './some-peers.ts'
 
 const daemon = new FakeDaemon()
 const env = { EARSHOT_SOCKET: daemon.socket }
@@ -26,14 +26,14 @@ describe('services', () => {
   test('is a table', async () => {
     const piped = await run('earshot', ['services'], { env })
     expect(piped.stdout.split('\n').map((line) => line.split('\t'))).toEqual([
-      ['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT'],
-      ['MQTT', 'mqtt', 'kitchen', '192.168.1.20:1883', ''],
-      ['OSC', 'osc/udp', 'studio', '192.168.1.44:9000', ''],
-      ['Shop', 'http', 'kitchen', '192.168.1.20:8080', 'path=/'],
+      ['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT', 'SOURCE'],
+      ['MQTT', 'mqtt', 'kitchen', '192.168.1.20:1883', '', 'beacon'],
+      ['OSC', 'osc/udp', 'studio', '192.168.1.44:9000', '', 'beacon'],
+      ['Shop', 'http', 'kitchen', '192.168.1.20:8080', 'path=/', 'beacon'],
       [''],
     ])
     const { stdout } = await runOnTerminal(100, ['services', 'http', '--self'], { env: { ...env, NO_COLOR: '1' } })
-    expect(stdout.split('\n')[0]?.split(/ {2,}/)).toEqual(['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT'])
+    expect(stdout.split('\n')[0]?.split(/ {2,}/)).toEqual(['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT', 'SOURCE'])
     expect(stdout).toMatch(/\n3 services\n$/)
     expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1'])
   })
@@ -54,6 +54,42 @@ describe('services', () => {
     ])
   })
 
+  test('marks what mDNS tells, with where it is, and leaves it out with --signed', async () => {
+    const addresses = [{ address: '192.168.1.21', family: 'ipv4' as const, interface: 'eth0' }]
+    const added = {
+      ...someService,
+      id: 'P._ipp._tcp',
+      name: 'P',
+      type: '_ipp._tcp',
+      source: 'mdns' as const,
+      addresses,
+    }
+    daemon.peers = [somePeer({ services: [someService, added] }), printer]
+    const { stdout } = await run('earshot', ['services', '--no-headers'], { env })
+    expect(stdout.split('\n').map((line) => [line.split('\t')[3], line.split('\t')[5]])).toEqual([
+      ['192.168.1.60:631', 'mdns'],
+      ['192.168.1.21:8080', 'mdns'],
+      ['192.168.1.20:8080', 'beacon'],
+      [undefined, undefined],
+    ])
+    const listed = await run('earshot', ['ls', '--no-headers'], { env })
+    expect(listed.stdout.split('\n').map((line) => line.split('\t')[3])).toEqual([
+      'http:8080 ipp:8080(mdns)',
+      'ipp:631',
+      undefined,
+    ])
+    const resolved = await run('earshot', ['resolve', 'kitchen', '--service', 'ipp'], { env })
+    expect([resolved.stdout, resolved.stderr]).toEqual([
+      '192.168.1.21:8080\n',
+      "earshot: 'kitchen' has not signed this service: mDNS tells of it (--signed leaves it out)\n",
+    ])
+    daemon.asked.length = 0
+    for (const args of [['services'], ['ls'], ['resolve', 'kitchen'], ['wait', '--name', 'kitchen']]) {
+      await run('earshot', [...args, '--signed'], { env })
+    }
+    for (const asked of daemon.asked) expect(asked).toContain('source=beacon')
+  })
+
   test('gives the body of the API as JSON', async () => {
     const { stdout } = await run('earshot', ['services', '--json'], { env })
     const { services, ...rest } = JSON.parse(stdout)
@@ -67,7 +103,7 @@ describe('services', () => {
     const piped = (await run('earshot', ['services', '--no-headers'], { env })).stdout
     expect(piped.split('\n')).toHaveLength(2)
     expect(piped.split('\t')[4]).toBe(
-      'line="a\\nb" semicolon=1;2 nul="x\\u0000y" quote="\\"q\\"" utf8="Küche 台所" emoji=🖥️ colour="\\u001b[31m"\n',
+      'line="a\\nb" semicolon=1;2 nul="x\\u0000y" quote="\\"q\\"" utf8="Küche 台所" emoji=🖥️ colour="\\u001b[31m"',
     )
     const parsable = (await run('earshot', ['ls', '-p'], { env })).stdout
     expect(parsable.split('\n')).toHaveLength(5)

@@ -250,6 +250,7 @@ describe('resolve', () => {
       family: 'ipv4',
       hostname: '192.168.1.20',
       host: '192.168.1.20',
+      source: 'beacon',
     })
     expect(await earshot.resolve('kitchen', { family: 'ipv6' })).toMatchObject({
       address: 'fd00::20',
@@ -271,6 +272,57 @@ describe('resolve', () => {
     const osc = earshot.resolve('kitchen', { service: 'osc' })
     await expect(osc).rejects.toThrow("'kitchen' offers no service of type osc")
     await expect(earshot.resolve('cellar')).rejects.toThrow("no peer and no service is called 'cellar'")
+  })
+
+  test('a service that mDNS adds to a peer leads to its own address, and is marked', async () => {
+    const addresses = [{ ...ipv4, address: '192.168.1.21' }]
+    const web = kitchen.services[0]
+    if (!web) throw new Error('no service')
+    const ipp = { ...web, id: 'ipp', type: '_ipp._tcp', port: 631, source: 'mdns' as const, addresses }
+    const earshot = await knowing({ ...kitchen, services: [web, ipp] })
+    expect(await earshot.resolve('kitchen', { service: 'ipp' })).toMatchObject({
+      host: '192.168.1.21:631',
+      source: 'mdns',
+    })
+    expect(await earshot.resolve('kitchen', { service: 'http' })).toMatchObject({
+      host: '192.168.1.20:8080',
+      source: 'beacon',
+    })
+  })
+
+  test('a host name of mDNS is no substitute for a peer of that name that has gone', async () => {
+    const earshot = await knowing(somePeer('scanner.local', { state: 'failed' }))
+    await expect(earshot.resolve('scanner.local')).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
+  })
+
+  test.each<[string, string[], string | undefined]>([
+    ['two that have signed it', ['k alive', 's suspect'], undefined],
+    ['one that has signed it, and mDNS', ['k alive', 'p.local alive mdns'], undefined],
+    ['one that had signed it, and mDNS', ['k failed', 'p.local alive mdns'], undefined],
+    ['mDNS alone, by two', ['q.local alive mdns', 'p.local alive mdns'], undefined],
+    ['one that has signed it, and one that had', ['k failed', 's alive'], 's'],
+    ['mDNS, after another host of it has gone', ['q.local failed mdns', 'p.local alive mdns'], 'p.local'],
+    ['one alone, silent', ['k suspect'], 'k'],
+  ])('a service that is offered by %s', async (_, offerers, expected) => {
+    const idOf = (name: string) => (name.includes('.') ? name : name.repeat(26))
+    const offers = offerers.map((text) => {
+      const [name = '', state, source] = text.split(' ')
+      return { ...kitchen.services[0], name: 'Shop', ...(source && { source }), peer: { id: idOf(name), name, state } }
+    })
+    const daemon = await StandIn.start()
+    daemon.answer = ({ url }) => {
+      if (url.pathname === '/v1/services') return { status: 200, body: { services: offers } }
+      const id = url.pathname.split('/')[3]
+      const found = offers.find(({ peer }) => peer.id === id)
+      if (found) return { status: 200, body: somePeer(found.peer.name, { id: found.peer.id }) }
+      return { status: 404, body: { code: 'EARSHOT_NO_SUCH_PEER', message: 'none' } }
+    }
+    const resolved = new Earshot({ socket: daemon.socket }).resolve('Shop')
+    if (expected) return expect(await resolved).toMatchObject({ peer: { name: expected } })
+    await expect(resolved).rejects.toMatchObject({
+      code: 'EARSHOT_AMBIGUOUS_PEER',
+      message: expect.stringMatching(/^several peers offer a service called 'Shop': .+, .+ \(give the id of one\)$/),
+    })
   })
 
   test('a host of mDNS gives its address, as a known peer or by being asked for', async () => {
@@ -320,7 +372,7 @@ describe('over loopback', () => {
 })
 
 test('a filter means to the client what it means to the daemon', async () => {
-  const { peersTest } = await import('../../src/control/filter.ts')
+  const { peersAsked } = await import('../../src/control/filter.ts')
   const services = ['_http._tcp', '_HTTP._udp', '_osc._udp', '_NVstream_dbd._tcp', '_androidtvremote2._tcp'].map(
     (type, id) => ({
       id: `${id}`,
@@ -337,12 +389,12 @@ test('a filter means to the client what it means to the daemon', async () => {
   )
   const usual = ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']
   for (const service of [...usual, '_nvstream_dbd._tcp', 'nvstream_dbd', 'androidtvremote2/tcp', '_undefined']) {
-    const asked = peersTest({ service: [service] }) as unknown as (peer: Peer) => boolean
-    expect(peers.filter(peerTest({ service }))).toEqual(peers.filter(asked))
+    const asked = peersAsked({ service: [service], state: ['all'] })
+    expect(peers.filter(peerTest({ service }))).toEqual(peers.filter((peer) => asked(peer)))
   }
   for (const [key, value] of Object.entries({ n: ' 1.0', text: '1', yes: 'true', no: '', N: '1' })) {
-    const asked = peersTest({ [`attr.${key}`]: [value] }) as unknown as (peer: Peer) => boolean
-    expect(peers.filter(peerTest({ attributes: { [key]: value } }))).toEqual(peers.filter(asked))
+    const asked = peersAsked({ [`attr.${key}`]: [value] })
+    expect(peers.filter(peerTest({ attributes: { [key]: value } }))).toEqual(peers.filter((peer) => asked(peer)))
   }
   expect(peers.filter(peerTest({ service: 'nvstream_dbd' })).map(({ name }) => name)).toEqual(['p3'])
   expect(peers.filter(peerTest({ service: 'a b' }))).toEqual([])

@@ -187,8 +187,15 @@ export class Neighbourhood implements Station, PresenceReader {
   get(id: string) {
     return this.#peers.get(id)
   }
-  find(reference: string) {
-    return closest(reference, this.peers())
+  hiddenHosts: PeerView[] = []
+  hidden() {
+    return this.hiddenHosts
+  }
+  find(reference: string, source?: PeerView['source']) {
+    return closest(
+      reference,
+      this.peers().filter((peer) => !source || peer.source === source),
+    )
   }
   self() {
     return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ask, hostView, idOf, Listener, mdnsKnowing, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, hostView, idOf, Listener, mdnsKnowing, Neighbourhood, peerView, startControl } from './fixtures.ts'
 
 const PRINTER = [
   { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
@@ -62,6 +62,48 @@ describe('a host that mDNS found', () => {
     })
     expect((await ask({ socket }, '/v1/peers/kitchen.local')).body).toMatchObject({ source: 'mdns' })
     expect((await ask({ socket }, `/v1/peers/${idOf(1)}`)).body).toMatchObject({ state: 'failed' })
+  })
+})
+
+describe('what is signed', () => {
+  test('is told alone with source=beacon, and what mDNS tells with source=mdns', async () => {
+    const neighbourhood = new Neighbourhood()
+    const ipp = { id: 'P._ipp._tcp', name: 'P', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
+    const addresses = [{ address: 'fe80::7', family: 'ipv6' as const, interface: 'eth0' }]
+    neighbourhood.happens('peer-up', 1, {
+      name: 'kitchen',
+      services: [...peerView(1).services, { ...ipp, source: 'mdns', addresses }],
+    })
+    neighbourhood.happens('peer-up', 2, hostView(2, { name: 'kitchen' }))
+    const { socket } = await startControl(neighbourhood)
+    const said = async (path: string) => JSON.parse(JSON.stringify((await ask({ socket }, path)).body))
+    expect((await said('/v1/peers?source=beacon')).peers).toMatchObject([{ id: idOf(1), services: [{ id: 'web' }] }])
+    expect((await said('/v1/peers?source=mdns')).peers).toMatchObject([{ id: 'host-2.local' }])
+    expect((await said('/v1/peers?source=beacon&service=ipp')).peers).toEqual([])
+    expect((await said('/v1/services?source=beacon')).services).toMatchObject([{ id: 'web', peer: { id: idOf(1) } }])
+    expect((await said('/v1/services?source=mdns')).services).toMatchObject([
+      { id: 'P._ipp._tcp', source: 'mdns', addresses: [{ address: 'fe80::7%eth0' }] },
+      { id: 'web', peer: { id: 'host-2.local' } },
+    ])
+    expect((await ask({ socket }, '/v1/peers/kitchen')).status).toBe(409)
+    expect(await said('/v1/peers/kitchen?source=beacon')).toMatchObject({ id: idOf(1), services: [{ id: 'web' }] })
+    expect((await ask({ socket }, '/v1/peers?source=all')).status).toBe(400)
+  })
+})
+
+describe('a host that is taken for a peer', () => {
+  test('is told of with hidden=1, and by its name when nobody else has it, with the reason', async () => {
+    const neighbourhood = new Neighbourhood()
+    neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
+    const hidden = { id: idOf(1), name: 'kitchen', because: 'address' as const }
+    neighbourhood.hiddenHosts = [hostView(2, { hidden }), hostView(3, { name: 'kitchen', hidden })]
+    const { socket } = await startControl(neighbourhood)
+    const { headers, body } = await ask({ socket }, '/v1/peers?hidden=1')
+    expect(headers).not.toHaveProperty('etag')
+    expect(body).toMatchObject({ peers: [{ id: idOf(1) }, { id: 'host-2.local', hidden }, { id: 'host-3.local' }] })
+    expect((await ask({ socket }, '/v1/peers')).body).toMatchObject({ peers: [{ id: idOf(1) }] })
+    expect((await ask({ socket }, '/v1/peers/host-2')).body).toMatchObject({ id: 'host-2.local', hidden })
+    expect((await ask({ socket }, '/v1/peers/kitchen')).body).toMatchObject({ id: idOf(1) })
   })
 })
 

@@ -534,6 +534,28 @@ describe('a host at the address of a beaconing peer', () => {
   })
 })
 
+describe('what is not listed', () => {
+  it('can be seen, with whom it is taken for and why', () => {
+    const scene = new Scene()
+    const kitchen = scene.network.host({ name: 'kitchen' })
+    scene.network.run(2000)
+    scene.see('printer.local')
+    scene.see('said.local', { claim: idOf(kitchen) })
+    scene.see('there.local', { addresses: addressesOf(kitchen), services: [{ ...OFFICE, id: 'there' }] })
+    scene.see('own.local', { addresses: addressesOf(scene.watcher) })
+    const hidden = () => scene.watcher.presence.hidden().map(({ id, hidden }) => [id, hidden?.name, hidden?.because])
+    expect(hidden()).toEqual([
+      ['said.local', 'kitchen', 'claim'],
+      ['there.local', 'kitchen', 'address'],
+      ['own.local', 'watcher', 'address'],
+    ])
+    expect(scene.watcher.presence.hidden()[1]).toMatchObject({ state: 'alive', services: [{ id: 'there' }] })
+    scene.see('there.local', { state: 'left' })
+    scene.see('said.local', { claim: undefined })
+    expect(hidden()).toEqual([['own.local', 'watcher', 'address']])
+  })
+})
+
 describe('a flood of made-up hosts', () => {
   it('is bounded, leaves peers that beacon and their changes alone, and makes room for others when it has gone', () => {
     const scene = new Scene()

@@ -1,4 +1,4 @@
-import type { Peer } from '../client/index.ts'
+import type { Peer } from '../control/api.ts'
 
 export type Address = Peer['addresses'][number]
 export type Family = Address['family']
@@ -9,7 +9,8 @@ export function isLinkLocal({ address }: Pick<Address, 'address'>): boolean {
 
 /**
  * The address to reach a peer at: IPv4 before IPv6, as more programs take it, and link-local ones, which need a zone,
- * only where there is no other. Undefined when there is none of this family.
+ * only where there is no other. Of equal ones the first: the daemon names those first that the peer is heard from.
+ * Undefined when there is none of this family.
  */
 export function bestAddress({ addresses }: Pick<Peer, 'addresses'>, family?: Family): Address | undefined {
   return addresses
