@@ -157,7 +157,7 @@ export class Hearing {
     if (beat.recordVersion > peer.recordVersion) this.#asker.want(peer.id, true, where.interface, now)
     if (doubt) return doubt
 
-    peer.beat(beat, now)
+    this.#registry.beat(peer, beat, now)
     this.#hearBeat(peer, where, now)
     this.#liveness.heard(peer, now)
     if (beat.echo !== 0) this.#liveness.echoed(peer, beat.echo, now)

@@ -9,6 +9,8 @@ import type { Echo, Notice } from './types.ts'
 
 /** A peer may be silent for this many of its beat intervals. */
 const LEASE_INTERVALS = 3.5
+/** One that has never beaten has no longer lease than this, ms: anybody can make up thousands of records. */
+const UNPROVEN_LEASE = 10_000
 /** A suspect is probed at these times, ms: so often that 30 % loss both ways does not make a living one fail. */
 const PROBES = [0, 150, 300, 500, 750, 1000]
 /** From this one on also on the shared paths: unicast may be what fails, by a VPN that takes it or by ARP that is lost. */
@@ -204,8 +206,9 @@ export class Liveness {
   }
 }
 
-function leaseOf(peer: Peer): number {
-  return LEASE_INTERVALS * peer.record.interval
+function leaseOf({ hasBeaten, record }: Peer): number {
+  const lease = LEASE_INTERVALS * record.interval
+  return hasBeaten ? lease : Math.min(lease, UNPROVEN_LEASE)
 }
 
 function isLongKnown(peer: Peer, now: number): boolean {

@@ -41,6 +41,10 @@ interface HeardPath {
 export class Peer {
   readonly id: PeerId
   readonly firstSeen: number
+  /** The address that the record came from which made it known. */
+  readonly source: string
+  /** It has proven to be there, once at least: a record alone may be a recording, or one of thousands that are made up. */
+  hasBeaten = false
   /** All are cancelled when the registry drops it. */
   readonly plans: Plans<PeerTask>
   readonly flapping = new Flapping()
@@ -71,9 +75,10 @@ export class Peer {
   #lastBeat: { number: number; sent: number; at: number } | undefined
   #history: { at: number; state: PeerState }[] = []
 
-  constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, now: number) {
+  constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, source: string, now: number) {
     this.id = id
     this.plans = plans
+    this.source = source
     this.record = record
     this.firstSeen = now
     this.lastSeen = now
@@ -222,6 +227,7 @@ export class Peer {
     this.link = { sequence: beat.sequence, value: Uint8Array.from(beat.reveal) }
     this.provenAt = now
     this.lastSeen = now
+    this.hasBeaten = true
     this.#checks = CHECKS_PER_BEAT
     if (beat.echo !== 0) return
     this.#heard++
@@ -234,10 +240,7 @@ export class Peer {
     this.#lastBeat = { number: beat.number, sent: beat.sent, at: now }
   }
 
-  /**
-   * Takes one of the signature checks that its newest beat has given it. Only the peer itself can say a fresh beat, and
-   * says its record right behind it when it has to be heard: little that is made up in its name fits in between.
-   */
+  /** Takes one of the signature checks that its newest beat has given it, which nobody but the peer itself could say. */
   takeCheck(): boolean {
     if (this.#checks === 0) return false
     this.#checks--

@@ -290,7 +290,9 @@ export class Presence implements PresenceReader {
 
   #planToAskForFailed(now: number): void {
     this.#agenda.add(now + ASK_FOR_FAILED, (later) => {
-      const failed = Array.from(this.#registry.values()).filter(({ state }) => state === 'failed')
+      const failed = Array.from(this.#registry.values()).filter(
+        ({ state, hasBeaten }) => state === 'failed' && hasBeaten,
+      )
       const from = this.#askedForFailed % Math.max(1, failed.length)
       const ids = failed.slice(from, from + MAX_QUERY_IDS).map(({ id }) => id)
       this.#askedForFailed = from + ids.length

@@ -1,8 +1,9 @@
 import { type Agenda, Plans } from '../agenda.ts'
-import { type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
+import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
+import { Sources } from './sources.ts'
 import type { Notice, PeerChangeType, PeerState, Where } from './types.ts'
 
 export const MOST_PEERS = 16_384
@@ -11,6 +12,8 @@ export const MOST_RECORD_BYTES = 64 * 1024 * 1024
 const SERVICE_BYTES = 256
 /** How long failed and left peers are kept, ms. */
 export const RETENTION = 24 * 3_600_000
+/** The same for those that never beat, ms. */
+const UNPROVEN_RETENTION = 60_000
 
 /** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
 const ALL_COPIES = 500
@@ -23,8 +26,11 @@ export class Registry {
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
   readonly #changed: (peer: Peer, now: number) => void
+  readonly #sources = new Sources()
+  /** Those that never beat, and those that failed or left, each in the order in which it came to that: they make room. */
+  readonly #unproven = new Set<Peer>()
+  readonly #gone = new Set<Peer>()
   #recordBytes = 0
-  #present = 0
   #fullNoticed = false
   #aboutToTell: Peer | undefined
 
@@ -43,9 +49,9 @@ export class Registry {
     return this.#recordBytes
   }
 
-  /** How many are alive or suspect. */
+  /** How many are alive or suspect: only those that have beaten count, and at most eight of one source address. */
   get present(): number {
-    return this.#present
+    return this.#sources.counted
   }
 
   get(id: PeerId): Peer | undefined {
@@ -63,9 +69,9 @@ export class Registry {
   learn(signed: SignedRecord, record: PeerRecord, where: Where, now: number): Peer | undefined {
     const known = this.#peers.get(signed.id)
     const bytes = signed.joined.length - SEAL_BYTES
-    if (!this.#makeRoom(known, bytes, now)) return undefined
+    if (!this.#makeRoom(known, bytes, where.address, now)) return undefined
 
-    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), now)
+    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), where.address, now)
     const before = known && visible(known)
     this.#rename(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
@@ -78,7 +84,8 @@ export class Registry {
 
     if (!known) {
       this.#peers.set(peer.id, peer)
-      this.#present++
+      this.#sources.add(peer)
+      this.#unproven.add(peer)
       this.#report(peer, 'peer-up', now)
     } else if (restarted) {
       const type = isPresent(known) ? 'peer-update' : 'peer-up'
@@ -89,6 +96,15 @@ export class Registry {
       this.#report(peer, 'peer-update', now)
     }
     return peer
+  }
+
+  /** A beat that was proven fresh. */
+  beat(peer: Peer, beat: Beat, now: number): void {
+    const isFirst = !peer.hasBeaten
+    peer.beat(beat, now)
+    if (!isFirst) return
+    this.#unproven.delete(peer)
+    if (isPresent(peer)) this.#sources.count(peer.source, 1)
   }
 
   /** The same record by another way, with the addresses of another network. */
@@ -138,9 +154,16 @@ export class Registry {
     if (peer.state === state) return
     const wasPresent = isPresent(peer)
     peer.enter(state, now)
-    this.#present += Number(isPresent(peer)) - Number(wasPresent)
-    if (isPresent(peer)) peer.plans.cancel('forget')
-    else peer.plans.set('forget', now + RETENTION, (later) => this.#remove(peer, later))
+    const isThere = isPresent(peer)
+    if (peer.hasBeaten) this.#sources.count(peer.source, Number(isThere) - Number(wasPresent))
+    this.#gone.delete(peer)
+    if (isThere) {
+      peer.plans.cancel('forget')
+      return
+    }
+    this.#gone.add(peer)
+    const retention = peer.hasBeaten ? RETENTION : UNPROVEN_RETENTION
+    peer.plans.set('forget', now + retention, (later) => this.#remove(peer, later))
   }
 
   /** The host that mDNS knows it as leaves the list before it comes up itself, and takes its place after it has gone. */
@@ -209,17 +232,25 @@ export class Registry {
     if (ids?.size === 0) this.#names.delete(name)
   }
 
-  /** Room for a record: at need the peers that have long been gone make it. */
-  #makeRoom(known: Peer | undefined, bytes: number, now: number): boolean {
+  /** Room for a record: at need those make it that never beat, and then those that have long been gone. */
+  #makeRoom(known: Peer | undefined, bytes: number, source: string, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
+    if (!known && this.#sources.isFull(source)) {
+      const mates = [...this.#sources.peersOf(source)]
+      const victim = mates.find(({ hasBeaten }) => !hasBeaten) ?? mates.find((mate) => !isPresent(mate))
+      if (!victim) return false
+      this.#evict(victim, now)
+    }
     const fits = () =>
       (known !== undefined || this.#peers.size < MOST_PEERS) &&
       (growth <= 0 || this.#recordBytes + growth <= MOST_RECORD_BYTES)
     if (fits()) return true
-    for (const peer of this.#peers.values()) {
-      if (isPresent(peer) || peer === known) continue
-      this.#remove(peer, now)
-      if (fits()) return true
+    for (const peers of [this.#unproven, this.#gone]) {
+      for (const peer of peers) {
+        if (peer === known) continue
+        this.#evict(peer, now)
+        if (fits()) return true
+      }
     }
     if (!this.#fullNoticed) {
       this.#notice({ type: 'limit', limit: known || this.#peers.size < MOST_PEERS ? 'record-bytes' : 'peers' })
@@ -228,9 +259,18 @@ export class Registry {
     return false
   }
 
+  /** Of one that was told of as there, it is told first that it is no longer. */
+  #evict(peer: Peer, now: number): void {
+    if (isPresent(peer)) this.enter(peer, 'failed', now)
+    this.#remove(peer, now)
+  }
+
   #remove(peer: Peer, now: number): void {
     peer.plans.cancelAll()
     this.#peers.delete(peer.id)
+    this.#sources.remove(peer)
+    this.#unproven.delete(peer)
+    this.#gone.delete(peer)
     this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes

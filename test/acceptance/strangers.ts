@@ -13,6 +13,9 @@ import {
   writeDigest,
 } from '../../src/wire/index.ts'
 
+/** Beats that a stranger has. */
+const CHAIN = 4
+
 /** A peer that a test makes up, with a key of its own: its words are as true as any peer's. */
 export class Stranger {
   readonly identity: Identity
@@ -29,10 +32,34 @@ export class Stranger {
     this.#interval = options.interval ?? 1000
   }
 
+  /** Its first beats, each once. */
+  beat(number = 1): Uint8Array {
+    const links = this.#chain()
+    for (let skipped = 1; skipped < number; skipped++) links.next()
+    const link = links.next()
+    if (!link) throw new RangeError(`it has no beat ${number}`)
+    return encode({
+      type: 'beat',
+      path: 'broadcast',
+      id: this.identity.id,
+      incarnation: this.incarnation,
+      sequence: link.sequence,
+      recordVersion: 1,
+      echo: 0,
+      number,
+      sent: 0,
+      reveal: link.value,
+    })
+  }
+
+  #chain(): HashChain {
+    return new HashChain(this.identity.id, this.incarnation, 0, Buffer.alloc(DIGEST_BYTES, 1), CHAIN)
+  }
+
   /** Its record, signed. */
   record(version = 1, attributes: Attributes = {}): SignedRecord {
     const { identity, incarnation } = this
-    const { sequence, value } = new HashChain(identity.id, incarnation, 0, Buffer.alloc(DIGEST_BYTES, 1), 4).anchor
+    const { sequence, value } = this.#chain().anchor
     return seal(identity, incarnation, version, {
       name: this.#name,
       hostname: this.#name,

@@ -65,6 +65,7 @@ describe('a flood of newly made peers in the process', () => {
       const address = `10.0.9.${i % 50}`
       const stranger = new Stranger({ name: `s${i}`, address, interval: 3_600_000 })
       for (const datagram of recordDatagrams(stranger.record())) network.inject(watcher, datagram, address)
+      network.inject(watcher, stranger.beat(), address)
       if (i % 10 === 0) network.run(25)
     }
     const { peers, recordBytes } = watcher.presence.self().limits

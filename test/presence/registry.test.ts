@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../src/agenda.ts'
 import type { Peer } from '../../src/presence/peer.ts'
 import { MOST_PEERS, RETENTION, Registry } from '../../src/presence/registry.ts'
+import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../src/presence/sources.ts'
 import type { Where } from '../../src/presence/types.ts'
-import { type PeerRecord, readId, type SignedRecord, writeDigest } from '../../src/wire/index.ts'
+import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../src/wire/index.ts'
 import { collectGarbage } from '../garbage.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -42,23 +43,29 @@ function scene() {
   return { agenda, registry, learn }
 }
 
+/** A beat, as proven. */
+function beatOf({ id }: Peer): Beat {
+  const header = { type: 'beat', path: 'broadcast', id, incarnation: 1, sequence: 1 } as const
+  return { ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal: new Uint8Array(16) }
+}
+
 function known(peer: Peer | undefined): Peer {
   if (!peer) throw new Error('not taken')
   return peer
 }
 
 describe('the registry', () => {
-  it('keeps memory and agenda bounded through 60,000 peers that come and go', async () => {
+  it('keeps memory and agenda bounded through 30,000 peers that come and go', async () => {
     const { agenda, registry, learn } = scene()
     const before = await collectGarbage()
     const first = new WeakRef(known(learn(0, 0)))
-    for (let n = 0; n < 60_000; n++) registry.enter(known(learn(n, n)), n % 2 === 0 ? 'left' : 'failed', n)
+    for (let n = 0; n < 30_000; n++) registry.enter(known(learn(n, n)), n % 2 === 0 ? 'left' : 'failed', n)
     expect(registry.size).toBe(MOST_PEERS)
     expect(agenda.size).toBe(MOST_PEERS)
     expect((await collectGarbage()) - before).toBeLessThan(100 * MEBIBYTE)
     expect(first.deref()).toBeUndefined()
 
-    agenda.run(60_000 + RETENTION)
+    agenda.run(30_000 + RETENTION)
     expect(registry.size).toBe(0)
     expect(agenda.size).toBe(0)
   }, 60_000)
@@ -66,6 +73,7 @@ describe('the registry', () => {
   it('keeps one task for a peer that comes and goes again and again', () => {
     const { agenda, registry, learn } = scene()
     const peer = known(learn(1, 0))
+    registry.beat(peer, beatOf(peer), 0)
     for (let i = 1; i <= 10_000; i++) registry.enter(peer, i % 2 === 0 ? 'alive' : 'failed', i * 60_000)
     expect(agenda.size).toBeLessThanOrEqual(2)
     registry.enter(peer, 'failed', 10_001 * 60_000)
@@ -73,5 +81,62 @@ describe('the registry', () => {
     expect(registry.size).toBe(1)
     agenda.run(10_001 * 60_000 + RETENTION)
     expect(registry.size).toBe(0)
+  })
+
+  it('lets those go first that never beat, then those that have long been gone, and nobody else', () => {
+    const { registry, learn } = scene()
+    const beating = Array.from({ length: MOST_PEERS - 3 }, (_, n) => known(learn(n, n)))
+    for (const peer of beating) registry.beat(peer, beatOf(peer), MOST_PEERS)
+    const [gone, later] = [known(beating[7]), known(beating[3])]
+    registry.enter(gone, 'failed', MOST_PEERS)
+    registry.enter(later, 'left', MOST_PEERS + 1)
+    const unproven = [1, 2, 3].map((n) => known(learn(100_000 + n, MOST_PEERS + 2)))
+    const held = () => [...unproven, gone, later].map(({ id }) => registry.get(id) !== undefined)
+    const index = registry.journal.index
+
+    const newcomer = known(learn(200_000, MOST_PEERS + 3))
+    registry.beat(newcomer, beatOf(newcomer), MOST_PEERS + 3)
+    expect(held()).toEqual([false, true, true, true, true])
+    expect(registry.journal.since(index)?.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([
+      'peer-failed peer 100001',
+      'peer-forgotten peer 100001',
+      'peer-up peer 200000',
+    ])
+    for (let n = 1; n <= 4; n++) {
+      const peer = known(learn(200_000 + n, MOST_PEERS + 4))
+      registry.beat(peer, beatOf(peer), MOST_PEERS + 4)
+    }
+    expect(held()).toEqual([false, false, false, false, false])
+    expect(learn(300_000, MOST_PEERS + 5)).toBeUndefined()
+    expect(registry.size).toBe(MOST_PEERS)
+    expect(beating.every((peer) => peer === gone || peer === later || registry.get(peer.id) === peer)).toBe(true)
+  }, 60_000)
+
+  it('gives one source address a share of the room, in which those that never beat make way', () => {
+    const { registry, learn } = scene()
+    const address = '10.9.9.9'
+    for (let n = 0; n < 3 * MOST_PEERS_OF_SOURCE; n++) known(learn(n, n, { address }))
+    expect(registry.size).toBe(MOST_PEERS_OF_SOURCE)
+    for (const peer of registry.values()) registry.beat(peer, beatOf(peer), 10_000)
+    expect(learn(100_000, 10_000, { address })).toBeUndefined()
+    expect(learn(100_000, 10_000)).toBeDefined()
+  })
+
+  it('counts those that have beaten and are there, and few of one source address', () => {
+    const { registry, learn } = scene()
+    const crowd = Array.from({ length: 100 }, (_, n) => known(learn(n, 0, { address: '10.9.9.9' })))
+    const single = known(learn(1000, 0))
+    expect(registry.present).toBe(0)
+    registry.beat(single, beatOf(single), 1)
+    expect(registry.present).toBe(1)
+    for (const peer of crowd) for (let i = 0; i < 3; i++) registry.beat(peer, beatOf(peer), 1)
+    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'suspect', 2)
+    for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'failed', 2)
+    expect(registry.present).toBe(1 + 5)
+    for (const peer of crowd) registry.enter(peer, 'alive', 3)
+    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    for (const peer of [...crowd, single]) registry.enter(peer, 'left', 4)
+    expect(registry.present).toBe(0)
   })
 })

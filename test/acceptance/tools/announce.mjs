@@ -29,7 +29,8 @@ const sockets = await Promise.all(
 const peers = Array.from({ length: Number(count) }, (_, index) => {
   const identity = wire.createIdentity()
   const secret = Buffer.alloc(wire.DIGEST_BYTES, 1)
-  const { sequence, value } = new wire.HashChain(identity.id, 1, 0, secret, 4).anchor
+  const chain = new wire.HashChain(identity.id, 1, 0, secret, 4)
+  const { sequence, value } = chain.anchor
   const record = {
     name: `p${index}`,
     hostname: `p${index}`,
@@ -40,7 +41,7 @@ const peers = Array.from({ length: Number(count) }, (_, index) => {
     anchor: { sequence, value: wire.writeDigest(value) },
     goodbye: wire.writeDigest(wire.goodbyeCommitment(identity.id, 1, secret)),
   }
-  return { identity, record, version: 0, socket: sockets[index % sockets.length] }
+  return { identity, record, chain, version: 0, socket: sockets[index % sockets.length] }
 })
 
 function tell(peer) {
@@ -51,6 +52,14 @@ function tell(peer) {
   const header = { type: 'record', path: 'broadcast', id, incarnation: 1, sequence: 0 }
   const datagram = wire.encode({ ...header, part: 0, parts: 1, recordVersion: peer.version, bytes: joined })
   peer.socket.send(datagram, PORT, broadcast)
+  if (peer.version === 1) beat(peer)
+}
+
+/** One sign of life is enough for the time that a test takes. */
+function beat({ identity, chain, socket }) {
+  const { sequence, value: reveal } = chain.next()
+  const header = { type: 'beat', path: 'broadcast', id: identity.id, incarnation: 1, sequence }
+  socket.send(wire.encode({ ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal }), PORT, broadcast)
 }
 
 console.log('ready')
