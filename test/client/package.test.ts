@@ -81,7 +81,7 @@ test('the types serve an application that checks everything', async () => {
   const files = { 'package.json': '{"type":"module"}', 'tsconfig.json': config, 'src/use.ts': USE }
   const { stdout } = await run(process.execPath, [TSC, '-p', await project(files)]).catch((error) => error)
   expect(stdout).toBe('')
-}, 60_000)
+}, 120_000)
 
 test('the package is imported from an ES module, and required from CommonJS', async () => {
   const say = "console.log(typeof Earshot, new EarshotError('X', 'y').code)"

@@ -354,7 +354,7 @@ test.each<[Sources, string]>([
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "http"\nport = 1\ntxt = { a = [1] }' },
-    'FILE: services[0].txt.a: expected a text of at most 1024 characters, a number or a boolean, found [1]',
+    'FILE: services[0].txt.a: expected a text of at most 1024 characters (no unpaired surrogates), a number or a boolean, found [1]',
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "_x._udp"\nprotocol = "tcp"\nport = 1' },
