@@ -20,6 +20,8 @@ interface Pending {
   question: Question
   /** It is asked even if all that is known is fresh: there may be more. */
   always: boolean
+  /** It is asked even if somebody else asks it. */
+  insists: boolean
 }
 
 /** Sends questions, several in one message, along with the answers that are known. */
@@ -57,13 +59,10 @@ export class Questions {
 
   /**
    * Asks within 120 ms, unless the answer has come by then or somebody else has asked just now (`always`: even so), or asks in
-   * the meantime.
+   * the meantime (`insist`: even so).
    */
-  ask(on: string, question: Question, now: number, always?: 'always'): void {
-    if (
-      !always &&
-      now - (this.#heard.get(`${on} ${questionKey(question)}`) ?? Number.NEGATIVE_INFINITY) < ANSWERED_SOON
-    )
+  ask(on: string, question: Question, now: number, how?: 'always' | 'insist'): void {
+    if (!how && now - (this.#heard.get(`${on} ${questionKey(question)}`) ?? Number.NEGATIVE_INFINITY) < ANSWERED_SOON)
       return
     const pending = this.#pending.get(on) ?? new Map<string, Pending>()
     if (!this.#pending.has(on)) {
@@ -72,9 +71,8 @@ export class Questions {
       this.#agenda.add(now + wait, (later) => this.#flush(on, pending, later))
     }
     const key = questionKey(question)
-    const known = pending.get(key)
-    if (!known) pending.set(key, { question, always: always !== undefined })
-    else if (always) known.always = true
+    const { always = false, insists = false } = pending.get(key) ?? {}
+    pending.set(key, { question, always: always || how === 'always', insists: insists || how === 'insist' })
   }
 
   /** Whether this very question is about to be asked. */
@@ -102,7 +100,8 @@ export class Questions {
       return []
     }
     for (const key of asked.keys()) {
-      this.#pending.get(on)?.delete(key)
+      const pending = this.#pending.get(on)
+      if (!pending?.get(key)?.insists) pending?.delete(key)
       this.#remember(`${on} ${key}`, now)
     }
     return [...asked.values()].filter(({ type }) => type === 'PTR').map(({ name }) => name)

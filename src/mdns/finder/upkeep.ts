@@ -5,7 +5,7 @@ import type { Cache } from './cache.ts'
 import type { Caps } from './caps.ts'
 import type { FollowUps } from './follow-ups.ts'
 import type { FoundHost, Instance } from './found.ts'
-import { askedSince, DOUBT, type Held, SILENCE } from './held.ts'
+import { askedSince, DOUBT, type Held, REFRESHES, SILENCE } from './held.ts'
 import type { Hosts } from './hosts.ts'
 import type { Life } from './life.ts'
 import type { Questions } from './questions.ts'
@@ -53,7 +53,8 @@ export class Upkeep {
       return
     }
     if (held.confirmed || this.#questions.isAsking(on, { type, name }) || this.#caps.takeQuestion(source, now)) {
-      this.#questions.ask(on, { type, name }, now)
+      // What somebody else asks may have been said to us alone: before the end we ask ourselves.
+      this.#questions.ask(on, { type, name }, now, held.refreshes >= REFRESHES - 1 ? 'insist' : undefined)
     }
     if (!host) return
     // It may have lost no more than this service, or this address.

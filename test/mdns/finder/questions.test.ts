@@ -118,6 +118,24 @@ describe('browsing', () => {
     expect(stage.asked('PTR', TYPE)).toHaveLength(1)
   })
 
+  it('loses no living device to somebody who asks us alone, so that we do not ask', () => {
+    const stage = new Stage()
+    stage.devices.push(new Device(service('Office', PRINTER, '10.0.0.9')))
+    stage.run(1000)
+    const [name, type] = ['Office._ipp._tcp.local', TYPE]
+    const questions = [
+      ...(['SRV', 'TXT'] as const).map((each) => ({ type: each, name })),
+      ...(['A', 'AAAA'] as const).map((each) => ({ type: each, name: PRINTER })),
+      { type: 'PTR' as const, name: type },
+    ]
+    for (let ms = 0; ms < 400_000; ms += 20) {
+      stage.hear([], { address: '10.0.0.66' }, { kind: 'query', questions })
+      stage.run(20)
+    }
+    expect(stage.told.filter(({ sighting: { state } }) => state === 'failed' || state === 'left')).toEqual([])
+    expect(stage.last(PRINTER)?.services).toMatchObject([{ port: 631, txt: { k: 'v' } }])
+  })
+
   it('finds a device that returns without a word soon after it failed', () => {
     const stage = new Stage()
     const device = new Device(service('Office', PRINTER, '10.0.0.9'))
