@@ -80,8 +80,8 @@ async function startDaemon(
 
   /** What is offered is told on both ways. */
   function publishByMdns(): void {
-    const { id, name, version, services } = presence.self()
-    mdns?.publish({ id, name, version, port: config.port, services })
+    const { id, name, hostname, version, services } = presence.self()
+    mdns?.publish({ id, name, hostname, version, port: config.port, services })
   }
 
   const catalogue = await Catalogue.open({

@@ -43,5 +43,6 @@ function faultTexts({ name, paths }: Mdns['interfaces'][number], style: Style): 
 function publicationText({ name, type, state }: Mdns['publications'][number], wanted: string, style: Style): string {
   const isNumbered = name !== wanted && / \(\d+\)$/.test(name)
   const instead = isNumbered ? style('yellow', `, as '${printable(wanted)}' is taken`) : ''
-  return `${printable(name)}, ${typeText(type)}: ${state}${instead}`
+  const how = state === 'elsewhere' ? 'published by another program on this machine' : state
+  return `${printable(name)}, ${typeText(type)}: ${how}${instead}`
 }

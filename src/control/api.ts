@@ -210,7 +210,10 @@ const Counts = anyKeys<number>({ type: 'integer' })
 
 const Mdns = Type.Object(
   {
-    hostname: Type.String({ description: "The daemon's own host name there", examples: ['k3vq7m2xa4.local'] }),
+    hostname: Type.String({
+      description: "The machine's host name there, or one of the daemon's own where another has that",
+      examples: ['kitchen.local', 'k3vq7m2xa4.local'],
+    }),
     publications: Type.Array(
       Type.Object({
         id: Type.String({
@@ -222,8 +225,9 @@ const Mdns = Type.Object(
           examples: ['Office (2)'],
         }),
         type: Type.String(),
-        state: Type.Enum(['waiting', 'probing', 'published'], {
-          description: '`waiting`: there is no interface on which mDNS can be spoken, see `interfaces`',
+        state: Type.Enum(['waiting', 'probing', 'published', 'elsewhere'], {
+          description:
+            '`waiting`: there is no interface on which mDNS can be spoken, see `interfaces`; `elsewhere`: another mDNS program on this machine publishes the same service',
         }),
       }),
     ),

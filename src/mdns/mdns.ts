@@ -25,10 +25,15 @@ export interface MdnsOptions {
   isSigned?: IsSigned
 }
 
+/** A host name's first label, and no name that every machine has (RFC 952, RFC 1123, section 2.1). */
+const HOST_LABEL = /^(?!localhost$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+
 /** What this peer is to be seen as. */
 export interface OwnProfile {
   id: string
   name: string
+  /** The machine's own, `kitchen` or `kitchen.example.org`: wanted as its name by mDNS, `kitchen.local`. */
+  hostname?: string
   version: string
   /** UDP port of the beacons. */
   port: number
@@ -70,17 +75,19 @@ export class Mdns {
   }
 
   /** Publishes the services, and the daemon itself as `_earshot._udp`; what was published and is not there any more is withdrawn. */
-  publish({ id, name, version, port, services }: OwnProfile, now: number): void {
-    const hostname = `${id.slice(0, HOST_CHARACTERS)}.local`
-    this.#finder.setOwn(hostname)
+  publish({ id, name, hostname = '', version, port, services }: OwnProfile, now: number): void {
+    const [label = ''] = hostname.split('.')
+    const machine = HOST_LABEL.test(label) ? `${label}.local` : undefined
     // No id of a registered service has a space.
     const daemon = { id: 'the daemon', name, type: OWN_TYPE, port, txt: { id, v: version }, subtypes: [] }
-    this.#publisher.publish(hostname, [daemon, ...services], now)
+    this.#publisher.publish(`${id.slice(0, HOST_CHARACTERS)}.local`, [daemon, ...services], now, machine)
+    this.#finder.setOwn(this.#publisher.hostname)
   }
 
   /** A message that came in from the link. */
   hear(message: Message, heard: Heard, now: number): void {
     this.#publisher.hear(message, heard, now)
+    this.#finder.setOwn(this.#publisher.hostname)
     this.#finder.hear(message, heard, now)
   }
 

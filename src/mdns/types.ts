@@ -84,8 +84,11 @@ export interface Publication {
   /** The instance name in use: the wanted one, or with a number behind it when another host holds that. */
   name: string
   type: string
-  /** `waiting`: there is no interface on which mDNS can be spoken. */
-  state: 'waiting' | 'probing' | 'published'
+  /**
+   * `waiting`: there is no interface on which mDNS can be spoken. `elsewhere`: another mDNS program on this machine
+   * publishes the same, and this one leaves it to that.
+   */
+  state: 'waiting' | 'probing' | 'published' | 'elsewhere'
 }
 
 /** What the log should say, once. */
@@ -125,7 +128,7 @@ export type Path = 'unicast' | 'broadcast' | 'multicast4' | 'multicast6'
 
 /** For `status`. */
 export interface MdnsView {
-  /** This daemon's own host name there: `k3vq7m2xa4.local`. */
+  /** The host name in use: the machine's, `kitchen.local`, or where another has that, `k3vq7m2xa4.local`. */
   hostname: string
   publications: Publication[]
   /** Service types that are browsed for. */

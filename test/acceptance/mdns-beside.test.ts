@@ -67,10 +67,18 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
       expect(await other.resolve('both.local')).toBe(both.address())
       expect(await other.resolve((await announced(daemon)).hostname)).toBe(both.address())
 
+      // What both are told to publish is Avahi's, and there once.
+      await avahi.publish('Both', '_http._tcp', 85)
+      await resolvedBoth(atOther, 'Both')
+      await register(daemon, 'both', { name: 'Both', type: 'http', port: 85 })
+      const stateOf = async () => (await announced(daemon)).publications.find(({ id }) => id === 'both')?.state
+      await expect.poll(stateOf, { timeout: 10_000 }).toBe('elsewhere')
+      for (const { lines } of [atAvahi, atOther]) expect(lines.filter(({ name }) => /#|\(2\)/.test(name))).toEqual([])
+
       // When earshot ends, Avahi goes on.
       await daemon.stop()
       const left = async () => [...new Set((await other.browse('_http._tcp')).map(({ name }) => name))].sort()
-      await expect.poll(left, { timeout: 5000 }).toEqual(['Of Avahi', 'Of desk', 'Of studio'])
+      await expect.poll(left, { timeout: 5000 }).toEqual(['Both', 'Of Avahi', 'Of desk', 'Of studio'])
       expect(await avahi.hostname()).toBe('both.local')
     },
     120_000,

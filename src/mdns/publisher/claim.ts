@@ -21,17 +21,29 @@ export interface Claim {
   rename(isFree: (name: string) => boolean): void
 }
 
-/** The host's own name: `k3vq7m2xa4.local`, then `k3vq7m2xa4-2.local`. */
+/**
+ * The host's name: that of the machine, if it is given, as long as nobody has it; then `k3vq7m2xa4.local`, then
+ * `k3vq7m2xa4-2.local`.
+ */
 export class HostClaim implements Claim {
   readonly types = ['A', 'AAAA'] as const
   readonly wanted: string
-  #number = 1
+  readonly #machine: string | undefined
+  #number: number
 
-  constructor(wanted: string) {
+  constructor(wanted: string, machine?: string) {
     this.wanted = wanted
+    this.#machine = machine
+    this.#number = machine === undefined ? 1 : 0
+  }
+
+  /** Whether the name in use is the machine's, to which its own mDNS program has the older right. */
+  get isMachines(): boolean {
+    return this.#number === 0
   }
 
   get name(): string {
+    if (this.#number === 0 && this.#machine !== undefined) return this.#machine
     return this.#number === 1 ? this.wanted : this.wanted.replace(/(?=\.local$)/i, `-${this.#number}`)
   }
 

@@ -1,7 +1,6 @@
 import type { Agenda } from '../../agenda.ts'
 import type { Chance, Interface } from '../../presence/types.ts'
 import { keyOf, sameName } from '../names.ts'
-import { compareProbes, recordKey } from '../rdata.ts'
 import type {
   Heard,
   MdnsNotice,
@@ -13,15 +12,12 @@ import type {
 } from '../types.ts'
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
 import { ConflictRate } from './conflict-rate.ts'
+import { Conflicts } from './conflicts.ts'
 import { Segment } from './segment.ts'
 
 const MDNS_PORT = 5353
 /** The first probe goes out after up to this long, so that hosts that start together do not speak together, ms. */
 const FIRST_WAIT = 250
-/** The wait when a name that was ours is in doubt: copies of what cast the doubt are not to be taken for answers, ms. */
-const DOUBT_WAIT = 100
-/** Whoever loses against a simultaneous probe waits so long, ms (RFC 6762, section 8.2). */
-const DEFER = 1000
 /** Goodbyes at the end, ms after the first. */
 const LAST_GOODBYES = [0, 50, 100]
 
@@ -43,13 +39,25 @@ export class Publisher {
   #host: HostClaim | undefined
   /** All claims, by the key of the name in use. */
   readonly #claims = new Map<string, Claim>()
-  readonly #conflicts = new ConflictRate()
+  readonly #conflicts: Conflicts
+  readonly #rate = new ConflictRate()
   /** Their changes wait to be told. */
   readonly #waiting = new Set<ServiceClaim>()
   #hasLeft = false
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#conflicts = new Conflicts({
+      agenda: options.agenda,
+      segments: this.#segments,
+      claims: this.#claims,
+      rename: (claim, lostOn, now) => this.#rename(claim, lostOn, now),
+      contested: (claim, segment, at, now) => {
+        this.#rate.count(now)
+        this.#probe([claim], [segment], at)
+      },
+      probe: (claim, segment, at) => this.#probe([claim], [segment], at),
+    })
   }
 
   /** The host name in use; empty before the first `publish`. */
@@ -65,11 +73,6 @@ export class Publisher {
       type: claim.service.type,
       state: this.#stateOf(claim),
     }))
-  }
-
-  #stateOf(claim: Claim): Publication['state'] {
-    if (this.#segments.size === 0) return 'waiting'
-    return [...this.#segments.values()].some((segment) => segment.holds(claim)) ? 'published' : 'probing'
   }
 
   /** Whether a record is ours on an interface. */
@@ -102,8 +105,11 @@ export class Publisher {
     this.#probe([...this.#claims.values()], added, now)
   }
 
-  /** Takes the host name and all services as they are to be from now on. Services that stay keep their names. */
-  publish(hostname: string, services: readonly PublishedService[], now: number): void {
+  /**
+   * Takes the host name and all services as they are to be from now on. Services that stay keep their names.
+   * @param machine the machine's own name, which is used in place of `hostname` as long as nobody else has it
+   */
+  publish(hostname: string, services: readonly PublishedService[], now: number, machine?: string): void {
     if (this.#hasLeft) return
     const wanted = new Map(services.map((service) => [service.id, service]))
     for (const [id, claim] of this.#services) {
@@ -114,11 +120,14 @@ export class Publisher {
     }
     const added: Claim[] = []
     if (!this.#host || !sameName(this.#host.wanted, hostname)) {
-      added.push(this.#moveTo(new HostClaim(hostname), now))
+      added.push(this.#moveTo(new HostClaim(hostname, machine), now))
     }
     for (const [id, service] of wanted) {
       const known = this.#services.get(id)
-      if (known?.change(service)) this.#tell(known, now)
+      if (known?.change(service)) {
+        this.#tell(known, now)
+        for (const segment of this.#segments.values()) this.#conflicts.reclaim(known, segment, now)
+      }
       if (known) continue
       const claim = new ServiceClaim(service)
       if (!this.#isFree(claim.name)) claim.rename((name) => this.#isFree(name))
@@ -134,23 +143,9 @@ export class Publisher {
     const segment = this.#segments.get(heard.interface)
     if (!segment || this.#hasLeft) return
     const isPeer = heard.port === MDNS_PORT
-    if (isPeer) this.#concede(claimsOf(message), segment, now)
-    if (message.kind === 'query') {
-      if (isPeer) this.#compareWith(message.authorities, segment, now)
-      segment.responder.hearQuery(message, heard, now)
-    } else if (isPeer) {
-      segment.responder.hearResponse(message, now)
-      this.#findConflicts([...message.answers, ...message.additionals], segment, now)
-    }
-  }
-
-  /** What another claims or has is no longer said goodbye to. */
-  #concede(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
-    const segments = [...this.#segments.values()]
-    for (const record of theirs) {
-      const key = recordKey(record)
-      if (!segments.some((each) => each.hasSaid(key, now))) segment.concede(keyOf(record.name))
-    }
+    if (isPeer) this.#conflicts.hear(message, segment, heard, now)
+    if (message.kind === 'query') segment.responder.hearQuery(message, heard, now)
+    else if (isPeer) segment.responder.hearResponse(message, now)
   }
 
   /** Says goodbye, for the last time 100 ms from now. Nothing is published from then on. */
@@ -160,52 +155,19 @@ export class Publisher {
     for (const segment of this.#segments.values()) segment.leave(LAST_GOODBYES, now)
   }
 
-  /** Another probes for a name at the same time as we do: whoever has the lesser records waits (section 8.2). */
-  #compareWith(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
-    for (const claim of this.#claimsOn(theirs)) {
-      if (!segment.prober.hasAsked(claim)) continue
-      const ours = segment.records(claim).filter(({ flush }) => flush)
-      const others = theirs.filter(({ name }) => sameName(name, claim.name))
-      if (compareProbes(ours, others) >= 0 || !this.#hasForeign(claim, others, now)) continue
-      segment.prober.begin([claim], now + DEFER)
-    }
-  }
-
-  /** Another has records under a name of ours (section 9). */
-  #findConflicts(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
-    for (const claim of this.#claimsOn(theirs)) {
-      const others = theirs.filter(
-        ({ name, type, ttl }) => ttl > 0 && claim.types.includes(type) && sameName(name, claim.name),
-      )
-      if (!this.#hasForeign(claim, others, now)) continue
-      if (segment.prober.hasAsked(claim)) this.#rename(claim, segment, now)
-      else if (segment.holds(claim)) {
-        // It may be a mistake, or both may be there: asking again tells, and only one of two that ask gets the name.
-        segment.drop(claim, false, now)
-        this.#conflicts.count(now)
-        this.#probe([claim], [segment], now + DOUBT_WAIT)
-      }
-    }
-  }
-
-  #claimsOn(records: readonly ResourceRecord[]): Set<Claim> {
-    return new Set(records.flatMap(({ name }) => this.#claims.get(keyOf(name)) ?? []))
-  }
-
-  /** Whether any record is none of ours: two interfaces may lead to one network, and echoes may be late. */
-  #hasForeign(claim: Claim, records: readonly ResourceRecord[], now: number): boolean {
-    if (records.length === 0) return false
+  #stateOf(claim: Claim): Publication['state'] {
     const segments = [...this.#segments.values()]
-    const own = new Set(segments.flatMap((segment) => segment.records(claim)).map(recordKey))
-    return records.map(recordKey).some((key) => !own.has(key) && !segments.some((each) => each.hasSaid(key, now)))
+    if (segments.length === 0) return 'waiting'
+    if (segments.some((segment) => segment.holds(claim))) return 'published'
+    return segments.some((segment) => segment.hasCeded(claim)) ? 'elsewhere' : 'probing'
   }
 
-  /** Leaves the name to the host that has it on the segment `lostOn`, everywhere. */
-  #rename(claim: Claim, lostOn: Segment, now: number): void {
-    this.#conflicts.count(now)
+  /** Leaves the name to the host that has it on the segments `lostOn`, everywhere. */
+  #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
+    this.#rate.count(now)
     const segments = [...this.#segments.values()]
     // Where it was lost a goodbye would be for the other's records too.
-    for (const segment of segments) segment.drop(claim, segment !== lostOn, now)
+    for (const segment of segments) segment.drop(claim, !lostOn.includes(segment), now)
     this.#claims.delete(keyOf(claim.name))
     const from = claim instanceof ServiceClaim ? claim.instance : claim.name
     claim.rename((name) => this.#isFree(name))
@@ -259,14 +221,8 @@ export class Publisher {
   #probe(claims: readonly Claim[], segments: readonly Segment[], now: number): void {
     if (claims.length === 0) return
     for (const segment of segments) {
-      const wait = this.#conflicts.pause(now) + FIRST_WAIT * this.#options.chance.number()
+      const wait = this.#rate.pause(now) + FIRST_WAIT * this.#options.chance.number()
       segment.prober.begin(claims, now + wait)
     }
   }
-}
-
-/** The records of unique names that a message says its sender has, or probes for. */
-function claimsOf({ kind, answers, authorities, additionals }: Message): ResourceRecord[] {
-  const records = kind === 'query' ? authorities : [...answers, ...additionals]
-  return records.filter(({ type, ttl }) => type !== 'PTR' && ttl > 0)
 }

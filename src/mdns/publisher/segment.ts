@@ -26,6 +26,8 @@ export class Segment {
   readonly #announcer: Announcer
   readonly #holdings = new Holdings()
   readonly #hostname: () => string
+  /** What is left to another program on this machine, since when. */
+  readonly #ceded = new Map<Claim, number>()
   /** The interface's own. Whoever sets other ones refreshes the host's claim. */
   addresses: readonly InterfaceAddress[]
 
@@ -34,8 +36,10 @@ export class Segment {
     this.#hostname = hostname
     const voice = new Voice(name, send)
     this.#voice = voice
-    const isOwn = (address: string) => this.addresses.some((each) => each.address === address)
-    this.responder = new Responder({ agenda, chance, voice, holdings: this.#holdings, isOwn })
+    this.responder = new Responder({
+      ...{ agenda, chance, voice, holdings: this.#holdings },
+      isOwn: (address) => this.isOwn(address),
+    })
     this.#announcer = new Announcer(agenda, voice, this.#holdings)
     this.prober = new Prober(agenda, voice, {
       records: (claim) => this.records(claim),
@@ -55,6 +59,29 @@ export class Segment {
     return this.#holdings.holds(claim)
   }
 
+  /** Whether an address is this machine's here. */
+  isOwn(address: string): boolean {
+    return this.addresses.some((each) => each.address === address)
+  }
+
+  hasCeded(claim: Claim): boolean {
+    return this.#ceded.has(claim)
+  }
+
+  /** Leaves a claim to another program on this machine, without a word: that speaks for it. Tells whether this is new. */
+  cede(claim: Claim, now: number): boolean {
+    if (this.#ceded.has(claim)) return false
+    this.drop(claim, false, now)
+    this.#ceded.set(claim, now)
+    return true
+  }
+
+  /** Takes a claim for ours again that was ceded, at that time if one is given. */
+  reclaim(claim: Claim, since?: number): boolean {
+    if (since !== undefined && this.#ceded.get(claim) !== since) return false
+    return this.#ceded.delete(claim)
+  }
+
   /** Whether a record is ours here. */
   has(record: ResourceRecord): boolean {
     return this.#holdings.find(record) !== undefined
@@ -68,6 +95,7 @@ export class Segment {
   /** Gives a claim up, without a word unless `isSaid`. */
   drop(claim: Claim, isSaid: boolean, now: number): void {
     this.prober.stop(claim)
+    this.#ceded.delete(claim)
     const gone = this.#holdings.drop(claim)
     if (isSaid) this.#announcer.goodbye(gone, now)
   }

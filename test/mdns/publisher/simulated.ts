@@ -38,6 +38,8 @@ export class Simulation {
   now = 1000
   /** Share of the copies that get lost. */
   loss = 0
+  /** Whether messages come back to the one that sent them, as they do where the system hands them back. */
+  echoes = true
   readonly agenda = new Agenda()
   readonly said: Said[] = []
   readonly hosts: SimulatedHost[] = []
@@ -49,8 +51,12 @@ export class Simulation {
     this.#chance = seededChance(seed)
   }
 
-  /** A host that publishes the services of these names. */
-  host(services: PublishedService[] = [], wires: Record<string, string> = { eth0: 'lan' }): SimulatedHost {
+  /** A host that publishes these services, under the machine's name if one is given. */
+  host(
+    services: PublishedService[] = [],
+    wires: Record<string, string> = { eth0: 'lan' },
+    machine?: string,
+  ): SimulatedHost {
     const number = this.hosts.length + 1
     const name = `host${number}`
     const notices: MdnsNotice[] = []
@@ -66,7 +72,7 @@ export class Simulation {
     const host: SimulatedHost = { name, publisher, wires, addresses, notices }
     this.hosts.push(host)
     publisher.setInterfaces(Object.values(addresses), this.now)
-    publisher.publish(`${name}.local`, services, this.now)
+    publisher.publish(`${name}.local`, services, this.now, machine)
     return host
   }
 
@@ -100,6 +106,7 @@ export class Simulation {
     if (out.to !== 'everyone') return
     for (const host of this.hosts) {
       for (const [name, wire] of Object.entries(host.wires)) {
+        if (host === from && !this.echoes) continue
         if (wire !== network || (host !== from && this.cut.has(network))) continue
         for (const { address } of from.addresses[out.interface]?.addresses ?? []) {
           if (host !== from && this.#chance.number() < this.loss) continue
