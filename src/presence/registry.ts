@@ -3,7 +3,7 @@ import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord 
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
-import { Sources } from './sources.ts'
+import { Room } from './room.ts'
 import type { Notice, PeerChangeType, PeerState, Where } from './types.ts'
 
 export const MOST_PEERS = 16_384
@@ -26,10 +26,7 @@ export class Registry {
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
   readonly #changed: (peer: Peer, now: number) => void
-  readonly #sources = new Sources()
-  /** Those that never beat, and those that failed or left, each in the order in which it came to that: they make room. */
-  readonly #unproven = new Set<Peer>()
-  readonly #gone = new Set<Peer>()
+  readonly #room = new Room()
   #recordBytes = 0
   #fullNoticed = false
   #aboutToTell: Peer | undefined
@@ -51,7 +48,7 @@ export class Registry {
 
   /** How many are alive or suspect: only those that have beaten count, and at most eight of one source address. */
   get present(): number {
-    return this.#sources.counted
+    return this.#room.counted
   }
 
   get(id: PeerId): Peer | undefined {
@@ -84,8 +81,7 @@ export class Registry {
 
     if (!known) {
       this.#peers.set(peer.id, peer)
-      this.#sources.add(peer)
-      this.#unproven.add(peer)
+      this.#room.add(peer)
       this.#report(peer, 'peer-up', now)
     } else if (restarted) {
       const type = isPresent(known) ? 'peer-update' : 'peer-up'
@@ -102,9 +98,7 @@ export class Registry {
   beat(peer: Peer, beat: Beat, now: number): void {
     const isFirst = !peer.hasBeaten
     peer.beat(beat, now)
-    if (!isFirst) return
-    this.#unproven.delete(peer)
-    if (isPresent(peer)) this.#sources.count(peer.source, 1)
+    if (isFirst) this.#room.proved(peer)
   }
 
   /** The same record by another way, with the addresses of another network. */
@@ -154,14 +148,11 @@ export class Registry {
     if (peer.state === state) return
     const wasPresent = isPresent(peer)
     peer.enter(state, now)
-    const isThere = isPresent(peer)
-    if (peer.hasBeaten) this.#sources.count(peer.source, Number(isThere) - Number(wasPresent))
-    this.#gone.delete(peer)
-    if (isThere) {
+    this.#room.moved(peer, wasPresent)
+    if (isPresent(peer)) {
       peer.plans.cancel('forget')
       return
     }
-    this.#gone.add(peer)
     const retention = peer.hasBeaten ? RETENTION : UNPROVEN_RETENTION
     peer.plans.set('forget', now + retention, (later) => this.#remove(peer, later))
   }
@@ -232,26 +223,26 @@ export class Registry {
     if (ids?.size === 0) this.#names.delete(name)
   }
 
-  /** Room for a record: at need those make it that never beat, and then those that have long been gone. */
+  /** Room for a record: at need others make it. */
   #makeRoom(known: Peer | undefined, bytes: number, source: string, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
-    if (!known && this.#sources.isFull(source)) {
-      const mates = [...this.#sources.peersOf(source)]
-      const victim = mates.find(({ hasBeaten }) => !hasBeaten) ?? mates.find((mate) => !isPresent(mate))
+    if (!known && this.#room.isFull(source)) {
+      const victim = this.#room.victimOf(source)
       if (!victim) return false
       this.#evict(victim, now)
     }
     const fits = () =>
       (known !== undefined || this.#peers.size < MOST_PEERS) &&
       (growth <= 0 || this.#recordBytes + growth <= MOST_RECORD_BYTES)
-    if (fits()) return true
-    for (const peers of [this.#unproven, this.#gone]) {
-      for (const peer of peers) {
-        if (peer === known) continue
-        this.#evict(peer, now)
-        if (fits()) return true
-      }
+    while (!fits()) {
+      const victim = this.#room.victim(known, now)
+      if (!victim) return this.#full(known)
+      this.#evict(victim, now)
     }
+    return true
+  }
+
+  #full(known: Peer | undefined): false {
     if (!this.#fullNoticed) {
       this.#notice({ type: 'limit', limit: known || this.#peers.size < MOST_PEERS ? 'record-bytes' : 'peers' })
     }
@@ -268,9 +259,7 @@ export class Registry {
   #remove(peer: Peer, now: number): void {
     peer.plans.cancelAll()
     this.#peers.delete(peer.id)
-    this.#sources.remove(peer)
-    this.#unproven.delete(peer)
-    this.#gone.delete(peer)
+    this.#room.remove(peer)
     this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes

@@ -57,8 +57,7 @@ export class Reminders {
     if (!network || !signed || !this.#budget.take(now)) return
     const parts = split(signed)
     const header = { type: 'record', path: 'unicast', id, incarnation, sequence, recordVersion } as const
-    for (const [part, bytes] of parts.entries()) {
-      this.#outbox.shout({ ...header, part, parts: parts.length, bytes }, [network])
-    }
+    const messages = parts.map((bytes, part) => ({ ...header, part, parts: parts.length, bytes }))
+    this.#outbox.shoutAll(messages, network)
   }
 }

@@ -110,6 +110,12 @@ describe('the registry', () => {
     expect(learn(300_000, MOST_PEERS + 5)).toBeUndefined()
     expect(registry.size).toBe(MOST_PEERS)
     expect(beating.every((peer) => peer === gone || peer === later || registry.get(peer.id) === peer)).toBe(true)
+
+    // One that is silent for long, as it said that it beats once in an hour, holds its place for a minute.
+    for (const peer of registry.values()) if (peer !== beating[50]) registry.beat(peer, beatOf(peer), 2 * MOST_PEERS)
+    expect(learn(300_000, MOST_PEERS + 60_000)).toBeUndefined()
+    expect(learn(300_000, MOST_PEERS + 60_001)).toBeDefined()
+    expect(registry.get(known(beating[50]).id)).toBeUndefined()
   }, 60_000)
 
   it('gives one source address a share of the room, in which those that never beat make way', () => {
