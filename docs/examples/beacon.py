@@ -27,8 +27,7 @@ def goodbye(id, incarnation, secret): return digest(b'earshot bye v1\0', id, u32
 def signed(id, incarnation, version, text): return b'earshot record v1\0' + id + u32(incarnation) + u32(version) + text
 def before(id, incarnation, position, value):  # chain value `position - 1`, from the one at `position`
     return digest(b'earshot beat v1\0', id, u32(incarnation), u32(position), value)
-def follows(id, incarnation, known, new):
-    """Whether the link (sequence, value) `new` is of the chain that `known` is of, and not before it."""
+def follows(id, incarnation, known, new):  # whether the link `new` is of the chain that `known` is of, not before it
     (start, expected), (sequence, value) = known, new
     for position in range(sequence, start, -1): value = before(id, incarnation, position, value)
     return sequence >= start and value == expected
@@ -50,8 +49,7 @@ def verify(public_key, text, signature):
 # Datagrams
 def encode(type, id, incarnation, sequence, body, path=0):
     return HEADER.pack(b'ES', 1, type, path, 0, 0, id, incarnation, sequence) + body
-def decode(data):
-    """(type, path, id, incarnation, sequence, body): well-formed, and not yet proven."""
+def decode(data):  # (type, path, id, incarnation, sequence, body): well-formed, and not yet proven
     if len(data) < 32: raise Refused('too-short')
     magic, version, type, path, _, _, id, incarnation, sequence = HEADER.unpack_from(data)
     if magic != b'ES': raise Refused('not-earshot')
@@ -105,50 +103,49 @@ class Beacon:
     def __init__(self, name, services, paths, addresses):
         self.name, self.services, self.paths, self.addresses, self.interval = name, services, paths, addresses, 1000
         self.seed, self.secret, self.incarnation = os.urandom(32), os.urandom(16), int(time())
-        self.key, self.version, self.number, self.agenda = public_key_of(self.seed), 0, 0, []
+        self.key, self.version, self.number, self.agenda, self.beaten = public_key_of(self.seed), 0, 0, [], 0
         self.id, self.peers, self.parts, self.asked, self.queries = digest(self.key), {}, {}, {}, set()
-        self.renew_chain(0)
+        self.answering = self.renew_chain(0)
         for do in (self.say_record, self.ask) if name else (self.ask,):  # more than once, for loss
             for delay in (0, 0.25, 0.75): self.later(delay * random.uniform(0.5, 1.5), do)
         if name: self.later(0, self.beat_on)
     def renew_chain(self, base):
-        self.chain = make_chain(self.id, self.incarnation, base, os.urandom(16))
-        self.sequence, self.version = base, self.version + 1
+        self.chain, self.sequence = make_chain(self.id, self.incarnation, base, os.urandom(16)), base
+        self.version, self.said = self.version + 1, -9
+    def sign_record(self):
         record = json.dumps(dict(
-            name=self.name or '-', hostname=socket.gethostname(), addresses=self.addresses,
-            interval=self.interval, services=self.services, attributes={}, version='beacon.py/1',
-            anchor={'sequence': base, 'value': b64(self.chain[base])},
+            name=self.name or '-', hostname=''.join(filter(str.isprintable, socket.gethostname())), attributes={},
+            addresses=self.addresses, interval=self.interval, services=self.services, version='beacon.py/1',
+            anchor={'sequence': self.sequence, 'value': b64(self.chain[self.sequence])},
             goodbye=b64(goodbye(self.id, self.incarnation, self.secret)))).encode()
         content = signed(self.id, self.incarnation, self.version, record)
         self.record = split(self.key + sign(self.seed, content) + record, self.version)
     def later(self, delay, do): self.agenda.append((monotonic() + delay, do))
-    def say(self, type, body, to=None):
-        """By unicast to one address; to everyone, and to others on this machine, on the shared paths."""
+    def say(self, type, body, to=None):  # by unicast to one; to everyone, and to this machine, on the shared paths
         ways = [(path, speaker, address) for path, speaker, _, address in self.paths]
         if to and to[0] not in self.addresses: ways = [(0, each[1], to) for each in ways if len(each[2]) == len(to)][:1]
         for path, speaker, address in ways:
             with suppress(OSError):  # the interface may be down just now
                 speaker.sendto(encode(type, self.id, self.incarnation, self.sequence, body, path), address)
-    def say_record(self, to=None):
-        for body in self.record: self.say(RECORD, body, to)
+    def say_record(self):
+        if monotonic() - self.said > 3: self.sign_record()  # recent anchor; parts on their way stay the same
+        self.answering, self.said = False, monotonic()
+        for body in self.record: self.say(RECORD, body)
     def ask(self, id=b''):
         if id and monotonic() - self.asked.get(id, -1) < 0.5: return
         self.asked[id] = monotonic()
         self.say(QUERY, u32(random.randrange(1, 2**32)) + id)
     def beat(self, echo=0, to=None):
-        last, self.sequence = self.sequence + 2 not in self.chain, self.sequence + 1
+        last, self.sequence, self.beaten = self.sequence + 2 not in self.chain, self.sequence + 1, monotonic()
         if last: echo, to = 0, None  # everyone is to hear it, and the record with the next chain right behind it
         self.number += echo == 0
-        sent = int(monotonic() * 1000) % 2**32
-        self.say(BEAT, BEAT_BODY.pack(self.version, echo, self.number, sent, self.chain[self.sequence]), to)
+        numbers = self.version, echo, self.number, int(monotonic() * 1000) % 2**32
+        self.say(BEAT, BEAT_BODY.pack(*numbers, self.chain[self.sequence]), to)
         if last: self.renew_chain(self.sequence + 1), self.say_record()
-    def beat_on(self):
-        self.later(self.interval / 1000 * random.uniform(0.9, 1.1), self.beat_on)
-        self.beat()
+    def beat_on(self): self.later(self.interval / 1000 * random.uniform(0.9, 1.1), self.beat_on), self.beat()
     def tick(self, now):
-        due = [do for at, do in self.agenda if at <= now]
-        self.agenda = [(at, do) for at, do in self.agenda if at > now]
-        for do in due: do()
+        due, self.agenda = self.agenda, []
+        for at, do in due: do() if at <= now else self.agenda.append((at, do))
         for id, peer in self.peers.items():
             silent = now - peer.heard - 3.5 * peer.record['interval'] / 1000
             if peer.state == 'alive' and silent > 0:
@@ -166,10 +163,13 @@ class Beacon:
         if id == self.id: return  # our own, come back
         if type == QUERY and self.name and (id, body[:4]) not in self.queries:
             self.queries.add((id, body[:4]))  # it comes on every path
-            if len(body) == 4 or self.id in (body[at:at + 16] for at in range(4, len(body), 16)):
-                self.later(random.uniform(0, min(0.002 * len(self.peers), 1)), lambda: self.say_record(where))
+            asked = len(body) == 4 or self.id in (body[at:at + 16] for at in range(4, len(body), 16))
+            if asked and not self.answering:  # one answer to everyone, for all who ask until then
+                wait = max(random.uniform(0, min(0.002 * len(self.peers), 1)), self.said + 0.25 - monotonic())
+                self.answering = self.later(wait, self.say_record) or True
         elif type == PROBE and self.name and body[4:] == self.id:
-            self.beat(PROBE_BODY.unpack(body)[0], where)
+            if peer.state == 'alive' and peer.where[0] == where[0]: self.beat(PROBE_BODY.unpack(body)[0], where)
+            elif monotonic() - self.beaten > 0.25: self.beat()  # unicast might wait for ARP, or be forged
         elif type == RECORD:
             part, parts, _, version = RECORD_PREFIX.unpack_from(body)
             key = id, incarnation, version, parts, where

@@ -95,11 +95,11 @@ export class Answerer {
     )
   }
 
-  /** Whether a peer that is there, and has proven so by a beat, was heard at that address. */
+  /** Whether a peer that is there says its beats from that address. */
   #isHeardAt(id: PeerId, { interface: name, address }: Where): boolean {
     const peer = this.#registry.get(id)
-    if (!peer || !isPresent(peer) || peer.provenAt === undefined) return false
-    return peer.whereabouts().some((where) => where.interface === name && where.address === address)
+    if (!peer || !isPresent(peer)) return false
+    return peer.places.some((place) => place.interface === name && place.address === address)
   }
 
   #tell(where: Where, now: number): void {

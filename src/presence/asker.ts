@@ -40,7 +40,8 @@ export class Asker {
     if (!wanted) {
       wanted = { known: new Set(), strangers: new Set() }
       this.#wanted.set(on, wanted)
-      this.#agenda.add(now + GATHER * this.#chance.number(), (later) => this.#ask(on, later))
+      const due = Math.max(now + GATHER * this.#chance.number(), this.#budget.availableAt(now))
+      this.#agenda.add(due, (later) => this.#ask(on, later))
     }
     const ids = isKnown ? wanted.known : wanted.strangers
     if (ids.size < MAX_QUERY_IDS) ids.add(id)
@@ -48,10 +49,15 @@ export class Asker {
 
   #ask(on: string, now: number): void {
     const wanted = this.#wanted.get(on)
-    this.#wanted.delete(on)
-    const ids = wanted ? [...wanted.known, ...wanted.strangers].slice(0, MAX_QUERY_IDS) : []
     const network = this.#outbox.find(on)
-    if (!network || !this.#budget.take(now)) return
+    if (wanted && network && !this.#budget.take(now)) {
+      // Another interface was first.
+      this.#agenda.add(Math.max(this.#budget.availableAt(now), now + 1), (later) => this.#ask(on, later))
+      return
+    }
+    this.#wanted.delete(on)
+    if (!wanted || !network) return
+    const ids = [...wanted.known, ...wanted.strangers].slice(0, MAX_QUERY_IDS)
     for (const id of ids) {
       this.#asked.delete(id)
       this.#asked.set(id, now)

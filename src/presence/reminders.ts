@@ -55,9 +55,8 @@ export class Reminders {
   #say({ id, incarnation, recordVersion, signed, link: { sequence } }: Peer, name: string, now: number): void {
     const network = this.#outbox.find(name)
     if (!network || !signed || !this.#budget.take(now)) return
-    const parts = split(signed)
     const header = { type: 'record', path: 'unicast', id, incarnation, sequence, recordVersion } as const
-    const messages = parts.map((bytes, part) => ({ ...header, part, parts: parts.length, bytes }))
-    this.#outbox.shoutAll(messages, network)
+    const parts = split(signed).map((bytes, part, { length }) => ({ ...header, part, parts: length, bytes }))
+    this.#outbox.shoutAll(parts, network)
   }
 }

@@ -79,6 +79,6 @@ export class SharedAnswers {
     const bits = 8 * bytes * network.paths.length * (this.#registry.present + 1)
     desk.spacing = Math.min(Math.max((1000 * bits) / BITS_PER_SECOND, LEAST_SPACING), MOST_SPACING)
     desk.paidAt = Math.max(now, desk.paidAt) + desk.spacing
-    for (const part of parts) this.#outbox.shout(part, [network])
+    this.#outbox.shoutAll(parts, network)
   }
 }

@@ -193,3 +193,20 @@ describe('who probes', () => {
     expect(probes.length).toBeLessThan(50 + 50 * 14)
   })
 })
+
+describe('who wants records while the rate for questions is spent', () => {
+  it('asks for them as soon as it may, without another beat', () => {
+    const { network, first } = segment(2)
+    for (let i = 0; i < 20; i++) {
+      const [, beat] = madeUp(`unknown ${i}`, '10.0.0.250')
+      if (beat) network.inject(first, beat)
+      network.run(25)
+    }
+    network.run(1000)
+    const asked = network.wiretap.flatMap(({ from, outgoing }) => {
+      const message = decode(outgoing.bytes)
+      return from === first.name && typeof message === 'object' && message.type === 'query' ? message.ids : []
+    })
+    expect(new Set(asked).size).toBe(20)
+  })
+})
