@@ -15,16 +15,18 @@ export interface Interface {
 
 /**
  * Reads the answer of `os.networkInterfaces()`. An IPv4 address with a label of its own (`eth0:0`, `lo:avahi`) stands
- * there under the label: it belongs to the device in front of the colon, which no name of a device has.
+ * there under the label, and belongs to the device whose name the label begins with.
  * @param unusable IPv6 addresses that no socket can be bound to, by device
+ * @param exists whether there is a device of that name; undefined when that cannot be told
  */
 export function readInterfaces(
   listing: ReturnType<typeof networkInterfaces>,
   unusable: ReadonlyMap<string, { has(address: string): boolean }> = new Map(),
+  exists: (name: string) => boolean | undefined = () => undefined,
 ): Map<string, Interface> {
   const interfaces = new Map<string, Interface>()
   for (const [label, entries] of Object.entries(listing)) {
-    const [name = label] = label.split(':')
+    const name = deviceOf(label, Object.keys(listing), exists)
     const found = interfaces.get(name) ?? { name, mac: '', index: 0, ipv4: [], ipv6: [], linkLocal: undefined }
     interfaces.set(name, found)
     for (const entry of entries ?? []) {
@@ -42,6 +44,14 @@ export function readInterfaces(
     }
   }
   return interfaces
+}
+
+/** No name of a device has a colon. A label without one is known by there being no device of that name. */
+function deviceOf(label: string, names: string[], exists: (name: string) => boolean | undefined): string {
+  const [name = label] = label.split(':')
+  if (exists(name) !== false) return name
+  const prefixes = names.filter((other) => name.startsWith(other) && exists(other))
+  return prefixes.sort((one, other) => other.length - one.length)[0] ?? name
 }
 
 /** Whether an IPv6 address lies in fe80::/10. */

@@ -34,14 +34,14 @@ export class Surroundings {
     if (seen === this.#seen) return false
     this.#seen = seen
     this.#troubles = troubles
-    this.interfaces = readInterfaces(listing, troubles)
+    this.interfaces = readInterfaces(listing, troubles, exists)
     this.#needsRoutes = false
     this.choice = choose(this.interfaces.keys(), this.#wishes, {
       defaultDevices: () => {
         this.#needsRoutes = true
         return routes ?? readDefaultDevices()
       },
-      exists: (name) => (existsSync(DEVICES) ? existsSync(`${DEVICES}/${name}`) : undefined),
+      exists,
     })
     return true
   }
@@ -52,4 +52,8 @@ export class Surroundings {
     if (linkLocal === undefined) return undefined
     return this.#troubles.get(name)?.get(linkLocal) === 'duplicate' ? linkLocal : undefined
   }
+}
+
+function exists(name: string): boolean | undefined {
+  return existsSync(DEVICES) ? existsSync(`${DEVICES}/${name}`) : undefined
 }

@@ -24,6 +24,13 @@ test('an address with a label belongs to its device', () => {
   expect(read.get('eth0')?.ipv4.map(({ address }) => address)).toEqual(['169.254.5.5', '10.0.0.1'])
 })
 
+test('a label need not have a colon', () => {
+  const listing = { eth0: [ipv4('10.0.0.1')], eth0vip: [ipv4('10.0.0.100')], eth01: [ipv4('10.1.0.1')] }
+  const isDevice = (name: string) => name !== 'eth0vip'
+  expect([...readInterfaces(listing, new Map(), isDevice).keys()]).toEqual(['eth0', 'eth01'])
+  expect([...readInterfaces(listing).keys()]).toEqual(['eth0', 'eth0vip', 'eth01'])
+})
+
 test('an IPv6 address that cannot be used is not told, and the link-local one tried all the same', () => {
   const eth0 = [ipv6('fe80::1'), ipv6('fd00::1'), ipv6('fd00::2')]
   const read = readInterfaces({ eth0 }, new Map([['eth0', new Set(['fe80::1', 'fd00::2'])]]))
