@@ -1,4 +1,4 @@
-import type { Change, Service } from '../client/index.ts'
+import type { Change, OfferedService } from '../client/index.ts'
 import { mainAddress } from './peer-text.ts'
 
 const OURS = /^EARSHOT_(?:EVENT$|PEER_|SERVICE_|TXT_|ATTR_)/
@@ -14,10 +14,11 @@ export function changeEnvironment(change: Change, inherited: NodeJS.ProcessEnv):
     EARSHOT_PEER_ID: peer.id,
     EARSHOT_PEER_NAME: peer.name,
     EARSHOT_PEER_STATE: peer.state,
+    EARSHOT_PEER_SOURCE: peer.source,
     EARSHOT_PEER_HOSTNAME: peer.hostname,
     EARSHOT_PEER_ADDRESS: mainAddress(peer),
     ...keyed('EARSHOT_ATTR_', peer.attributes),
-    ...('service' in change && aboutService(change.service)),
+    ...('service' in change && aboutService(change.service, peer)),
   }
   // What an outer `watch --exec` said must not look as if it were said of this change.
   const rest = Object.entries(inherited).filter(([name]) => !OURS.test(name))
@@ -25,12 +26,15 @@ export function changeEnvironment(change: Change, inherited: NodeJS.ProcessEnv):
   return Object.fromEntries([...rest, ...here])
 }
 
-function aboutService({ id, name, type, port, txt }: Service): Record<string, string> {
+function aboutService(service: OfferedService, peer: Change['peer']): Record<string, string> {
+  const { id, name, type, port, txt, source = 'beacon', addresses = peer.addresses } = service
   return {
     EARSHOT_SERVICE_ID: id,
     EARSHOT_SERVICE_NAME: name,
     EARSHOT_SERVICE_TYPE: type,
     EARSHOT_SERVICE_PORT: String(port),
+    EARSHOT_SERVICE_ADDRESS: mainAddress({ addresses }),
+    EARSHOT_SERVICE_SOURCE: source,
     ...keyed('EARSHOT_TXT_', txt),
   }
 }

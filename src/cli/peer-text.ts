@@ -1,5 +1,6 @@
 import { bestAddress } from '../client/best-address.ts'
 import type { OfferedService, Peer } from '../client/index.ts'
+import { isPeerId } from '../wire/id.ts'
 import { printable } from './printable.ts'
 
 /** How parts of a peer are written in tables and lines. Everything here is printable. */
@@ -17,8 +18,9 @@ const PATH_SIGNS: Readonly<Record<Peer['paths'][number]['path'], string>> = {
   unicast: 'u',
 }
 
+/** So much of an id as means the peer; the host name of one that mDNS found whole, as its beginning could be another's id. */
 export function shortId(id: string): string {
-  return printable(id).slice(0, SHORT_ID)
+  return isPeerId(id) ? id.slice(0, SHORT_ID) : printable(id)
 }
 
 /** The type without DNS-SD's underscores: `http`, and `osc/udp` for what is not TCP. */

@@ -17,7 +17,8 @@ export function peerFacts(peer: Peer): string[] {
     ['first-seen', peer.firstSeen],
     ['flapping', peer.flapping],
     ...(peer.source === 'beacon' ? beaconFacts(peer) : []),
-    ...peer.addresses.map(({ address, interface: through }) => ['address', address, through]),
+    ...(peer.hidden ? [['hidden', peer.hidden.id, peer.hidden.name, peer.hidden.because]] : []),
+    ...peer.addresses.map((address) => addressFact(address, peer)),
     ...peer.services.map(serviceFact),
     ...Object.entries(peer.attributes).map(([key, value]) => ['attribute', key, value]),
     ...peer.paths.map((path) => ['path', path.interface, path.path, path.lastHeard]),
@@ -28,6 +29,12 @@ export function peerFacts(peer: Peer): string[] {
 /** One line of facts: the fields with tabs between them, nothing in them that would end the line. */
 export function factLine(fields: readonly (string | number | boolean)[]): string {
   return fields.map((field) => printable(String(field))).join('\t')
+}
+
+/** Whether the peer was heard from there, or its record only names it. */
+function addressFact({ address, interface: through }: Peer['addresses'][number], { source, paths }: Peer): string[] {
+  if (source === 'mdns') return ['address', address, through]
+  return ['address', address, through, paths.some((path) => path.address === address) ? 'heard' : 'named']
 }
 
 function beaconFacts(peer: Peer): (string | number)[][] {

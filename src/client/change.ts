@@ -1,4 +1,4 @@
-import type { Event, Peer, Service, ServiceEvent } from '../control/api.ts'
+import type { Event, OfferedService, Peer, ServiceEvent } from '../control/api.ts'
 
 export type PeerChangeType = Exclude<Event['type'], 'peer'>
 export type ServiceChangeType = ServiceEvent['type']
@@ -19,7 +19,7 @@ interface Told {
 export type PeerChange = Told & { type: PeerChangeType }
 
 /** What became of a service of this peer; comes after the change of the peer. */
-export type ServiceChange = Told & { type: ServiceChangeType; service: Service }
+export type ServiceChange = Told & { type: ServiceChangeType; service: OfferedService }
 
 export type Change = PeerChange | ServiceChange
 

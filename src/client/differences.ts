@@ -1,7 +1,7 @@
-import type { Peer, Service } from '../control/api.ts'
+import type { OfferedService, Peer } from '../control/api.ts'
 import type { Change, PeerChangeType } from './change.ts'
 
-type ServiceTest = (service: Service) => boolean
+type ServiceTest = (service: OfferedService) => boolean
 
 const TYPE_OF_STATE: Record<Peer['state'], PeerChangeType> = {
   alive: 'peer-up',
@@ -64,7 +64,12 @@ function addressText({ address, interface: through }: Peer['addresses'][number])
   return `${address} ${through}`
 }
 
-function serviceChanges(before: readonly Service[], peer: Peer, after: readonly Service[], at: string): Change[] {
+function serviceChanges(
+  before: readonly OfferedService[],
+  peer: Peer,
+  after: readonly OfferedService[],
+  at: string,
+): Change[] {
   const old = new Map(before.map((service) => [service.id, service]))
   const changes: Change[] = []
   for (const service of after) {

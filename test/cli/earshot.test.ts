@@ -115,7 +115,7 @@ describe('ls', () => {
       'attr.status': ['a=b'],
       self: ['1'],
     })
-    expect(second).toEqual({ state: ['all'] })
+    expect(second).toEqual({ state: ['all'], hidden: ['1'] })
   })
 
   test('lets nothing from the network write to the terminal', async () => {
@@ -170,7 +170,7 @@ describe('show', () => {
       `id\t${studio.id}`,
       `last-seen\t${studio.lastSeen}`,
       'interval-ms\t1000',
-      'address\t192.168.1.44\teth0',
+      'address\t192.168.1.44\teth0\theard',
       'service\tosc\tOSC\t_osc._udp\t9000\tbeacon\t\t',
       'attribute\ttemperature\t21.5',
       `path\teth0\tbroadcast\t${studio.lastSeen}`,

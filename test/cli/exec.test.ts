@@ -33,7 +33,12 @@ test('the command gets each change as JSON and as variables, and not the state b
   expect(told).toMatchObject({ type: 'peer-up', at: AT, present: true, peer: { name: 'studio', state: 'alive' } })
   const variables = ['EARSHOT_ATTR_READY=true', 'EARSHOT_ATTR_ROOM_TEMP=21.5', 'EARSHOT_EVENT=peer-up']
   variables.push('EARSHOT_PEER_ADDRESS=192.168.1.44', 'EARSHOT_PEER_HOSTNAME=kitchen.lan')
-  variables.push(`EARSHOT_PEER_ID=${studio.id}`, 'EARSHOT_PEER_NAME=studio', 'EARSHOT_PEER_STATE=alive')
+  variables.push(
+    `EARSHOT_PEER_ID=${studio.id}`,
+    'EARSHOT_PEER_NAME=studio',
+    'EARSHOT_PEER_SOURCE=beacon',
+    'EARSHOT_PEER_STATE=alive',
+  )
   variables.push(`EARSHOT_SOCKET=${daemon.socket}`, '.')
   for (const variable of variables) expect(await line()).toBe(variable)
 

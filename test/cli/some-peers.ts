@@ -38,8 +38,8 @@ export function somePeer(differences: Partial<Peer> = {}): Peer {
     lastSeen: ago(400),
     paths: [
       { interface: 'eth0', path: 'unicast', lastHeard: ago(600) },
-      { interface: 'eth0', path: 'multicast6', lastHeard: ago(400) },
-      { interface: 'eth0', path: 'multicast4', lastHeard: ago(400) },
+      { interface: 'eth0', path: 'multicast6', address: 'fe80::1%eth0', lastHeard: ago(400) },
+      { interface: 'eth0', path: 'multicast4', address: '192.168.1.20', lastHeard: ago(400) },
       { interface: 'eth0', path: 'broadcast', lastHeard: ago(400) },
     ],
     beacons: { heard: 851, lost: 2 },
@@ -58,7 +58,7 @@ export const studio = somePeer({
   addresses: [{ address: '192.168.1.44', family: 'ipv4', interface: 'eth0' }],
   services: [{ id: 'osc', name: 'OSC', type: '_osc._udp', port: 9000, txt: {}, subtypes: [] }],
   lastSeen: ago(3800),
-  paths: [{ interface: 'eth0', path: 'broadcast', lastHeard: ago(3800) }],
+  paths: [{ interface: 'eth0', path: 'broadcast', address: '192.168.1.44', lastHeard: ago(3800) }],
   history: [
     { at: ago(850_000), state: 'alive' },
     { at: ago(300), state: 'suspect' },

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { allAddresses, referenceTo, typeText, viaText } from '../../src/cli/peer-text.ts'
 import { printable, printableJson } from '../../src/cli/printable.ts'
 import { reasonOf } from '../../src/cli/reason.ts'
+import { peerFacts } from '../../src/cli/show-facts.ts'
 import { plain, styleFor } from '../../src/cli/style.ts'
 import { cut, table } from '../../src/cli/table.ts'
 import { span } from '../../src/cli/time.ts'
@@ -33,6 +34,26 @@ describe('printable', () => {
         expect(JSON.parse(json)).toEqual({ text })
       }),
     )
+  })
+})
+
+describe('a host that is taken for a peer', () => {
+  const hidden = { id: studio.id, name: 'studio', because: 'claim' as const }
+
+  test('is told with whom and why', () => {
+    const taken = { ...printer, hidden }
+    expect(viaText(taken)).toBe(`eth0 mdns,wlan0 mdns = ${studio.id.slice(0, 8)}`)
+    expect(reasonOf(taken, NOW)).toMatch(/^Not listed: it says by mDNS that it is 'studio' \(zzvq7m2x\)/)
+    const byAddress = { ...taken, hidden: { ...hidden, because: 'address' as const } }
+    expect(reasonOf(byAddress, NOW)).toMatch(/^Not listed: by mDNS it has an address at which is 'studio'/)
+  })
+
+  test('is told to programs, too, and which addresses a record only names', () => {
+    expect(peerFacts({ ...printer, hidden })).toContain(`hidden\t${studio.id}\tstudio\tclaim`)
+    const named = { address: '192.168.1.99', family: 'ipv4' as const, interface: 'eth0' }
+    const facts = peerFacts({ ...studio, addresses: [...studio.addresses, named] })
+    expect(facts).toContain('address\t192.168.1.44\teth0\theard')
+    expect(facts).toContain('address\t192.168.1.99\teth0\tnamed')
   })
 })
 
