@@ -182,7 +182,7 @@ function interfacesJson(
   ]
 }
 
-/** Member by member: a record from the network may hold members that this version does not know. */
+/** As the API shows it: without the mark of what mDNS tells. */
 function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service {
   return { id, name, type, port, txt, subtypes }
 }
