@@ -163,6 +163,35 @@ describe('proof', () => {
     expect(network.now - diedAt).toBeLessThan(3 * 3500 + 1200 + 500)
   })
 
+  it('believes the next beat after lost ones when forged beats have used up all hashes that there are for many steps', () => {
+    const scene = overheard()
+    const { network, watcher, victim } = scene
+    const prober = network.host({ name: 'prober' })
+    network.run(2500)
+    const known = last(scene.said('beat'))
+    const forged = encode({ ...known, sequence: known.sequence + 16, reveal: Buffer.alloc(16, 1) })
+    const { id } = victim.presence.self()
+    const lost = network.now + 2000
+    network.filter = ({ from, to, bytes }) => {
+      if (from !== victim || to !== watcher || bytes[3] !== 1) return true
+      if (network.now < lost) return false
+      for (let i = 0; i < 1300; i++) network.inject(watcher, forged)
+      return true
+    }
+    // Each answer takes a position of the chain.
+    for (let i = 0; i < 4; i++) {
+      prober.presence.probe(id, network.now)
+      network.flush(prober)
+      network.run(500)
+    }
+    network.run(1500)
+    expect(last(scene.said('beat')).sequence - known.sequence).toBeGreaterThan(6)
+    expect(watcher.refused('too-far-ahead')).toBeGreaterThan(0)
+    expect(watcher.state('victim')).toBe('alive')
+    const told = watcher.presence.changesSince(0)?.map(({ type, peer }) => `${type} ${peer.name}`)
+    expect(told).toEqual(['peer-up victim', 'peer-up prober'])
+  })
+
   it('goes on hearing a peer through a flood of forged beats', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
