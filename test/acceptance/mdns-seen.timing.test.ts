@@ -118,6 +118,7 @@ describeMdnsLab('seen by others', () => {
     // Under the host's own name, as no other mDNS program has it.
     expect((await announced(daemon)).hostname).toBe('kitchen.local')
     expect(await avahi.resolve('kitchen.local')).toBe(kitchen.address())
+    expect(await avahi.nameOf(kitchen.address())).toBe('kitchen.local')
   }, 60_000)
 
   it('one of two that share a type stays when the other goes', async () => {

@@ -113,6 +113,12 @@ export class Avahi implements AsyncDisposable {
     return process
   }
 
+  /** `avahi-resolve -a ADDRESS`: its host name, undefined when nobody answered. */
+  async nameOf(address: string): Promise<string | undefined> {
+    const { stdout } = await this.#site.exec('avahi-resolve', ['-a', address], { timeout: 20_000 })
+    return stdout.trim().split('\t')[1]
+  }
+
   /** `avahi-resolve -n HOSTNAME`: its address, undefined when nobody answered. */
   async resolve(hostname: string, family: 'ipv4' | 'ipv6' = 'ipv4'): Promise<string | undefined> {
     const version = family === 'ipv4' ? '-4' : '-6'

@@ -3,7 +3,7 @@ import { Budget } from '../../budget.ts'
 import type { InterfaceAddress } from '../../presence/types.ts'
 import { instanceName, label, numbered, sameName } from '../names.ts'
 import type { PublishedService, RecordType, ResourceRecord } from '../types.ts'
-import { hostRecords, serviceRecords } from './service-records.ts'
+import { hostRecords, reverseRecords, serviceRecords } from './service-records.ts'
 
 /** A service's changes told at once, and per second from then on. */
 const CHANGE_BURST = 4
@@ -47,8 +47,10 @@ export class HostClaim implements Claim {
     return this.#number === 1 ? this.wanted : this.wanted.replace(/(?=\.local$)/i, `-${this.#number}`)
   }
 
+  /** Under a name beside the machine's, those that lead from addresses to names are left to whoever has the machine's. */
   records(_hostname: string, addresses: readonly InterfaceAddress[]): readonly ResourceRecord[] {
-    return hostRecords(this.name, addresses)
+    const records = hostRecords(this.name, addresses)
+    return this.isMachines ? [...records, ...reverseRecords(this.name, addresses)] : records
   }
 
   rename(): void {

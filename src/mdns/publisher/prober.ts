@@ -67,7 +67,7 @@ export class Prober {
         questions: [{ name: claim.name, type: 'ANY' }],
         authorities: this.#probing
           .records(claim)
-          .filter(({ flush }) => flush)
+          .filter(({ flush, name }) => flush && name === claim.name)
           .map((record) => ({ ...record, flush: false })),
       })),
     )

@@ -1,5 +1,6 @@
 import type { InterfaceAddress } from '../../presence/types.ts'
 import { instanceName, SERVICES } from '../names.ts'
+import { rdata } from '../rdata.ts'
 import type { PublishedService, ResourceRecord } from '../types.ts'
 
 /** TTL of records that hold a host's name or addresses, seconds (RFC 6762, section 10). */
@@ -40,10 +41,27 @@ export function serviceRecords(service: PublishedService, instance: string, host
  * Avahi does: of an IPv6 address in DNS nobody can tell to which interface it belongs.
  */
 export function hostRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
-  const routable = addresses.filter(({ address }) => !LINK_LOCAL.test(address))
-  return (routable.length > 0 ? routable : addresses).map(({ address, family }) => {
+  return toldOf(addresses).map(({ address, family }) => {
     return { name: hostname, type: family === 'ipv4' ? 'A' : 'AAAA', ttl: HOST_TTL, flush: true, data: address }
   })
+}
+
+/** The records that lead from a host's addresses to its name (RFC 1035, section 3.5, and RFC 3596, section 2.5). */
+export function reverseRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
+  return toldOf(addresses).map(({ address, family }) => {
+    return { name: reverseName(address, family), type: 'PTR', ttl: HOST_TTL, flush: true, data: hostname }
+  })
+}
+
+function toldOf(addresses: readonly InterfaceAddress[]): readonly InterfaceAddress[] {
+  const routable = addresses.filter(({ address }) => !LINK_LOCAL.test(address))
+  return routable.length > 0 ? routable : addresses
+}
+
+function reverseName(address: string, family: InterfaceAddress['family']): string {
+  if (family === 'ipv4') return `${address.split('.').reverse().join('.')}.in-addr.arpa`
+  const digits = rdata({ type: 'AAAA', data: address }).toString('hex')
+  return `${[...digits].reverse().join('.')}.ip6.arpa`
 }
 
 function fitting(entries: readonly Uint8Array[]): Uint8Array[] {

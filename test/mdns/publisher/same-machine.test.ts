@@ -106,6 +106,13 @@ describe("the machine's host name", () => {
       'A studio.local 120 flush 10.0.0.1',
       'AAAA studio.local 120 flush fd00::1',
     ])
+    simulation.ask(host, [{ name: '1.0.0.10.in-addr.arpa', type: 'PTR' }])
+    const ipv6 = `1.${'0.'.repeat(29)}d.f.ip6.arpa`
+    simulation.ask(host, [{ name: ipv6, type: 'PTR' }])
+    expect(simulation.take().flatMap(({ message }) => lines(message.answers))).toEqual([
+      'PTR 1.0.0.10.in-addr.arpa 120 flush studio.local',
+      `PTR ${ipv6} 120 flush studio.local`,
+    ])
     const other = simulation.host([], { eth0: 'lan' }, 'studio.local')
     simulation.run(5000)
     expect([host, other].map(({ publisher }) => publisher.hostname)).toEqual(['studio.local', 'host2.local'])
@@ -119,6 +126,8 @@ describe("the machine's host name", () => {
     runBeside(simulation, host, 5000, answers)
     expect(host.publisher.hostname).toBe('host1.local')
     expect(target(host, simulation)[0]).toBe('SRV Shop._http._tcp.local 120 flush 80 host1.local')
+    simulation.ask(host, [{ name: '1.0.0.10.in-addr.arpa', type: 'PTR' }])
+    expect(simulation.take()).toEqual([])
   })
 
   test('is left to another program on this machine that probes for it later, without a goodbye', () => {
