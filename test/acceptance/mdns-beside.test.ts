@@ -71,7 +71,7 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
       await avahi.publish('Both', '_http._tcp', 85)
       await resolvedBoth(atOther, 'Both')
       await register(daemon, 'both', { name: 'Both', type: 'http', port: 85 })
-      const stateOf = async () => (await announced(daemon)).publications.find(({ id }) => id === 'both')?.state
+      const stateOf = async () => (await daemon.self()).mdns?.publications.find(({ id }) => id === 'both')?.state
       await expect.poll(stateOf, { timeout: 10_000 }).toBe('elsewhere')
       for (const { lines } of [atAvahi, atOther]) expect(lines.filter(({ name }) => /#|\(2\)/.test(name))).toEqual([])
 
