@@ -1,5 +1,7 @@
 import type { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/types.ts'
+import { keyOf } from '../names.ts'
+import type { ResourceRecord } from '../types.ts'
 
 /** A service instance that was found on an interface. */
 export interface Instance {
@@ -47,4 +49,9 @@ export interface FoundHost {
   told: { sighting: Sighting; at: number } | undefined
   /** Of its changes, those that may be told at once. */
   readonly changes: Budget
+}
+
+/** Whether a record tells the port of a service on this host. */
+export function isServiceOf(record: ResourceRecord, host: FoundHost): boolean {
+  return record.type === 'SRV' && keyOf(record.data.target) === host.key
 }

@@ -4,6 +4,7 @@ import type { Heard, Message, ResourceRecord } from '../types.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { FollowUps } from './follow-ups.ts'
+import { type FoundHost, type Instance, isServiceOf } from './found.ts'
 import { isHostAddress } from './host-address.ts'
 import type { Hosts } from './hosts.ts'
 
@@ -126,7 +127,7 @@ export class Intake {
       return
     }
     const news = this.#cache.hear(record, heard, now)
-    if (news !== 'nothing') this.#hosts.attach(instance, host, now)
+    if (news !== 'nothing' && !this.#isContested(instance, record, host)) this.#hosts.attach(instance, host, now)
     if (!host) return
     if (host.instances.size === 0) {
       this.#hosts.finish(host, 'left', now)
@@ -137,7 +138,19 @@ export class Intake {
     host.unanswered.delete(instance)
     this.#hosts.heard(host, heard.interface, news === 'new', now)
     const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, heard.interface))
-    if (!isReachable && (news === 'new' || host.absent)) this.#followUps.follow(host, now)
+    if (!isReachable) this.#followUps.follow(host, now)
+  }
+
+  /**
+   * Whether another host answers for the instance at the same time, each as if it were the only one: two devices of one
+   * name. It stays with whom it is, and does not go to and fro with each answer.
+   */
+  #isContested(instance: Instance, { name, flush }: RecordOf<'SRV'>, host: FoundHost | undefined): boolean {
+    const present = instance.host
+    if (!flush || !present || present === host) return false
+    return this.#cache
+      .get('SRV', name, instance.interface)
+      .some(({ record, withdrawn }) => !withdrawn && isServiceOf(record, present))
   }
 
   #takeText(record: RecordOf<'TXT'>, heard: Heard, now: number): void {

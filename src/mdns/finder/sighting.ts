@@ -2,7 +2,8 @@ import type { Sighting } from '../../presence/types.ts'
 import { isPeerId, type Service } from '../../wire/index.ts'
 import { OWN_TYPE } from '../names.ts'
 import type { Cache } from './cache.ts'
-import type { FoundHost, Instance } from './found.ts'
+import { type FoundHost, type Instance, isServiceOf } from './found.ts'
+import { type Held, isNewer } from './held.ts'
 import { readTxt } from './txt.ts'
 
 /** What is to be told of a host now: of its services those that are shown. */
@@ -47,8 +48,12 @@ export function addressesOf(hostname: string, cache: Cache): Sighting['addresses
 }
 
 function serviceOf(instance: Instance, cache: Cache): { service: Service; heardAt: number } | undefined {
-  const { name, label, type, interface: on } = instance
-  const srv = cache.newest('SRV', name, on)
+  const { name, label, type, interface: on, host } = instance
+  const offered = host ? cache.get('SRV', name, on).filter(({ record }) => isServiceOf(record, host)) : []
+  const srv = offered.reduce<Held | undefined>(
+    (newest, one) => (!newest || isNewer(one, newest) ? one : newest),
+    undefined,
+  )
   // With port 0 a device tells that it does not offer this (RFC 6763, section 8).
   if (srv?.record.type !== 'SRV' || srv.record.data.port === 0) return undefined
   const txt = cache.newest('TXT', name, on)

@@ -214,6 +214,41 @@ describe('several addresses', () => {
   })
 })
 
+describe('two devices of one name', () => {
+  const esp = (host: string, port: number) => [
+    ptr('Esp', '_http._tcp'),
+    srv('Esp', host, '_http._tcp', port),
+    txt('Esp', [], '_http._tcp'),
+  ]
+
+  it('with one host name, are a host with both addresses', () => {
+    const stage = new Stage()
+    for (const i of [5, 6]) {
+      stage.devices.push(new Device([...esp('esp.local', 80), a('esp.local', `10.0.0.${i}`)], `10.0.0.${i}`))
+    }
+    stage.run(3_600_000)
+    expect(states(stage, 'esp.local')).toEqual(['alive'])
+    expect(stage.last('esp.local')?.addresses).toHaveLength(2)
+  })
+
+  it('with host names of their own, are one of them, which seldom changes, and the other when that has gone', () => {
+    const stage = new Stage()
+    const devices = [5, 6].map(
+      (i) => new Device([...esp(`esp${i}.local`, 80 + i), a(`esp${i}.local`, `10.0.0.${i}`)], `10.0.0.${i}`),
+    )
+    stage.devices.push(...devices)
+    const there = () => [5, 6].filter((i) => stage.last(`esp${i}.local`)?.state === 'alive')
+    stage.run(3_600_000)
+    expect(stage.told.filter(({ sighting }) => sighting.state !== 'alive').length).toBeLessThan(5)
+    const [one, ...more] = there()
+    expect(more).toEqual([])
+    expect(stage.last(`esp${one}.local`)?.services).toMatchObject([{ port: 80 + (one ?? 0) }])
+    for (const device of devices) device.alive = device.address !== `10.0.0.${one}`
+    stage.run(200_000)
+    expect(there()).toEqual([one === 5 ? 6 : 5])
+  })
+})
+
 it('a pointer that lives ten seconds is asked for no more than one that lives two minutes', () => {
   const stage = new Stage()
   const since = stage.now
