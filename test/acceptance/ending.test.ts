@@ -137,7 +137,8 @@ describeLab('the end', () => {
       await to(pretty, fullPipe(pretty.dir), 'pretty'),
     ]
     const terminal = await inTerminal(paused)
-    for (const name of names.slice(1)) await holds(watcher, name, 'alive')
+    // Five processes start at once.
+    for (const name of names.slice(1)) await holds(watcher, name, 'alive', 60_000)
     terminal.write('stop\n')
     await terminal.waitForLine(/^done$/)
     // Something for all of them to log, and time to be missed in.
