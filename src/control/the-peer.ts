@@ -13,12 +13,12 @@ const MOST_LISTED = 8
 /**
  * The one peer that a reference means, the daemon's own among them. A name leads to no peer while another has it, too: nor
  * while that other one is silent, has failed or has left, for as long as the registry holds it. What is known by mDNS
- * alone holds its name only while it is there. With a source, only what is known by that counts.
+ * alone, or by a record without a beat, holds its name only while it is there. With a source, only what is known by that counts.
  * @throws NoSuchPeer, AmbiguousPeer
  */
 export function thePeer(reference: string, station: Station, source?: Source): PeerView {
   const meant = thosePeers(reference, station, source)
-  const holding = meant.filter((peer) => peer.source === 'beacon' || isPresent(peer))
+  const holding = meant.filter((peer) => isPresent(peer) || hasBeaten(peer))
   const peers = holding.length > 0 ? holding : meant
   const [first, ...others] = peers
   if (!first) throw new NoSuchPeer(reference)
@@ -32,6 +32,11 @@ export function thosePeers(reference: string, station: Station, source?: Source)
   const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => knownBy(source, peer) ?? [])
   const listed = closest(reference, known([...reader.find(reference, source), ownPeer(station)]))
   return listed.length > 0 ? listed : closest(reference, known(reader.hidden()))
+}
+
+/** A record alone is one datagram, which anybody can send in any name. */
+function hasBeaten({ source, beacons }: PeerView): boolean {
+  return source === 'beacon' && beacons.heard > 0
 }
 
 /** `kitchen (k3vq7m2x, failed), kitchen (kitchen.local., by mDNS)` */

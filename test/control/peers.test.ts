@@ -235,6 +235,8 @@ describe('GET /v1/peers/{reference}', () => {
     })
     expect((await ask({ socket }, '/v1/probe/old', {}, 'POST')).status).toBe(409)
     expect((await ask({ socket }, `/v1/peers/${alive}`)).body).toMatchObject({ id: idOf(10) })
+    neighbourhood.happens('peer-update', 3, { beacons: { heard: 0, lost: 0 } })
+    expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
     neighbourhood.happens('peer-forgotten', 3)
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
     neighbourhood.happens('peer-suspect', 10)
