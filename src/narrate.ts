@@ -26,7 +26,8 @@ const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
 export function logChanges(log: Logger, driver: Driver, presence: Presence): void {
   let seen = presence.index
   driver.onChange(() => {
-    for (const { type, peer } of presence.changesSince(seen) ?? []) {
+    for (const { type, peer, own } of presence.changesSince(seen) ?? []) {
+      if (own) continue
       log[LOUDNESS[type]]({ peer: peer.name, id: peer.id }, type)
     }
     seen = presence.index

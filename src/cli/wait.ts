@@ -11,6 +11,7 @@ interface WaitOptions extends GlobalOptions {
   service?: string[] | undefined
   where?: string[] | undefined
   name?: string[] | undefined
+  self?: boolean | undefined
   count: string
   timeout: string
   signed?: boolean | undefined
@@ -29,6 +30,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
       where: peerOptions.where,
       signed: peerOptions.signed,
       name: { ...listFlag, describe: 'Only peers of this name' },
+      self: peerOptions.self,
       count: { ...textFlag, default: '1', describe: 'How many have to be there' },
       timeout: { ...textFlag, default: '30s', describe: 'How long to wait' },
     },
@@ -36,7 +38,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
       const { output, signal } = context
       const count = readWhole('--count', options.count, [1, MOST_PEERS])
       const timeout = readDuration('--timeout', options.timeout, [0, DAY_MS])
-      const { service, where, name, signed } = options
+      const { service, where, name, self, signed } = options
       const source = signed ? ('beacon' as const) : undefined
       // A suspect may be dead: one who waits wants to begin work with those who are there.
       const filter = {
@@ -45,6 +47,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
         ...(service && { service }),
         ...(where && { attributes: readAttributes(where) }),
         ...(name && { name }),
+        ...(self && { self }),
         source,
       }
       const daemon = context.daemon(options)

@@ -13,6 +13,7 @@ import { watchText } from './watch-text.ts'
 interface WatchOptions extends GlobalOptions {
   service?: string[] | undefined
   where?: string[] | undefined
+  self?: boolean | undefined
   exec?: string | undefined
   'exec-timeout': string
 }
@@ -27,6 +28,7 @@ export function watchCommand(context: Context): CommandModule<GlobalOptions, Wat
     builder: {
       service: peerOptions.service,
       where: { ...peerOptions.where, conflicts: 'json' },
+      self: peerOptions.self,
       exec: {
         ...textFlag,
         describe: 'Instead, run this with sh for each change, told on its standard input and in EARSHOT_… variables',
@@ -88,6 +90,6 @@ async function* changes(options: WatchOptions, context: Context): AsyncGenerator
   }
 }
 
-function filterOf({ service }: WatchOptions): { service?: string[] } {
-  return service ? { service } : {}
+function filterOf({ service, self }: WatchOptions): { service?: string[]; self?: boolean } {
+  return { ...(service && { service }), ...(self && { self }) }
 }

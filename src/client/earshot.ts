@@ -25,6 +25,8 @@ export interface CallOptions {
 export interface EventOptions {
   service?: string | readonly string[] | undefined
   name?: string | readonly string[] | undefined
+  /** Whether this daemon's own peer is among them. */
+  self?: boolean | undefined
   /** Begin with the present state. */
   state?: boolean | undefined
   /** Begin after this change: an index of this epoch, or an event's `lastEventId`. Goes before `state`. */
@@ -178,8 +180,14 @@ export class Earshot {
    * stops or is silent for 45 s, and does not come back by itself. Leaving the loop closes it. One who is slow to ask for the
    * next may get a `gap`. `watch` takes care of all this.
    */
-  events({ service, name, state, since, signal }: EventOptions = {}): AsyncGenerator<DaemonEvent, void, void> {
-    const query = writeQuery({ service, name, state: state ? '1' : undefined, since: since?.toString() })
+  events({ service, name, self, state, since, signal }: EventOptions = {}): AsyncGenerator<DaemonEvent, void, void> {
+    const query = writeQuery({
+      service,
+      name,
+      self: self ? '1' : undefined,
+      state: state ? '1' : undefined,
+      since: since?.toString(),
+    })
     return endable(signal, (own) => this.#calls.events(query, own))
   }
 

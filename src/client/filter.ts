@@ -12,6 +12,8 @@ export interface WatchFilter {
   service?: string | readonly string[] | undefined
   name?: string | readonly string[] | undefined
   attributes?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** Whether this daemon's own peer is among them. */
+  self?: boolean | undefined
 }
 
 export interface PeerFilter extends WatchFilter {
@@ -21,8 +23,6 @@ export interface PeerFilter extends WatchFilter {
   source?: Peer['source'] | undefined
   /** Whether hosts of mDNS are among them that are not listed, since each is taken for a peer (`hidden`). */
   hidden?: boolean | undefined
-  /** Whether this daemon's own peer is among them. */
-  self?: boolean | undefined
 }
 
 export interface ServiceFilter {

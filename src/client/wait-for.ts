@@ -13,8 +13,6 @@ export interface WaitOptions {
 
 /** As long as one answer of the daemon may be waited for, ms. */
 const LONGEST_WAIT = 60_000
-/** The same where the daemon's own peer counts, whose changes end no waiting. */
-const LONGEST_WAIT_FOR_SELF = 1000
 
 /**
  * The peers that pass, as soon as there are `count` of them.
@@ -47,12 +45,11 @@ async function untilThere(
   const deadline = performance.now() + timeout
   const daemon = await calls.stay(signal)
   const query = peersQuery({ ...filter, state: filter.state ?? 'alive' })
-  const longest = filter.self ? LONGEST_WAIT_FOR_SELF : LONGEST_WAIT
   const backoff = new Backoff()
   let found = 0
   for (;;) {
     const remaining = Math.max(0, deadline - performance.now())
-    const wait = query.has('since') ? Math.ceil(Math.min(remaining, longest)) : 0
+    const wait = query.has('since') ? Math.ceil(Math.min(remaining, LONGEST_WAIT)) : 0
     if (wait > 0) query.set('wait', `${wait}ms`)
     else query.delete('wait')
     try {

@@ -61,7 +61,7 @@ export async function* watch(
 
 async function* follow(
   daemon: Calls,
-  { service, name }: WatchFilter,
+  { service, name, self }: WatchFilter,
   told: ToldPeers,
   onConnection: (connected: boolean, error?: EarshotError) => void,
   signal: AbortSignal,
@@ -70,7 +70,10 @@ async function* follow(
   let connected = true
   const open = () => {
     if (since === '') told.beginState()
-    return daemon.events(writeQuery({ service, name, state: '1', since: since || undefined }), signal)
+    return daemon.events(
+      writeQuery({ service, name, self: self ? '1' : undefined, state: '1', since: since || undefined }),
+      signal,
+    )
   }
   const onLoss = (error: EarshotError | undefined) => {
     if (connected) callBack(onConnection, false, error)

@@ -19,6 +19,8 @@ export type Concerns = (before: PeerView | undefined, after: PeerView) => boolea
 export interface Blocked {
   /** Queries of one name ask the same: what concerns one of them is found out once for all. */
   query: string
+  /** Whether the daemon's own peer is in the answer. */
+  withOwn: boolean
   concerns: Concerns
   /** Index of the answer that its reader holds. */
   after: number
@@ -29,6 +31,7 @@ export interface Blocked {
 }
 
 interface Group {
+  withOwn: boolean
   concerns: Concerns
   /** Nothing that concerns it has changed since this index. */
   since: number
@@ -52,17 +55,20 @@ const MOST_TOLD = 32_768
  * before the next change is held once for all, and only while somebody waits.
  */
 export class BlockedQueries {
+  readonly #station: Station
   readonly #reader: PresenceReader
   readonly #options: QueriesOptions
   readonly #groups = new Map<string, Group>()
   readonly #stopListening: () => void
   /** Every peer by id, as it was at `#index`. */
   #told = new Map<string, PeerView>()
+  #ownId = ''
   #index = 0
   #waiting = 0
   #onLoopback = 0
 
   constructor(station: Station, options: QueriesOptions) {
+    this.#station = station
     this.#reader = station.reader
     this.#options = options
     this.#stopListening = station.onChange(gathered(() => this.#advance()))
@@ -88,9 +94,9 @@ export class BlockedQueries {
     for (const [query, group] of this.#groups) this.#end(query, group, group.ids)
   }
 
-  #add({ query, concerns, wait, out, onLoopback }: Blocked, resolve: (outcome: Outcome) => void): void {
+  #add({ query, withOwn, concerns, wait, out, onLoopback }: Blocked, resolve: (outcome: Outcome) => void): void {
     if (this.#waiting === 0) this.#hold()
-    const group = this.#groups.get(query) ?? this.#begin(query, concerns)
+    const group = this.#groups.get(query) ?? this.#begin(query, withOwn, concerns)
     this.#waiting++
     this.#onLoopback += Number(onLoopback)
     const end = (outcome: Outcome) => {
@@ -109,11 +115,12 @@ export class BlockedQueries {
     group.enders.add(end)
   }
 
-  #begin(query: string, concerns: Concerns): Group {
-    const group: Group = { concerns, since: this.#index, ids: new Set(), enders: new Set() }
+  #begin(query: string, withOwn: boolean, concerns: Concerns): Group {
+    const group: Group = { withOwn, concerns, since: this.#index, ids: new Set(), enders: new Set() }
     for (const view of this.#told.values()) {
       if (!group.ids) break
-      if (concerns(undefined, view)) note(group, view)
+      // The own peer is added to every answer that it belongs to.
+      if (view.id !== this.#ownId && concerns(undefined, view)) note(group, view)
     }
     this.#groups.set(query, group)
     return group
@@ -128,16 +135,16 @@ export class BlockedQueries {
       return
     }
     const concerned = new Map<string, Group>()
-    for (const { type, peer } of changes) {
+    for (const { type, peer, own = false } of changes) {
       const before = this.#told.get(peer.id)
       if (type === 'peer-forgotten') this.#told.delete(peer.id)
       else this.#told.set(peer.id, peer)
       // What a change means for a peer's services comes with the same view as the change.
       if (before === peer) continue
       for (const [query, group] of this.#groups) {
-        if (!isConcerned(group.concerns, type, before, peer)) continue
+        if ((own && !group.withOwn) || !isConcerned(group.concerns, type, before, peer)) continue
         concerned.set(query, group)
-        note(group, peer)
+        if (!own) note(group, peer)
       }
     }
     for (const [query, group] of concerned) this.#end(query, group, group.ids)
@@ -146,7 +153,9 @@ export class BlockedQueries {
 
   #hold(): void {
     this.#index = this.#reader.index
-    this.#told = new Map(this.#reader.peers().map((view) => [view.id, view]))
+    const own = this.#reader.ownPeer(this.#station.now())
+    this.#ownId = own.id
+    this.#told = new Map([own, ...this.#reader.peers()].map((view) => [view.id, view]))
   }
 
   #end(query: string, { enders }: Group, ids: Group['ids']): void {
@@ -155,14 +164,15 @@ export class BlockedQueries {
   }
 
   /** Whether what concerns the query has changed after its index; when the journal cannot tell, it may have. */
-  #hasChanged({ query, concerns, after }: Blocked): boolean {
+  #hasChanged({ query, withOwn, concerns, after }: Blocked): boolean {
     if (after === this.#reader.index) return false
     const group = this.#groups.get(query)
     if (group && group.since <= after) return false
     const changes = this.#reader.changesSince(Math.max(0, after - LOOK_BACK)) ?? this.#reader.changesSince(after)
     if (!changes) return true
     const held = new Map<string, PeerView>()
-    return changes.some(({ index, type, peer }) => {
+    return changes.some(({ index, type, peer, own = false }) => {
+      if (own && !withOwn) return false
       const before = held.get(peer.id)
       if (type === 'peer-forgotten') held.delete(peer.id)
       else held.set(peer.id, peer)

@@ -12,6 +12,8 @@ export interface ReaderOptions {
   beginning: Beginning
   /** Which peers it wants to hear of; everyone when undefined. */
   test: PeerTest | undefined
+  /** Whether it wants to hear of the daemon's own peer as well. */
+  withOwn: boolean
 }
 
 /** Small events are joined up to this many bytes, so that a burst is a few writes. */
@@ -34,10 +36,12 @@ export class EventReader {
   readonly #station: Station
   readonly #text: EventText
   readonly #test: PeerTest | undefined
+  readonly #withOwn: boolean
   /** Index of the last change written or passed over; undefined when that is not in the journal. */
   #cursor: number | undefined
   /** The ids still to be told as the present state, the next one last; undefined when it is not under way. */
   #untold: string[] | undefined
+  #ownId: string | undefined
   #synced = false
   /** The peers that passed the test when last told: the change that ends it for one of them must be told as well. */
   #told = new Set<string>()
@@ -50,11 +54,12 @@ export class EventReader {
   /** Monotonic ms; undefined while the connection takes more. */
   #blockedSince: number | undefined
 
-  constructor(out: ServerResponse, station: Station, text: EventText, { beginning, test }: ReaderOptions) {
+  constructor(out: ServerResponse, station: Station, text: EventText, { beginning, test, withOwn }: ReaderOptions) {
     this.#out = out
     this.#station = station
     this.#text = text
     this.#test = test
+    this.#withOwn = withOwn
     const { index } = station.reader
     const resumes = typeof beginning === 'object'
     this.#cursor = beginning === 'gap' ? undefined : resumes ? beginning.after : index
@@ -105,7 +110,7 @@ export class EventReader {
     }
     for (const change of changes) {
       this.#cursor = change.index
-      if (!isTold(change) || !this.#wants(change)) continue
+      if ((change.own && !this.#withOwn) || !isTold(change) || !this.#wants(change)) continue
       const text = this.#untold ? this.#text.changeWithoutId(change) : this.#text.change(change)
       if (!this.#put(text)) return false
     }
@@ -114,7 +119,7 @@ export class EventReader {
 
   #tellState(): boolean {
     for (let id = this.#untold?.pop(); id !== undefined; id = this.#untold?.pop()) {
-      const view = this.#station.reader.get(id)
+      const view = id === this.#ownId ? this.#own() : this.#station.reader.get(id)
       if (view && isPresent(view) && (this.#test?.(view) ?? true) && !this.#put(this.#text.peer(view))) return false
     }
     this.#untold = undefined
@@ -138,11 +143,17 @@ export class EventReader {
 
   /** Notes which peers pass the test now, and returns them. */
   #remember(): PeerView[] {
-    const { reader } = this.#station
-    if (!this.#test) return reader.peers()
-    const wanted = reader.peers().filter(this.#test)
+    const own = this.#own()
+    this.#ownId = own?.id
+    const peers = [...(own ? [own] : []), ...this.#station.reader.peers()]
+    if (!this.#test) return peers
+    const wanted = peers.filter(this.#test)
     this.#told = new Set(wanted.map(({ id }) => id))
     return wanted
+  }
+
+  #own(): PeerView | undefined {
+    return this.#withOwn ? this.#station.reader.ownPeer(this.#station.now()) : undefined
   }
 
   /** Whether a change is told: its peer passes the test, or this is the change by which it no longer does. */

@@ -3,6 +3,7 @@ import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import type { Beginning } from './event-reader.ts'
 import { eventsTest } from './filter.ts'
+import { LIST_PARAMETERS } from './list-routes.ts'
 import { NameParameter, ServiceParameter } from './peer-routes.ts'
 import { type Position, readPosition, readSince } from './position.ts'
 import type { Station } from './station.ts'
@@ -11,6 +12,7 @@ const EventsQuery = Type.Object(
   {
     service: ServiceParameter,
     name: NameParameter,
+    self: LIST_PARAMETERS.self,
     state: Type.Optional(
       Type.Enum(['0', '1', 'false', 'true'], { description: 'Whether the stream begins with the present state' }),
     ),
@@ -70,11 +72,12 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
     ({ query, headers, raw }, reply) => {
       const onLoopback = !cameThroughSocket(raw.socket)
       const test = eventsTest(query)
+      const withOwn = query.self === '1' || query.self === 'true'
       const beginning = begin(query, headers['last-event-id'], station)
       readers.refuseOverLimit(onLoopback)
       reply.hijack()
       reply.raw.writeHead(200, HEAD)
-      readers.add(reply.raw, onLoopback, { beginning, test })
+      readers.add(reply.raw, onLoopback, { beginning, test, withOwn })
     },
   )
 }

@@ -30,7 +30,7 @@ export const ListHeaders = Type.Object({
 export const LIST_DESCRIPTION =
   'A parameter may be repeated: any of its values will do. Different parameters must all hold. ' +
   'With `since`, the answer waits for a change that concerns the filter, or until `wait` is over. ' +
-  'The `ETag` counts the changes of the registry; with `self=1` there is none.'
+  'The `ETag` counts the changes of the registry.'
 
 export const NOT_MODIFIED = Type.Null({ description: 'What the reader holds still holds' })
 

@@ -10,7 +10,6 @@ import { readSince } from './position.ts'
 import type { Station } from './station.ts'
 import { Turn } from './turn.ts'
 import { Untaken } from './untaken.ts'
-import { ownPeer } from './views.ts'
 
 const DEFAULT_WAIT_MS = 30_000
 const LONGEST_WAIT_MS = 600_000
@@ -48,14 +47,14 @@ export class Lists {
   /** @throws BadRequest, TooBusy, TooManyQueries */
   async answer(request: ListRequest, raw: IncomingMessage, out: ServerResponse): Promise<ListAnswer> {
     const onSocket = this.#cameThroughSocket(raw.socket)
-    const outcome = await this.#wait(request, out, !onSocket)
+    const withOwn = isSet(request.parameters.self)
+    const outcome = await this.#wait(request, withOwn, out, !onSocket)
     if (!outcome.isThere) return undefined
 
     const { reader, epoch } = this.#station
-    const { self, hidden } = request.parameters
-    // What the daemon says of itself, and what is not listed, is not counted by the index.
-    const uncounted = isSet(self) || isSet(hidden)
-    const tag = uncounted ? undefined : `W/"${epoch}-${reader.index}"`
+    const withHidden = isSet(request.parameters.hidden)
+    // What is not listed is not counted by the index.
+    const tag = withHidden ? undefined : `W/"${epoch}-${reader.index}"`
     if (tag !== undefined && holds(raw.headers['if-none-match'], tag)) return { tag, text: undefined }
 
     const untaken = onSocket ? this.#untakenOnSocket : this.#untakenOnLoopback
@@ -63,24 +62,33 @@ export class Lists {
     const make = (peers: readonly PeerView[]) => ({ epoch, index: reader.index, ...request.list(peers) })
     const ids = outcome.index === reader.index ? outcome.ids : undefined
     const peers = () => (ids ? [...ids].flatMap((id) => reader.get(id) ?? []) : this.#turn.views())
-    const own = isSet(self) ? [ownPeer(this.#station)] : []
-    const text = uncounted
-      ? Buffer.from(writeJson(make([...own, ...peers(), ...(isSet(hidden) ? reader.hidden() : [])])))
-      : this.#turn.text(request.query, () => make(peers()))
+    const own = () => (withOwn ? [reader.ownPeer(this.#station.now())] : [])
+    const text = withHidden
+      ? Buffer.from(writeJson(make([...own(), ...peers(), ...reader.hidden()])))
+      : this.#turn.text(queryOf(request, withOwn), () => make([...own(), ...peers()]))
     untaken.add(out, text)
     return { tag, text }
   }
 
-  async #wait(
-    { query, parameters, concerns }: ListRequest,
-    out: ServerResponse,
-    onLoopback: boolean,
-  ): Promise<Outcome> {
+  async #wait(request: ListRequest, withOwn: boolean, out: ServerResponse, onLoopback: boolean): Promise<Outcome> {
+    const { parameters, concerns } = request
     const wait = readWait(parameters)
     const since = parameters.since === undefined ? 'elsewhere' : readSince(parameters.since, this.#station)
     if (since === 'elsewhere') return { isThere: true, index: this.#station.reader.index, ids: undefined }
-    return await this.#queries.untilChanged({ query, concerns, after: since.after, wait, out, onLoopback })
+    return await this.#queries.untilChanged({
+      query: queryOf(request, withOwn),
+      withOwn,
+      concerns,
+      after: since.after,
+      wait,
+      out,
+      onLoopback,
+    })
   }
+}
+
+function queryOf({ query }: ListRequest, withOwn: boolean): string {
+  return withOwn ? `${query} self` : query
 }
 
 /** @throws BadRequest */

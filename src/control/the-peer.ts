@@ -4,7 +4,6 @@ import { closest } from '../presence/lookup.ts'
 import type { PeerView } from '../presence/types.ts'
 import { knownBy, type Source } from './source.ts'
 import type { Station } from './station.ts'
-import { ownPeer } from './views.ts'
 
 /** Characters of an id that are shown to people; more where two begin alike. */
 const SHOWN = 8
@@ -30,7 +29,7 @@ export function thePeer(reference: string, station: Station, source?: Source): P
 export function thosePeers(reference: string, station: Station, source?: Source): PeerView[] {
   const { reader } = station
   const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => knownBy(source, peer) ?? [])
-  const listed = closest(reference, known([...reader.find(reference, source), ownPeer(station)]))
+  const listed = closest(reference, known([...reader.find(reference, source), reader.ownPeer(station.now())]))
   return listed.length > 0 ? listed : closest(reference, known(reader.hidden()))
 }
 

@@ -54,41 +54,6 @@ export function offerJson(service: PeerView['services'][number], peer: PeerView)
   return { ...offeredJson(service), peer: offererJson(peer) }
 }
 
-/**
- * This daemon's own peer, seen as the others are: alive, since it answers. It is heard on the paths on which it hears
- * itself, and offers what it has been told to, whether or not that has gone out already.
- */
-export function ownPeer(station: Station): PeerView {
-  const self = station.reader.self()
-  const startedAt = station.describe().startedAt
-  return {
-    id: self.id,
-    name: self.name,
-    state: 'alive',
-    source: 'beacon',
-    hostname: self.hostname,
-    addresses: self.interfaces.flatMap(({ name, addresses }) =>
-      addresses.map(({ address, family }) => ({ address, family, interface: name })),
-    ),
-    services: station.catalogue.list().map(serviceJson),
-    attributes: station.catalogue.attributes,
-    version: self.version,
-    incarnation: self.incarnation,
-    recordVersion: self.recordVersion,
-    interval: self.interval,
-    firstSeen: startedAt,
-    lastSeen: station.now(),
-    paths: self.interfaces.flatMap(({ name, echoes }) =>
-      echoes.flatMap(({ path, lastHeard }) => (lastHeard === undefined ? [] : [{ interface: name, path, lastHeard }])),
-    ),
-    beacons: { heard: 0, lost: 0 },
-    jitter: 0,
-    rtt: undefined,
-    flapping: false,
-    history: [{ at: startedAt, state: 'alive' }],
-  }
-}
-
 /** A service of this peer, and where it comes from. */
 export function ownServiceJson(service: OwnServiceView, wallClock: Station['wallClock']): OwnService {
   const { source, file, owner, expiresAt } = service

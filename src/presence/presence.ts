@@ -10,6 +10,7 @@ import { Liveness } from './liveness.ts'
 import { closest } from './lookup.ts'
 import { Neighbours } from './neighbours.ts'
 import { Outbox } from './outbox.ts'
+import { OwnChanges } from './own-changes.ts'
 import { OwnRecords } from './own-records.ts'
 import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
 import { Reminders } from './reminders.ts'
@@ -62,6 +63,7 @@ export class Presence implements PresenceReader {
   readonly #outbox = new Outbox()
   readonly #self: Self
   readonly #registry: Registry
+  readonly #ownChanges: OwnChanges
   readonly #neighbours: Neighbours
   readonly #liveness: Liveness
   readonly #speaker: Speaker
@@ -88,6 +90,7 @@ export class Presence implements PresenceReader {
     this.#silent = silent
     this.#self = self
     this.#registry = registry
+    this.#ownChanges = new OwnChanges(registry.journal, () => this.self())
     this.#neighbours = new Neighbours(self, registry, this.#agenda)
     this.#liveness = liveness
     this.#speaker = speaker
@@ -108,6 +111,7 @@ export class Presence implements PresenceReader {
 
   /** Begins: from now on it beats. */
   start(now: number): void {
+    if (!this.#silent) this.#ownChanges.begin(now)
     if (!this.#silent) this.#speaker.start(now)
     this.#planToAskForFailed(now)
   }
@@ -136,6 +140,7 @@ export class Presence implements PresenceReader {
       if (readdressed) this.#speaker.changed(now, true)
       this.#speaker.announce(fresh, now)
     }
+    this.#ownChanges.tell(now)
   }
 
   /** A datagram that came in. */
@@ -170,6 +175,7 @@ export class Presence implements PresenceReader {
     const { services } = this.#self.profile
     this.#self.describe(profile)
     this.#speaker.changed(now, !isDeepStrictEqual(services, profile.services))
+    this.#ownChanges.tell(now)
   }
 
   /** Goes on under a new identity, after `identity-taken`. */
@@ -177,6 +183,7 @@ export class Presence implements PresenceReader {
     this.#self.become(identity, incarnation)
     this.#neighbours.setOwn(this.#outbox.interfaces, now)
     this.#speaker.announce(this.#outbox.interfaces, now)
+    this.#ownChanges.tell(now)
   }
 
   /** Asks everyone for their records. */
@@ -255,6 +262,10 @@ export class Presence implements PresenceReader {
     return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
   }
 
+  ownPeer(now: number): PeerView {
+    return this.#ownChanges.view(now)
+  }
+
   self(): SelfView {
     const self = this.#self
     return {
@@ -284,6 +295,7 @@ export class Presence implements PresenceReader {
     if (interval !== this.#self.interval) {
       this.#self.beatEvery(Math.min(interval, MAX_INTERVAL))
       this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
+      this.#ownChanges.tell(now)
     }
     this.#renewals.push(...this.#ears.check(this.#self.interval, now))
   }

@@ -148,6 +148,8 @@ interface ChangeOf<Type extends ChangeType> {
   /** Monotonic ms. */
   at: number
   peer: PeerView
+  /** It is this daemon's own peer: told only to those who ask for it. */
+  own?: true
 }
 
 /** What the log should say, once. */
@@ -204,6 +206,8 @@ export interface PresenceReader {
   /** The hosts found by mDNS that are there and not listed, since each is taken for a peer; see `PeerView.hidden`. */
   hidden(): PeerView[]
   self(): SelfView
+  /** This daemon's own peer, seen as others are. `peers`, `get` and `find` do not tell of it. */
+  ownPeer(now: number): PeerView
   /** The changes after `index`, oldest first; undefined when they are no longer all kept. */
   changesSince(index: number): readonly Change[] | undefined
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Peers } from '../../src/control/api.ts'
 import type { PeerChangeType, PeerView } from '../../src/presence/types.ts'
-import { type Answer, ask, idOf, Listener, Neighbourhood, openCatalogue, startControl, tell } from './fixtures.ts'
+import { type Answer, ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
 
 const OSC = [{ id: 'o', name: 'O', type: '_osc._udp', port: 9, txt: {}, subtypes: [] }]
 
@@ -49,15 +49,15 @@ describe('ETag', () => {
     expect((await ask({ socket }, path, { 'if-none-match': 'W/"e1-2"' })).status).toBe(200)
   })
 
-  test('is not given to what the daemon says of itself', async () => {
-    const neighbourhood = household()
-    await openCatalogue(neighbourhood)
-    const { socket } = await startControl(neighbourhood)
+  test('counts the changes of the daemon’s own peer as well', async () => {
+    const { socket, neighbourhood } = await startControl()
+    neighbourhood.happens('peer-up', 1)
     const { headers } = await ask({ socket }, '/v1/peers?self=1')
-    expect(headers).not.toHaveProperty('etag')
-    await tell({ socket }, 'PATCH', '/v1/self/attributes', { load: 1 })
-    const answer = await ask({ socket }, '/v1/peers?self=1', { 'if-none-match': 'W/"e1-2"' })
-    expect(answer).toMatchObject({ status: 200, body: { peers: [{ attributes: { load: 1 } }, {}, {}] } })
+    expect(headers.etag).toBe('W/"e1-1"')
+    const held = { 'if-none-match': `${headers.etag}` }
+    expect((await ask({ socket }, '/v1/peers?self=1', held)).status).toBe(304)
+    neighbourhood.selfHappens('peer-update')
+    expect((await ask({ socket }, '/v1/peers?self=1', held)).status).toBe(200)
   })
 })
 

@@ -13,6 +13,7 @@ import {
   type Station,
 } from '../../src/control/index.ts'
 import { closest } from '../../src/presence/lookup.ts'
+import { ownView } from '../../src/presence/own-changes.ts'
 import type {
   Change,
   PeerChangeType,
@@ -24,6 +25,7 @@ import type {
   SilentChangeType,
 } from '../../src/presence/types.ts'
 import { Catalogue } from '../../src/services/catalogue.ts'
+import { plain } from '../../src/services/merge.ts'
 import type { PeerId } from '../../src/wire/id.ts'
 import type { Attributes, Service } from '../../src/wire/index.ts'
 
@@ -199,6 +201,15 @@ export class Neighbourhood implements Station, PresenceReader {
   }
   self() {
     return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }
+  }
+  ownPeer(now: number) {
+    const services = this.catalogue.list().map(plain)
+    return ownView({ ...this.self(), services, attributes: this.catalogue.attributes }, this.facts.startedAt, now)
+  }
+  /** The daemon's own peer has changed. */
+  selfHappens(type: PeerChangeType, given: Partial<PeerView> = {}): Change {
+    const peer = { ...this.ownPeer(this.time), ...given }
+    return this.#add({ index: ++this.index, type, at: this.time, peer, own: true })
   }
   changesSince(index: number) {
     const first = (this.#journal[0]?.index ?? this.index + 1) - 1
