@@ -2,18 +2,39 @@
 """Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
     earshot.py NAME TYPE PORT        for example: earshot.py Shop http 8080
 Python 3.9 and nothing else. See docs/HTTP-API.md."""
-import http.client, json, os, signal, socket, sys, threading, time
+import http.client, json, os, signal, socket, sys, tempfile, threading, time
 from urllib.parse import urlencode
 
-SOCKET = os.environ.get('EARSHOT_SOCKET', '/run/earshot/control.sock')
+
+def places():
+    """Where the daemon's socket may be: the user's own goes before the system's, as for the command earshot."""
+    if os.environ.get('EARSHOT_SOCKET'):
+        return [os.environ['EARSHOT_SOCKET']]
+    own = os.path.join(tempfile.gettempdir(), f'earshot-{os.getuid()}')
+    found = [os.path.join(os.environ['XDG_RUNTIME_DIR'], 'earshot')] if os.environ.get('XDG_RUNTIME_DIR') else []
+    # Anybody may have made a directory in the temporary one.
+    found += [own] if os.path.isdir(own) and os.lstat(own).st_uid == os.getuid() else []
+    return [os.path.join(place, 'control.sock') for place in [*found, '/run/earshot']]
+
+
+def connect(timeout):
+    """A connection with the first daemon that answers. Raises OSError when none does."""
+    for place in places():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(place)
+            return connection
+        except OSError:
+            connection.close()
+    looked = ', '.join(places())
+    raise OSError(f'no earshot daemon answers at {looked} (start one: earshotd; one elsewhere: EARSHOT_SOCKET)')
 
 
 class Connection(http.client.HTTPConnection):
     """HTTP on the daemon's socket."""
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
+        self.sock = connect(self.timeout)
 
 
 def call(method, path, body=None):

@@ -4,11 +4,9 @@
 # Needs curl. See docs/HTTP-API.md.
 set -eu
 [ $# -eq 3 ] || { sed -n '2,4s/^# *//p' "$0" >&2 && exit 2; }
-socket=${EARSHOT_SOCKET:-/run/earshot/control.sock}
 service=http://localhost/v1/services/example-$$
 name=$(printf %s "$1" | sed 's/[\\"]/\\&/g')
 offer="{ \"name\": \"$name\", \"type\": \"$2\", \"port\": $3, \"ttl\": \"10s\" }"
-tmp=$(mktemp -d)
 reader=
 
 publish() {
@@ -28,6 +26,24 @@ stop() {
 	curl -s --unix-socket "$socket" -X DELETE "$service" || :
 	rm -r "$tmp"
 }
+# The user's own daemon goes before the system's, as for the command earshot.
+find_socket() {
+	for place in ${EARSHOT_SOCKET:+"$EARSHOT_SOCKET"} ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/earshot/control.sock"} \
+		"${TMPDIR:-/tmp}/earshot-$(id -u)/control.sock" /run/earshot/control.sock; do
+		# Anybody may have made a directory in the temporary one.
+		case $place in */earshot-"$(id -u)"/*) [ -O "${place%/*}" ] || continue ;; esac
+		if curl -sf --unix-socket "$place" -o /dev/null http://localhost/healthz; then
+			socket=$place
+			return
+		fi
+		[ -z "${EARSHOT_SOCKET:-}" ] || break
+	done
+	echo 'earshot.sh: no earshot daemon answers (start one: earshotd; one elsewhere: EARSHOT_SOCKET)' >&2
+	exit 3
+}
+
+find_socket
+tmp=$(mktemp -d)
 trap stop EXIT
 trap 'exit 0' INT TERM
 
