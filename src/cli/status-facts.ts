@@ -1,11 +1,9 @@
 import type { OwnService, Self } from '../client/index.ts'
-import { factLine } from './show-facts.ts'
-
-type Fact = readonly (string | number | boolean)[]
+import { type Fact, factLine, under } from './show-facts.ts'
 
 /**
- * What `status` prints for programs: one fact a line, its name first, tabs between the fields, values whole, times as
- * ISO 8601. Facts of which there are several (`service`, `interface`) take a line each.
+ * What `status` prints for programs: under the headings that people see, one fact a line, its name first, tabs between
+ * the fields, values whole, times as ISO 8601. Facts of which there are several (`service`, `interface`) take a line each.
  */
 export function selfFacts(self: Self): string[] {
   return [
@@ -26,13 +24,22 @@ export function selfFacts(self: Self): string[] {
     ['epoch', self.epoch],
     ['index', self.index],
     ...Object.entries(self.attributes).map(([key, value]) => ['attribute', key, value]),
-    ...self.services.map(serviceFact),
-    ...self.badFiles.map(({ file, error }) => ['bad-file', file, error]),
-    ...self.interfaces.flatMap(interfaceFacts),
-    ...self.leftOut.map(({ name, reason }) => ['left-out', name, reason]),
-    ...Object.entries(self.counters).flatMap(([name, counts]) => countFacts(name, counts)),
-    ...limitFacts(self.limits),
-    ...mdnsFacts(self.mdns),
+    ...under('Services', self.services.map(serviceFact)),
+    ...under(
+      'Files that cannot be used',
+      self.badFiles.map(({ file, error }) => ['bad-file', file, error]),
+    ),
+    ...under('Interfaces', self.interfaces.flatMap(interfaceFacts)),
+    ...under('mDNS', mdnsFacts(self.mdns)),
+    ...under(
+      'Left out',
+      self.leftOut.map(({ name, reason }) => ['left-out', name, reason]),
+    ),
+    ...under(
+      'Datagrams',
+      Object.entries(self.counters).flatMap(([name, counts]) => countFacts(name, counts)),
+    ),
+    ...under('Limits', limitFacts(self.limits)),
   ].map(factLine)
 }
 
