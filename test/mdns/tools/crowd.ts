@@ -1,7 +1,6 @@
 import TinyQueue from 'tinyqueue'
 import { DEFAULT_BROWSE } from '../../../src/config/browse.ts'
 import { Mdns } from '../../../src/mdns/mdns.ts'
-import { keyOf } from '../../../src/mdns/names.ts'
 import type { OutgoingMessage, PublishedService } from '../../../src/mdns/types.ts'
 import type { Saying, Sighting } from '../../../src/presence/index.ts'
 import { seededChance } from '../../sim/network.ts'
@@ -58,7 +57,9 @@ export class Crowd {
       ],
       this.now,
     )
-    mdns.publish({ id, name: member.name, version: '0.1.0', port: 15_353, services: servicesOf(member) }, this.now)
+    const { name } = member
+    const services = servicesOf(member)
+    mdns.publish({ id, name, hostname: name, version: '0.1.0', port: 15_353, services }, this.now)
     mdns.start(this.now)
     return member
   }
@@ -134,8 +135,8 @@ export class Crowd {
   }
 }
 
-export function hostnameOf({ id }: Member): string {
-  return keyOf(`${id.slice(0, 10)}.local`)
+export function hostnameOf({ name }: Member): string {
+  return `${name}.local`
 }
 
 /** An id of its own: 26 letters. */
