@@ -1,4 +1,5 @@
-import type { Host, OwnService, Peer, Peers, Probe, Self, Services } from '../control/api.ts'
+import type { Host, OwnService, Peer, Peers, Probe, Services } from '../control/api.ts'
+import type { Self } from '../control/self-api.ts'
 import { Calls, type DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import { Daemon, type DaemonOptions, type Question } from './daemon.ts'

@@ -7,12 +7,12 @@ export type {
   OwnService,
   Peer,
   Peers,
-  Self,
   Service,
   ServiceEvent,
   Services,
   Sync,
 } from '../control/api.ts'
+export type { Self } from '../control/self-api.ts'
 export type { DaemonEvent } from './calls.ts'
 export type { Change, PeerChange, PeerChangeType, ServiceChange, ServiceChangeType, Synced } from './change.ts'
 export { type Attributes, type CallOptions, Earshot, type EarshotOptions, type EventOptions } from './earshot.ts'

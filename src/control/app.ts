@@ -23,7 +23,6 @@ import {
   PeerSchema,
   PeersSchema,
   ProbeSchema,
-  SelfSchema,
   ServiceEventSchema,
   ServicesSchema,
   SyncSchema,
@@ -41,6 +40,7 @@ import { networkRoutes } from './network-routes.ts'
 import { complete, OPENAPI } from './openapi.ts'
 import { ownServiceRoutes } from './own-service-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
+import { SelfSchema } from './self-api.ts'
 import { selfRoutes } from './self-routes.ts'
 import { serviceRoutes } from './service-routes.ts'
 import type { Station } from './station.ts'

@@ -1,8 +1,9 @@
 import { Type } from 'typebox'
 import { AttributesSchema as RecordAttributesSchema, TextSchema } from '../wire/record.ts'
-import { AttributesRef, ErrorRef, HealthRef, SelfRef } from './api.ts'
+import { AttributesRef, ErrorRef, HealthRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { checkBody, JSON_TYPES } from './bodies.ts'
+import { SelfRef } from './self-api.ts'
 import { selfJson } from './views.ts'
 
 const [KEY = ''] = Object.keys(RecordAttributesSchema.patternProperties)

@@ -1,7 +1,8 @@
 import type { PeerView, SelfView, ToldChange } from '../presence/types.ts'
 import type { OwnService as OwnServiceView } from '../services/types.ts'
-import type { Event, Offer, OfferedService, OwnService, Peer, Self, Service, ServiceEvent } from './api.ts'
+import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from './api.ts'
 import { isoTime } from './iso-time.ts'
+import type { Self } from './self-api.ts'
 import type { Station } from './station.ts'
 
 /** From the core's views to the API's JSON: monotonic times become ISO 8601, and a link-local address gets its zone. */
