@@ -51,7 +51,7 @@ describe('the daemon about itself', () => {
 
   test.each([
     ['GET', '/v1/nothing?x=1', 'GET /v1/nothing'],
-    ['POST', '/v1/peers', 'POST /v1/peers'],
+    ['POST', '/v1/nothing', 'POST /v1/nothing'],
     ['GET', '/', 'GET /'],
   ])('answers %s %s with where to look', async (method, path, named) => {
     const { socket } = await startControl()
