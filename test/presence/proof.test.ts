@@ -188,7 +188,7 @@ describe('proof', () => {
     expect(last(scene.said('beat')).sequence - known.sequence).toBeGreaterThan(6)
     expect(watcher.refused('too-far-ahead')).toBeGreaterThan(0)
     expect(watcher.state('victim')).toBe('alive')
-    const told = watcher.presence.changesSince(0)?.map(({ type, peer }) => `${type} ${peer.name}`)
+    const told = watcher.presence.changesSince(0)?.flatMap(({ type, peer, own }) => (own ? [] : `${type} ${peer.name}`))
     expect(told).toEqual(['peer-up victim', 'peer-up prober'])
   })
 
