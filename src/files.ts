@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { codeOf } from './failed-call.ts'
 
 /** Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it. */
 const READING = constants.O_RDONLY | constants.O_NONBLOCK
@@ -50,16 +51,17 @@ function within(mostBytes: number, buffer: Buffer, bytes: number): Buffer {
 }
 
 /**
- * Writes a file for its owner only, whole or not at all: a crash leaves the old one or the new one. When this resolves,
- * the new one is on the disk, and is found after a loss of power as well.
+ * Writes a file whole or not at all: a crash leaves the old one or the new one. When this resolves, the new one is on the
+ * disk, and is found after a loss of power as well. Its mode is the one given: for its owner only, unless said otherwise.
  */
-export async function writeAtomically(path: string, text: string): Promise<void> {
+export async function writeAtomically(path: string, text: string, mode = 0o600): Promise<void> {
   const temporary = `${path}.${process.pid}`
   try {
     await rm(temporary, { force: true })
-    // Made anew (O_EXCL): no link that lies there is followed.
-    const file = await open(temporary, 'wx', 0o600)
+    // Made anew (O_EXCL): nobody else has it open, and no link that lies there is followed.
+    const file = await open(temporary, 'wx', mode)
     try {
+      await file.chmod(mode)
       await file.writeFile(text)
       await file.sync()
     } finally {
@@ -116,11 +118,6 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
 /** Whether it may pass, or needs somebody to see to the disk: meanwhile the daemon does without. Else it is a wrong path. */
 export function isTroubleOfDisk(error: unknown): boolean {
   return TROUBLES_OF_DISK.includes(codeOf(error) ?? '')
-}
-
-/** The system's code for what failed, `ENOENT`. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 async function isThere(path: string): Promise<boolean> {

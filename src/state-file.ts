@@ -1,7 +1,8 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NotKept } from './errors.ts'
-import { codeOf, makeDirectory, readRegular, removeLeftovers, setAside, Unsuitable, writeAtomically } from './files.ts'
+import { codeOf, messageOf } from './failed-call.ts'
+import { makeDirectory, readRegular, removeLeftovers, setAside, Unsuitable, writeAtomically } from './files.ts'
 
 const MOST_BYTES = 1024 * 1024
 /** How often it is seen to that the file is there and up to date, ms. */
@@ -68,7 +69,7 @@ export class StateFile<Content> {
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
       const isDamaged = error instanceof Unsuitable || error instanceof SyntaxError || error instanceof TypeError
-      await this.#giveUp(reasonOf(error), isDamaged)
+      await this.#giveUp(messageOf(error), isDamaged)
       return undefined
     }
   }
@@ -120,8 +121,8 @@ export class StateFile<Content> {
       if (this.#fault !== undefined) this.#notify({ type: 'saved-again', file: this.#path })
       this.#fault = undefined
     } catch (error) {
-      this.#failed(reasonOf(error))
-      throw new NotKept(this.#path, reasonOf(error))
+      this.#failed(messageOf(error))
+      throw new NotKept(this.#path, messageOf(error))
     }
   }
 
@@ -137,7 +138,7 @@ export class StateFile<Content> {
       const to = await setAside(this.#path)
       this.#notify({ type: 'set-aside', file: this.#path, to, reason })
     } catch (error) {
-      this.#unreadable = isDamaged ? `it is damaged (${reason}), and cannot be set aside: ${reasonOf(error)}` : reason
+      this.#unreadable = isDamaged ? `it is damaged (${reason}), and cannot be set aside: ${messageOf(error)}` : reason
       this.#failed(this.#unreadable)
     }
   }
@@ -148,8 +149,4 @@ async function inodeOf(path: string): Promise<number | undefined> {
     ({ ino }) => ino,
     () => undefined,
   )
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

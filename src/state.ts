@@ -5,17 +5,16 @@ import { type Static, Type } from 'typebox'
 import { StateUnusable } from './errors.ts'
 import { isTroubleOfDisk, makeDirectory } from './files.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
-import { createIdentity, type Identity, readIdentity, writeIdentity } from './wire/index.ts'
+import { createIdentity, type Identity, MAX_INCARNATION, readIdentity, writeIdentity } from './wire/index.ts'
 
 const FILE = 'identity.json'
 const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
-const HIGHEST_INCARNATION = 0xffffffff
 
 const StoredSchema = Type.Object({
   privateKey: Type.String(),
   /** Hash of the id of the machine that it was made on; empty where machines have none. */
   machine: Type.String(),
-  incarnation: Type.Integer({ minimum: 0, maximum: HIGHEST_INCARNATION }),
+  incarnation: Type.Integer({ minimum: 0, maximum: MAX_INCARNATION }),
 })
 type Stored = Static<typeof StoredSchema>
 const isStored = new Ajv().compile<Stored>(StoredSchema)
@@ -94,9 +93,9 @@ export class IdentityFile {
  */
 export function nextIncarnation(last: number | undefined, now: number): number | undefined {
   const seconds = Math.floor(now / 1000)
-  const byClock = seconds >= 0 && seconds <= HIGHEST_INCARNATION ? seconds : 0
+  const byClock = seconds >= 0 && seconds <= MAX_INCARNATION ? seconds : 0
   const next = Math.max(byClock, (last ?? -1) + 1)
-  return next <= HIGHEST_INCARNATION ? next : undefined
+  return next <= MAX_INCARNATION ? next : undefined
 }
 
 async function machineHash(): Promise<string> {

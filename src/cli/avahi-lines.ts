@@ -1,5 +1,6 @@
-import { type Address, isLinkLocal } from '../client/best-address.ts'
+import type { Address } from '../client/best-address.ts'
 import type { OfferedService, Peer, Service } from '../client/index.ts'
+import { isLinkLocal } from '../link-local.ts'
 
 /** What is needed of whoever offers a service. */
 type Offerer = Pick<Peer, 'hostname' | 'addresses'>
@@ -40,7 +41,7 @@ function ways(addresses: readonly Address[]): Address[] {
   for (const address of addresses) {
     const key = `${address.family} ${address.interface}`
     const held = best.get(key)
-    if (!held || (isLinkLocal(held) && !isLinkLocal(address))) best.set(key, address)
+    if (!held || (isLinkLocal(held.address) && !isLinkLocal(address.address))) best.set(key, address)
   }
   return [...best.values()]
 }

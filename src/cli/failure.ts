@@ -1,3 +1,4 @@
+import { codeOf, messageOf } from '../failed-call.ts'
 import { nearest } from '../nearest.ts'
 import { Usage } from './command.ts'
 import { printable } from './printable.ts'
@@ -16,13 +17,13 @@ const STATUSES: Readonly<Record<string, number>> = {
 /** The exit status that tells a script what went wrong. */
 export function exitStatus(error: unknown): number {
   if (error instanceof Usage) return EXIT.usage
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error) ?? ''
   return STATUSES[code] ?? EXIT.no
 }
 
 /** An error in one line. What the API refuses is named as the flag or the argument that it came from. */
 export function sentence(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return printable(message.replace(/^querystring\/(?=\w)/, '--').replace(/^(?:body|params)\/(?=\w)/, ''))
 }
 

@@ -1,12 +1,10 @@
 import { bestAddress } from '../client/best-address.ts'
 import type { OfferedService, Peer } from '../client/index.ts'
-import { isPeerId } from '../wire/id.ts'
+import { shortId as shortIdOf } from '../wire/id.ts'
 import { printable } from './printable.ts'
 
 /** How parts of a peer are written in tables and lines. Everything here is printable. */
 
-/** Characters of an id that serve people. */
-const SHORT_ID = 8
 /** Paths not heard for so many beats before the peer was last heard are not shown as ways to it. */
 const SILENT_BEATS = 4
 
@@ -18,9 +16,9 @@ const PATH_SIGNS: Readonly<Record<Peer['paths'][number]['path'], string>> = {
   unicast: 'u',
 }
 
-/** So much of an id as means the peer; the host name of one that mDNS found whole, as its beginning could be another's id. */
+/** As much of an id as is shown; the host name of a peer that mDNS found whole, as its beginning could be another's id. */
 export function shortId(id: string): string {
-  return isPeerId(id) ? id.slice(0, SHORT_ID) : printable(id)
+  return printable(shortIdOf(id))
 }
 
 /** The type without DNS-SD's underscores: `http`, and `osc/udp` for what is not TCP. */

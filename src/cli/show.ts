@@ -35,7 +35,7 @@ export function showCommand(context: Context): CommandModule<GlobalOptions, Show
 }
 
 /** What `show` says of a peer, line by line. `now` is in ms since 1970. */
-export function describePeer(peer: Peer, now: number, style: Style): string[] {
+function describePeer(peer: Peer, now: number, style: Style): string[] {
   const reason = reasonOf(peer, now)
   return [
     `${style('bold', printable(peer.name))}  ${style(STATE_FORMATS[peer.state], peer.state)}`,

@@ -1,11 +1,8 @@
 import type { Peer } from '../control/api.ts'
+import { isLinkLocal } from '../link-local.ts'
 
 export type Address = Peer['addresses'][number]
 export type Family = Address['family']
-
-export function isLinkLocal({ address }: Pick<Address, 'address'>): boolean {
-  return /^(?:fe[89ab]|169\.254\.)/i.test(address)
-}
 
 /**
  * The address to reach a peer at: IPv4 before IPv6, as more programs take it, and link-local ones, which need a zone,
@@ -18,8 +15,8 @@ export function bestAddress({ addresses }: Pick<Peer, 'addresses'>, family?: Fam
     .sort((one, other) => rank(one) - rank(other))[0]
 }
 
-function rank(address: Address): number {
-  return (isLinkLocal(address) ? 2 : 0) + (address.family === 'ipv6' ? 1 : 0)
+function rank({ address, family }: Address): number {
+  return (isLinkLocal(address) ? 2 : 0) + (family === 'ipv6' ? 1 : 0)
 }
 
 /** `192.168.1.20:80` or `[fe80::1%eth0]:80`. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Event, Gap, ServiceEvent, Sync } from '../control/api.ts'
+import { codeOf } from '../failed-call.ts'
 import { isSuccess, parse, readBody, refusal } from './answer.ts'
 import { CallSignal } from './call-signal.ts'
 import { type Daemon, lost, type Question } from './daemon.ts'
@@ -125,7 +126,7 @@ export class Calls {
 
 function isHangUp(error: unknown): boolean {
   const { cause } = error instanceof EarshotError ? error : { cause: error }
-  return cause instanceof Error && 'code' in cause && HANG_UPS.includes(String(cause.code))
+  return HANG_UPS.includes(codeOf(cause) ?? '')
 }
 
 function late(timeout: number): EarshotError {

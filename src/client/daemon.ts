@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from 'node:http'
+import { codeOf, messageOf } from '../failed-call.ts'
 import { EarshotError } from './error.ts'
 import { notAllowed } from './not-allowed.ts'
 import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from './places.ts'
@@ -69,7 +70,7 @@ export class Daemon {
         tried.push(`${nameOf(place)} (not trusted: ${reason})`)
       } catch (error) {
         signal?.throwIfAborted()
-        const code = codeOf(error)
+        const code = codeOf(error) ?? ''
         if (!NOBODY_THERE.includes(code) && !NOT_ALLOWED.includes(code)) throw lost(place, error)
         tried.push(`${nameOf(place)} (${PLAIN[code] ?? code})`)
         if (closed !== undefined || this.#named || !NOT_ALLOWED.includes(code) || !('socket' in place)) continue
@@ -141,7 +142,7 @@ function wayTo(place: Place): { socketPath?: string; host: string; port?: string
 /** What becomes of an error on an established connection. */
 export function lost(place: Place | undefined, cause: unknown): EarshotError {
   const whom = place ? ` at ${nameOf(place)}` : ''
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = messageOf(cause)
   return new EarshotError('EARSHOT_CONNECTION_LOST', `the connection to the earshot daemon${whom} broke: ${why}`, {
     cause,
   })
@@ -149,8 +150,4 @@ export function lost(place: Place | undefined, cause: unknown): EarshotError {
 
 function nameOf(place: Place): string {
   return 'socket' in place ? place.socket : place.url
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

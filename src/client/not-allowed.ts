@@ -1,7 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { EarshotError } from './error.ts'
-
-const SUPERUSER = 0
+import { SUPERUSER } from './places.ts'
 
 /**
  * The error for whoever may not open the daemon's socket, and so may not change anything: names who may, and how to

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { codeOf } from '../failed-call.ts'
 
 /** The publications of this process that are going on. */
 const active = new Set<string>()
@@ -31,6 +32,6 @@ function isRunning(id: number): boolean {
     return process.kill(id, 0)
   } catch (error) {
     // Another user's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return codeOf(error) === 'EPERM'
   }
 }

@@ -1,5 +1,5 @@
 import type { Offer, OfferedService, Peer } from '../control/api.ts'
-import { isPeerId } from '../wire/id.ts'
+import { isPeerId, shortId } from '../wire/id.ts'
 import { bestAddress } from './best-address.ts'
 import { isGone } from './differences.ts'
 import type { Earshot } from './earshot.ts'
@@ -135,11 +135,6 @@ async function ofHost({ earshot, name, given }: Search): Promise<Address[]> {
 function nobody({ name, type, source }: Search): string {
   const signed = source === 'beacon' ? ' among what is signed' : ''
   return `no peer and no service${type === undefined ? '' : ` of type ${type}`} is called '${name}'${signed}`
-}
-
-/** As much of an id as is shown to people; the host name of one that mDNS found, whole. */
-function shortId(id: string): string {
-  return isPeerId(id) ? id.slice(0, 8) : id
 }
 
 function isHostName(name: string): boolean {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { BadConfig } from '../errors.ts'
-import { codeOf, readRegularSync, Unsuitable } from '../files.ts'
+import { codeOf } from '../failed-call.ts'
+import { readRegularSync, Unsuitable } from '../files.ts'
 import { configHome } from './defaults.ts'
 import { suggestion } from './explain.ts'
 import { isSettingKey, isTableKey, settings, tables } from './schema.ts'

@@ -1,4 +1,3 @@
-export { nearest } from '../nearest.ts'
 export type { Config } from './config.ts'
 export { type Facts, factsOfProcess } from './defaults.ts'
 export { formatDuration, parseDuration } from './duration.ts'

@@ -3,6 +3,7 @@ import { Ajv } from 'ajv'
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { BadRequest, WrongContentType } from '../errors.ts'
+import { messageOf } from '../failed-call.ts'
 import type { App } from './app.ts'
 
 /** A record has 16 KiB at most, so nothing longer can become a part of one. */
@@ -58,6 +59,6 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new BadRequest(`the body is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new BadRequest(`the body is not JSON: ${messageOf(error)}`)
   }
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { HttpInUse, HttpUnusable } from '../errors.ts'
+import { codeOf, messageOf } from '../failed-call.ts'
 import { isTroubleOfDisk } from '../files.ts'
 import { buildApp } from './app.ts'
 import { BlockedQueries, QUERIES, type QueriesOptions } from './blocked-queries.ts'
@@ -169,8 +170,8 @@ async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress):
     await once(server, 'listening')
   } catch (error) {
     const address = writeHttpAddress({ host, port })
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') throw new HttpInUse(address)
-    throw new HttpUnusable(address, error instanceof Error ? error.message : String(error))
+    if (codeOf(error) === 'EADDRINUSE') throw new HttpInUse(address)
+    throw new HttpUnusable(address, messageOf(error))
   }
 }
 

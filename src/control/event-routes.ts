@@ -3,6 +3,7 @@ import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import type { Beginning } from './event-reader.ts'
 import { eventsTest } from './filter.ts'
+import { flag, isOn } from './flag.ts'
 import { LIST_PARAMETERS } from './list-routes.ts'
 import { NameParameter, ServiceParameter } from './peer-routes.ts'
 import { type Position, readPosition, readSince } from './position.ts'
@@ -13,9 +14,7 @@ const EventsQuery = Type.Object(
     service: ServiceParameter,
     name: NameParameter,
     self: LIST_PARAMETERS.self,
-    state: Type.Optional(
-      Type.Enum(['0', '1', 'false', 'true'], { description: 'Whether the stream begins with the present state' }),
-    ),
+    state: flag('Whether the stream begins with the present state'),
     since: Type.Optional(
       Type.String({
         maxLength: 128,
@@ -72,7 +71,7 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
     ({ query, headers, raw }, reply) => {
       const onLoopback = !cameThroughSocket(raw.socket)
       const test = eventsTest(query)
-      const withOwn = query.self === '1' || query.self === 'true'
+      const withOwn = isOn(query.self)
       const beginning = begin(query, headers['last-event-id'], station)
       readers.refuseOverLimit(onLoopback)
       reply.hijack()
@@ -89,7 +88,7 @@ function begin(query: { since?: string; state?: string }, lastId: string | undef
     return positionOrGap(readPosition(lastId, station))
   }
   if (query.since !== undefined) return positionOrGap(readSince(query.since, station))
-  return query.state === '1' || query.state === 'true' ? 'state' : 'now'
+  return isOn(query.state) ? 'state' : 'now'
 }
 
 function positionOrGap(position: Position | undefined): Beginning {

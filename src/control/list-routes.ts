@@ -1,12 +1,11 @@
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
+import { flag } from './flag.ts'
 import type { ListAnswer } from './lists.ts'
 
 /** The parameters that every list has. */
 export const LIST_PARAMETERS = {
-  self: Type.Optional(
-    Type.Enum(['0', '1', 'false', 'true'], { description: "Whether this daemon's own peer is among them" }),
-  ),
+  self: flag("Whether this daemon's own peer is among them"),
   since: Type.Optional(
     Type.String({
       maxLength: 128,

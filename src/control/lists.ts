@@ -4,6 +4,7 @@ import { BadRequest } from '../errors.ts'
 import type { PeerView } from '../presence/types.ts'
 import type { AppContext } from './app.ts'
 import type { BlockedQueries, Concerns, Outcome } from './blocked-queries.ts'
+import { isOn } from './flag.ts'
 import { writeJson } from './json.ts'
 import type { ListParameters } from './list-routes.ts'
 import { readSince } from './position.ts'
@@ -47,12 +48,12 @@ export class Lists {
   /** @throws BadRequest, TooBusy, TooManyQueries */
   async answer(request: ListRequest, raw: IncomingMessage, out: ServerResponse): Promise<ListAnswer> {
     const onSocket = this.#cameThroughSocket(raw.socket)
-    const withOwn = isSet(request.parameters.self)
+    const withOwn = isOn(request.parameters.self)
     const outcome = await this.#wait(request, withOwn, out, !onSocket)
     if (!outcome.isThere) return undefined
 
     const { reader, epoch } = this.#station
-    const withHidden = isSet(request.parameters.hidden)
+    const withHidden = isOn(request.parameters.hidden)
     // What is not listed is not counted by the index.
     const tag = withHidden ? undefined : `W/"${epoch}-${reader.index}"`
     if (tag !== undefined && holds(raw.headers['if-none-match'], tag)) return { tag, text: undefined }
@@ -103,10 +104,6 @@ function readWait({ since, wait }: ListParameters): number {
     throw new BadRequest('querystring/wait needs querystring/since: the index of the answer that is to change')
   }
   return ms
-}
-
-function isSet(parameter: string | undefined): boolean {
-  return parameter === '1' || parameter === 'true'
 }
 
 /** Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2: compared weakly). */

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { ErrorRef, PeerRef, PeersRef } from './api.ts'
 import type { App, AppContext } from './app.ts'
 import { peersAsked } from './filter.ts'
+import { flag } from './flag.ts'
 import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, NOT_MODIFIED, sendList } from './list-routes.ts'
 import type { Lists } from './lists.ts'
 import { SourceParameter } from './source.ts'
@@ -36,11 +37,7 @@ const PeersQuery = Type.Object(
     name: NameParameter,
     state: StateParameter,
     source: SourceParameter,
-    hidden: Type.Optional(
-      Type.Enum(['0', '1', 'false', 'true'], {
-        description: 'Whether hosts of mDNS are among them that are not listed, since each is taken for a peer',
-      }),
-    ),
+    hidden: flag('Whether hosts of mDNS are among them that are not listed, since each is taken for a peer'),
     ...LIST_PARAMETERS,
   },
   {

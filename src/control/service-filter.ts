@@ -34,8 +34,20 @@ export function servicesAsked(query: ServiceQuery, station: Station): (peer: Pee
 
 /** Whether a peer is one of those that these references may mean. */
 function peerTest(references: readonly string[], station: Station): (peer: PeerView) => boolean {
-  const mayMean = (reference: string, view: PeerView) =>
-    closest(reference, [view]).length > 0 &&
-    closest(reference, [view, ...thosePeers(reference, station)]).includes(view)
-  return (view) => references.some((reference) => mayMean(reference, view))
+  const tests = references.map((reference) => meaningTest(reference, station))
+  return (view) => tests.some((mayMean) => mayMean(view))
+}
+
+/** All that a reference may mean are meant in the same way, so a peer is compared with one of them, looked for once for each index. */
+function meaningTest(reference: string, station: Station): (peer: PeerView) => boolean {
+  let index: number | undefined
+  let meant: PeerView[] = []
+  return (view) => {
+    if (closest(reference, [view]).length === 0) return false
+    if (index !== station.reader.index) {
+      index = station.reader.index
+      meant = thosePeers(reference, station).slice(0, 1)
+    }
+    return closest(reference, [view, ...meant]).includes(view)
+  }
 }

@@ -2,14 +2,15 @@ import { once } from 'node:events'
 import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { SUPERUSER } from '../client/places.ts'
 import { AlreadyRunning, SocketUnusable } from '../errors.ts'
+import { messageOf } from '../failed-call.ts'
 import { makeDirectory } from '../files.ts'
 
 /** `sun_path` holds 108 bytes with the closing zero (unix(7)). */
 const MOST_PATH_BYTES = 107
 const WRITABLE_BY_EVERYBODY = 0o002
 const STICKY = 0o1000
-const SUPERUSER = 0
 
 /**
  * Makes the way free for a control socket: makes its directory if there is none and sees to it that nobody else can put
@@ -93,6 +94,6 @@ async function because<Result>(path: string, act: () => Promise<Result>): Promis
     return await act()
   } catch (error) {
     if (error instanceof AlreadyRunning || error instanceof SocketUnusable) throw error
-    throw new SocketUnusable(path, error instanceof Error ? error.message : String(error))
+    throw new SocketUnusable(path, messageOf(error))
   }
 }

@@ -2,11 +2,10 @@ import { AmbiguousPeer, NoSuchPeer } from '../errors.ts'
 import { isPresent } from '../presence/changes.ts'
 import { closest } from '../presence/lookup.ts'
 import type { PeerView } from '../presence/types.ts'
+import { SHOWN_ID_CHARACTERS } from '../wire/id.ts'
 import { knownBy, type Source } from './source.ts'
 import type { Station } from './station.ts'
 
-/** Characters of an id that are shown to people; more where two begin alike. */
-const SHOWN = 8
 const MOST_LISTED = 8
 
 /**
@@ -42,15 +41,15 @@ function hasBeaten({ source, beacons }: PeerView): boolean {
 function listed(peers: readonly PeerView[]): string {
   const texts = peers.map(({ id, name, state, source }) => {
     const how = source === 'mdns' ? 'by mDNS' : state
-    return `${name} (${source === 'mdns' ? `${id}.` : shortId(id, peers)}, ${how})`
+    return `${name} (${source === 'mdns' ? `${id}.` : distinctId(id, peers)}, ${how})`
   })
   const more = texts.length - MOST_LISTED
   return more > 0 ? `${texts.slice(0, MOST_LISTED).join(', ')} and ${more} more` : texts.join(', ')
 }
 
-/** So much of an id that it means no other of these peers. */
-function shortId(id: string, peers: readonly PeerView[]): string {
-  for (let length = SHOWN; length < id.length; length++) {
+/** As much of an id as is shown, or more, so that it means no other of these peers. */
+function distinctId(id: string, peers: readonly PeerView[]): string {
+  for (let length = SHOWN_ID_CHARACTERS; length < id.length; length++) {
     const text = id.slice(0, length)
     if (peers.filter((peer) => peer.id.startsWith(text)).length === 1) return text
   }

@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TokenUnusable } from '../errors.ts'
-import { isTroubleOfDisk, readRegular } from '../files.ts'
+import { messageOf } from '../failed-call.ts'
+import { isTroubleOfDisk, readRegular, removeLeftovers, writeAtomically } from '../files.ts'
 
 /** Who may open the socket may read the token: its owner and its group. */
 const MODE = 0o640
@@ -19,22 +20,12 @@ export function tokenPath(socket: string): string {
  * @throws TokenUnusable; what the system says where the disk is full or the like
  */
 export async function writeToken(path: string, token: string): Promise<void> {
-  const temporary = `${path}.${process.pid}`
   try {
-    await rm(temporary, { force: true })
-    // Made anew: nobody else has it open, and no link is followed.
-    const file = await open(temporary, 'wx', MODE)
-    try {
-      await file.chmod(MODE)
-      await file.writeFile(`${token}\n`)
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
+    await removeLeftovers(path)
+    await writeAtomically(path, `${token}\n`, MODE)
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
     if (isTroubleOfDisk(error)) throw error
-    throw new TokenUnusable(path, error instanceof Error ? error.message : String(error))
+    throw new TokenUnusable(path, messageOf(error))
   }
 }
 

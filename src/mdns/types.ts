@@ -1,4 +1,5 @@
 import type { Saying } from '../presence/types.ts'
+import type { Path } from '../wire/messages.ts'
 
 /**
  * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
@@ -122,9 +123,6 @@ export interface MdnsLimit {
   /** Source addresses of which more is passed over, as each of them has its share, a quarter of `most`. */
   full: string[]
 }
-
-/** How messages go: to one, or to everyone on the link. */
-export type Path = 'unicast' | 'broadcast' | 'multicast4' | 'multicast6'
 
 /** For `status`. */
 export interface MdnsView {

@@ -1,4 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { errorOf } from '../failed-call.ts'
 
 /** One socket: where it is bound and what it does there. Addresses of link-local scope carry their zone. */
 export interface SocketWish {
@@ -79,7 +80,7 @@ export class BoundSocket {
     const fail = (error: unknown) => {
       if (this.#socket === socket) {
         void this.close()
-        this.error = error instanceof Error ? error : new Error(String(error))
+        this.error = errorOf(error)
         this.#owner.failed(this.error)
       }
       settle()
@@ -134,7 +135,7 @@ export class BoundSocket {
       if (waiting > 0 && waiting + bytes.length > (this.#wish.sends?.queue ?? 0)) done(new SendQueueFull(waiting))
       else socket.send(bytes, port, address, done)
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)))
+      done(errorOf(error))
     }
   }
 

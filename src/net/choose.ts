@@ -45,7 +45,7 @@ const INNER: readonly string[] = [
 ]
 
 /** What is left out where nothing else is said. */
-export const DEFAULT_EXCLUDE: readonly string[] = [...WITHOUT_SEGMENT, ...INNER]
+const DEFAULT_EXCLUDE: readonly string[] = [...WITHOUT_SEGMENT, ...INNER]
 
 /** Which interfaces are used, and why the others are not. */
 export interface Choice {

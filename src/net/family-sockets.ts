@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram'
+import { codeOf } from '../failed-call.ts'
 import { BoundSocket, SendQueueFull, type SocketWish } from './bound-socket.ts'
-import { codeOf } from './faults.ts'
 import type { Plan, SenderPlan } from './plan.ts'
 import { contains, parseIpv4, type Subnet } from './subnet.ts'
 import type { Heard, SharedPath } from './types.ts'

@@ -1,3 +1,4 @@
+import { codeOf } from '../failed-call.ts'
 import type { SharedPath } from './types.ts'
 
 type Path = 'unicast' | SharedPath
@@ -87,9 +88,4 @@ export class Faults {
       .filter(({ told }) => told)
       .map((entry) => ({ interface: entry.interface, path: entry.path, message: entry.error.message }))
   }
-}
-
-/** The system's code of an error, like `EADDRINUSE`. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -1,5 +1,6 @@
+import { isLinkLocal } from '../link-local.ts'
 import { FamilySockets, type SocketsOwner } from './family-sockets.ts'
-import { type Interface, isLinkLocal, isRemade } from './interfaces.ts'
+import { type Interface, isRemade } from './interfaces.ts'
 import { type Plan, planIpv4, planIpv6 } from './plan.ts'
 import type { Link, NetOptions, SharedPath } from './types.ts'
 

@@ -1,4 +1,5 @@
 import type { networkInterfaces } from 'node:os'
+import { isLinkLocal } from '../link-local.ts'
 
 /** What the system says of one interface that is up and running. */
 export interface Interface {
@@ -52,11 +53,6 @@ function deviceOf(label: string, names: string[], exists: (name: string) => bool
   if (exists(name) !== false) return name
   const prefixes = names.filter((other) => name.startsWith(other) && exists(other))
   return prefixes.sort((one, other) => other.length - one.length)[0] ?? name
-}
-
-/** Whether an IPv6 address lies in fe80::/10. */
-export function isLinkLocal(address: string): boolean {
-  return /^fe[89ab][0-9a-f]:/i.test(address)
 }
 
 /** Whether the same name now means another device, on which the sockets of the old one are of no use. */

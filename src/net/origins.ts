@@ -1,5 +1,6 @@
 import { BlockList } from 'node:net'
-import { type Interface, isLinkLocal } from './interfaces.ts'
+import { isLinkLocal } from '../link-local.ts'
+import type { Interface } from './interfaces.ts'
 import { contains, parseIpv4, type Subnet, subnetOf } from './subnet.ts'
 import type { Heard } from './types.ts'
 

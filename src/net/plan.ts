@@ -1,6 +1,7 @@
+import { isLinkLocal } from '../link-local.ts'
 import type { SocketWish } from './bound-socket.ts'
 import type { Interface } from './interfaces.ts'
-import { broadcastAddress, isIpv4LinkLocal, type Subnet, subnetOf } from './subnet.ts'
+import { broadcastAddress, type Subnet, subnetOf } from './subnet.ts'
 import type { NetOptions, SharedPath } from './types.ts'
 
 /** The sockets that one interface needs for one IP version. */
@@ -94,8 +95,8 @@ type Ipv4 = Interface['ipv4'][number] & { subnet: Subnet | undefined }
 function oneOfEachSubnet(addresses: Interface['ipv4']): Ipv4[] {
   const all: Ipv4[] = addresses.map((one) => ({ ...one, subnet: subnetOf(one.address, one.netmask) }))
   const ordered = [
-    ...all.filter(({ address }) => !isIpv4LinkLocal(address)),
-    ...all.filter(({ address }) => isIpv4LinkLocal(address)),
+    ...all.filter(({ address }) => !isLinkLocal(address)),
+    ...all.filter(({ address }) => isLinkLocal(address)),
   ]
   const chosen = new Map<string, Ipv4>()
   for (const one of ordered) {

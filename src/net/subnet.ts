@@ -53,8 +53,3 @@ export function broadcastAddress(address: string, netmask: string): string | und
   const contiguous = (hosts & (hosts + 1)) === 0
   return contiguous && hosts >= 3 && subnet.mask !== 0 ? formatIpv4((subnet.network | hosts) >>> 0) : undefined
 }
-
-/** Whether an IPv4 address lies in 169.254.0.0/16: a host gives itself one where nobody assigns any (RFC 3927). */
-export function isIpv4LinkLocal(address: string): boolean {
-  return address.startsWith('169.254.')
-}

@@ -1,3 +1,5 @@
+import { isLinkLocal } from '../link-local.ts'
+
 interface AddressOn {
   address: string
   interface: string
@@ -25,9 +27,4 @@ function expanded(address: string): string {
 
 function groups(text: string): string[] {
   return text === '' ? [] : text.split(':').map((group) => group.replace(/^0+(?=.)/, ''))
-}
-
-/** RFC 3927; RFC 4291, section 2.5.6. */
-function isLinkLocal(address: string): boolean {
-  return /^(?:fe[89ab][0-9a-f]:|169\.254\.)/i.test(address)
 }

@@ -1,4 +1,5 @@
 import { Budget, BudgetByAddress } from '../budget.ts'
+import { errorOf } from '../failed-call.ts'
 import {
   type Beat,
   type Bye,
@@ -105,7 +106,7 @@ export class Hearing {
   /** An error of this program that its caller caught: counted like a refusal, and noticed once for each message of 16 at most. */
   failed(error: unknown): void {
     this.#refuse('exception')
-    const failure = error instanceof Error ? error : new Error(String(error))
+    const failure = errorOf(error)
     if (this.#failures.has(failure.message) || this.#failures.size >= MOST_FAILURES) return
     this.#failures.add(failure.message)
     this.#notice({ type: 'exception', error: failure })

@@ -3,6 +3,8 @@ import type { Change } from './types.ts'
 /** A change that has no number yet. */
 export type Unnumbered = Change extends infer Each ? (Each extends Change ? Omit<Each, 'index'> : never) : never
 
+/** What a change of one service weighs beside its peer's, about, bytes. */
+export const SERVICE_BYTES = 256
 const MOST_CHANGES = 4096
 /** What the records in the kept changes may weigh together, bytes. */
 const MOST_BYTES = 32 * 1024 * 1024

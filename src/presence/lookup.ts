@@ -1,9 +1,7 @@
-import { isPeerId } from '../wire/index.ts'
+import { isPeerId, SHOWN_ID_CHARACTERS } from '../wire/index.ts'
 
 /** Fewer characters of an id are no reference to a peer. */
 const SHORTEST_BEGINNING = 4
-/** As many characters of an id are shown to people: what begins an id and is so long is meant as one, whoever is called so. */
-const SHOWN = 8
 
 /** How a reference means a peer: the lower goes before the higher. */
 const BY_ID = 0
@@ -33,10 +31,10 @@ export function closest<Candidate extends { id: string; name: string }>(
 
 function wayOf(reference: string, { id, name }: { id: string; name: string }): number | undefined {
   if (reference === id && isPeerId(id)) return BY_ID
-  // What looks like a whole id is no name.
+  // What looks like a whole id is no name. Nor is what begins an id and is as long as ids are shown, whoever is called so.
   if (isPeerId(reference)) return undefined
   const lower = reference.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-  if (isPeerId(id) ? lower.length >= SHOWN && id.startsWith(lower) : lower === `${id}.`) return BY_ID
+  if (isPeerId(id) ? lower.length >= SHOWN_ID_CHARACTERS && id.startsWith(lower) : lower === `${id}.`) return BY_ID
   if (reference === name || lower === id) return BY_NAME
   return lower.length >= SHORTEST_BEGINNING && id.startsWith(lower) ? BY_BEGINNING : undefined
 }

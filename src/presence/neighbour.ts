@@ -1,7 +1,7 @@
 import type { Plans } from '../agenda.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import type { Cover } from './covers.ts'
-import type { Unnumbered } from './journal.ts'
+import { SERVICE_BYTES, type Unnumbered } from './journal.ts'
 import type { OfferedService, PeerChangeType, PeerState, PeerView, Sighting } from './types.ts'
 
 const HISTORY = 16
@@ -10,8 +10,6 @@ const MOST_SERVICES = 256
 const MOST_SERVICE_BYTES = 32 * 1024
 /** What a host weighs beside its services, bytes, about. */
 const HOST_BYTES = 512
-/** What a change of one service weighs beside its host's, about. */
-const SERVICE_BYTES = 256
 
 /** What is to be told of a host. */
 export interface Report {

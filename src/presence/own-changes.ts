@@ -1,11 +1,9 @@
 import { serviceChanges } from './changes.ts'
-import type { Journal } from './journal.ts'
+import { type Journal, SERVICE_BYTES } from './journal.ts'
 import type { PeerView, SelfView } from './types.ts'
 
 /** What a view weighs in the journal beside its services and attributes, bytes. */
 const VIEW_BYTES = 512
-/** What a change of one service weighs beside its peer's, about. */
-const SERVICE_BYTES = 256
 
 /** This daemon's own peer, seen as others are: alive, and heard on the paths on which it hears itself. */
 export function ownView(self: SelfView, startedAt: number, now: number): PeerView {

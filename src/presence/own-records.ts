@@ -1,10 +1,9 @@
 import { Budget } from '../budget.ts'
-import type { PeerId, PeerRecord, SignedRecord } from '../wire/index.ts'
+import { MAX_INCARNATION, type PeerId, type PeerRecord, type SignedRecord } from '../wire/index.ts'
 import type { Self } from './self.ts'
 import type { Speaker } from './speaker.ts'
 import type { Chance, Notice, Where } from './types.ts'
 
-const HIGHEST_INCARNATION = 0xffffffff
 /** By up to this many an incarnation is higher than it has to be, so that two that choose at once seldom choose the same. */
 const SPREAD = 16
 /** Higher incarnations begun per second, and at once: a stranger may know several that this daemon has forgotten. */
@@ -40,12 +39,12 @@ export class OwnRecords {
     if (isOurs || incarnation < self.incarnation || this.#taken === id) return
     const { address, interface: through } = where
     const isAnswer = supersedes !== undefined && self.hasCommittedTo(supersedes)
-    if (isAnswer || incarnation === HIGHEST_INCARNATION) {
+    if (isAnswer || incarnation === MAX_INCARNATION) {
       this.#taken = id
       this.#notice({ type: 'identity-taken', id, address, interface: through })
     } else if (this.#beginnings.take(now)) {
       const higher = incarnation + 1 + Math.floor(this.#chance.number() * SPREAD)
-      self.begin(Math.min(higher, HIGHEST_INCARNATION), goodbye)
+      self.begin(Math.min(higher, MAX_INCARNATION), goodbye)
       this.#notice({
         type: 'incarnation',
         heard: incarnation,

@@ -1,15 +1,13 @@
 import { type Agenda, Plans } from '../agenda.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
-import { Journal } from './journal.ts'
+import { Journal, SERVICE_BYTES } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
 import { Room } from './room.ts'
 import type { Notice, PeerChangeType, PeerState, Where } from './types.ts'
 
 export const MOST_PEERS = 16_384
 export const MOST_RECORD_BYTES = 64 * 1024 * 1024
-/** What a change of one service weighs beside its peer's, about. */
-const SERVICE_BYTES = 256
 /** How long failed and left peers are kept, ms. */
 export const RETENTION = 24 * 3_600_000
 /** The same for those that never beat, ms. */

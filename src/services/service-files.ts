@@ -1,6 +1,7 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { BadConfig, BadService } from '../errors.ts'
+import { codeOf, messageOf } from '../failed-call.ts'
 import { type FileFacts, isServiceFile, readServiceFile } from './service-file.ts'
 import type { ServiceFile } from './types.ts'
 
@@ -148,11 +149,11 @@ async function list(directory: string, most: number): Promise<{ names: string[];
 
 /** Whether a file could not be read for want of descriptors or memory, which says nothing of the file. */
 function isForWant(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['EMFILE', 'ENFILE', 'ENOMEM'].includes(String(error.code))
+  return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return codeOf(error) === 'ENOENT'
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -164,6 +165,5 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return ('code' in error && REASONS[String(error.code)]) || error.message
+  return REASONS[codeOf(error) ?? ''] ?? messageOf(error)
 }

@@ -3,12 +3,20 @@ export type PeerId = string & { readonly __brand: 'PeerId' }
 
 export const ID_BYTES = 16
 
+/** Characters of an id that are shown to people. */
+export const SHOWN_ID_CHARACTERS = 8
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const ID_PATTERN = /^[a-z2-7]{26}$/
 
 /** Whether a text is a whole peer id. */
 export function isPeerId(text: string): text is PeerId {
   return ID_PATTERN.test(text)
+}
+
+/** As much of an id as is shown to people; what is no id, as the host name of a peer that mDNS found, whole. */
+export function shortId(id: string): string {
+  return isPeerId(id) ? id.slice(0, SHOWN_ID_CHARACTERS) : id
 }
 
 /** The id written in the 16 bytes at `offset`. */

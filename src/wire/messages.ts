@@ -20,6 +20,8 @@ export const SEAL_BYTES = 32 + 64
 export const MAX_RECORD_BYTES = 16 * 1024
 export const MAX_PARTS = Math.ceil((SEAL_BYTES + MAX_RECORD_BYTES) / PART_BYTES)
 export const MAX_QUERY_IDS = 64
+/** An incarnation is an u32. */
+export const MAX_INCARNATION = 0xffffffff
 
 /** The three ways from one interface to everyone on its segment. */
 export type SharedPath = 'broadcast' | 'multicast4' | 'multicast6'

@@ -10,7 +10,7 @@ import type { Refusal } from './refusal.ts'
 export const MIN_INTERVAL = 100
 export const MAX_INTERVAL = 3_600_000
 /** Objects and arrays within one another that a record may have, the record itself included. */
-export const MAX_NESTING = 32
+const MAX_NESTING = 32
 
 // Text that people see holds no control characters: nobody on the network writes to their terminals. No text holds half
 // of a surrogate pair, which JSON can escape and UTF-8 cannot write: many JSON parsers refuse a whole answer for one.

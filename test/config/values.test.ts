@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isGroup4, isGroup6 } from '../../src/config/group.ts'
-import { formatDuration, nearest, parseDuration, parseRate } from '../../src/config/index.ts'
+import { formatDuration, parseDuration, parseRate } from '../../src/config/index.ts'
+import { nearest } from '../../src/nearest.ts'
 
 describe('durations', () => {
   test('read back as they were written', () => {

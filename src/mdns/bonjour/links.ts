@@ -1,4 +1,5 @@
 import { Budget, BudgetByAddress } from '../../budget.ts'
+import { errorOf } from '../../failed-call.ts'
 import type { Heard, MdnsNotice, Message, OutgoingMessage } from '../types.ts'
 import { compress } from './compress.ts'
 import { restoreDots } from './dots.ts'
@@ -199,7 +200,7 @@ export class BonjourLinks {
   }
 
   #failed(error: unknown): void {
-    const failure = error instanceof Error ? error : new Error(String(error))
+    const failure = errorOf(error)
     if (this.#told.has(failure.message) || this.#told.size >= 16) return
     this.#told.add(failure.message)
     this.#problem(failure)

@@ -1,3 +1,4 @@
+import { isLinkLocal } from '../../link-local.ts'
 import type { InterfaceAddress } from '../../presence/types.ts'
 import { instanceName, SERVICES } from '../names.ts'
 import { rdata } from '../rdata.ts'
@@ -7,8 +8,6 @@ import type { PublishedService, ResourceRecord } from '../types.ts'
 const HOST_TTL = 120
 /** TTL of all others, seconds. */
 const OTHER_TTL = 4500
-/** RFC 3927, section 2.1, and RFC 4291, section 2.5.6. */
-const LINK_LOCAL = /^(?:169\.254\.|fe[89ab][0-9a-f]:)/i
 /** The longest string of a TXT record. */
 const TXT_STRING = 255
 /** The most bytes of a TXT record: a message has at most 9000 (RFC 6762, section 17). */
@@ -54,7 +53,7 @@ export function reverseRecords(hostname: string, addresses: readonly InterfaceAd
 }
 
 function toldOf(addresses: readonly InterfaceAddress[]): readonly InterfaceAddress[] {
-  const routable = addresses.filter(({ address }) => !LINK_LOCAL.test(address))
+  const routable = addresses.filter(({ address }) => !isLinkLocal(address))
   return routable.length > 0 ? routable : addresses
 }
 
