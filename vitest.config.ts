@@ -30,7 +30,7 @@ class PatientFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     // Polled conditions wait for processes, which take their time on a busy machine. Where a time is promised, the test says so.
     expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: PatientFirst },
