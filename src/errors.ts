@@ -133,7 +133,7 @@ export const ServiceTaken = createError<[string, string]>(
 export const ServiceHeld = createError<[string]>('EARSHOT_SERVICE_HELD', '%s', 412)
 export const NoSuchService = createError<[string]>(
   'EARSHOT_NO_SUCH_SERVICE',
-  "this peer has no service with the id '%s' ('earshot show' with its own name lists them)",
+  "this peer has no service with the id '%s' ('earshot status' lists them)",
   404,
 )
 export const AttributeTaken = createError<[string]>(

@@ -115,8 +115,9 @@ def main(name, kind, port):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
+    if len(sys.argv) != 4 or not sys.argv[3].isdecimal():
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         main(*sys.argv[1:])

@@ -4,6 +4,7 @@
 # Needs curl. See docs/HTTP-API.md.
 set -eu
 [ $# -eq 3 ] || { sed -n '2,4s/^# *//p' "$0" >&2 && exit 2; }
+case $3 in *[!0-9]* | '') echo "earshot.sh: PORT: expected a number, found '$3'" >&2 && exit 2 ;; esac
 service=http://localhost/v1/services/example-$$
 name=$(printf %s "$1" | sed 's/[\\"]/\\&/g')
 offer="{ \"name\": \"$name\", \"type\": \"$2\", \"port\": $3, \"ttl\": \"10s\" }"
@@ -23,7 +24,7 @@ read_events() {
 
 stop() {
 	[ -z "$reader" ] || kill "$reader" 2>/dev/null || :
-	curl -s --unix-socket "$socket" -X DELETE "$service" || :
+	curl -s --unix-socket "$socket" -o /dev/null -X DELETE "$service" || :
 	rm -r "$tmp"
 }
 # The user's own daemon goes before the system's, as for the command earshot.

@@ -8,6 +8,7 @@ export const EXIT = { done: 0, no: 1, usage: 2, noDaemon: 3, timedOut: 4 } as co
 
 const STATUSES: Readonly<Record<string, number>> = {
   EARSHOT_BAD_REQUEST: EXIT.usage,
+  EARSHOT_BAD_SERVICE: EXIT.usage,
   EARSHOT_BAD_CONFIG: EXIT.usage,
   EARSHOT_NO_DAEMON: EXIT.noDaemon,
   EARSHOT_CONNECTION_LOST: EXIT.noDaemon,
@@ -21,10 +22,20 @@ export function exitStatus(error: unknown): number {
   return STATUSES[code] ?? EXIT.no
 }
 
+/** What the commands call the fields of the API. */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  body: 'KEY=VALUE',
+  'body/name': 'NAME',
+  'body/type': 'TYPE',
+  'body/txt': 'KEY=VALUE',
+  'body/subtypes': '--subtype',
+  'params/id': 'ID',
+}
+
 /** An error in one line. What the API refuses is named as the flag or the argument that it came from. */
 export function sentence(error: unknown): string {
-  const message = messageOf(error)
-  return printable(message.replace(/^querystring\/(?=\w)/, '--').replace(/^(?:body|params)\/(?=\w)/, ''))
+  const named = messageOf(error).replace(/^(?:body|params)(?:\/\w+)?(?=[ /:])/, (field) => ARGUMENTS[field] ?? field)
+  return printable(named.replace(/^querystring\/(?=\w)/, '--').replace(/^(?:body|params)\/(?=\w)/, ''))
 }
 
 export interface KnownWords {
@@ -44,11 +55,17 @@ export function usageError(message: string, argv: readonly string[], known: Know
   if (given !== undefined) return missingArgument(Number(given), argv, known, program)
   const [, words] = /^Unknown (?:argument|command)s?: (.*)$/.exec(message) ?? []
   const [word = ''] = words?.split(', ') ?? []
+  const [, valueless] = /^Not enough arguments following: (\S+)/.exec(message) ?? []
+  if (valueless !== undefined) return new Usage(`${flag(valueless)} needs a value${seeHelp}`)
+  const [, one, other] = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(message) ?? []
+  if (one !== undefined && other !== undefined) {
+    return new Usage(`${flag(one)} and ${flag(other)} cannot be given together${seeHelp}`)
+  }
   // yargs gives its parting line breaks, and calls a command and a flag alike an argument.
   if (word === '') return new Usage(message.replace(/\s*\n\s*/g, ' ') + seeHelp)
-  const dashes = word.length === 1 ? '-' : '--'
-  if (argv.some((argument) => argument === dashes + word || argument.startsWith(`${dashes}${word}=`))) {
-    return new Usage(`unknown flag '${dashes}${word}'${hint('--', nearest(word, known.flags)) || seeHelp}`)
+  const typed = flag(word)
+  if (argv.some((argument) => argument === typed || argument.startsWith(`${typed}=`))) {
+    return new Usage(`unknown flag '${typed}'${hint('--', nearest(word, known.flags)) || seeHelp}`)
   }
   if (known.commands.length === 0 || argv.find((argument) => !argument.startsWith('-')) !== word) {
     return new Usage(`unexpected argument '${word}'${seeHelp}`)
@@ -56,17 +73,27 @@ export function usageError(message: string, argv: readonly string[], known: Know
   return new Usage(`unknown command '${word}'${hint('', nearest(word, known.commands)) || seeHelp}`)
 }
 
+/** What one argument is called where a command takes several. */
+const REPEATED: Readonly<Record<string, string>> = { pairs: 'KEY=VALUE', keys: 'KEY' }
+
 /** Names the first argument that a command needs and has not been given; `given` is how many it has. */
 function missingArgument(given: number, argv: readonly string[], known: KnownWords, program: string): Usage {
   const command = argv.find((argument) => known.commands.includes(argument)) ?? ''
   const usage = known.usages?.find((text) => text.split(' ')[0] === command) ?? ''
-  const needed = [...usage.matchAll(/<([^.>]+)(?:\.\.)?>/g)].map(([, name = '']) => name.toUpperCase())
+  const needed = [...usage.matchAll(/<([^.>]+)(?:\.\.)?>/g)].map(
+    ([, name = '']) => REPEATED[name] ?? name.toUpperCase(),
+  )
   const missing = needed[given]
   return new Usage(
     missing === undefined
       ? `an argument is missing (see '${program} --help')`
       : `${command}: ${missing} is missing (see '${program} ${command} --help')`,
   )
+}
+
+/** A flag as it is typed. */
+function flag(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`
 }
 
 function hint(dashes: string, near: string | undefined): string {

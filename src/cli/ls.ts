@@ -81,10 +81,7 @@ async function remarkIfEmpty(
   context: Context,
 ): Promise<void> {
   const heard = peers.some(({ source }) => source === 'beacon')
-  if (heard || failed > 0) return
-  const { service, where, state } = options
-  const everyone = peers.length === 0 && service === undefined && where === undefined && state === undefined
-  await remarkOnSilence(context.daemon(options), everyone, context)
+  if (!heard && failed === 0) await remarkOnSilence(context.daemon(options), context)
 }
 
 /** Every service of these peers, or those of the types that were asked for. */

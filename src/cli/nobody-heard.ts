@@ -33,12 +33,14 @@ export function whyNobody(self: Self): string {
 }
 
 /**
- * Says on standard error why a list may be empty or short. `everyone` tells that nothing but everyone was asked for. A
- * daemon that does not answer is no reason to fail: the list was there.
+ * Says on standard error why a list is empty or short: what keeps this machine from hearing anybody, or that nobody else
+ * is heard. Says nothing where others are heard, and just none of them is what was asked for. A daemon that does not
+ * answer is no reason to fail: the list was there.
  */
-export async function remarkOnSilence(daemon: Earshot, everyone: boolean, context: Context): Promise<void> {
-  const { output, signal } = context
-  const self = await daemon.self({ signal }).catch(() => undefined)
-  const reason = self && (everyone ? whyNobody(self) : hearingFault(self))
+export async function remarkOnSilence(daemon: Earshot, { output, signal }: Context): Promise<void> {
+  const asked = Promise.all([daemon.self({ signal }), daemon.peers({}, { signal })])
+  const [self, others] = (await asked.catch(() => undefined)) ?? []
+  if (!self || !others) return
+  const reason = others.peers.length === 0 ? whyNobody(self) : hearingFault(self)
   if (reason !== undefined) output.remark(reason)
 }

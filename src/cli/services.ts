@@ -53,11 +53,7 @@ export function servicesCommand(context: Context): Command<ServicesOptions> {
       const { output } = context
       const { wide, headers: headings } = options
       const found = await ask(options, context)
-      if (found.services.length === 0) {
-        const { type, where, state } = options
-        const everyone = type === undefined && where === undefined && state === undefined
-        await remarkOnSilence(context.daemon(options), everyone, context)
-      }
+      if (found.services.length === 0) await remarkOnSilence(context.daemon(options), context)
       if (options.json) return await output.write(printableJson(found, 2))
       const services = [...found.services].sort(byName)
       if (options.parsable) {

@@ -52,7 +52,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
       }
       const daemon = context.daemon(options)
       const peers = await daemon.waitFor(filter, { timeout, signal }).catch(async (error: unknown) => {
-        if (exitStatus(error) === EXIT.timedOut) await remarkOnSilence(daemon, false, context)
+        if (exitStatus(error) === EXIT.timedOut) await remarkOnSilence(daemon, context)
         throw error
       })
       // One who waits for as many as there are names waits for one of each: it is told where another has that name, too.

@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs'
 import type { Change, Synced } from '../client/index.ts'
 import { textFlag } from '../config/flag-kinds.ts'
 import { ChangeHandler } from './change-handler.ts'
-import type { Context, GlobalOptions } from './command.ts'
+import { type Context, type GlobalOptions, Usage } from './command.ts'
 import { Follower } from './follower.ts'
 import { BACK, following, GONE } from './following.ts'
 import { peerOptions, readAttributes } from './peer-options.ts'
@@ -15,10 +15,11 @@ interface WatchOptions extends GlobalOptions {
   where?: string[] | undefined
   self?: boolean | undefined
   exec?: string | undefined
-  'exec-timeout': string
+  'exec-timeout'?: string | undefined
 }
 
 const DAY_MS = 86_400_000
+const EXEC_TIMEOUT = '30s'
 
 /** `earshot watch`: the present state, a `:` line, then one line a change, until SIGINT. */
 export function watchCommand(context: Context): CommandModule<GlobalOptions, WatchOptions> {
@@ -34,9 +35,16 @@ export function watchCommand(context: Context): CommandModule<GlobalOptions, Wat
         describe: 'Instead, run this with sh for each change, told on its standard input and in EARSHOT_… variables',
         conflicts: 'json',
       },
-      'exec-timeout': { ...textFlag, default: '30s', describe: 'Kill a run of --exec that takes longer' },
+      'exec-timeout': {
+        ...textFlag,
+        describe: 'Kill a run of --exec that takes longer',
+        defaultDescription: EXEC_TIMEOUT,
+      },
     },
     handler: async (options) => {
+      if (options.exec === undefined && options['exec-timeout'] !== undefined) {
+        throw new Usage('--exec-timeout needs --exec')
+      }
       if (options.exec !== undefined) await react(options.exec, options, context)
       else await (options.json ? printEvents(options, context) : print(options, context))
     },
@@ -62,7 +70,7 @@ async function printEvents(options: WatchOptions, context: Context): Promise<voi
 /** `--exec`: the command is told of changes, and not of the state that they begin with. */
 async function react(command: string, options: WatchOptions, context: Context): Promise<void> {
   const { remark } = context.output
-  const timeout = readDuration('--exec-timeout', options['exec-timeout'], [100, DAY_MS])
+  const timeout = readDuration('--exec-timeout', options['exec-timeout'] ?? EXEC_TIMEOUT, [100, DAY_MS])
   // `earshot` within the command asks the same daemon.
   const env = options.socket === undefined ? {} : { EARSHOT_SOCKET: options.socket }
   const handler = new ChangeHandler({ command, timeout, env, remark })

@@ -66,17 +66,18 @@ describeLab('the examples', () => {
     await tryOut(example, /^\+ there \S+ 80$/, /^- there$/)
   }, 60_000)
 
-  it('earshot.ts compiles and runs', async () => {
+  it('earshot.mts compiles and runs', async () => {
     const project = join(host.dir, 'project')
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
     symlinkSync(ROOT, join(project, 'node_modules/earshot'))
     symlinkSync(join(ROOT, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
-    copyFileSync(join(EXAMPLES, 'earshot.ts'), join(project, 'earshot.ts'))
-    writeFileSync(join(project, 'package.json'), '{ "type": "module" }')
+    copyFileSync(join(EXAMPLES, 'earshot.mts'), join(project, 'earshot.mts'))
+    // What `npm init` writes: it has to run there, too.
+    writeFileSync(join(project, 'package.json'), '{ "type": "commonjs" }')
     const compilerOptions = { target: 'ES2022', module: 'NodeNext', strict: true, types: ['node'], outDir: 'dist' }
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['earshot.ts'] }))
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['earshot.mts'] }))
     execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: 'inherit' })
-    const args = [join(project, 'dist/earshot.js'), ...OFFER]
+    const args = [join(project, 'dist/earshot.mjs'), ...OFFER]
     await using example = await host.spawn(process.execPath, args, { env: { EARSHOT_SOCKET: own.socket } })
     await tryOut(example, /^\+ there \S+ 80$/, /^- there$/)
   }, 60_000)

@@ -36,7 +36,12 @@ describe('ls', () => {
       stderr:
         'earshot: nobody else is heard on eth0 (earshotd has to run on the others, and their firewalls to let in UDP port 15353)\n',
     })
-    expect((await run('earshot', ['services', 'http'], { env })).stderr).toBe('')
+    expect((await run('earshot', ['services', 'http'], { env })).stderr).toBe(alone.stderr)
+  })
+
+  test('does not say that nobody is heard where others are, and offer nothing', async () => {
+    daemon.peers = [somePeer({ services: [] })]
+    expect(await run('earshot', ['services', '--no-headers'], { env })).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
   test('is a table with a footer on a terminal', async () => {
@@ -240,7 +245,11 @@ describe('exit status and errors', () => {
     [['ls', 'extra'], "unexpected argument 'extra' (see 'earshot --help')"],
     [['show'], "show: PEER is missing (see 'earshot show --help')"],
     [['announce', 'Shop'], "announce: TYPE is missing (see 'earshot announce --help')"],
-    [['set'], "set: PAIRS is missing (see 'earshot set --help')"],
+    [['set'], "set: KEY=VALUE is missing (see 'earshot set --help')"],
+    [['unset'], "unset: KEY is missing (see 'earshot unset --help')"],
+    [['ls', '--where'], "--where needs a value (see 'earshot --help')"],
+    [['ping', 'kitchen', '-c'], "-c needs a value (see 'earshot --help')"],
+    [['watch', '--exec-timeout', '5s'], '--exec-timeout needs --exec'],
     [['ls', '--state', 'dead'], '--state: expected alive, suspect, failed, left or all, found "dead"'],
     [['ls', '--where', 'status'], '--where: expected key=value, found "status"'],
     [
@@ -263,7 +272,7 @@ describe('exit status and errors', () => {
     [['ping', 'kitchen', '-c', 'x'], '--count: expected a whole number from 1 to 1000000, found "x"'],
     [['watch', '--exec', 'true', '--exec-timeout', '1ms'], '--exec-timeout: expected 100ms to 24h, found "1ms"'],
     [['ls', '--live'], "--live needs a terminal (for programs: 'earshot watch')"],
-    [['ls', '-p', '--json'], "Arguments parsable and json are mutually exclusive (see 'earshot --help')"],
+    [['ls', '-p', '--json'], "--parsable and --json cannot be given together (see 'earshot --help')"],
   ])('%j is wrong usage: 2', async (args, message) => {
     expect(await run('earshot', args, { env })).toEqual({ status: 2, stdout: '', stderr: `earshot: ${message}\n` })
   })

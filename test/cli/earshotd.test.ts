@@ -16,7 +16,7 @@ test.each([
     ['--mdns', 'false', '--mdns-browse', 'ipp', '--mdns-browse', '!'],
     '--mdns-browse: expected a service type such as ipp, _ipp._tcp or osc/udp (at most 62 letters, digits, - and _), or * for all, found "!"',
   ],
-  [['--state-dir'], "Not enough arguments following: state-dir (see 'earshotd --help')"],
+  [['--state-dir'], "--state-dir needs a value (see 'earshotd --help')"],
   [['start'], "unexpected argument 'start' (see 'earshotd --help')"],
 ])('%j is wrong usage: one line and 2', async (args, message) => {
   expect(await run('earshotd', args)).toEqual({ status: 2, stdout: '', stderr: `earshotd: ${message}\n` })

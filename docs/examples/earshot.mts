@@ -1,8 +1,8 @@
 // Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
-//   earshot.ts NAME TYPE PORT        for example: earshot.ts Shop http 8080
-// Beside a node_modules that has earshot, Node 22.18 and newer run it as it is: node earshot.ts Shop http 8080
-// Node 20 does not read TypeScript: npx tsx earshot.ts Shop http 8080
-// See docs/CLIENT.md.
+//   earshot.mts NAME TYPE PORT
+// Copy it into a project that has earshot installed (see docs/CLIENT.md), and run it there:
+//   node earshot.mts Shop http 8080        Node 22.18 and newer
+//   npx tsx earshot.mts Shop http 8080     Node 20, which does not read TypeScript
 import { Earshot, EarshotError } from 'earshot'
 
 const [name = 'Shop', type = 'http', port = '8080'] = process.argv.slice(2)
@@ -14,7 +14,7 @@ process.once('SIGTERM', () => stop.abort())
 // Renewed as long as this runs, registered again when the daemon restarts, until it is closed.
 const published = await earshot.publish({ name, type, port: Number(port) }).catch((error: unknown) => {
   if (!(error instanceof EarshotError)) throw error
-  console.error(`earshot.ts: ${error.message}`)
+  console.error(`earshot.mts: ${error.message}`)
   process.exit(error.code === 'EARSHOT_NO_DAEMON' ? 3 : 1)
 })
 try {

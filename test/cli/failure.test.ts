@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { sentence } from '../../src/cli/failure.ts'
+
+test.each([
+  ['body/type must be a type', 'TYPE must be a type'],
+  ['body/name must be a name', 'NAME must be a name'],
+  ['body/txt must have keys', 'KEY=VALUE must have keys'],
+  ['body/subtypes/0 must be', '--subtype/0 must be'],
+  ['body must have keys', 'KEY=VALUE must have keys'],
+  ['body/temperature must be a text', 'temperature must be a text'],
+  ['params/id must be an id', 'ID must be an id'],
+  ['querystring/service must be', '--service must be'],
+  ['the body is not JSON', 'the body is not JSON'],
+])('what the daemon says of %j is told as %j', (message, told) => {
+  expect(sentence(new Error(message))).toBe(told)
+})
