@@ -14,6 +14,7 @@ import { OwnChanges } from './own-changes.ts'
 import { OwnRecords } from './own-records.ts'
 import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
 import { Reminders } from './reminders.ts'
+import { MOST_SILENCE } from './room.ts'
 import { type Profile, Self } from './self.ts'
 import { Speaker } from './speaker.ts'
 import type {
@@ -36,6 +37,8 @@ import type {
 const SLEPT = 5000
 /** Failed peers are asked for this often, ms, so that a healed partition is noticed from both sides. */
 const ASK_FOR_FAILED = 60_000
+/** Peers silent for this many of our own intervals, and a minute at least, do not count for the segment's budget. */
+const SILENT_INTERVALS = 3.5
 
 export interface PresenceOptions {
   identity: Identity
@@ -290,6 +293,8 @@ export class Presence implements PresenceReader {
 
   /** Keeps to the segment's budget, and listens for its own echoes. */
   #beforeBeat(now: number): void {
+    // Peers that are too many to be heard as often have longer intervals, and so has this one.
+    this.#registry.discount(now - Math.max(MOST_SILENCE, SILENT_INTERVALS * this.#self.interval))
     const peers = this.#registry.present + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
     if (interval !== this.#self.interval) {

@@ -44,7 +44,7 @@ export class Registry {
     return this.#recordBytes
   }
 
-  /** How many are alive or suspect: only those that have beaten count, and at most eight of one source address. */
+  /** How many are alive or suspect: only those that have beaten lately count, and at most eight of one source address. */
   get present(): number {
     return this.#room.counted
   }
@@ -97,6 +97,12 @@ export class Registry {
     const isFirst = !peer.hasBeaten
     peer.beat(beat, now)
     if (isFirst) this.#room.proved(peer)
+    else this.#room.heard(peer)
+  }
+
+  /** Those that have not beaten since then, monotonic ms, do not count as present until they do. */
+  discount(since: number): void {
+    this.#room.discount(since)
   }
 
   /** The same record by another way, with the addresses of another network. */
@@ -225,7 +231,7 @@ export class Registry {
   #makeRoom(known: Peer | undefined, bytes: number, source: string, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
     if (!known && this.#room.isFull(source)) {
-      const victim = this.#room.victimOf(source)
+      const victim = this.#room.victimOf(source, now)
       if (!victim) return false
       this.#evict(victim, now)
     }

@@ -2,8 +2,11 @@ import { isPresent } from './changes.ts'
 import type { Peer } from './peer.ts'
 import { Sources } from './sources.ts'
 
-/** One that is there may have to go when it was silent for longer than this, ms: then a place costs a beat a minute. */
-const MOST_SILENCE = 60_000
+/**
+ * One that is there may have to go when it was silent for longer than this, ms, and does not count: so a place, and what it
+ * weighs, costs a beat a minute.
+ */
+export const MOST_SILENCE = 60_000
 
 /** Who has to go when there is no room for a newcomer, and who counts as there. */
 export class Room {
@@ -12,8 +15,10 @@ export class Room {
   /** Those that never beat, and those that failed or left, each in the order in which it came to that. */
   readonly #unproven = new Set<Peer>()
   readonly #gone = new Set<Peer>()
+  /** Those that are there, have beaten, and have been silent for so long that they do not count. */
+  readonly #silent = new Set<Peer>()
 
-  /** How many are alive or suspect: only those that have beaten count, and at most eight of one source address. */
+  /** How many are alive or suspect: only those that have beaten lately count, and at most eight of one source address. */
   get counted(): number {
     return this.#sources.counted
   }
@@ -41,9 +46,26 @@ export class Room {
   /** It has changed its state. */
   moved(peer: Peer, wasPresent: boolean): void {
     const isThere = isPresent(peer)
-    if (peer.hasBeaten) this.#sources.count(peer.source, Number(isThere) - Number(wasPresent))
+    const counts = peer.hasBeaten && !this.#silent.has(peer)
+    if (counts) this.#sources.count(peer.source, Number(isThere) - Number(wasPresent))
     this.#gone.delete(peer)
-    if (!isThere) this.#gone.add(peer)
+    if (isThere) return
+    this.#gone.add(peer)
+    this.#silent.delete(peer)
+  }
+
+  /** It has beaten. */
+  heard(peer: Peer): void {
+    if (this.#silent.delete(peer)) this.#sources.count(peer.source, 1)
+  }
+
+  /** Those that have not beaten since then, monotonic ms, do not count until they do. */
+  discount(since: number): void {
+    for (const peer of this.#peers) {
+      if (peer.lastSeen >= since || !peer.hasBeaten || !isPresent(peer) || this.#silent.has(peer)) continue
+      this.#silent.add(peer)
+      this.#sources.count(peer.source, -1)
+    }
   }
 
   isFull(source: string): boolean {
@@ -52,23 +74,24 @@ export class Room {
 
   /** Who is to make room, other than `known`; nobody when all are living peers. Monotonic ms. */
   victim(known: Peer | undefined, now: number): Peer | undefined {
-    return first(this.#unproven, known) ?? first(this.#gone, known) ?? this.#longestSilent(known, now)
+    return first(this.#unproven, known) ?? first(this.#gone, known) ?? longestSilent(this.#peers, known, now)
   }
 
-  /** Who is to make room for another one of a source address. */
-  victimOf(source: string): Peer | undefined {
+  /** Who is to make room for another one of a source address; nobody when all are living peers. Monotonic ms. */
+  victimOf(source: string, now: number): Peer | undefined {
     const peers = [...this.#sources.peersOf(source)]
-    return peers.find(({ hasBeaten }) => !hasBeaten) ?? peers.find((peer) => !isPresent(peer))
+    const idle = peers.find(({ hasBeaten }) => !hasBeaten) ?? peers.find((peer) => !isPresent(peer))
+    return idle ?? longestSilent(peers, undefined, now)
   }
+}
 
-  #longestSilent(known: Peer | undefined, now: number): Peer | undefined {
-    let victim: Peer | undefined
-    for (const peer of this.#peers) {
-      if (peer === known || now - peer.lastSeen <= MOST_SILENCE) continue
-      if (!victim || peer.lastSeen < victim.lastSeen) victim = peer
-    }
-    return victim
+function longestSilent(peers: Iterable<Peer>, known: Peer | undefined, now: number): Peer | undefined {
+  let victim: Peer | undefined
+  for (const peer of peers) {
+    if (peer === known || now - peer.lastSeen <= MOST_SILENCE) continue
+    if (!victim || peer.lastSeen < victim.lastSeen) victim = peer
   }
+  return victim
 }
 
 function first(peers: Set<Peer>, except: Peer | undefined): Peer | undefined {
