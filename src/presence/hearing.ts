@@ -155,7 +155,8 @@ export class Hearing {
       return 'duplicate'
     }
     const doubt = this.#doubt(peer, beat, now)
-    if (beat.recordVersion > peer.recordVersion) this.#asker.want(peer.id, true, where.interface, now)
+    if ((doubt && isFarAheadOfSilent(peer, beat)) || beat.recordVersion > peer.recordVersion)
+      this.#asker.want(peer.id, true, where.interface, now)
     if (doubt) return doubt
 
     this.#registry.beat(peer, beat, now)
@@ -183,7 +184,8 @@ export class Hearing {
     if (peer && part.incarnation < peer.incarnation) this.#reminders?.plan(peer, where.interface, now)
     if (order === 0 && where.path !== 'unicast') this.#reminders?.heard(part.id)
     if (peer && (order < 0 || (peer.state === 'left' && part.incarnation === peer.incarnation))) return 'replayed'
-    if (peer && order === 0 && peer.hasCopy(where)) return 'duplicate'
+    const leadsBack = peer !== undefined && order === 0 && isFarAheadOfSilent(peer, part)
+    if (peer && order === 0 && !leadsBack && peer.hasCopy(where)) return 'duplicate'
 
     const signed = this.#reassembly.add(part, `${where.interface} ${where.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
@@ -200,15 +202,19 @@ export class Hearing {
     const record = open(signed)
     if (typeof record === 'string') return record
     if (peer && order === 0) {
-      this.#registry.learnCopy(peer, where, record.addresses, signature, now)
+      if (leadsBack) peer.anchorAt(record.anchor)
+      if (!peer.hasCopy(where)) this.#registry.learnCopy(peer, where, record.addresses, signature, now)
       return undefined
     }
     const isNewLife = !peer || part.incarnation > peer.incarnation
+    const interval = peer?.record.interval
     const learnt = this.#registry.learn(signed, record, where, now)
     if (!learnt) return 'registry-full'
     if (isNewLife) {
       learnt.heardOn(where, now, false)
       this.#liveness.watch(learnt)
+    } else if (record.interval !== interval) {
+      this.#liveness.intervalChanged(learnt, now)
     }
     return undefined
   }
@@ -255,6 +261,14 @@ function stepsExplained(peer: Peer, now: number): number {
   const elapsed = now - peer.provenAt
   const explained = STEPS_AT_ONCE + elapsed / peer.record.interval + (STEPS_PER_SECOND * elapsed) / 1000
   return Math.min(explained, CHAIN_LENGTH)
+}
+
+/**
+ * Whether a silent peer may have come back, more positions ahead than are always hashed. The header that says so proves
+ * nothing. The anchor of a newer copy of its record spares these hashes, which forged beats may have used up.
+ */
+function isFarAheadOfSilent({ state, link }: Peer, { sequence }: Message): boolean {
+  return state !== 'alive' && sequence - link.sequence > FREE_STEPS
 }
 
 function compareVersions(part: RecordPart, peer: Peer): number {

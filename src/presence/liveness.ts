@@ -89,6 +89,12 @@ export class Liveness {
     peer.plans.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseRunsOut(peer, now))
   }
 
+  /** Its interval has changed: it is judged one new lease from now at the latest, rather than when the old one ends. */
+  intervalChanged(peer: Peer, now: number): void {
+    if (peer.state !== 'alive') return
+    peer.plans.set('verdict', now + leaseOf(peer), (later) => this.#leaseRunsOut(peer, later))
+  }
+
   /** A fresh beat: it lives. */
   heard(peer: Peer, now: number): void {
     if (isLongKnown(peer, now)) {

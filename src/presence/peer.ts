@@ -104,10 +104,14 @@ export class Peer {
     this.record = record
     this.recordBytes = bytes
     this.recordVersion = recordVersion
-    if (record.anchor.sequence > this.link.sequence) {
-      this.link = { sequence: record.anchor.sequence, value: readDigest(record.anchor.value) }
-      this.provenAt = undefined
-    }
+    this.anchorAt(record.anchor)
+  }
+
+  /** The anchor of a record whose signature has been checked: beats are proven from there on, if that is ahead. */
+  anchorAt({ sequence, value }: PeerRecord['anchor']): void {
+    if (sequence <= this.link.sequence) return
+    this.link = { sequence, value: readDigest(value) }
+    this.provenAt = undefined
   }
 
   /** Whether a copy came in this way already, or there is no room for one more. */

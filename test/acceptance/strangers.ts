@@ -57,14 +57,14 @@ export class Stranger {
   }
 
   /** Its record, signed. */
-  record(version = 1, attributes: Attributes = {}): SignedRecord {
+  record(version = 1, attributes: Attributes = {}, interval = this.#interval): SignedRecord {
     const { identity, incarnation } = this
     const { sequence, value } = this.#chain().anchor
     return seal(identity, incarnation, version, {
       name: this.#name,
       hostname: this.#name,
       addresses: [this.#address],
-      interval: this.#interval,
+      interval,
       services: [],
       attributes,
       version: 'stranger',

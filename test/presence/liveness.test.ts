@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { recordDatagrams, Stranger } from '../acceptance/strangers.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 const INTERVAL = 1000
@@ -115,6 +116,22 @@ describe('liveness', () => {
       network.run(600)
     }
     expect(watcher.state(dying.name)).toBe('failed')
+  })
+
+  it('judges a peer by the shorter interval of its newer record, not when the longer lease would have ended', () => {
+    const network = new SimNetwork('shorter')
+    const watcher = network.host()
+    const peer = new Stranger({ name: 'peer', address: '10.0.0.9', interval: 600_000 })
+    const say = (datagrams: Uint8Array[]) => {
+      for (const datagram of datagrams) network.inject(watcher, datagram, '10.0.0.9')
+    }
+    say([...recordDatagrams(peer.record()), peer.beat(1)])
+    network.run(60_000)
+    say([...recordDatagrams(peer.record(2, {}, 1000)), peer.beat(2)])
+    network.run(3000)
+    expect(watcher.state('peer')).toBe('alive')
+    network.run(2000)
+    expect(watcher.state('peer')).toBe('failed')
   })
 
   it('fails nobody in ten minutes of 30 % loss among 20 hosts', () => {

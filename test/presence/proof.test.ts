@@ -192,6 +192,43 @@ describe('proof', () => {
     expect(told).toEqual(['peer-up victim', 'peer-up prober'])
   })
 
+  it('takes a peer back after half a minute’s absence when forged beats have used up all hashes', () => {
+    const { network, watcher, victim } = overheard()
+    const known = network.host({ name: 'known' })
+    let isAway = true
+    let position = 0
+    network.filter = ({ from, to, bytes }) => {
+      const message = decode(bytes)
+      if (from === known && typeof message === 'object') position = message.sequence
+      return !(isAway && (from === victim || to === victim))
+    }
+    network.run(30_000)
+    expect(watcher.state('victim')).toBe('failed')
+    const { id } = known.presence.self()
+    const forged = {
+      type: 'beat',
+      path: 'broadcast',
+      id,
+      incarnation: 1,
+      recordVersion: 1,
+      echo: 0,
+      number: 1,
+      sent: 0,
+    }
+    const flood = (milliseconds: number) => {
+      for (let i = 0; i < milliseconds; i++) {
+        network.run(1)
+        const beat = { ...forged, sequence: position + 14, reveal: Buffer.alloc(16, 7) } as Beat
+        for (let j = 0; j < 3; j++) network.inject(watcher, encode(beat), `10.0.9.${j}`)
+      }
+    }
+    flood(2000)
+    isAway = false
+    flood(3000)
+    expect(watcher.refused('too-far-ahead')).toBeGreaterThan(1000)
+    expect(watcher.state('victim')).toBe('alive')
+  })
+
   it('goes on hearing a peer through a flood of forged beats', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
