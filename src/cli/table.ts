@@ -5,7 +5,7 @@ import { plain, type Style } from './style.ts'
 /** A column's heading and how it looks and shrinks. Cells hold printable text of one line, without colours. */
 export interface Column {
   heading: string
-  /** What a cell keeps before others must give as well, in columns of the terminal; as wide as it is unless given. */
+  /** What a cell keeps until every column is down to this, in columns of the terminal; as wide as it is unless given. */
   least?: number
   /** Colours a cell that has been cut and padded. */
   paint?: (cell: string, style: Style) => string
@@ -69,18 +69,24 @@ function naturalWidths(columns: readonly Column[], rows: readonly (readonly stri
   return columns.map((_, at) => rows.reduce((most, row) => Math.max(most, stringWidth(row[at] ?? '')), 0))
 }
 
-/** Takes from the widest column that can still give, one by one, until all fit: first down to `least`, then to 1. */
+/**
+ * Takes from the widest column that can still give, one by one, until all fit or each is down to `least`; then from the
+ * right, since a table begins with what names a row.
+ */
 function fitted(columns: readonly Column[], natural: readonly number[], width: number): number[] {
   const widths = [...natural]
+  const limit = columns.map(({ least }, at) => least ?? natural[at] ?? 0)
   let excess = widths.reduce((sum, one) => sum + one, 0) + GAP * (columns.length - 1) - width
-  const limits = [columns.map(({ least }, at) => least ?? natural[at] ?? 0), columns.map(() => 1)]
-  for (const limit of limits) {
-    while (excess > 0) {
-      const widest = widestAbove(widths, limit)
-      if (widest === undefined) break
-      widths[widest] = (widths[widest] ?? 0) - 1
-      excess--
-    }
+  while (excess > 0) {
+    const widest = widestAbove(widths, limit)
+    if (widest === undefined) break
+    widths[widest] = (widths[widest] ?? 0) - 1
+    excess--
+  }
+  for (let at = columns.length - 1; at >= 0 && excess > 0; at--) {
+    const given = Math.min(excess, Math.max(0, (widths[at] ?? 0) - 1))
+    widths[at] = (widths[at] ?? 0) - given
+    excess -= given
   }
   return widths
 }
