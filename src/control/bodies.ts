@@ -4,6 +4,7 @@ import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { BadRequest, WrongContentType } from '../errors.ts'
 import { messageOf } from '../failed-call.ts'
+import { isNestedDeeper, MAX_NESTING } from '../wire/index.ts'
 import type { App } from './app.ts'
 
 /** A record has 16 KiB at most, so nothing longer can become a part of one. */
@@ -55,6 +56,10 @@ function parseJson(body: Buffer): unknown {
     text = utf8.decode(body)
   } catch {
     throw new BadRequest('the body is not UTF-8')
+  }
+  // Deeper ones cannot even be shown in an error: JSON.stringify calls itself for each level.
+  if (isNestedDeeper(body, MAX_NESTING)) {
+    throw new BadRequest(`the body has more than ${MAX_NESTING} objects and arrays within one another`)
   }
   try {
     return JSON.parse(text)

@@ -4,13 +4,12 @@ import { DIGEST_BYTES } from './digest.ts'
 import type { PeerId } from './id.ts'
 import { type Identity, idOf, isSignedBy, PUBLIC_KEY_BYTES, signRecord } from './identity.ts'
 import { MAX_RECORD_BYTES, PART_BYTES, SEAL_BYTES } from './messages.ts'
+import { isNestedDeeper, MAX_NESTING } from './nesting.ts'
 import type { Refusal } from './refusal.ts'
 
 /** Shortest and longest beat interval, ms. */
 export const MIN_INTERVAL = 100
 export const MAX_INTERVAL = 3_600_000
-/** Objects and arrays within one another that a record may have, the record itself included. */
-const MAX_NESTING = 32
 
 // Text that people see holds no control characters: nobody on the network writes to their terminals. No text holds half
 // of a surrogate pair, which JSON can escape and UTF-8 cannot write: many JSON parsers refuse a whole answer for one.
@@ -57,8 +56,6 @@ export const RecordSchema = Type.Object({
 })
 /** What a peer signs about itself. Members that this version does not know are allowed and dropped. */
 export type PeerRecord = Static<typeof RecordSchema>
-
-const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = Buffer.from('"\\{}[]')
 
 // 1e999 is JSON, and Infinity in JavaScript: no number that anyone could be told of in JSON again.
 const isRecord = new Ajv({ strict: false, strictNumbers: true }).compile<PeerRecord>(RecordSchema)
@@ -116,24 +113,6 @@ export function open(signed: SignedRecord): PeerRecord | Refusal {
   } catch {
     return 'bad-record'
   }
-}
-
-/**
- * Whether JSON text in UTF-8 has more than `most` objects and arrays within one another. For what is no JSON the answer
- * means nothing. Parsers and writers of JSON may call themselves for each level: no deep text is to reach them.
- */
-function isNestedDeeper(text: Uint8Array, most: number): boolean {
-  let depth = 0
-  let inString = false
-  for (let at = 0; at < text.length; at++) {
-    const byte = text[at]
-    if (byte === QUOTE) inString = !inString
-    else if (inString) at += byte === BACKSLASH ? 1 : 0
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
-    if (depth > most) return true
-  }
-  return false
 }
 
 /** A copy with the members that this version knows: nothing of unknown shape is kept, compared or told on. */

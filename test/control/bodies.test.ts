@@ -90,6 +90,24 @@ describe('a body at fault', () => {
     })
   })
 
+  test.each([33, 7000, 32_000])('is nested %i deep', async (depth) => {
+    const { socket } = await running()
+    const deep = '['.repeat(depth) + ']'.repeat(depth)
+    for (const [method, path, text] of [
+      ['PUT', SERVICE, deep],
+      ['PUT', SERVICE, `{"type":"http","port":1,"txt":{"a":${deep}}}`],
+      ['PATCH', ATTRIBUTES, `{"a":${deep}}`],
+    ] as const) {
+      expect(await ask({ socket }, path, JSON_TYPE, method, text)).toMatchObject({
+        status: 400,
+        body: {
+          code: 'EARSHOT_BAD_REQUEST',
+          message: 'the body has more than 32 objects and arrays within one another',
+        },
+      })
+    }
+  })
+
   test('has a type and its protocol that contradict each other', async () => {
     const { socket } = await running()
     const answer = await tell({ socket }, 'PUT', SERVICE, { type: '_http._tcp', protocol: 'udp', port: 1 })
