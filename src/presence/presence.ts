@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Agenda } from '../agenda.ts'
-import { type Identity, isPeerId, MAX_INTERVAL, MAX_QUERY_IDS, type PeerId, type Refusal } from '../wire/index.ts'
+import { type Identity, isPeerId, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { beatInterval } from './bandwidth.ts'
 import { Ears } from './ears.ts'
+import { FailedPeers } from './failed-peers.ts'
 import { Hearing } from './hearing.ts'
+import { interfaceChanges } from './interface-changes.ts'
 import { Liveness } from './liveness.ts'
 import { closest } from './lookup.ts'
 import { Neighbours } from './neighbours.ts'
@@ -35,8 +37,6 @@ import type {
 
 /** Late by so much, the machine slept, and much may have changed, ms. */
 const SLEPT = 5000
-/** Failed peers are asked for this often, ms, so that a healed partition is noticed from both sides. */
-const ASK_FOR_FAILED = 60_000
 /** Peers silent for this many of our own intervals, and a minute at least, do not count for the segment's budget. */
 const SILENT_INTERVALS = 3.5
 
@@ -72,9 +72,9 @@ export class Presence implements PresenceReader {
   readonly #speaker: Speaker
   readonly #hearing: Hearing
   readonly #ears: Ears
+  readonly #failedPeers: FailedPeers
   #notices: Notice[] = []
   #renewals: SharedPathOn[] = []
-  #askedForFailed = 0
 
   /** Throws RangeError when the profile makes a record larger than 16 KiB. */
   constructor({ identity, incarnation, profile, interval, budget, chance, silent = false }: PresenceOptions) {
@@ -98,6 +98,7 @@ export class Presence implements PresenceReader {
     this.#liveness = liveness
     this.#speaker = speaker
     this.#ears = ears
+    this.#failedPeers = new FailedPeers(self, registry, this.#outbox, this.#agenda)
     this.#hearing = new Hearing({
       self,
       registry,
@@ -116,31 +117,22 @@ export class Presence implements PresenceReader {
   start(now: number): void {
     if (!this.#silent) this.#ownChanges.begin(now)
     if (!this.#silent) this.#speaker.start(now)
-    this.#planToAskForFailed(now)
+    this.#failedPeers.start(now)
   }
 
   /** The interfaces there are now: networks that appear are told and asked at once. */
   setInterfaces(interfaces: Interface[], now: number): void {
-    const before = new Map(this.#outbox.interfaces.map((each) => [each.name, each]))
-    const names = new Set(interfaces.map(({ name }) => name))
+    const { gone, fresh, isReaddressed } = interfaceChanges(this.#outbox.interfaces, interfaces)
     this.#outbox.setInterfaces(interfaces)
     this.#ears.setInterfaces(interfaces, now)
     this.#neighbours.setOwn(interfaces, now)
-    const gone = [...before.keys()].filter((name) => !names.has(name))
     for (const name of gone) this.#registry.forgetInterface(name, now)
-    const isReaddressed = (each: Interface) => {
-      const old = before.get(each.name)
-      return old !== undefined && !hasSameAddresses(old, each)
-    }
-    const hasNewPath = ({ name, paths }: Interface) => paths.some((path) => !before.get(name)?.paths.includes(path))
-    const fresh = interfaces.filter((each) => hasNewPath(each) || isReaddressed(each))
     // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
-    const readdressed = gone.length > 0 || interfaces.some(isReaddressed)
-    if (readdressed) this.#self.readdress()
+    if (isReaddressed) this.#self.readdress()
     if (this.#silent) {
       this.#outbox.shout(this.#self.query([]), fresh)
     } else {
-      if (readdressed) this.#speaker.changed(now, true)
+      if (isReaddressed) this.#speaker.changed(now, true)
       this.#speaker.announce(fresh, now)
     }
     this.#ownChanges.tell(now)
@@ -304,22 +296,4 @@ export class Presence implements PresenceReader {
     }
     this.#renewals.push(...this.#ears.check(this.#self.interval, now))
   }
-
-  #planToAskForFailed(now: number): void {
-    this.#agenda.add(now + ASK_FOR_FAILED, (later) => {
-      const failed = Array.from(this.#registry.values()).filter(
-        ({ state, hasBeaten }) => state === 'failed' && hasBeaten,
-      )
-      const from = this.#askedForFailed % Math.max(1, failed.length)
-      const ids = failed.slice(from, from + MAX_QUERY_IDS).map(({ id }) => id)
-      this.#askedForFailed = from + ids.length
-      if (ids.length > 0) this.#outbox.shout(this.#self.query(ids))
-      this.#planToAskForFailed(later)
-    })
-  }
-}
-
-function hasSameAddresses(a: Interface, b: Interface): boolean {
-  const text = ({ addresses }: Interface) => addresses.map(({ address }) => address).join(' ')
-  return text(a) === text(b)
 }
