@@ -51,7 +51,7 @@ export const NoSuchRoute = createError<[string, string]>(
 )
 export const MethodNotAllowed = createError<[string, string, string]>(
   'EARSHOT_METHOD_NOT_ALLOWED',
-  "'%s' is not for '%s' (%s)",
+  "the method %s is not allowed at '%s' (allowed: %s)",
   405,
 )
 export const ForeignHost = createError<[string]>(

@@ -15,11 +15,11 @@ const SCHEDULE = [
   { at: 0.975, spread: 0.0075 },
   { at: 0.99, spread: 0.0075 },
 ]
-/** Unanswered the second time, a record makes us ask its host for a sign of life, whatever it is. */
+/** A record that was asked for twice in vain makes us ask its host for a sign of life, as it is asked for the third time. */
 export const DOUBT = 3
-/** Unanswered at 85 %, the fourth time, a record speaks for its host being silent, */
+/** When a record is asked for the fourth time (85 %), its host counts as silent unless something was heard of it since `ASKED`. */
 export const SILENCE = 4
-/** if nothing else was heard of the host since this part of the record's life either, which the first question comes before. */
+/** What is heard after this part of a record's life may be an answer: the first question is asked before. */
 const ASKED = 0.82
 /** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
 const PATIENCE = 1000
