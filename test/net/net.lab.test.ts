@@ -345,7 +345,7 @@ describeLab('Net between hosts', () => {
       await sleep(4000)
       const after = speakerB.here
       speakerA.order(`to eth0 ${b.address()} 15353`)
-      if (!('SHARED' in env)) await speakerB.hears('A to', 'eth0', 'unicast', 2000, after)
+      if (!('SHARED' in env)) await speakerB.hears('A to', 'eth0', 'unicast', 5000, after)
     },
   )
 
@@ -366,8 +366,8 @@ describeLab('Net between hosts', () => {
     ] as const)
       speaker.order(`to eth0 ${to.address()} 15353`)
     const [atB, atA] = [
-      await speakerB.hears('A to', 'eth0', 'unicast', 2000, 0),
-      await speakerA.hears('B to', 'eth0', 'unicast', 2000, from),
+      await speakerB.hears('A to', 'eth0', 'unicast', 5000, 0),
+      await speakerA.hears('B to', 'eth0', 'unicast', 5000, from),
     ]
     expect([atB, atA]).toMatchObject([
       { address: a.address(), onLink: true },
@@ -392,10 +392,10 @@ describeLab('Net between hosts', () => {
       ip link set veth0 master br-lan up; ip link set veth1 master docker0 up`)
     const speaker = await Speaker.start(a, 'A', { env: { LOOK: '100' } })
     const used = async () => (await speaker.status()).links.map(({ name }) => name).sort()
-    await vi.waitFor(async () => expect(await used()).toContain('br-lan'), 4000)
+    await vi.waitFor(async () => expect(await used()).toContain('br-lan'), 10_000)
     expect(await used()).not.toContain('docker0')
     await a.exec('ip', ['route', 'add', 'default', 'via', '10.79.0.2'])
-    await vi.waitFor(async () => expect(await used()).toContain('docker0'), 2000)
+    await vi.waitFor(async () => expect(await used()).toContain('docker0'), 10_000)
   })
 
   test('an IPv6 address that another machine has is not announced, and the fault says so', async () => {
@@ -414,6 +414,6 @@ describeLab('Net between hosts', () => {
       expect(links[0]?.addresses.map(({ family }) => family)).toEqual(['ipv4'])
       expect(faults.map(({ path }) => path)).toContain('multicast6')
       expect(faults[0]?.message).toMatch(/^another machine has the address fe80::ff:fe00:55 too/)
-    }, 6000)
+    }, 10_000)
   })
 })
