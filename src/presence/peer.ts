@@ -2,6 +2,7 @@ import type { Plans } from '../agenda.ts'
 import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
 import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
+import { Reception } from './reception.ts'
 import type { OfferedService, PeerState, PeerView, Where } from './types.ts'
 
 const HISTORY = 16
@@ -9,8 +10,6 @@ const HISTORY = 16
 export const MOST_COPIES = 8
 /** Signatures of records in its name that are checked for each of its fresh beats, whatever others have used up. */
 const CHECKS_PER_BEAT = 16
-/** Beats missing in a row that are counted as lost: beyond, the peer was away rather than unheard. */
-const MOST_LOST = 1000
 
 /** Services that mDNS tells of at a peer's addresses, and what they weigh. */
 export interface Gathered {
@@ -68,11 +67,8 @@ export class Peer {
   damped: OfferedService[] | undefined
   readonly #paths = new Map<string, HeardPath>()
   #copies: Copy[] = []
-  #heard = 0
-  #lost = 0
+  #reception = new Reception()
   #checks = 0
-  #jitter = 0
-  #lastBeat: { number: number; sent: number; at: number } | undefined
   #history: { at: number; state: PeerState }[] = []
 
   constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, source: string, now: number) {
@@ -92,10 +88,7 @@ export class Peer {
     this.step = new ChainStep(this.id, incarnation)
     this.link = { sequence: -1, value: new Uint8Array() }
     this.provenAt = undefined
-    this.#lastBeat = undefined
-    this.#heard = 0
-    this.#lost = 0
-    this.#jitter = 0
+    this.#reception = new Reception()
     this.#copies = []
   }
 
@@ -141,7 +134,7 @@ export class Peer {
 
   /** How many beats to everyone were heard in this incarnation. */
   get beats(): number {
-    return this.#heard
+    return this.#reception.heard
   }
 
   /** Drops the copies of older records that no newer one took the place of. */
@@ -233,15 +226,7 @@ export class Peer {
     this.lastSeen = now
     this.hasBeaten = true
     this.#checks = CHECKS_PER_BEAT
-    if (beat.echo !== 0) return
-    this.#heard++
-    const last = this.#lastBeat
-    if (last && beat.number > last.number) {
-      this.#lost += Math.min(beat.number - last.number - 1, MOST_LOST)
-      const deviation = Math.abs(now - last.at - ((beat.sent - last.sent) >>> 0))
-      this.#jitter += (deviation - this.#jitter) / 16
-    }
-    this.#lastBeat = { number: beat.number, sent: beat.sent, at: now }
+    if (beat.echo === 0) this.#reception.take(beat, now)
   }
 
   /** Takes one of the signature checks that its newest beat has given it, which nobody but the peer itself could say. */
@@ -280,8 +265,8 @@ export class Peer {
         lastHeard,
         address: where.address,
       })),
-      beacons: { heard: this.#heard, lost: this.#lost },
-      jitter: this.#jitter,
+      beacons: { heard: this.#reception.heard, lost: this.#reception.lost },
+      jitter: this.#reception.jitter,
       rtt: this.rtt,
       flapping: this.flapping.flapping,
       history: [...this.#history],
