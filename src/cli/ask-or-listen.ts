@@ -20,6 +20,12 @@ export async function askOrListen<Answer>(
     if (!nobodyThere || socket !== undefined) throw error
     output.remark('no daemon is running: listening for a second (start one: earshotd)')
     const { listenInstead } = await import('./without-daemon.ts')
-    return answerOf(await listenInstead(filter))
+    const heard = await listenInstead(filter)
+    if (heard.peers.length === 0) {
+      output.remark(
+        'nobody that fits was heard (earshotd has to run on the others, and firewalls to let in its UDP port)',
+      )
+    }
+    return answerOf(heard)
   }
 }
