@@ -138,7 +138,9 @@ export class StateFile<Content> {
       const to = await setAside(this.#path)
       this.#notify({ type: 'set-aside', file: this.#path, to, reason })
     } catch (error) {
-      this.#unreadable = isDamaged ? `it is damaged (${reason}), and cannot be set aside: ${messageOf(error)}` : reason
+      this.#unreadable = isDamaged
+        ? `it is damaged (${reason}), and cannot be set aside: ${messageOf(error)}`
+        : `${reason}; it was not read, so it is left as it is until a restart can read it`
       this.#failed(this.#unreadable)
     }
   }
