@@ -2,8 +2,8 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   sign as signBytes,
   verify as verifyBytes,
 } from 'node:crypto'
@@ -19,9 +19,17 @@ export interface Identity {
   readonly privateKey: KeyObject
 }
 
-/** A new Ed25519 identity. */
+/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
+const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex')
+const PRIVATE_KEY_BYTES = 32
+
+/**
+ * A new Ed25519 identity: its private key is 32 random bytes (RFC 8032, section 5.1.5). They are not drawn by
+ * `generateKeyPairSync`: Node 20 waits for ever when its garbage collector runs while a key made so is exported.
+ */
 export function createIdentity(): Identity {
-  return identityOf(generateKeyPairSync('ed25519').privateKey)
+  const key = Buffer.concat([PKCS8_HEAD, randomBytes(PRIVATE_KEY_BYTES)])
+  return identityOf(createPrivateKey({ key, format: 'der', type: 'pkcs8' }))
 }
 
 /** The identity whose private key is written in PKCS #8 PEM. Throws what node:crypto throws when it is no Ed25519 key. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { isSignedBy, signRecord } from '../../src/wire/identity.ts'
@@ -57,4 +58,15 @@ describe('a signature', () => {
     expect(isSignedBy(new Uint8Array(31), signature, 7, 8, RECORD)).toBe(false)
     expect(isSignedBy(new Uint8Array(), new Uint8Array(), 7, 8, RECORD)).toBe(false)
   })
+})
+
+it('makes identities without end, whatever the garbage collector does meanwhile', () => {
+  // In a process of its own: what this is about stops a process for good.
+  const identity = new URL('../../dist/wire/identity.js', import.meta.url)
+  const script = `import { createIdentity } from '${identity}'; for (let i = 0; i < 30_000; i++) createIdentity()`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 60_000,
+    encoding: 'utf8',
+  })
+  expect([status, stderr]).toEqual([0, ''])
 })
