@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { listener, portOwner } from '../../src/client/port-owner.ts'
 import { findToken } from '../../src/client/token.ts'
 import { temporaryDirectory } from '../control/fixtures.ts'
+import { PYTHON } from '../lab/sniffer.ts'
 
 const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
 const line = (local: string, uid: number, state = '0A') =>
@@ -36,8 +37,10 @@ describe('who listens on a port', () => {
     const directory = await temporaryDirectory()
     await mkdir(join(directory, 'earshot'))
     await writeFile(join(directory, 'earshot', 'token'), 'secret\n')
-    const program = `require('http').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
-    const other = spawn(process.execPath, ['-e', program], { uid: 65_533, cwd: '/' })
+    // Python's interpreter may be run by every user; the Node that runs this may lie in a directory of one user.
+    const program =
+      'import socket, time; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)'
+    const other = spawn(PYTHON, ['-c', program], { uid: 65_533, cwd: '/' })
     onTestFinished(() => void other.kill())
     const [port] = await once(other.stdout, 'data')
     const url = `http://127.0.0.1:${Number(port)}`
