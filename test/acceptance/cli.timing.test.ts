@@ -101,7 +101,9 @@ describeLab('the command on real hosts', () => {
     expect(code).toBe(0)
     await toldAt('service-up', 'Left behind')
     const id = stdout.trim()
-    expect((await kitchen.cli('status')).stdout).toMatch(new RegExp(`${id} .*Left behind.* unless renewed`))
+    expect((await kitchen.cli('status')).stdout).toMatch(
+      new RegExp(`^service\\t${id}\\tLeft behind\\t.*\\tapi\\t\\t\\d{4}-`, 'm'),
+    )
     expect((await desk.cli('services', 'http')).stdout).toContain('Left behind')
     expect(await kitchen.cli('unpublish', id)).toMatchObject({ code: 0, stdout: '', stderr: '' })
     await toldAt('service-down', 'Left behind')

@@ -89,7 +89,9 @@ describeLab('a record of 12 KiB', () => {
     const places = ['--state-dir', join(host.dir, 'state'), '--socket', join(host.dir, 'control.sock'), '--http', 'off']
     const args = ['--config', configFile(host, content(17 * 1024)), ...places]
     const { code, stderr } = await host.exec(process.execPath, [EARSHOTD, ...args])
-    expect(stderr).toMatch(/^earshotd: services and attributes are too many: the record has \d+ bytes, and 16384 .*\n$/)
+    expect(stderr).toMatch(
+      /^earshotd: services and attributes cannot be told to others: the record has \d+ bytes, and 16384 .*\n$/,
+    )
     expect(code).toBeGreaterThan(0)
     expect(tap.datagrams).toEqual([])
   }, 60_000)

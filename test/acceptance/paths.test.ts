@@ -26,7 +26,7 @@ async function pair(
 async function shownPaths(host: Host, name: string): Promise<string[]> {
   const { code, stdout, stderr } = await host.cli('show', name)
   expect(code, stderr).toBe(0)
-  const lines = stdout.matchAll(/^ +(\S+) +(broadcast|multicast4|multicast6) +last heard/gm)
+  const lines = stdout.matchAll(/^path\t(\S+)\t(broadcast|multicast4|multicast6)\t/gm)
   return Array.from(lines, ([, on, path]) => `${on} ${path}`).sort()
 }
 
