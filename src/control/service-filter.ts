@@ -1,4 +1,4 @@
-import { closest } from '../presence/lookup.ts'
+import { closest, waysOf } from '../presence/lookup.ts'
 import type { OfferedService, PeerView } from '../presence/types.ts'
 import { serviceTypes, stateTest } from './filter.ts'
 import type { Source } from './source.ts'
@@ -40,10 +40,11 @@ function peerTest(references: readonly string[], station: Station): (peer: PeerV
 
 /** All that a reference may mean are meant in the same way, so a peer is compared with one of them, looked for once for each index. */
 function meaningTest(reference: string, station: Station): (peer: PeerView) => boolean {
+  const wayOf = waysOf(reference)
   let index: number | undefined
   let meant: PeerView[] = []
   return (view) => {
-    if (closest(reference, [view]).length === 0) return false
+    if (wayOf(view) === undefined) return false
     if (index !== station.reader.index) {
       index = station.reader.index
       meant = thosePeers(reference, station).slice(0, 1)

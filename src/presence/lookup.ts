@@ -17,10 +17,11 @@ export function closest<Candidate extends { id: string; name: string }>(
   reference: string,
   candidates: Iterable<Candidate>,
 ): Candidate[] {
+  const wayOf = waysOf(reference)
   let best = Number.POSITIVE_INFINITY
   let meant: Candidate[] = []
   for (const candidate of candidates) {
-    const way = wayOf(reference, candidate)
+    const way = wayOf(candidate)
     if (way === undefined || way > best) continue
     if (way < best) meant = []
     best = way
@@ -29,12 +30,23 @@ export function closest<Candidate extends { id: string; name: string }>(
   return meant
 }
 
-function wayOf(reference: string, { id, name }: { id: string; name: string }): number | undefined {
-  if (reference === id && isPeerId(id)) return BY_ID
-  // What looks like a whole id is no name. Nor is what begins an id and is as long as ids are shown, whoever is called so.
-  if (isPeerId(reference)) return undefined
+/**
+ * How the reference means a candidate, undefined where it does not: lower numbers go before higher ones. What depends on
+ * the reference alone is found out once, as there may be many candidates.
+ */
+export function waysOf(reference: string): (candidate: { id: string; name: string }) => number | undefined {
+  // What looks like a whole id is no name.
+  if (isPeerId(reference)) return ({ id }) => (reference === id ? BY_ID : undefined)
   const lower = reference.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-  if (isPeerId(id) ? lower.length >= SHOWN_ID_CHARACTERS && id.startsWith(lower) : lower === `${id}.`) return BY_ID
-  if (reference === name || lower === id) return BY_NAME
-  return lower.length >= SHORTEST_BEGINNING && id.startsWith(lower) ? BY_BEGINNING : undefined
+  const withoutDot = lower.endsWith('.') ? lower.slice(0, -1) : undefined
+  const mayBegin = lower.length >= SHORTEST_BEGINNING
+  const isAsLongAsShown = lower.length >= SHOWN_ID_CHARACTERS
+  return ({ id, name }) => {
+    const begins = mayBegin && id.startsWith(lower)
+    // What begins an id and is as long as ids are shown is no name, whoever is called so.
+    if (begins && isAsLongAsShown && isPeerId(id)) return BY_ID
+    if (withoutDot === id && !isPeerId(id)) return BY_ID
+    if (reference === name || lower === id) return BY_NAME
+    return begins ? BY_BEGINNING : undefined
+  }
 }

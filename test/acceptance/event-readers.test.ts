@@ -19,7 +19,9 @@ describeLab('readers of events', () => {
     await caughtUp(daemon, readers, 30_000)
     for (const { faults, counts, index } of readers) {
       expect(faults).toEqual([])
-      expect((counts['peer-up'] ?? 0) + (counts['peer-update'] ?? 0)).toBe(index - before)
+      // On a busy machine a peer may be suspect for a moment: that is a change like others.
+      const told = Object.entries(counts).filter(([type]) => type.startsWith('peer-'))
+      expect(told.reduce((sum, [, count]) => sum + count, 0)).toBe(index - before)
       expect(counts['gap']).toBeUndefined()
     }
     // More changes than the daemon keeps: the ten lose their place. Enough readers stay to see the others served.

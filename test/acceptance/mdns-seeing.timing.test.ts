@@ -44,7 +44,7 @@ describeMdnsLab('seeing others', () => {
       ...['printer', 'alive', addresses, 'ipp:631', expect.any(String), 'eth0 mdns\n'],
     ])
     expect(await output(desk, 'services', 'ipp')).toBe(
-      `NAME\tTYPE\tPEER\tADDRESS:PORT\tTXT\nOf.fice ü\tipp\tprinter\t${printer.address()}:631\tpaper=A4\n`,
+      `NAME\tTYPE\tPEER\tADDRESS:PORT\tTXT\tSOURCE\nOf.fice ü\tipp\tprinter\t${printer.address()}:631\tpaper=A4\tmdns\n`,
     )
     const seen = up.receivedAt - announced
     expect(seen).toBeLessThan(KNOWN_MS)

@@ -84,7 +84,7 @@ describeLab('what a program registers', () => {
     // On three paths, each record said twice.
     const records = ((await recordsSent()) - before) / 3
     console.info(`1,000 changes in ${seconds.toFixed(1)} s: ${records} records on each path`)
-    // Four a second, two at once; some said again, and those of the start.
-    expect(records).toBeLessThanOrEqual(4 * seconds + 6)
+    // Four a second, two at once; one a second for who asks, having heard of a newer one in a beat; those of the start.
+    expect(records).toBeLessThanOrEqual(5 * seconds + 6)
   }, 60_000)
 })
