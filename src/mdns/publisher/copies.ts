@@ -2,8 +2,8 @@ import { keyOf } from '../names.ts'
 import { passingKey } from '../rdata.ts'
 import type { Message } from '../types.ts'
 
-/** How far apart the two copies of a query may come, ms. */
-const WITHIN = 1000
+/** How far apart the two copies of a query may come, ms: less than the second after which a question is asked again. */
+const WITHIN = 300
 /** So many queries are remembered at most: beyond, the oldest is forgotten, and its copy answered once more. */
 const MOST = 64
 
