@@ -8,8 +8,13 @@ import { PeerReference } from './peer-routes.ts'
 import { thePeer } from './the-peer.ts'
 import { addressesJson } from './views.ts'
 
-/** How long an answer from the network is awaited, ms. */
-const DEFAULT_TIMEOUT_MS = 1000
+/** How long a peer's answer to a probe is awaited, ms. */
+const PROBE_TIMEOUT_MS = 1000
+/**
+ * The same for answers by mDNS. A host that has just announced its addresses need not repeat them for a second, and is
+ * asked again after that (RFC 6762, section 6).
+ */
+const HOST_TIMEOUT_MS = 3000
 const SHORTEST_TIMEOUT_MS = 1
 const LONGEST_TIMEOUT_MS = 10_000
 const MOST_PROBES = 64
@@ -17,14 +22,19 @@ const MOST_HOSTS_ASKED = 64
 /** Everyone answers a query: asked again sooner than this, ms, the answers to the last one serve. */
 const QUERY_PAUSE_MS = 1000
 
-const TimeoutQuery = Type.Object(
-  {
-    timeout: Type.Optional(
-      Type.String({ maxLength: 32, description: '1ms to 10s, 1s unless given', examples: ['500ms'] }),
-    ),
-  },
-  { additionalProperties: false },
-)
+const timeoutQuery = (unlessGiven: number) =>
+  Type.Object(
+    {
+      timeout: Type.Optional(
+        Type.String({
+          maxLength: 32,
+          description: `1ms to 10s, ${formatDuration(unlessGiven)} unless given`,
+          examples: ['500ms'],
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  )
 const HostParams = Type.Object({
   hostname: Type.String({ description: 'A host name of mDNS', examples: ['printer.local'] }),
 })
@@ -42,12 +52,12 @@ export function networkRoutes(app: App, { station }: AppContext): void {
         operationId: 'probe',
         summary: 'Asks a peer for a sign of life, and takes the time',
         params: PeerReference,
-        querystring: TimeoutQuery,
+        querystring: timeoutQuery(PROBE_TIMEOUT_MS),
         response: { 200: ProbeRef, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
       },
     },
     async ({ params, query }) => {
-      const timeout = readTimeout(query.timeout)
+      const timeout = readTimeout(query.timeout, PROBE_TIMEOUT_MS)
       const { id, name } = thePeer(params.reference, station)
       if (id === station.reader.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
       if (!isPeerId(id)) throw new NotProbed(name)
@@ -67,12 +77,12 @@ export function networkRoutes(app: App, { station }: AppContext): void {
         operationId: 'host',
         summary: "A host's addresses, by mDNS: as they are known, else as they are answered",
         params: HostParams,
-        querystring: TimeoutQuery,
+        querystring: timeoutQuery(HOST_TIMEOUT_MS),
         response: { 200: HostRef, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
     async ({ params, query }) => {
-      const timeout = readTimeout(query.timeout)
+      const timeout = readTimeout(query.timeout, HOST_TIMEOUT_MS)
       const hostname = readHostname(params.hostname)
       if (!station.mdns) throw new MdnsOff()
       if (hostsAsked >= MOST_HOSTS_ASKED) throw new TooBusy(`${MOST_HOSTS_ASKED} hosts being asked for`)
@@ -106,8 +116,8 @@ export function networkRoutes(app: App, { station }: AppContext): void {
 }
 
 /** @throws BadRequest */
-function readTimeout(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_TIMEOUT_MS
+function readTimeout(text: string | undefined, unlessGiven: number): number {
+  if (text === undefined) return unlessGiven
   const ms = parseDuration(text)
   if (ms === undefined || ms < SHORTEST_TIMEOUT_MS || ms > LONGEST_TIMEOUT_MS) {
     throw new BadRequest(`querystring/timeout must be a duration from 1ms to 10s such as 500ms, not '${text}'`)

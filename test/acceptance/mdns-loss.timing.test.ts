@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { describeMdnsLab, type Host, Lab, type Sniffer } from '../lab/index.ts'
-import { announced, live, MDNS_PORT, offerOf, register, resolvedBoth, serviceTold, withdraw } from './mdns.ts'
+import { type BrowseLine, describeMdnsLab, type Host, Lab, type Sniffer } from '../lab/index.ts'
+import { announced, live, MDNS_PORT, offerOf, register, serviceTold, withdraw } from './mdns.ts'
 import { isGoodbye } from './mdns-messages.ts'
 import { start, told } from './measure.ts'
 
@@ -36,8 +36,9 @@ async function oneByOne(end: (name: string) => Promise<unknown>): Promise<number
 }
 
 describeMdnsLab('a network that loses 30 % of all mDNS', () => {
-  // All four announcements to a receiver are lost now and then: the time is a matter of chance, and drawn up to three times.
-  it.concurrent('others see what is published within 10 s, and its end', { retry: 2 }, async () => {
+  // Of what is announced over one IP version, all four announcements are lost now and then (0.8 %), and Avahi, which
+  // keeps the versions apart, knows it by the other one only. A service is seen when it can be reached, over either.
+  it.concurrent('others see what is published within 10 s, and its end', async () => {
     await using lab = await Lab.create()
     const [kitchen, desk, laptop] = await lossy(lab, ['kitchen', 'desk', 'laptop'])
     if (!kitchen || !desk || !laptop) throw new Error('no hosts')
@@ -48,24 +49,27 @@ describeMdnsLab('a network that loses 30 % of all mDNS', () => {
     const atLaptop = await laptop.sniff({ port: MDNS_PORT })
     const began = performance.now()
     await Promise.all(NAMES.map((name) => register(daemon, name, { name, type: 'http', port: 80, txt: { k: name } })))
-    const limit = { timeoutMs: 2 * LIMIT_MS }
+    const isSeen = (line: BrowseLine, name: string) =>
+      line.change === 'resolved' && line.name === name && line.port === 80 && line.txt.includes(`k=${name}`)
     const seen = await Promise.all(
       NAMES.flatMap((name) => [
-        resolvedBoth(browser, name, { ...limit, wanted: ({ port, txt }) => port === 80 && txt.includes(`k=${name}`) }),
-        zeroconf.waitFor((event) => event.event === 'resolved' && event.name === name, limit.timeoutMs),
+        browser.waitFor((line) => isSeen(line, name), 2 * LIMIT_MS),
+        zeroconf.waitFor((event) => event.event === 'resolved' && event.name === name, 2 * LIMIT_MS),
       ]),
     )
-    const latest = Math.max(...seen.flat().map(({ at }) => at)) - began
+    const latest = Math.max(...seen.map(({ at }) => at)) - began
     console.info(`all was seen ${latest.toFixed(0)} ms after it was published`)
     expect(latest).toBeLessThan(LIMIT_MS)
 
     await announced(daemon)
+    const isKnown = (name: string, protocol: string) =>
+      browser.lines.some((line) => line.change === 'new' && line.name === name && line.protocol === protocol)
     const ended = await oneByOne((name) => withdraw(daemon, name))
     const late: number[] = []
     for (const [index, name] of NAMES.entries()) {
       const arrived = goodbyes(atDesk, name)
       const gone = (['IPv4', 'IPv6'] as const)
-        .filter((protocol) => arrived[protocol])
+        .filter((protocol) => arrived[protocol] && isKnown(name, protocol))
         .map((protocol) =>
           browser.lines.find((line) => line.change === 'gone' && line.name === name && line.protocol === protocol),
         )

@@ -153,8 +153,9 @@ describeLab('starting', () => {
     expect(again.stateFault).toBeUndefined()
     expect(readFileSync(`${identity}.damaged-1`, 'utf8')).toBe(damaged)
     expect(statSync(join(state, 'registered.json.damaged-1')).isFIFO()).toBe(true)
-    const warnings = daemon.log.filter(({ level }) => level === 40).map(({ file }) => file)
-    expect(warnings).toEqual([identity, join(state, 'registered.json')])
+    // A daemon that was frozen on a busy machine warns of that, too.
+    const setAside = daemon.log.filter(({ level, file }) => level === 40 && file !== undefined).map(({ file }) => file)
+    expect(setAside).toEqual([identity, join(state, 'registered.json')])
     expect((await daemon.call('PATCH', '/v1/self/attributes', { body: { room: 'attic' } })).status).toBe(200)
     await daemon.restart({ signal: 'SIGKILL' })
     expect(await daemon.self()).toMatchObject({ id: again.id, attributes: { room: 'attic' } })
