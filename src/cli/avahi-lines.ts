@@ -1,6 +1,6 @@
 import type { Address } from '../client/best-address.ts'
 import type { OfferedService, Peer, Service } from '../client/index.ts'
-import { isLinkLocal } from '../link-local.ts'
+import { isLinkLocal } from '../shared/link-local.ts'
 
 /** What is needed of whoever offers a service. */
 type Offerer = Pick<Peer, 'hostname' | 'addresses'>

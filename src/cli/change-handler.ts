@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Change } from '../client/index.ts'
-import { formatDuration } from '../config/duration.ts'
+import { formatDuration } from '../shared/duration.ts'
 import { changeEnvironment } from './change-environment.ts'
 import { printable, printableJson } from './printable.ts'
 

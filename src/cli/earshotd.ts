@@ -1,8 +1,8 @@
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { type Config, daemonOptions, factsOfProcess, loadConfig, PARSING } from '../config/index.ts'
-import { LineOutput } from '../line-output.ts'
-import { VERSION } from '../version.ts'
+import { type Config, daemonOptions, factsOfProcess, loadConfig, PARSING } from '../daemon/config/index.ts'
+import { LineOutput } from '../shared/line-output.ts'
+import { VERSION } from '../shared/version.ts'
 import { EXIT, exitStatus, sentence, usageError } from './failure.ts'
 
 /** The command `earshotd`: parses, checks the settings, runs the daemon until it is told to stop. */
@@ -36,7 +36,7 @@ async function readConfig(argv: readonly string[]): Promise<Config | undefined> 
 try {
   const config = await readConfig(hideBin(process.argv))
   if (config) {
-    const { runDaemon } = await import('../daemon.ts')
+    const { runDaemon } = await import('../daemon/daemon.ts')
     await runDaemon(config)
   }
 } catch (error) {

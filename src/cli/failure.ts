@@ -1,5 +1,5 @@
-import { codeOf, messageOf } from '../failed-call.ts'
-import { nearest } from '../nearest.ts'
+import { codeOf, messageOf } from '../shared/failed-call.ts'
+import { nearest } from '../shared/nearest.ts'
 import { Usage } from './command.ts'
 import { printable } from './printable.ts'
 

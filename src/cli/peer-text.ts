@@ -1,6 +1,6 @@
 import { bestAddress } from '../client/best-address.ts'
 import type { OfferedService, Peer } from '../client/index.ts'
-import { shortId as shortIdOf } from '../wire/id.ts'
+import { shortId as shortIdOf } from '../core/wire/id.ts'
 import { printable } from './printable.ts'
 
 /** How parts of a peer are written in tables and lines. Everything here is printable. */

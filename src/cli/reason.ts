@@ -1,5 +1,5 @@
 import type { Peer } from '../client/index.ts'
-import { formatDuration } from '../config/duration.ts'
+import { formatDuration } from '../shared/duration.ts'
 import { shortId } from './peer-text.ts'
 import { printable } from './printable.ts'
 import { since } from './time.ts'

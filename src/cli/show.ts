@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import type { OfferedService, Peer } from '../client/index.ts'
-import { formatDuration } from '../config/duration.ts'
+import { formatDuration } from '../shared/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { aligned, counted, type Field, fields, measured, section } from './layout.ts'
 import { printable, printableJson } from './printable.ts'

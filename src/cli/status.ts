@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import type { OwnService, Self } from '../client/index.ts'
-import { formatDuration } from '../config/duration.ts'
+import { formatDuration } from '../shared/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { aligned, counted, fields, limitText, section } from './layout.ts'
 import { typeText } from './peer-text.ts'

@@ -1,4 +1,4 @@
-import { formatDuration, parseDuration } from '../config/duration.ts'
+import { formatDuration, parseDuration } from '../shared/duration.ts'
 import { Usage } from './command.ts'
 
 /** The kinds of values that arguments have. */

@@ -1,5 +1,5 @@
 import type { PeerFilter, Peers } from '../client/index.ts'
-import type { PeerQuery } from '../control/filter.ts'
+import type { PeerQuery } from '../daemon/control/filter.ts'
 
 const LISTENING_MS = 1000
 
@@ -10,9 +10,9 @@ const LISTENING_MS = 1000
  */
 export async function listenInstead(filter: PeerFilter): Promise<Peers> {
   const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersAsked }] = await Promise.all([
-    import('../listen.ts'),
-    import('../config/index.ts'),
-    import('../control/filter.ts'),
+    import('../daemon/listen.ts'),
+    import('../daemon/config/index.ts'),
+    import('../daemon/control/filter.ts'),
   ])
   // A filter that makes no sense should not cost a second first.
   const asked = peersAsked(queryOf(filter))

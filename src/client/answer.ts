@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { ApiError } from '../control/api.ts'
+import type { ApiError } from '../shared/api.ts'
 import { EarshotError } from './error.ts'
 
 export async function readBody(answer: IncomingMessage): Promise<string> {

@@ -1,5 +1,5 @@
-import type { Peer } from '../control/api.ts'
-import { isLinkLocal } from '../link-local.ts'
+import type { Peer } from '../shared/api.ts'
+import { isLinkLocal } from '../shared/link-local.ts'
 
 export type Address = Peer['addresses'][number]
 export type Family = Address['family']

@@ -1,4 +1,4 @@
-import type { Event, OfferedService, Peer, ServiceEvent } from '../control/api.ts'
+import type { Event, OfferedService, Peer, ServiceEvent } from '../shared/api.ts'
 
 export type PeerChangeType = Exclude<Event['type'], 'peer'>
 export type ServiceChangeType = ServiceEvent['type']

@@ -1,8 +1,8 @@
 import { type IncomingMessage, request } from 'node:http'
-import { codeOf, messageOf } from '../failed-call.ts'
+import { codeOf, messageOf } from '../shared/failed-call.ts'
+import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from '../shared/places.ts'
 import { EarshotError } from './error.ts'
 import { notAllowed } from './not-allowed.ts'
-import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from './places.ts'
 import { portOwner } from './port-owner.ts'
 import { findToken } from './token.ts'
 

@@ -1,4 +1,4 @@
-import type { OfferedService, Peer } from '../control/api.ts'
+import type { OfferedService, Peer } from '../shared/api.ts'
 import type { Change, PeerChangeType } from './change.ts'
 
 type ServiceTest = (service: OfferedService) => boolean

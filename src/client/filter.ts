@@ -1,5 +1,5 @@
-import type { Peer, Service } from '../control/api.ts'
-import { dnsTypes } from './service-type.ts'
+import type { Peer, Service } from '../shared/api.ts'
+import { dnsTypes } from '../shared/service-type.ts'
 
 export type PeerState = Peer['state']
 

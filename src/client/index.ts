@@ -11,8 +11,8 @@ export type {
   ServiceEvent,
   Services,
   Sync,
-} from '../control/api.ts'
-export type { Self } from '../control/self-api.ts'
+} from '../shared/api.ts'
+export type { Self } from '../shared/self-api.ts'
 export type { DaemonEvent } from './calls.ts'
 export type { Change, PeerChange, PeerChangeType, ServiceChange, ServiceChangeType, Synced } from './change.ts'
 export { type Attributes, type CallOptions, Earshot, type EarshotOptions, type EventOptions } from './earshot.ts'

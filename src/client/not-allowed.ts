@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
+import { SUPERUSER } from '../shared/places.ts'
 import { EarshotError } from './error.ts'
-import { SUPERUSER } from './places.ts'
 
 /**
  * The error for whoever may not open the daemon's socket, and so may not change anything: names who may, and how to

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { OwnService } from '../control/api.ts'
+import type { OwnService } from '../shared/api.ts'
 import { callBack } from './call-back.ts'
 import { whenAborted } from './call-signal.ts'
 import type { Calls } from './calls.ts'

@@ -1,4 +1,4 @@
-import type { OwnService } from '../control/api.ts'
+import type { OwnService } from '../shared/api.ts'
 import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'
 import { beginOwner, endOwner, isLeftBehind } from './owner.ts'

@@ -1,5 +1,5 @@
-import type { Offer, OfferedService, Peer } from '../control/api.ts'
-import { isPeerId, shortId } from '../wire/id.ts'
+import { isPeerId, shortId } from '../core/wire/id.ts'
+import type { Offer, OfferedService, Peer } from '../shared/api.ts'
 import { bestAddress } from './best-address.ts'
 import { isGone } from './differences.ts'
 import type { Earshot } from './earshot.ts'

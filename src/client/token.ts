@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { distrust, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from './places.ts'
+import { distrust, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from '../shared/places.ts'
 import { portOwner } from './port-owner.ts'
 
 const TOKEN_NAME = 'token'

@@ -1,4 +1,4 @@
-import type { Peer, Service } from '../control/api.ts'
+import type { Peer, Service } from '../shared/api.ts'
 import type { DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import { appearance, development, differ, differSoFar, disappearance, isGone } from './differences.ts'

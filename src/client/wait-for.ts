@@ -1,4 +1,4 @@
-import type { Peer, Peers } from '../control/api.ts'
+import type { Peer, Peers } from '../shared/api.ts'
 import { CallSignal } from './call-signal.ts'
 import type { Calls } from './calls.ts'
 import { EarshotError } from './error.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Peer, Peers } from '../control/api.ts'
+import type { Peer, Peers } from '../shared/api.ts'
 import { callBack } from './call-back.ts'
 import type { Calls, DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import type { Self } from '../../src/control/self-api.ts'
+import type { Self } from '../../src/shared/self-api.ts'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
 import { start } from './measure.ts'
 

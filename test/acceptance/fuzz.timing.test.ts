@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { Peer } from '../../src/control/api.ts'
-import { decode, encode, type PeerId } from '../../src/wire/index.ts'
+import { decode, encode, type PeerId } from '../../src/core/wire/index.ts'
+import type { Peer } from '../../src/shared/api.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { Watch } from './crowd.ts'
 import { acquainted, nineTenths, peerEvents, startAll } from './measure.ts'

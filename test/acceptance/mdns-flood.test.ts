@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { Peer } from '../../src/control/api.ts'
+import type { Peer } from '../../src/shared/api.ts'
 import { type Daemon, describeMdnsLab, Lab } from '../lab/index.ts'
 import { Watch } from './crowd.ts'
 import { brokenLines, foundByMdns, live, MDNS_PORT, mdnsOf, offerOf, serviceTold } from './mdns.ts'

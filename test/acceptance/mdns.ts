@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest'
-import type { Peer, Service, ServiceEvent } from '../../src/control/api.ts'
-import type { MdnsView } from '../../src/mdns/types.ts'
+import type { MdnsView } from '../../src/core/mdns/dns/types.ts'
+import type { Peer, Service, ServiceEvent } from '../../src/shared/api.ts'
 import type {
   AvahiBrowser,
   BrowseLine,

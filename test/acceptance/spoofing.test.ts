@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { type Beat, decode, encode, type Message, type RecordPart, SEAL_BYTES } from '../../src/wire/index.ts'
+import { type Beat, decode, encode, type Message, type RecordPart, SEAL_BYTES } from '../../src/core/wire/index.ts'
 import {
   type Daemon,
   describeLab,

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/errors.ts'
+import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/shared/errors.ts'
 import { BEACON_PORT, type Daemon, describeLab, type Host, Lab, type Output } from '../lab/index.ts'
 import { start } from './measure.ts'
 

@@ -11,7 +11,7 @@ import {
   seal,
   split,
   writeDigest,
-} from '../../src/wire/index.ts'
+} from '../../src/core/wire/index.ts'
 
 /** Beats that a stranger has. */
 const CHAIN = 4

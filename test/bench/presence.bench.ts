@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { bench, describe } from 'vitest'
-import { Presence } from '../../src/presence/index.ts'
-import { decode, encode, HashChain, seal, writeDigest } from '../../src/wire/index.ts'
-import { seededChance, seededIdentity } from '../sim/network.ts'
+import { Presence } from '../../src/core/presence/index.ts'
+import { decode, encode, HashChain, seal, writeDigest } from '../../src/core/wire/index.ts'
+import { seededChance, seededIdentity } from '../core/sim/network.ts'
 
 // How much work a datagram is, each beside the bare loop that nothing could do without.
 

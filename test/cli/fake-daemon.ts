@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Event, Gap, Host, OwnService, Peer, Peers, Self, Services, Sync } from '../../src/client/index.ts'
-import type { ApiError } from '../../src/control/api.ts'
+import type { ApiError } from '../../src/shared/api.ts'
 import { NOW, somePeer, someSelf, someService } from './some-peers.ts'
 
 /** Speaks the shapes of `src/control/api.ts` on a Unix socket: what the tests say, to whoever asks. */

@@ -372,7 +372,7 @@ describe('over loopback', () => {
 })
 
 test('a filter means to the client what it means to the daemon', async () => {
-  const { peersAsked } = await import('../../src/control/filter.ts')
+  const { peersAsked } = await import('../../src/daemon/control/filter.ts')
   const services = ['_http._tcp', '_HTTP._udp', '_osc._udp', '_NVstream_dbd._tcp', '_androidtvremote2._tcp'].map(
     (type, id) => ({
       id: `${id}`,

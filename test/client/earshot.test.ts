@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Daemon } from '../../src/client/daemon.ts'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
-import { socketPlaces } from '../../src/client/places.ts'
-import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../control/fixtures.ts'
+import { socketPlaces } from '../../src/shared/places.ts'
+import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
 
 function household(): Neighbourhood {
   const neighbourhood = new Neighbourhood(100)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { listener, portOwner } from '../../src/client/port-owner.ts'
 import { findToken } from '../../src/client/token.ts'
-import { temporaryDirectory } from '../control/fixtures.ts'
+import { temporaryDirectory } from '../daemon/control/fixtures.ts'
 import { PYTHON } from '../lab/sniffer.ts'
 
 const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'

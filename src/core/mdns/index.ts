@@ -1,0 +1,2 @@
+export type * from './dns/types.ts'
+export { Mdns, type MdnsOptions, type OwnProfile } from './mdns.ts'

@@ -1,0 +1,228 @@
+import type { Agenda } from '../../agenda.ts'
+import type { Chance, Interface } from '../../presence/types.ts'
+import { keyOf, sameName } from '../dns/names.ts'
+import type {
+  Heard,
+  MdnsNotice,
+  Message,
+  OutgoingMessage,
+  Publication,
+  PublishedService,
+  ResourceRecord,
+} from '../dns/types.ts'
+import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
+import { ConflictRate } from './conflict-rate.ts'
+import { Conflicts } from './conflicts.ts'
+import { Segment } from './segment.ts'
+
+const MDNS_PORT = 5353
+/** The first probe goes out after up to this long, so that hosts that start together do not speak together, ms. */
+const FIRST_WAIT = 250
+/** Goodbyes at the end, ms after the first. */
+const LAST_GOODBYES = [0, 50, 100]
+
+export interface PublisherOptions {
+  agenda: Agenda
+  chance: Chance
+  send: (out: OutgoingMessage) => void
+  notice: (notice: MdnsNotice) => void
+}
+
+/**
+ * Publishes this host and its services by multicast DNS (RFC 6762): probes for their names, announces and defends
+ * them, answers questions, says goodbye. Does no I/O and knows no clock: times are monotonic ms.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #segments = new Map<string, Segment>()
+  readonly #services = new Map<string, ServiceClaim>()
+  #host: HostClaim | undefined
+  /** All claims, by the key of the name in use. */
+  readonly #claims = new Map<string, Claim>()
+  readonly #conflicts: Conflicts
+  readonly #rate = new ConflictRate()
+  /** Their changes wait to be told. */
+  readonly #waiting = new Set<ServiceClaim>()
+  #hasLeft = false
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#conflicts = new Conflicts({
+      agenda: options.agenda,
+      segments: this.#segments,
+      claims: this.#claims,
+      rename: (claim, lostOn, now) => this.#rename(claim, lostOn, now),
+      contested: (claim, segment, at, now) => {
+        this.#rate.count(now)
+        this.#probe([claim], [segment], at)
+      },
+      probe: (claim, segment, at) => this.#probe([claim], [segment], at),
+    })
+  }
+
+  /** The host name in use; empty before the first `publish`. */
+  get hostname(): string {
+    return this.#host?.name ?? ''
+  }
+
+  /** The services in the order they were published in: those that hold their name on some interface are published. */
+  get publications(): Publication[] {
+    return [...this.#services.values()].map((claim) => ({
+      id: claim.service.id,
+      name: claim.instance,
+      type: claim.service.type,
+      state: this.#stateOf(claim),
+    }))
+  }
+
+  /** Whether a record is ours on an interface. */
+  holds(on: string, record: ResourceRecord): boolean {
+    return this.#segments.get(on)?.has(record) === true
+  }
+
+  /** Takes the interfaces there are: those without an address are as good as none. */
+  setInterfaces(interfaces: readonly Interface[], now: number): void {
+    if (this.#hasLeft) return
+    const usable = interfaces.filter(({ addresses }) => addresses.length > 0)
+    for (const [name, segment] of this.#segments) {
+      if (usable.some((each) => each.name === name)) continue
+      segment.close()
+      this.#segments.delete(name)
+    }
+    const { agenda, chance, send } = this.#options
+    const added: Segment[] = []
+    for (const network of usable) {
+      const known = this.#segments.get(network.name)
+      if (known) {
+        known.addresses = network.addresses
+        if (this.#host) known.refresh(this.#host, now)
+        continue
+      }
+      const segment = new Segment(network, { agenda, chance, send, hostname: () => this.hostname })
+      this.#segments.set(network.name, segment)
+      added.push(segment)
+    }
+    this.#probe([...this.#claims.values()], added, now)
+  }
+
+  /**
+   * Takes the host name and all services as they are to be from now on. Services that stay keep their names.
+   * @param machine the machine's own name, which is used in place of `hostname` as long as nobody else has it
+   */
+  publish(hostname: string, services: readonly PublishedService[], now: number, machine?: string): void {
+    if (this.#hasLeft) return
+    const wanted = new Map(services.map((service) => [service.id, service]))
+    for (const [id, claim] of this.#services) {
+      const service = wanted.get(id)
+      if (service && claim.suits(service)) continue
+      this.#withdraw(claim, now)
+      this.#services.delete(id)
+    }
+    const added: Claim[] = []
+    if (!this.#host || !sameName(this.#host.wanted, hostname)) {
+      added.push(this.#moveTo(new HostClaim(hostname, machine), now))
+    }
+    for (const [id, service] of wanted) {
+      const known = this.#services.get(id)
+      if (known?.change(service)) {
+        this.#tell(known, now)
+        for (const segment of this.#segments.values()) this.#conflicts.reclaim(known, segment, now)
+      }
+      if (known) continue
+      const claim = new ServiceClaim(service)
+      if (!this.#isFree(claim.name)) claim.rename((name) => this.#isFree(name))
+      this.#services.set(id, claim)
+      this.#claims.set(keyOf(claim.name), claim)
+      added.push(claim)
+    }
+    this.#probe(added, [...this.#segments.values()], now)
+  }
+
+  /** Takes a message from the network. Never throws. */
+  hear(message: Message, heard: Heard, now: number): void {
+    const segment = this.#segments.get(heard.interface)
+    if (!segment || this.#hasLeft) return
+    const isPeer = heard.port === MDNS_PORT
+    if (isPeer) this.#conflicts.hear(message, segment, heard, now)
+    if (message.kind === 'query') segment.responder.hearQuery(message, heard, now)
+    else if (isPeer) segment.responder.hearResponse(message, now)
+  }
+
+  /** Says goodbye, for the last time 100 ms from now. Nothing is published from then on. */
+  leave(now: number): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    for (const segment of this.#segments.values()) segment.leave(LAST_GOODBYES, now)
+  }
+
+  #stateOf(claim: Claim): Publication['state'] {
+    const segments = [...this.#segments.values()]
+    if (segments.length === 0) return 'waiting'
+    if (segments.some((segment) => segment.holds(claim))) return 'published'
+    return segments.some((segment) => segment.hasCeded(claim)) ? 'elsewhere' : 'probing'
+  }
+
+  /** Leaves the name to the host that has it on the segments `lostOn`, everywhere. */
+  #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
+    this.#rate.count(now)
+    const segments = [...this.#segments.values()]
+    // Where it was lost a goodbye would be for the other's records too.
+    for (const segment of segments) segment.drop(claim, !lostOn.includes(segment), now)
+    this.#claims.delete(keyOf(claim.name))
+    const from = claim instanceof ServiceClaim ? claim.instance : claim.name
+    claim.rename((name) => this.#isFree(name))
+    this.#claims.set(keyOf(claim.name), claim)
+    if (claim instanceof ServiceClaim) {
+      const { id, type } = claim.service
+      this.#options.notice({ type: 'renamed', id, service: type, from, to: claim.instance })
+    } else this.#refreshServices(now)
+    this.#probe([claim], segments, now)
+  }
+
+  #moveTo(host: HostClaim, now: number): HostClaim {
+    if (this.#host) this.#withdraw(this.#host, now)
+    this.#host = host
+    this.#claims.set(keyOf(host.name), host)
+    this.#refreshServices(now)
+    return host
+  }
+
+  /** Their SRV records lead to the host name. */
+  #refreshServices(now: number): void {
+    for (const segment of this.#segments.values()) {
+      for (const claim of this.#services.values()) segment.refresh(claim, now)
+    }
+  }
+
+  #withdraw(claim: Claim, now: number): void {
+    this.#claims.delete(keyOf(claim.name))
+    for (const segment of this.#segments.values()) segment.drop(claim, true, now)
+  }
+
+  /** Tells a change at once, unless there have been too many: then the newest in a while. */
+  #tell(claim: ServiceClaim, now: number): void {
+    if (this.#waiting.has(claim)) return
+    if (claim.changes.take(now)) {
+      for (const segment of this.#segments.values()) segment.refresh(claim, now)
+      return
+    }
+    this.#waiting.add(claim)
+    // One ms more: by a rounding error it may not be there yet, and a task for `now` would run at once.
+    this.#options.agenda.add(claim.changes.availableAt(now) + 1, (later) => {
+      this.#waiting.delete(claim)
+      if (!this.#hasLeft) this.#tell(claim, later)
+    })
+  }
+
+  #isFree(name: string): boolean {
+    return !this.#claims.has(keyOf(name))
+  }
+
+  #probe(claims: readonly Claim[], segments: readonly Segment[], now: number): void {
+    if (claims.length === 0) return
+    for (const segment of segments) {
+      const wait = this.#rate.pause(now) + FIRST_WAIT * this.#options.chance.number()
+      segment.prober.begin(claims, now + wait)
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Agenda } from '../agenda.ts'
+import { type Identity, isPeerId, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
+import { Answerer } from './answerer.ts'
+import { Asker } from './asker.ts'
+import { beatInterval } from './bandwidth.ts'
+import { Ears } from './ears.ts'
+import { FailedPeers } from './failed-peers.ts'
+import { Hearing } from './hearing.ts'
+import { interfaceChanges } from './interface-changes.ts'
+import { Liveness } from './liveness.ts'
+import { closest } from './lookup.ts'
+import { Neighbours } from './mdns/neighbours.ts'
+import { Outbox } from './outbox.ts'
+import { OwnChanges } from './own-changes.ts'
+import { OwnRecords } from './own-records.ts'
+import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
+import { Reminders } from './reminders.ts'
+import { MOST_SILENCE } from './room.ts'
+import { type Profile, Self } from './self.ts'
+import { Speaker } from './speaker.ts'
+import type {
+  Chance,
+  Change,
+  Echo,
+  Interface,
+  Notice,
+  Outgoing,
+  PeerView,
+  PresenceReader,
+  Saying,
+  SelfView,
+  SharedPathOn,
+  Sighting,
+  Where,
+} from './types.ts'
+
+/** Late by so much, the machine slept, and much may have changed, ms. */
+const SLEPT = 5000
+/** Peers silent for this many of our own intervals, and a minute at least, do not count for the segment's budget. */
+const SILENT_INTERVALS = 3.5
+
+export interface PresenceOptions {
+  identity: Identity
+  /** Higher than in any earlier life of this identity: seconds since 1970, or the last one + 1 if that is higher. */
+  incarnation: number
+  profile: Profile
+  /** Beat interval on a quiet segment, ms. */
+  interval: number
+  /** What all beats on a segment may take together, bits per second. */
+  budget: number
+  chance: Chance
+  /** Only listens and asks; never says that it is there. */
+  silent?: boolean
+}
+
+/**
+ * The rules of presence. Does no I/O and reads no clock: it is given datagrams and the time (monotonic ms), and
+ * gives back what to send, what changed, and when it wants to be woken.
+ */
+export class Presence implements PresenceReader {
+  readonly #base: number
+  readonly #budget: number
+  readonly #silent: boolean
+  readonly #agenda = new Agenda()
+  readonly #outbox = new Outbox()
+  readonly #self: Self
+  readonly #registry: Registry
+  readonly #ownChanges: OwnChanges
+  readonly #neighbours: Neighbours
+  readonly #liveness: Liveness
+  readonly #speaker: Speaker
+  readonly #hearing: Hearing
+  readonly #ears: Ears
+  readonly #failedPeers: FailedPeers
+  #notices: Notice[] = []
+  #renewals: SharedPathOn[] = []
+
+  /** Throws RangeError when the profile makes a record larger than 16 KiB. */
+  constructor({ identity, incarnation, profile, interval, budget, chance, silent = false }: PresenceOptions) {
+    const notice = (notice: Notice) => this.#notices.push(notice)
+    const self = new Self(identity, incarnation, profile, interval, chance)
+    const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
+    const liveness = new Liveness(self, registry, this.#outbox, notice)
+    const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
+    const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, chance)
+    const ownRecords = silent ? undefined : new OwnRecords(self, speaker, chance, notice)
+    const reminders = silent ? undefined : new Reminders(registry, this.#outbox, this.#agenda, chance)
+    const asker = new Asker(self, this.#outbox, this.#agenda, chance)
+    const ears = new Ears(notice)
+    this.#base = interval
+    this.#budget = budget
+    this.#silent = silent
+    this.#self = self
+    this.#registry = registry
+    this.#ownChanges = new OwnChanges(registry.journal, () => this.self())
+    this.#neighbours = new Neighbours(self, registry, this.#agenda)
+    this.#liveness = liveness
+    this.#speaker = speaker
+    this.#ears = ears
+    this.#failedPeers = new FailedPeers(self, registry, this.#outbox, this.#agenda)
+    this.#hearing = new Hearing({
+      self,
+      registry,
+      liveness,
+      answerer,
+      ownRecords,
+      reminders,
+      asker,
+      speaker,
+      ears,
+      notice,
+    })
+  }
+
+  /** Begins: from now on it beats. */
+  start(now: number): void {
+    if (!this.#silent) this.#ownChanges.begin(now)
+    if (!this.#silent) this.#speaker.start(now)
+    this.#failedPeers.start(now)
+  }
+
+  /** The interfaces there are now: networks that appear are told and asked at once. */
+  setInterfaces(interfaces: Interface[], now: number): void {
+    const { gone, fresh, isReaddressed } = interfaceChanges(this.#outbox.interfaces, interfaces)
+    this.#outbox.setInterfaces(interfaces)
+    this.#ears.setInterfaces(interfaces, now)
+    this.#neighbours.setOwn(interfaces, now)
+    for (const name of gone) this.#registry.forgetInterface(name, now)
+    // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
+    if (isReaddressed) this.#self.readdress()
+    if (this.#silent) {
+      this.#outbox.shout(this.#self.query([]), fresh)
+    } else {
+      if (isReaddressed) this.#speaker.changed(now, true)
+      this.#speaker.announce(fresh, now)
+    }
+    this.#ownChanges.tell(now)
+  }
+
+  /** A datagram that came in. */
+  hear(datagram: Uint8Array, where: Where, now: number): void {
+    this.#hearing.hear(datagram, where, now)
+  }
+
+  /** An error that came out of a call here, and that its caller caught: it is counted and noticed. */
+  failed(error: unknown): void {
+    this.#hearing.failed(error)
+  }
+
+  /** A host as it was seen by mDNS. */
+  sight(sighting: Sighting, now: number): void {
+    this.#neighbours.sight(sighting, now)
+  }
+
+  /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
+  wake(now: number): void {
+    const late = this.#liveness.wokeUp(this.#agenda.next, now)
+    if (late > SLEPT && !this.#silent) this.#speaker.announce(this.#outbox.interfaces, now)
+    this.#agenda.run(now)
+  }
+
+  /** When `wake` is to be called next, monotonic ms. */
+  get nextWake(): number | undefined {
+    return this.#agenda.next
+  }
+
+  /** Describes this peer anew. Throws RangeError, and changes nothing, when its record would be larger than 16 KiB. */
+  describe(profile: Profile, now: number): void {
+    const { services } = this.#self.profile
+    this.#self.describe(profile)
+    this.#speaker.changed(now, !isDeepStrictEqual(services, profile.services))
+    this.#ownChanges.tell(now)
+  }
+
+  /** Goes on under a new identity, after `identity-taken`. */
+  become(identity: Identity, incarnation: number, now: number): void {
+    this.#self.become(identity, incarnation)
+    this.#neighbours.setOwn(this.#outbox.interfaces, now)
+    this.#speaker.announce(this.#outbox.interfaces, now)
+    this.#ownChanges.tell(now)
+  }
+
+  /** Asks everyone for their records. */
+  query(): void {
+    this.#outbox.shout(this.#self.query([]))
+  }
+
+  /**
+   * Asks a peer for a sign of life. Its answer comes out of `takeEchoes` under the number returned, if it comes;
+   * undefined when there is no such peer.
+   */
+  probe(id: PeerId, now: number): number | undefined {
+    const peer = this.#registry.get(id)
+    return peer && this.#liveness.probe(peer, now)
+  }
+
+  takeEchoes(): Echo[] {
+    return this.#liveness.takeEchoes()
+  }
+
+  /** Says goodbye: to be woken for 20 ms more. */
+  leave(now: number): void {
+    if (!this.#silent) this.#speaker.leave(now)
+  }
+
+  takeOutgoing(): Outgoing[] {
+    return this.#outbox.take()
+  }
+
+  takeNotices(): Notice[] {
+    const notices = this.#notices
+    this.#notices = []
+    return notices
+  }
+
+  /** The paths whose memberships are to be renewed. */
+  takeRenewals(): SharedPathOn[] {
+    const renewals = this.#renewals
+    this.#renewals = []
+    return renewals
+  }
+
+  /** Names of hosts that mDNS is to ask for: their beacons have gone silent, and it is to be known now whether they are there. */
+  takeHostsToAsk(): string[] {
+    return this.#neighbours.takeQuestions()
+  }
+
+  /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
+  isSigned(host: string, saying: Saying): boolean {
+    return this.#neighbours.isSigned(host, saying)
+  }
+
+  get index(): number {
+    return this.#registry.journal.index
+  }
+
+  changesSince(index: number): readonly Change[] | undefined {
+    return this.#registry.journal.since(index)
+  }
+
+  peers(): PeerView[] {
+    return [...Array.from(this.#registry.values(), (peer) => peer.view()), ...this.#neighbours.views()]
+  }
+
+  get(id: string): PeerView | undefined {
+    return isPeerId(id) ? this.#registry.get(id)?.view() : this.#neighbours.get(id)
+  }
+
+  hidden(): PeerView[] {
+    return this.#neighbours.hidden()
+  }
+
+  find(reference: string, source?: PeerView['source']): PeerView[] {
+    const peers = Array.from(this.#registry.values(), ({ id, record: { name } }) => ({ id, name }))
+    const candidates = [...(source === 'mdns' ? [] : peers), ...(source === 'beacon' ? [] : this.#neighbours.views())]
+    return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
+  }
+
+  ownPeer(now: number): PeerView {
+    return this.#ownChanges.view(now)
+  }
+
+  self(): SelfView {
+    const self = this.#self
+    return {
+      id: self.id,
+      ...self.profile,
+      incarnation: self.incarnation,
+      recordVersion: self.recordVersion,
+      interval: self.interval,
+      interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#ears.view(each.name) })),
+      counters: { received: this.#hearing.received, sent: this.#outbox.sent, refused: this.#refused() },
+      limits: {
+        peers: { now: this.#registry.size, most: MOST_PEERS },
+        recordBytes: { now: this.#registry.recordBytes, most: MOST_RECORD_BYTES },
+      },
+    }
+  }
+
+  #refused(): Record<string, number> {
+    const refused: Partial<Record<Refusal, number>> = this.#hearing.refused
+    return { ...refused }
+  }
+
+  /** Keeps to the segment's budget, and listens for its own echoes. */
+  #beforeBeat(now: number): void {
+    // Peers that are too many to be heard as often have longer intervals, and so has this one.
+    this.#registry.discount(now - Math.max(MOST_SILENCE, SILENT_INTERVALS * this.#self.interval))
+    const peers = this.#registry.present + 1
+    const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
+    if (interval !== this.#self.interval) {
+      this.#self.beatEvery(Math.min(interval, MAX_INTERVAL))
+      this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
+      this.#ownChanges.tell(now)
+    }
+    this.#renewals.push(...this.#ears.check(this.#self.interval, now))
+  }
+}

@@ -1,0 +1,23 @@
+import { Ajv } from 'ajv'
+import { AttributesSchema, type AttributeValue } from '../../core/wire/record.ts'
+import { explain } from '../../shared/config-explain.ts'
+import { BadRequest, BadService } from '../../shared/errors.ts'
+import { type ServiceEntry, ServiceEntrySchema } from './entry.ts'
+
+const ajv = new Ajv({ strict: false, strictNumbers: true, verbose: true })
+const isEntry = ajv.compile<ServiceEntry>(ServiceEntrySchema)
+const isAttributes = ajv.compile(AttributesSchema)
+
+/** A service out of a file. @throws BadService, which names the key at fault, what was expected and what was found */
+export function checkEntry(value: unknown): ServiceEntry {
+  if (isEntry(value)) return value
+  throw new BadService(explain(ServiceEntrySchema, isEntry.errors, value, (path) => path.replace(/^\./, '')))
+}
+
+/** @throws BadRequest, which names the key */
+export function checkAttribute(key: string, value: AttributeValue): void {
+  if (isAttributes({ [key]: value })) return
+  throw new BadRequest(
+    `attribute ${JSON.stringify(key)}: expected a text of at most 1024 characters, a number or a boolean, under a key of 1 to 64 printable ASCII characters without spaces`,
+  )
+}

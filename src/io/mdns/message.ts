@@ -1,0 +1,153 @@
+import { isIP, SocketAddress } from 'node:net'
+import { type Answer, type Packet, type Question as PacketQuestion, TRUNCATED_RESPONSE } from 'dns-packet'
+import type { Message, Question, ResourceRecord } from '../../core/mdns/dns/types.ts'
+import { hideDots, isSendable } from './dots.ts'
+
+/** Between dns-packet's messages, which may hold anything, and ours, which hold what DNS-SD is made of. */
+
+const QUESTION_CLASSES: ReadonlySet<string> = new Set(['IN', 'ANY'])
+/** dns-packet takes the bit that asks for a unicast answer (RFC 6762, section 5.4) as part of a question's class. */
+const UNICAST_CLASSES: ReadonlySet<string> = new Set(['UNKNOWN_32769', 'UNKNOWN_33023'])
+
+/** What a decoded packet says, without the records and questions that are not of ours. */
+export function messageOf(packet: Packet): Message {
+  return {
+    kind: packet.type === 'response' ? 'response' : 'query',
+    id: packet.id ?? 0,
+    truncated: ((packet.flags ?? 0) & TRUNCATED_RESPONSE) !== 0,
+    questions: (packet.questions ?? []).map(questionOf).filter((question) => question !== undefined),
+    answers: recordsOf(packet.answers),
+    authorities: recordsOf(packet.authorities),
+    additionals: recordsOf(packet.additionals),
+  }
+}
+
+function questionOf({ name, type, class: asked = 'IN' }: PacketQuestion): Question | undefined {
+  const unicast = UNICAST_CLASSES.has(asked)
+  if (!(unicast || QUESTION_CLASSES.has(asked)) || name === '.') return undefined
+  const wanted: string = type
+  switch (wanted) {
+    case 'PTR':
+    case 'SRV':
+    case 'TXT':
+    case 'A':
+    case 'AAAA':
+    case 'ANY':
+      return unicast ? { name, type: wanted, unicast } : { name, type: wanted }
+    default:
+      return undefined
+  }
+}
+
+function recordsOf(answers: Answer[] = []): ResourceRecord[] {
+  return answers.map(recordOf).filter((record) => record !== undefined)
+}
+
+function recordOf(answer: Answer): ResourceRecord | undefined {
+  if (answer.type === 'OPT' || answer.class !== 'IN' || answer.name === '.') return undefined
+  const { name, flush = false } = answer
+  // RFC 2181, section 8: one with the highest bit set means nothing.
+  const ttl = answer.ttl === undefined || answer.ttl > 0x7fffffff ? 0 : answer.ttl
+  switch (answer.type) {
+    case 'PTR':
+      return answer.data === '.' ? undefined : { name, ttl, flush, type: 'PTR', data: answer.data }
+    case 'SRV': {
+      const { priority = 0, weight = 0, port, target } = answer.data
+      return target === '.' ? undefined : { name, ttl, flush, type: 'SRV', data: { priority, weight, port, target } }
+    }
+    case 'TXT':
+      return { name, ttl, flush, type: 'TXT', data: stringsOf(answer.data) }
+    case 'A':
+      return isIP(answer.data) === 4 ? { name, ttl, flush, type: 'A', data: answer.data } : undefined
+    case 'AAAA':
+      if (isIP(answer.data) !== 6) return undefined
+      return { name, ttl, flush, type: 'AAAA', data: canonical(answer.data) }
+    default:
+      return undefined
+  }
+}
+
+/** As the system writes it: dns-packet shortens other runs of zeros. */
+function canonical(address: string): string {
+  return new SocketAddress({ address, family: 'ipv6' }).address
+}
+
+/** Copies in one piece: dns-packet's are parts of the datagram, all of which would be held for as long as they are. */
+function stringsOf(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
+  const strings = (Array.isArray(data) ? data : [data]).map((one) => (typeof one === 'string' ? Buffer.from(one) : one))
+  const copy = new Uint8Array(strings.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  return strings.map((string) => {
+    copy.set(string, at)
+    at += string.length
+    return copy.subarray(at - string.length, at)
+  })
+}
+
+/** The packet to encode. Leaves out what cannot be: dns-packet would make another message of it, or throw. */
+export function packetOf(message: Message): Packet {
+  return {
+    type: message.kind,
+    id: message.id,
+    flags: message.truncated ? TRUNCATED_RESPONSE : 0,
+    questions: message.questions
+      .filter(({ name }) => isSendable(name))
+      .map(({ name, type }) => asQuestion(hideDots(name), type)),
+    answers: answersOf(message.answers),
+    authorities: answersOf(message.authorities),
+    additionals: answersOf(message.additionals),
+  }
+}
+
+function asQuestion(name: string, type: Question['type']): PacketQuestion {
+  // @types/dns-packet does not know of ANY, dns-packet does.
+  return { name, type: type as PacketQuestion['type'], class: 'IN' }
+}
+
+function answersOf(records: ResourceRecord[]): Answer[] {
+  return records.filter(isEncodable).map(answerOf)
+}
+
+function answerOf(record: ResourceRecord): Answer {
+  const common = { name: hideDots(record.name), ttl: record.ttl, class: 'IN', flush: record.flush } as const
+  switch (record.type) {
+    case 'PTR':
+      return { ...common, type: 'PTR', data: hideDots(record.data) }
+    case 'SRV':
+      return { ...common, type: 'SRV', data: { ...record.data, target: hideDots(record.data.target) } }
+    case 'TXT': {
+      // No string at all is not allowed; one that is empty says the same (RFC 6763, section 6.1).
+      const strings = record.data.length === 0 ? [new Uint8Array()] : record.data
+      return { ...common, type: 'TXT', data: strings.map((string) => Buffer.from(string)) }
+    }
+    case 'NSEC':
+      return { ...common, type: 'NSEC', data: { nextDomain: common.name, rrtypes: record.data } }
+    case 'A':
+    case 'AAAA':
+      return { ...common, type: record.type, data: record.data }
+  }
+}
+
+function isEncodable(record: ResourceRecord): boolean {
+  if (!isSendable(record.name) || !isUint(record.ttl, 32)) return false
+  switch (record.type) {
+    case 'PTR':
+      return isSendable(record.data)
+    case 'SRV': {
+      const { priority, weight, port, target } = record.data
+      return isUint(priority, 16) && isUint(weight, 16) && isUint(port, 16) && isSendable(target)
+    }
+    case 'TXT':
+      return record.data.every(({ length }) => length < 256)
+    case 'NSEC':
+      return true
+    case 'A':
+      return isIP(record.data) === 4
+    case 'AAAA':
+      return isIP(record.data) === 6 && !record.data.includes('%')
+  }
+}
+
+function isUint(value: number, bits: 16 | 32): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 2 ** bits
+}

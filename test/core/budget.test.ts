@@ -1,0 +1,26 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Budget } from '../../src/core/budget.ts'
+
+test('a token is there at the very moment that it is said to be', () => {
+  const moments = fc.array(fc.double({ min: 0, max: 1000, noNaN: true }), { maxLength: 20 })
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.1, max: 5000, noNaN: true }),
+      fc.double({ min: 0, max: 1e10, noNaN: true }),
+      moments,
+      (rate, begin, waits) => {
+        const budget = new Budget(rate, 2)
+        let now = begin
+        for (const wait of waits) {
+          now += wait
+          while (budget.take(now));
+          const at = budget.availableAt(now)
+          expect(at).toBeGreaterThan(now)
+          expect(budget.take(at)).toBe(true)
+          now = at
+        }
+      },
+    ),
+  )
+})

@@ -1,0 +1,250 @@
+import fc from 'fast-check'
+import { describe, expect, it, vi } from 'vitest'
+import type { Message, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import { Cache } from '../../../../src/core/mdns/finder/cache.ts'
+import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts'
+
+const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }
+
+/** All ways in which what is held is looked at. */
+const LOOKS = ['get', 'newest', 'known', 'isKnown', 'has', 'countAddresses', 'pointer'] as const
+
+/** A device that is there for real. */
+function printer(): Device {
+  return new Device(service('Office', 'printer.local', '10.0.0.9'))
+}
+
+describe('a flood of made-up services', () => {
+  it('of one source gets a quarter of everything, pushes nobody out, and leaves nothing behind', () => {
+    const stage = new Stage()
+    stage.devices.push(printer())
+    stage.run(1000)
+    const before = process.cpuUsage()
+    let made = 0
+    for (let ms = 0; ms < 30_000; ms += 10) {
+      for (let i = 0; i < 50; i++) {
+        const name = `fake${made++}`
+        stage.hear(
+          service(name, `${name}.local`, '10.0.0.66').map((record) => ({ ...record, ttl: 86_400 })),
+          { address: '10.0.0.66' },
+        )
+      }
+      stage.run(10)
+    }
+    expect(made).toBe(150_000)
+    const { user, system } = process.cpuUsage(before)
+    // 30 s of flood, on a machine that does other things beside.
+    expect((user + system) / 1e6).toBeLessThan(10)
+    const { hosts, services } = stage.finder.limits
+    expect(hosts.now).toBeLessThanOrEqual(256 + 1)
+    expect(services.now).toBeLessThanOrEqual(1024 + 1)
+    expect(hosts.full).toEqual(['10.0.0.66'])
+    expect(services.full).toEqual(['10.0.0.66'])
+    for (const [limit, most] of [['hosts', 256] as const, ['services', 1024] as const]) {
+      expect(stage.notices).toContainEqual({ type: 'limit', limit, most, source: '10.0.0.66' })
+    }
+    expect(stage.notices.length).toBeLessThan(7)
+    expect(stage.last('printer.local')?.state).toBe('alive')
+    expect(stage.told.length).toBeLessThan(2000)
+
+    stage.hear(service('Other', 'other.local', '10.0.0.10'), { address: '10.0.0.10' })
+    stage.run(2000)
+    expect(stage.last('other.local')?.state).toBe('alive')
+    const since = stage.now
+    const asked = () => stage.sent.filter(({ at }) => at >= since).flatMap(({ out }) => out.message.questions).length
+    stage.run(130_000)
+    expect(asked()).toBeLessThan(130 * 25)
+    expect(stage.finder.limits).toMatchObject({ hosts: { now: 1 }, services: { now: 1 } })
+    expect(stage.states('printer.local')).toHaveLength(1)
+  })
+
+  it('of many sources fills the caps, no more, and newcomers are taken in at 20 a second', () => {
+    const stage = new Stage()
+    stage.devices.push(printer())
+    stage.run(1000)
+    const takenAt: number[] = []
+    let made = 0
+    for (let ms = 0; ms < 60_000; ms += 100) {
+      for (let i = 0; i < 50; i++) {
+        const [name, address] = [`fake${made}`, `10.0.${made % 64}.66`]
+        stage.hear(service(name, `${name}.local`, address), { address })
+        made++
+      }
+      stage.run(100)
+      takenAt.push(stage.finder.limits.hosts.now)
+    }
+    expect(takenAt[0]).toBeLessThan(210)
+    expect(takenAt[99]).toBeLessThan(200 + 20 * 10 + 10)
+    expect(stage.finder.limits.services.now).toBe(4096)
+    expect(stage.notices).toContainEqual({ type: 'limit', limit: 'services', most: 4096 })
+    expect(stage.notices.length).toBeLessThan(5)
+    stage.run(300_000)
+    expect(stage.finder.limits).toMatchObject({ hosts: { now: 1 }, services: { now: 1 } })
+    expect(stage.states('printer.local')).toHaveLength(1)
+  })
+
+  it('of pointers alone makes few questions', () => {
+    const stage = new Stage()
+    for (let i = 0; i < 100_000; i++) {
+      stage.hear([ptr(`fake${i}`)], { address: '10.0.0.66' })
+      if (i % 500 === 0) stage.run(100)
+    }
+    const questions = stage.sent.flatMap(({ out }) => out.message.questions).length
+    expect(questions).toBeLessThan(80 + 20 * 20 + 50)
+    stage.run(30_000)
+    expect(stage.finder.limits).toMatchObject(EMPTY)
+  })
+
+  it('of large texts stays within its part of the bytes', () => {
+    const stage = new Stage()
+    const large = Array.from({ length: 30 }, (_, i) => `${i}=${'x'.repeat(250)}`)
+    for (let i = 0; i < 200; i++) {
+      const name = `fake${i}`
+      const [pointer, target, , address] = service(name, `${name}.local`, '10.0.0.66')
+      if (pointer && target && address) stage.hear([pointer, target, txt(name, large), address])
+    }
+    expect(stage.finder.limits.txtBytes.now).toBeGreaterThan(500_000)
+    expect(stage.finder.limits.txtBytes.now).toBeLessThanOrEqual(512 * 1024)
+    stage.run(121_000)
+    expect(stage.finder.limits).toMatchObject(EMPTY)
+  })
+
+  it('of services of one host ends at 256, and is told of about once a second', () => {
+    const stage = new Stage()
+    for (let i = 0; i < 20_000; i++) {
+      stage.hear([ptr(`fake${i}`), srv(`fake${i}`, 'many.local'), txt(`fake${i}`, []), a('many.local', '10.0.0.66')])
+      if (i % 100 === 0) stage.run(100)
+    }
+    expect(stage.last('many.local')?.services).toHaveLength(256)
+    expect(stage.finder.limits.services.now).toBe(256)
+    // 20 s, ten at once, and what is heard again.
+    expect(stage.told.length).toBeLessThan(10 + 20 + 5)
+    stage.hear(service('Other', 'other.local', '10.0.0.10'))
+    expect(stage.last('other.local')?.state).toBe('alive')
+    stage.run(121_000)
+    expect(stage.finder.limits).toMatchObject(EMPTY)
+    expect(stage.states('many.local').at(-1)?.state).toBe('failed')
+  })
+
+  it.each([
+    { what: 'one host', hosts: 1 },
+    { what: 'many hosts', hosts: 128 },
+  ])('of services of $what costs as many looks at what is held for each, however many there are', ({ hosts }) => {
+    const looks = (count: number) => {
+      const spies = LOOKS.map((name) => vi.spyOn(Cache.prototype, name))
+      const stage = new Stage()
+      for (let i = 0; i < count; i++) {
+        const host = `many${i % hosts}.local`
+        stage.hear(service(`fake${i}`, host, '10.0.0.66').map((record) => ({ ...record, ttl: 15 })))
+      }
+      // Nobody answers when they are asked for, though the hosts are there, and all run out together.
+      for (let second = 0; second < 20; second++) {
+        for (let i = 0; i < hosts; i++) stage.hear([a(`many${i}.local`, '10.0.0.66', 15)])
+        stage.run(1000)
+      }
+      stage.run(20_000)
+      expect(stage.finder.limits).toMatchObject(EMPTY)
+      const calls = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
+      vi.restoreAllMocks()
+      return calls / count
+    }
+    expect(looks(256) / looks(128)).toBeLessThan(1.5)
+  })
+
+  it('of addresses of one host ends at 64, and those that are held are renewed', () => {
+    const stage = new Stage()
+    const addresses = Array.from({ length: 100 }, (_, i) => a('printer.local', `10.0.1.${i + 1}`))
+    stage.hear([ptr('Office'), srv('Office', 'printer.local'), txt('Office', []), ...addresses])
+    expect(stage.last('printer.local')?.addresses).toHaveLength(64)
+    stage.run(100_000)
+    stage.hear([srv('Office', 'printer.local'), ...addresses])
+    stage.run(50_000)
+    expect(stage.last('printer.local')).toMatchObject({ state: 'alive' })
+    expect(stage.last('printer.local')?.addresses).toHaveLength(64)
+  })
+
+  it('of records of one name, each in place of the other, keeps four', () => {
+    const stage = new Stage()
+    stage.hear(service('Office', 'printer.local', '10.0.0.9'))
+    for (let i = 0; i < 1000; i++)
+      stage.hear([txt('Office', [`n=${i}`]), srv('Office', 'printer.local', '_ipp._tcp', i)])
+    expect(stage.finder.limits.txtBytes.now).toBeLessThan(30)
+    stage.run(12_000)
+    expect(stage.last('printer.local')?.services).toMatchObject([{ port: 999, txt: { n: '999' } }])
+  })
+})
+
+describe('any sequence of messages', () => {
+  const name = fc.oneof(
+    fc.constantFrom('Office', 'Dr. X', 'a', '').map((label) => `${label}._ipp._tcp.local`),
+    fc.constantFrom('printer.local', 'PRINTER.local', '_ipp._tcp.local', '_services._dns-sd._udp.local', '.local', ''),
+    fc.string({ unit: 'binary', maxLength: 80 }),
+  )
+  const ttl = fc.constantFrom(0, 1, 10, 120, 4500, 0x7fffffff)
+  const common = { name, ttl, flush: fc.boolean() }
+  const uint16 = fc.integer({ min: 0, max: 65_535 })
+  const record: fc.Arbitrary<ResourceRecord> = fc.oneof(
+    fc.record({ ...common, type: fc.constant('PTR'), data: name }),
+    fc.record({
+      ...common,
+      type: fc.constant('SRV'),
+      data: fc.record({ priority: uint16, weight: uint16, port: uint16, target: name }),
+    }),
+    fc.record({
+      ...common,
+      type: fc.constant('TXT'),
+      data: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }),
+    }),
+    fc.record({ ...common, type: fc.constant('A'), data: fc.oneof(fc.ipV4(), fc.string()) }),
+    fc.record({ ...common, type: fc.constant('AAAA'), data: fc.oneof(fc.ipV6(), fc.string()) }),
+  )
+  const records = fc.array(record, { maxLength: 8 })
+  const message: fc.Arbitrary<Message> = fc.record({
+    kind: fc.constantFrom('query', 'response', 'response', 'response'),
+    id: uint16,
+    truncated: fc.boolean(),
+    questions: fc.array(fc.record({ name, type: fc.constantFrom('PTR', 'SRV', 'TXT', 'A', 'AAAA', 'ANY') })),
+    answers: records,
+    authorities: records,
+    additionals: records,
+  })
+  const step = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        message,
+        on: fc.constantFrom('eth0', 'eth1'),
+        wait: fc.integer({ min: 0, max: 200_000 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ interfaces: fc.subarray([ETH0, ETH1]) }) },
+  )
+
+  it('is taken without an exception, and is forgotten in the end', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 40 }),
+        fc.constantFrom<string[]>(['*'], ['_ipp._tcp']),
+        (steps, browse) => {
+          const stage = new Stage(browse, [ETH0, ETH1])
+          for (const each of steps) {
+            if ('interfaces' in each) stage.finder.setInterfaces(each.interfaces, stage.now)
+            else {
+              stage.hear([], { interface: each.on }, each.message)
+              stage.run(each.wait)
+            }
+          }
+          stage.run(25 * 3_600_000)
+          expect(stage.finder.limits).toMatchObject(EMPTY)
+          for (const { sighting } of stage.told) {
+            expect(sighting.addresses.length).toBeGreaterThan(0)
+            expect(sighting.id).toMatch(/^[^.].*\.[^.]+$/s)
+          }
+          const last = new Map(stage.told.map(({ sighting }) => [sighting.id, sighting.state]))
+          for (const state of last.values()) expect(['failed', 'left']).toContain(state)
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+})

@@ -1,0 +1,183 @@
+import { Agenda } from '../../../../src/core/agenda.ts'
+import { instanceName, sameName } from '../../../../src/core/mdns/dns/names.ts'
+import { recordKey } from '../../../../src/core/mdns/dns/rdata.ts'
+import type {
+  Heard,
+  IsSigned,
+  MdnsNotice,
+  Message,
+  OutgoingMessage,
+  Question,
+  ResourceRecord,
+} from '../../../../src/core/mdns/dns/types.ts'
+import { Finder } from '../../../../src/core/mdns/finder/finder.ts'
+import type { Interface, Sighting } from '../../../../src/core/presence/index.ts'
+import { seededChance } from '../../sim/network.ts'
+
+export const ETH0: Interface = {
+  name: 'eth0',
+  addresses: [{ address: '10.0.0.1', family: 'ipv4' }],
+  paths: ['multicast4'],
+}
+export const ETH1: Interface = {
+  name: 'eth1',
+  addresses: [{ address: '10.1.0.1', family: 'ipv4' }],
+  paths: ['multicast4'],
+}
+
+/** A Finder in virtual time, on a segment with devices that answer. */
+export class Stage {
+  now = 1000
+  readonly agenda = new Agenda()
+  readonly finder: Finder
+  readonly sent: { at: number; out: OutgoingMessage }[] = []
+  readonly told: { at: number; sighting: Sighting }[] = []
+  readonly notices: MdnsNotice[] = []
+  readonly devices: Device[] = []
+  readonly chance = seededChance('finder')
+  /** Of each message, question or answer, this part is lost. */
+  loss = 0
+  /** What beacons tell, and what we publish ourselves. */
+  isSigned: IsSigned = () => false
+  published: ResourceRecord[] = []
+
+  constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
+    this.finder = new Finder({
+      agenda: this.agenda,
+      chance: this.chance,
+      browse,
+      send: (out) => this.#take(out),
+      notice: (notice) => this.notices.push(notice),
+      sighted: (sighting) => this.told.push({ at: this.now, sighting }),
+      isSigned: (host, saying) => this.isSigned(host, saying),
+      isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
+    })
+    this.finder.setInterfaces(interfaces, this.now)
+    this.finder.start(this.now)
+  }
+
+  run(ms: number): void {
+    const end = this.now + ms
+    for (let { next } = this.agenda; next !== undefined && next <= end; next = this.agenda.next) {
+      this.now = Math.max(this.now, next)
+      this.agenda.run(this.now)
+    }
+    this.now = end
+  }
+
+  hear(answers: ResourceRecord[], heard: Partial<Heard> = {}, message: Partial<Message> = {}): void {
+    this.finder.hear({ ...EMPTY, answers, ...message }, { ...FROM, ...heard }, this.now)
+  }
+
+  /** What was told of a host last. */
+  last(id: string): Sighting | undefined {
+    return this.told.findLast(({ sighting }) => sighting.id === id)?.sighting
+  }
+
+  /** The states a host was told to be in, and when, without repetitions. */
+  states(id: string): { at: number; state: string }[] {
+    const all = this.told
+      .filter(({ sighting }) => sighting.id === id)
+      .map(({ at, sighting: { state } }) => ({ at, state }))
+    return all.filter(({ state }, i) => state !== all[i - 1]?.state)
+  }
+
+  /** When a question was asked, in ms since `since`. */
+  asked(type: Question['type'], name: string, since = 0): number[] {
+    return this.sent
+      .filter(({ out }) => out.message.questions.some((one) => one.type === type && sameName(one.name, name)))
+      .map(({ at }) => at - since)
+      .filter((at) => at >= 0)
+  }
+
+  #take(out: OutgoingMessage): void {
+    this.sent.push({ at: this.now, out })
+    for (const device of this.devices) {
+      if (device.interface !== out.interface || this.#loses()) continue
+      const answers = device.answer(out.message)
+      if (answers.length === 0 || this.#loses()) continue
+      const heard = { interface: out.interface, address: device.address }
+      this.agenda.add(this.now + 5, () => this.hear(answers, heard))
+    }
+  }
+
+  #loses(): boolean {
+    return this.loss > 0 && this.chance.number() < this.loss
+  }
+}
+
+const EMPTY: Message = {
+  kind: 'response',
+  id: 0,
+  truncated: false,
+  questions: [],
+  answers: [],
+  authorities: [],
+  additionals: [],
+}
+export const FROM: Heard = { interface: 'eth0', address: '10.0.0.9', port: 5353, onLink: true }
+
+export function ptr(instance: string, type = '_ipp._tcp', ttl = 4500): ResourceRecord {
+  return { name: `${type}.local`, type: 'PTR', ttl, flush: false, data: instanceName(instance, type) }
+}
+
+export function srv(instance: string, target: string, type = '_ipp._tcp', port = 631, ttl = 120): ResourceRecord {
+  return {
+    name: instanceName(instance, type),
+    type: 'SRV',
+    ttl,
+    flush: true,
+    data: { priority: 0, weight: 0, port, target },
+  }
+}
+
+export function txt(instance: string, strings: string[], type = '_ipp._tcp', ttl = 4500): ResourceRecord {
+  return {
+    name: instanceName(instance, type),
+    type: 'TXT',
+    ttl,
+    flush: true,
+    data: strings.map((string) => Buffer.from(string)),
+  }
+}
+
+export function a(name: string, address: string, ttl = 120): ResourceRecord {
+  return { name, type: 'A', ttl, flush: true, data: address }
+}
+
+export function aaaa(name: string, address: string, ttl = 120): ResourceRecord {
+  return { name, type: 'AAAA', ttl, flush: true, data: address }
+}
+
+/** Everything about one service: what a well-behaved device announces. */
+export function service(instance: string, host: string, address: string, type = '_ipp._tcp'): ResourceRecord[] {
+  return [ptr(instance, type), srv(instance, host, type), txt(instance, ['k=v'], type), a(host, address)]
+}
+
+/** The same records, taken back. */
+export function goodbye(records: ResourceRecord[]): ResourceRecord[] {
+  return records.map((record) => ({ ...record, ttl: 0 }))
+}
+
+/** A device that answers what it is asked, as long as it lives. */
+export class Device {
+  readonly interface: string
+  readonly address: string
+  records: ResourceRecord[]
+  alive = true
+
+  constructor(records: ResourceRecord[], address = '10.0.0.9', on = 'eth0') {
+    this.records = records
+    this.address = address
+    this.interface = on
+  }
+
+  answer(query: Message): ResourceRecord[] {
+    if (!this.alive) return []
+    const known = new Set(query.answers.map(recordKey))
+    return this.records.filter((record) => {
+      const isAsked = query.questions.some(({ name, type }) => type === record.type && sameName(name, record.name))
+      return isAsked && !known.has(recordKey(record))
+    })
+  }
+}

@@ -1,0 +1,74 @@
+import { isIP } from 'node:net'
+import { expect, test } from 'vitest'
+import type { Message } from '../../../src/core/mdns/dns/types.ts'
+import { Mdns } from '../../../src/core/mdns/mdns.ts'
+import { seededChance } from '../sim/network.ts'
+import { pointerChain } from './tools/hostile.ts'
+import { chanceFrom, mutate } from './tools/mutate.ts'
+import { PACKETS } from './tools/packets.ts'
+import { nextTurn, Wire } from './tools/wire.ts'
+
+const PACKETS_IN_ALL = 200_000
+const ORIGINALS = [...Object.values(PACKETS).map((hex) => Buffer.from(hex, 'hex')), pointerChain(300, 20)]
+
+/** Whatever it was made from, a message says only what its type allows. */
+function check({ questions, answers, authorities, additionals }: Message): void {
+  for (const { name } of questions) if (name.length === 0 || name.length > 255) throw new Error(`question for ${name}`)
+  for (const record of [...answers, ...authorities, ...additionals]) {
+    const { name, ttl } = record
+    const family = record.type === 'A' ? 4 : 6
+    const fine =
+      record.type === 'SRV'
+        ? record.data.port <= 65_535 && record.data.target !== '.'
+        : record.type === 'TXT'
+          ? record.data.every((string) => string.length < 256)
+          : record.type === 'PTR'
+            ? record.data.length < 256
+            : record.type !== 'NSEC' && isIP(record.data) === family
+    if (!fine || name === '.' || ttl < 0 || ttl >= 2 ** 31) throw new Error(`bad ${record.type} of ${name}`)
+  }
+}
+
+// The library encodes in a turn of its own: what it threw there would fail this file as an uncaught exception.
+test('mutated messages throw nothing, in neither direction, and leave nothing unbounded behind', async () => {
+  const chance = chanceFrom(20_260_801)
+  const wire = new Wire()
+  const mdns = new Mdns({ chance: seededChance('fuzz'), browse: ['*'] })
+  const address = { address: '192.168.1.5', family: 'ipv4' } as const
+  mdns.setInterfaces([{ name: 'eth0', addresses: [address], paths: ['multicast4', 'multicast6'] }], wire.now)
+  const service = { id: 'w', name: 'Office', type: '_ipp._tcp', port: 80, txt: {}, subtypes: ['printer'] }
+  mdns.publish({ id: 'k3vq7m2xa4k3vq7m2xa4', name: 'w', version: '1', port: 15_353, services: [service] }, wire.now)
+  mdns.start(wire.now)
+  let read = 0
+  let sent = 0
+  for (let i = 0; i < PACKETS_IN_ALL; i++) {
+    wire.now += 5
+    const heard = { address: `192.168.1.${10 + (i % 40)}`, interface: 'eth0', port: 5353, onLink: true, own: false }
+    const message = wire.receive(mutate(ORIGINALS, chance), heard)
+    if (message !== undefined) {
+      read++
+      check(message)
+      mdns.hear(message, heard, wire.now)
+      // As if it were ours: names that no host of ours would have.
+      if (i % 100 === 0) wire.links.send({ interface: 'eth0', to: 'everyone', message })
+    }
+    mdns.wake(wire.now)
+    for (const outgoing of mdns.takeOutgoing()) {
+      sent++
+      wire.links.send(outgoing)
+    }
+    mdns.takeSightings()
+    mdns.takeNotices()
+    if (i % 1000 > 0) continue
+    await nextTurn()
+    wire.sent.length = 0
+  }
+  await nextTurn()
+  expect(wire.problems).toEqual([])
+  // Neither were all thrown away at the door nor all let in.
+  expect(read).toBeGreaterThan(PACKETS_IN_ALL / 5)
+  expect(wire.links.refusals.layout).toBeGreaterThan(PACKETS_IN_ALL / 20)
+  expect(sent).toBeGreaterThan(100)
+  const { hosts, services, txtBytes } = mdns.view().limits
+  for (const { now, most } of [hosts, services, txtBytes]) expect(now).toBeLessThanOrEqual(most)
+})

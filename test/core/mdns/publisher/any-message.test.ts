@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Message, Question, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import { Simulation, service } from './simulated.ts'
+
+const name = fc.oneof(
+  fc.constantFrom(
+    'host1.local',
+    'HOST1.local',
+    'Shop._http._tcp.local',
+    'Shop (2)._http._tcp.local',
+    '_http._tcp.local',
+    '_fine._sub._http._tcp.local',
+    '_services._dns-sd._udp.local',
+    '',
+  ),
+  fc.string({ maxLength: 80 }),
+)
+const uint16 = fc.integer({ min: 0, max: 65535 })
+const common = { name, ttl: fc.constantFrom(0, 1, 10, 120, 4500, 2 ** 31), flush: fc.boolean() }
+const record: fc.Arbitrary<ResourceRecord> = fc.oneof(
+  fc.record({ ...common, type: fc.constant('PTR' as const), data: name }),
+  fc.record({
+    ...common,
+    type: fc.constant('SRV' as const),
+    data: fc.record({ priority: fc.constantFrom(0, 9), weight: uint16, port: fc.constantFrom(0, 80), target: name }),
+  }),
+  fc.record({
+    ...common,
+    type: fc.constant('TXT' as const),
+    data: fc.array(fc.uint8Array({ maxLength: 255 }), { maxLength: 3 }),
+  }),
+  fc.record({ ...common, type: fc.constant('A' as const), data: fc.oneof(fc.constant('10.0.0.1'), fc.ipV4()) }),
+  fc.record({ ...common, type: fc.constant('AAAA' as const), data: fc.oneof(fc.constant('fe80::1'), fc.ipV6()) }),
+)
+const records = fc.array(record, { maxLength: 6 })
+const question: fc.Arbitrary<Question> = fc.record({
+  name,
+  type: fc.constantFrom('PTR', 'SRV', 'TXT', 'A', 'AAAA', 'ANY'),
+})
+const message: fc.Arbitrary<Message> = fc.record({
+  kind: fc.constantFrom('query', 'response'),
+  id: uint16,
+  truncated: fc.boolean(),
+  questions: fc.array(question, { maxLength: 6 }),
+  answers: records,
+  authorities: records,
+  additionals: records,
+})
+const step = fc.record({
+  message,
+  address: fc.constantFrom('10.0.0.7', '10.0.0.8', 'fe80::7'),
+  port: fc.constantFrom(5353, 5353, 40_000),
+  wait: fc.constantFrom(0, 1, 100, 1000),
+})
+
+test('whatever is heard, nothing is thrown, little is said, and it is quiet in the end', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const simulation = new Simulation()
+      const { publisher } = simulation.host([service('Shop', { subtypes: ['fine'] })])
+      for (const { message, address, port, wait } of steps) {
+        simulation.tell(simulation.hosts[0] ?? expect.fail(), message, { address, port })
+        simulation.run(wait)
+      }
+      simulation.run(30_000)
+      expect(publisher.publications[0]?.state).toBe('published')
+      expect(simulation.said.length).toBeLessThan(20 + steps.length * 10)
+      expect(simulation.agenda.next).toBeUndefined()
+      publisher.leave(simulation.now)
+    }),
+    { numRuns: 150 },
+  )
+})

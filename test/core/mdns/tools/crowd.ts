@@ -1,0 +1,150 @@
+import TinyQueue from 'tinyqueue'
+import type { OutgoingMessage, PublishedService } from '../../../../src/core/mdns/dns/types.ts'
+import { Mdns } from '../../../../src/core/mdns/mdns.ts'
+import type { Saying, Sighting } from '../../../../src/core/presence/index.ts'
+import { DEFAULT_BROWSE } from '../../../../src/daemon/config/browse.ts'
+import { seededChance } from '../../sim/network.ts'
+import { encoded } from './encoded.ts'
+
+/** Headers of UDP with IPv4 and with IPv6, bytes. */
+const IPV4 = 28
+const IPV6 = 48
+/** Beacons tell so soon that a peer has gone without a word, ms. */
+const FAILED_AFTER = 5000
+
+/** One host with earshot on a segment. */
+export interface Member {
+  readonly id: string
+  readonly name: string
+  readonly address: string
+  readonly mdns: Mdns
+  /** As it saw the others last, by host name. */
+  readonly seen: Map<string, Sighting>
+}
+
+interface Delivery {
+  at: number
+  run: () => void
+}
+
+/** A segment of hosts that all run earshot, hear each other's beacons, and speak mDNS over IPv4 and IPv6. */
+export class Crowd {
+  now = 0
+  /** Bytes on the segment, IP headers included. */
+  bytes = 0
+  readonly members = new Set<Member>()
+  readonly #chance = seededChance('crowd')
+  readonly #deliveries = new TinyQueue<Delivery>([], (a, b) => a.at - b.at)
+  #number = 0
+
+  join(): Member {
+    const number = ++this.#number
+    const id = idOf(number)
+    const mdns = new Mdns({
+      chance: this.#chance,
+      browse: DEFAULT_BROWSE,
+      isSigned: (host, saying) => this.#isSigned(host, saying),
+    })
+    const member: Member = { id, name: `host-${number}`, address: `10.0.0.${number}`, mdns, seen: new Map() }
+    this.members.add(member)
+    mdns.setInterfaces(
+      [
+        {
+          name: 'eth0',
+          addresses: [{ address: member.address, family: 'ipv4' }],
+          paths: ['multicast4', 'multicast6'],
+        },
+      ],
+      this.now,
+    )
+    const { name } = member
+    const services = servicesOf(member)
+    mdns.publish({ id, name, hostname: name, version: '0.1.0', port: 15_353, services }, this.now)
+    mdns.start(this.now)
+    return member
+  }
+
+  leave(member: Member): void {
+    member.mdns.leave(this.now)
+    this.#at(150, () => this.members.delete(member))
+  }
+
+  /** Ends a host without a word: its beacons tell, and the others ask. */
+  kill(member: Member): void {
+    this.members.delete(member)
+    const hostname = hostnameOf(member)
+    this.#at(FAILED_AFTER, () => {
+      for (const each of this.members) each.mdns.ask(hostname, this.now)
+    })
+  }
+
+  /** Lets time pass; returns bytes per second on the segment. */
+  run(ms: number): number {
+    const [end, before] = [this.now + ms, this.bytes]
+    while (true) {
+      const wakes = Array.from(this.members, ({ mdns }) => mdns.nextWake ?? Number.POSITIVE_INFINITY)
+      const next = Math.min(this.#deliveries.peek()?.at ?? Number.POSITIVE_INFINITY, ...wakes)
+      if (next > end) break
+      this.now = Math.max(this.now, next)
+      if (this.#deliveries.peek()?.at === next) this.#deliveries.pop()?.run()
+      for (const member of this.members) {
+        if ((member.mdns.nextWake ?? Number.POSITIVE_INFINITY) <= this.now) member.mdns.wake(this.now)
+        this.#collect(member)
+      }
+    }
+    this.now = end
+    return ((this.bytes - before) * 1000) / ms
+  }
+
+  #collect(member: Member): void {
+    for (const outgoing of member.mdns.takeOutgoing()) this.#carry(member, outgoing)
+    for (const sighting of member.mdns.takeSightings()) member.seen.set(sighting.id, sighting)
+    member.mdns.takeNotices()
+  }
+
+  #carry(from: Member, { to, message }: OutgoingMessage): void {
+    const length = encoded(message).length
+    const number = Number(from.address.split('.')[3])
+    const copies = [
+      { headers: IPV4, address: from.address },
+      { headers: IPV6, address: `fe80::${number}` },
+    ]
+    for (const [i, { headers, address }] of copies.entries()) {
+      if (to !== 'everyone' && to.address.includes(':') !== address.includes(':')) continue
+      this.bytes += length + headers
+      const heard = { interface: 'eth0', address, port: 5353, onLink: true, own: false }
+      this.#at(0.3 + 10 * i * this.#chance.number(), () => {
+        for (const member of this.members) {
+          if (member === from || (to !== 'everyone' && to.address !== member.address)) continue
+          member.mdns.hear(message, heard, this.now)
+        }
+      })
+    }
+  }
+
+  #at(after: number, run: () => void): void {
+    this.#deliveries.push({ at: this.now + after, run })
+  }
+
+  #isSigned(host: string, saying: Saying): boolean {
+    const peer = [...this.members].find((member) => hostnameOf(member) === host)
+    if (!peer) return false
+    if ('address' in saying) return saying.address === peer.address
+    if (saying.type === undefined) return saying.name === peer.name
+    return servicesOf(peer).some(({ name, type }) => name === saying.name && type === saying.type)
+  }
+}
+
+export function hostnameOf({ name }: Member): string {
+  return `${name}.local`
+}
+
+/** An id of its own: 26 letters. */
+function idOf(number: number): string {
+  const letters = [...number.toString(26)].map((digit) => String.fromCharCode(97 + Number.parseInt(digit, 26)))
+  return letters.join('').padStart(4, 'a').padEnd(26, 'z')
+}
+
+function servicesOf({ name }: Pick<Member, 'name'>): PublishedService[] {
+  return [{ id: 'web', name: `Web of ${name}`, type: '_http._tcp', port: 80, txt: { path: '/' }, subtypes: [] }]
+}

@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest'
+import type { Where } from '../../../src/core/presence/index.ts'
+import {
+  decode,
+  encode,
+  HashChain,
+  type PeerId,
+  type PeerRecord,
+  type Probe,
+  type Query,
+  seal,
+  writeDigest,
+} from '../../../src/core/wire/index.ts'
+import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
+
+const RECORD = 2
+const BEAT = 1
+
+function queryBy(id: PeerId, nonce: number, ids: PeerId[] = []): Query {
+  return { type: 'query', path: 'broadcast', id, incarnation: 1, sequence: 0, nonce, ids }
+}
+
+function probeOf(target: PeerId, id: PeerId, nonce: number): Probe {
+  return { type: 'probe', path: 'unicast', id, incarnation: 1, sequence: 0, nonce, target }
+}
+
+const idOf = ({ presence }: SimHost) => presence.self().id
+
+/** What a host sent of one type since the wiretap was emptied. */
+function saidBy(network: SimNetwork, { name }: SimHost, type: number) {
+  return network.wiretap.filter(({ from, outgoing }) => from === name && outgoing.bytes[3] === type)
+}
+
+const isUnicast = ({ outgoing }: { outgoing: { to: unknown } }) => typeof outgoing.to === 'object'
+
+function segment(size: number, seed = 'answers') {
+  const network = new SimNetwork(seed)
+  const hosts = Array.from({ length: size }, () => network.host())
+  network.run(5000)
+  network.tap = true
+  network.wiretap.length = 0
+  const [first, second] = hosts
+  if (!first || !second) throw new Error('no hosts')
+  return { network, hosts, first, second }
+}
+
+/** The record and the first beat of a peer that is not there. */
+function madeUp(name: string, address: string): Uint8Array[] {
+  const identity = seededIdentity(name)
+  const chain = new HashChain(identity.id, 1, 0, Buffer.alloc(16, name), 4)
+  const header = { path: 'broadcast', id: identity.id, incarnation: 1, sequence: 0 } as const
+  const { sequence, value } = chain.anchor
+  const anchor = { sequence, value: writeDigest(value) }
+  const facts = { name, hostname: '', addresses: [address], interval: 1000, version: '', services: [] }
+  const record: PeerRecord = { ...facts, attributes: {}, anchor, goodbye: writeDigest(Buffer.alloc(16)) }
+  const { joined } = seal(identity, 1, 1, record)
+  const part = { type: 'record', ...header, part: 0, parts: 1, recordVersion: 1, bytes: joined } as const
+  const reveal = chain.next()?.value ?? new Uint8Array()
+  const beat = { type: 'beat', ...header, sequence: 1, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal } as const
+  return [encode(part), encode(beat)]
+}
+
+describe('who asks for records', () => {
+  it('from an address where no beating peer was heard is answered on the shared paths, and only so often', () => {
+    const { network, first, second } = segment(3)
+    for (let i = 0; i < 500; i++) {
+      // Strangers, and a known peer at another address than its own.
+      const id = i % 2 === 0 ? seededIdentity(`asker ${i % 20}`).id : idOf(second)
+      network.inject(first, encode(queryBy(id, i + 1)), `10.1.${i % 200}.7`)
+      network.run(20)
+    }
+    const records = saidBy(network, first, RECORD)
+    expect(records.filter(isUnicast)).toEqual([])
+    expect(records.length / 2).toBeGreaterThan(10)
+    expect(records.length / 2).toBeLessThanOrEqual(3 + 4 * 10)
+  })
+
+  it('is not kept waiting by questions that others ask in its name', () => {
+    const { network, hosts, first } = segment(4)
+    const newcomer = seededIdentity('newcomer')
+    let nonce = 1
+    const forge = () => {
+      for (const host of hosts) network.inject(host, encode(queryBy(newcomer.id, nonce++)), '10.0.0.5')
+      network.after(20, forge)
+    }
+    forge()
+    network.run(5000)
+    const late = network.host({ name: 'newcomer', identity: newcomer })
+    network.run(800)
+    expect(Object.values(late.states())).toEqual(['alive', 'alive', 'alive', 'alive'])
+    expect(first.state('newcomer')).toBe('alive')
+  })
+
+  it('learns everyone where no unicast arrives, on small and on large segments', () => {
+    for (const size of [2, 18]) {
+      const { network } = segment(size)
+      network.filter = ({ where }) => where.path !== 'unicast'
+      const late = network.host({ name: 'late' })
+      network.run(2500)
+      expect(Object.values(late.states())).toEqual(new Array(size).fill('alive'))
+    }
+  })
+
+  it('learns everyone where 30 % of all datagrams are lost, ARP with them', () => {
+    const { network } = segment(10)
+    network.loss = 0.3
+    network.filter = ({ where }) => where.path !== 'unicast'
+    const late = network.host({ name: 'late' })
+    network.run(2500)
+    expect(Object.keys(late.states())).toHaveLength(10)
+  })
+
+  it('is answered by unicast on a large segment, if it beats and asks everyone, three times in ten seconds', () => {
+    const { network, first, second } = segment(18)
+    const address = second.interfaces[0]?.addresses[0]?.address
+    for (let nonce = 1; nonce <= 6; nonce++) {
+      network.inject(first, encode(queryBy(idOf(second), nonce)), address)
+      network.run(1000)
+    }
+    const records = saidBy(network, first, RECORD)
+    expect(records.filter(isUnicast).map(({ outgoing }) => outgoing.to)).toEqual(
+      new Array(3).fill({ address, port: 15353 }),
+    )
+    expect(records.length).toBeGreaterThan(3)
+    network.wiretap.length = 0
+    network.run(20_000)
+    network.inject(first, encode(queryBy(idOf(second), 7, [idOf(first)])), address)
+    network.run(1000)
+    expect(saidBy(network, first, RECORD).map(({ outgoing }) => outgoing.to)).toEqual(['broadcast', 'multicast4'])
+  })
+
+  it('on two networks with one nonce is answered on each, and once on each', () => {
+    const { network, first } = segment(2)
+    const other: Where = {
+      interface: 'eth1',
+      path: 'broadcast',
+      address: '10.9.0.2',
+      port: 15353,
+      onLink: true,
+      own: false,
+    }
+    const two = [
+      ...first.interfaces,
+      { name: 'eth1', addresses: [{ address: '10.9.0.1', family: 'ipv4' as const }], paths: ['broadcast' as const] },
+    ]
+    first.presence.setInterfaces(two, network.now)
+    network.flush(first)
+    network.run(5000)
+    network.wiretap.length = 0
+    const query = encode(queryBy(seededIdentity('older').id, 77))
+    for (let copy = 0; copy < 2; copy++) {
+      network.inject(first, query)
+      first.presence.hear(query, other, network.now)
+      network.flush(first)
+    }
+    network.run(500)
+    const answers = saidBy(network, first, RECORD).map(({ outgoing }) => [outgoing.interface, outgoing.to])
+    expect(answers.sort()).toEqual([
+      ['eth0', 'broadcast'],
+      ['eth0', 'multicast4'],
+      ['eth1', 'broadcast'],
+    ])
+  })
+})
+
+describe('who probes', () => {
+  it('from an address where no beating peer was heard is answered by a beat to everyone, at most four times a second', () => {
+    const { network, first, second } = segment(3)
+    for (let i = 0; i < 400; i++) {
+      const id = i % 2 === 0 ? seededIdentity(`asker ${i % 20}`).id : idOf(second)
+      network.inject(first, encode(probeOf(idOf(first), id, i + 1)), `10.1.${i % 200}.7`, 'unicast')
+      network.run(25)
+    }
+    const beats = saidBy(network, first, BEAT)
+    expect(beats.filter(isUnicast)).toEqual([])
+    expect(beats.length / 2).toBeLessThanOrEqual(12 + 4 * 10)
+  })
+
+  it('draws no datagrams beyond a bound by letting made-up peers fall silent', () => {
+    const { network, first } = segment(2)
+    for (let i = 0; i < 400; i++) {
+      const address = `10.1.0.${i % 200}`
+      for (const datagram of madeUp(`made up ${i}`, address)) network.inject(first, datagram, address)
+      network.run(5)
+    }
+    network.run(12_000)
+    const probes = network.wiretap.filter(({ from, outgoing }) => {
+      const message = decode(outgoing.bytes)
+      return from === first.name && typeof message === 'object' && message.type === 'probe'
+    })
+    expect(first.presence.peers().filter(({ state }) => state === 'failed')).toHaveLength(400)
+    expect(probes.length).toBeGreaterThan(50)
+    expect(probes.length).toBeLessThan(50 + 50 * 14)
+  })
+})
+
+describe('who wants records while the rate for questions is spent', () => {
+  it('asks for them as soon as it may, without another beat', () => {
+    const { network, first } = segment(2)
+    for (let i = 0; i < 20; i++) {
+      const [, beat] = madeUp(`unknown ${i}`, '10.0.0.250')
+      if (beat) network.inject(first, beat)
+      network.run(25)
+    }
+    network.run(1000)
+    const asked = network.wiretap.flatMap(({ from, outgoing }) => {
+      const message = decode(outgoing.bytes)
+      return from === first.name && typeof message === 'object' && message.type === 'query' ? message.ids : []
+    })
+    expect(new Set(asked).size).toBe(20)
+  })
+})

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import {
+  decode,
+  encode,
+  PART_BYTES,
+  type PeerId,
+  type RecordPart,
+  readId,
+  SEAL_BYTES,
+} from '../../../src/core/wire/index.ts'
+import { Dice } from '../../acceptance/mutation.ts'
+import { type SimHost, SimNetwork } from '../sim/network.ts'
+
+/** What is made up, datagrams in a millisecond; and how many of a peer's own ones go out in the time of one. */
+const PER_MILLISECOND = 8
+const OWN_FOR_ONE = 6
+const INTERVAL = 500
+/** The last positions of the first chain begin here. */
+const NEAR_THE_END = 1021
+
+type Forger = (about: { id: PeerId; publicKey: Uint8Array; parts: number; version: number }, dice: Dice) => RecordPart
+
+/** A part of the next record of somebody else, with random bytes. */
+function forged(id: PeerId, recordVersion: number, part: number, parts: number, bytes: Uint8Array): RecordPart {
+  return { type: 'record', path: 'broadcast', id, incarnation: 1, sequence: 0, part, parts, recordVersion, bytes }
+}
+
+/**
+ * A watcher that hears a peer only between what a forger says from the peer's address, in a flood around the end of the
+ * peer's chain.
+ */
+class Scene {
+  readonly network = new SimNetwork('forgery')
+  readonly watcher: SimHost
+  readonly victim: SimHost
+  #sequence = 0
+  #record: RecordPart | undefined
+  #own: { bytes: Uint8Array; path: 'broadcast' | 'multicast4' | 'unicast' }[] = []
+
+  constructor(attributes: Record<string, string>) {
+    this.watcher = this.network.host({ name: 'watcher', interval: INTERVAL })
+    this.victim = this.network.host({ name: 'victim', interval: INTERVAL, attributes })
+    this.network.filter = ({ from, to, bytes, where }) => {
+      if (from !== this.victim || to !== this.watcher || where.path === 'multicast6') return true
+      this.#own.push({ bytes, path: where.path })
+      const message = decode(bytes)
+      if (typeof message === 'object') this.#sequence = Math.max(this.#sequence, message.sequence)
+      if (typeof message === 'object' && message.type === 'record' && message.part === 0) this.#record = message
+      return false
+    }
+    while (this.#sequence < NEAR_THE_END) this.#pass(100, () => {})
+  }
+
+  /** Floods for so many ms; returns what was told of the victim meanwhile. */
+  flood(milliseconds: number, forge: Forger): string[] {
+    const { id, recordVersion } = this.victim.presence.self()
+    if (!this.#record) throw new Error('it said no record')
+    const about = {
+      id,
+      publicKey: this.#record.bytes.slice(0, 32),
+      parts: this.#record.parts,
+      version: recordVersion + 1,
+    }
+    const dice = new Dice(1)
+    const junk = Array.from({ length: 997 }, () => encode(forge(about, dice)))
+    let n = 0
+    const say = () => this.network.inject(this.watcher, junk[n++ % junk.length] ?? new Uint8Array(), '10.0.0.2')
+    const { index } = this.watcher.presence
+    for (let at = 0; at < milliseconds; at++) this.#pass(1, say)
+    return (this.watcher.presence.changesSince(index) ?? []).map(({ type }) => type)
+  }
+
+  #pass(milliseconds: number, say: () => void): void {
+    this.network.run(milliseconds)
+    for (let i = 0; i < PER_MILLISECOND / 2; i++) say()
+    for (const [index, { bytes, path }] of this.#own.splice(0).entries()) {
+      if (index % OWN_FOR_ONE === 0) say()
+      this.network.inject(this.watcher, bytes, '10.0.0.2', path)
+    }
+    for (let i = 0; i < PER_MILLISECOND / 2; i++) say()
+  }
+}
+
+const random = (dice: Dice, length: number) => Uint8Array.from({ length }, () => dice.below(256))
+const THREE_PARTS = Object.fromEntries(Array.from({ length: 5 }, (_, key) => [`note${key}`, 'x'.repeat(450)]))
+
+describe.each<[string, Record<string, string>, Forger]>([
+  [
+    'records of made-up peers',
+    {},
+    ({ version }, dice) => {
+      const bytes = random(dice, SEAL_BYTES + 2)
+      return forged(readId(random(dice, 16)), version, 0, 1, bytes)
+    },
+  ],
+  [
+    'records of it with its own key and a wrong signature',
+    {},
+    ({ id, publicKey, version }, dice) =>
+      forged(id, version, 0, 1, Buffer.concat([publicKey, random(dice, 64), Buffer.from('{"name":"x"}')])),
+  ],
+  [
+    'parts of the very record that is to come',
+    THREE_PARTS,
+    ({ id, version, parts }, dice) => {
+      const part = dice.below(parts)
+      return forged(id, version, part, parts, random(dice, part === parts - 1 ? 10 : PART_BYTES))
+    },
+  ],
+  [
+    'first parts of the very record that is to come, with its own key',
+    THREE_PARTS,
+    ({ id, publicKey, version, parts }, dice) =>
+      forged(id, version, 0, parts, Buffer.concat([publicKey, random(dice, PART_BYTES - 32)])),
+  ],
+  [
+    'parts that say there are more parts, or fewer',
+    THREE_PARTS,
+    ({ id, version, parts }, dice) => {
+      const claimed = dice.one([2, 4, 5, 14, 15].filter((other) => other !== parts))
+      return forged(id, version, 0, claimed, random(dice, PART_BYTES))
+    },
+  ],
+  [
+    'parts of records that are never whole, of many peers',
+    THREE_PARTS,
+    (_, dice) => forged(readId(random(dice, 16)), 1, 14, 15, random(dice, 1 + dice.below(1000))),
+  ],
+])('8,000 datagrams a second under a peer’s address: %s', (_, attributes, forge) => {
+  it('do not keep the record of its next hash chain out', () => {
+    const scene = new Scene(attributes)
+    expect(scene.flood(5000, forge).filter((type) => type !== 'peer-update')).toEqual([])
+    expect(scene.victim.presence.self().recordVersion).toBe(2)
+    expect(scene.watcher.presence.peers()).toMatchObject([{ name: 'victim', state: 'alive', recordVersion: 2 }])
+  }, 60_000)
+})

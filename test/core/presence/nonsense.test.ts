@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import { decode, REFUSALS } from '../../../src/core/wire/index.ts'
+import { Dice, mutatedDatagram, randomDatagram } from '../../acceptance/mutation.ts'
+import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
+import { SimNetwork } from '../sim/network.ts'
+
+const COUNT = 100_000
+
+/** Everything that three hosts say in 20 s, one of which leaves; the second one's record has several parts. */
+function conversation() {
+  const network = new SimNetwork('fuzz')
+  network.tap = true
+  const long = Object.fromEntries(Array.from({ length: 4 }, (_, key) => [`k${key}`, 'x'.repeat(1000)]))
+  const [watcher, talker, leaver] = [{}, { attributes: long }, {}].map((options) => network.host(options))
+  if (!watcher || !talker || !leaver) throw new Error('too few hosts')
+  network.run(10_000)
+  leaver.presence.leave(network.now)
+  network.flush(leaver)
+  network.run(1000)
+  network.kill(leaver)
+  network.run(9000)
+  return { network, watcher, talker, said: network.wiretap.map(({ outgoing }) => outgoing.bytes) }
+}
+
+describe('nonsense in the process', () => {
+  it('is decoded or refused, never thrown at', () => {
+    const dice = new Dice(1)
+    const { said } = conversation()
+    let understood = 0
+    for (let i = 0; i < 2 * COUNT; i++) {
+      const result = decode(i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said))
+      if (typeof result === 'string') expect(REFUSALS).toHaveProperty(result)
+      else understood++
+    }
+    // Both ways are gone: what is only ever refused at the first check would be a weak test.
+    expect(understood).toBeGreaterThan(COUNT / 10)
+    expect(understood).toBeLessThan(2 * COUNT - COUNT / 10)
+  }, 60_000)
+
+  it('changes nothing for who hears it', () => {
+    const dice = new Dice(2)
+    const { network, watcher, talker, said } = conversation()
+    const { index } = watcher.presence
+    const paths = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
+    for (let i = 0; i < 2 * COUNT; i++) {
+      const bytes = i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said)
+      network.inject(watcher, bytes, `10.0.${dice.below(4)}.${dice.below(256)}`, dice.one(paths))
+      if (i % 1000 === 0) network.run(100)
+    }
+    network.run(10_000)
+    expect(watcher.presence.changesSince(index)?.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([])
+    expect(watcher.states()).toEqual({ host2: 'alive', host3: 'left' })
+    expect(talker.states()).toEqual({ host1: 'alive', host3: 'left' })
+    expect(watcher.presence.self().recordVersion).toBeLessThan(3)
+  }, 120_000)
+})
+
+describe('a flood of newly made peers in the process', () => {
+  it('fills the registry to its bound, and takes nobody from it', () => {
+    const network = new SimNetwork('flood')
+    const [watcher, talker] = [network.host(), network.host()]
+    network.run(5000)
+    const { most } = watcher.presence.self().limits.peers
+    for (let i = 0; i < most + 500; i++) {
+      const address = `10.0.9.${i % 50}`
+      const stranger = new Stranger({ name: `s${i}`, address, interval: 3_600_000 })
+      for (const datagram of recordDatagrams(stranger.record())) network.inject(watcher, datagram, address)
+      network.inject(watcher, stranger.beat(), address)
+      if (i % 10 === 0) network.run(25)
+    }
+    const { peers, recordBytes } = watcher.presence.self().limits
+    expect(peers.now).toBe(most)
+    expect(recordBytes.now).toBeLessThan(recordBytes.most)
+    expect(watcher.refused('registry-full')).toBe(501)
+    const [known] = watcher.presence.find('host2')
+    expect(known).toMatchObject({ id: talker.presence.self().id, state: 'alive' })
+    expect(known?.history).toHaveLength(1)
+  }, 300_000)
+})

@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest'
+import { Agenda } from '../../../src/core/agenda.ts'
+import type { Peer } from '../../../src/core/presence/peer.ts'
+import { MOST_PEERS, RETENTION, Registry } from '../../../src/core/presence/registry.ts'
+import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/sources.ts'
+import type { Where } from '../../../src/core/presence/types.ts'
+import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
+import { collectGarbage } from '../../garbage.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** A registry alone, and who is made up for it: the n-th peer, heard at an address. */
+function scene() {
+  const agenda = new Agenda()
+  const registry = new Registry(
+    agenda,
+    () => {},
+    () => {},
+  )
+  const learn = (n: number, now: number, { address = `10.0.${(n >> 8) & 255}.${n & 255}`, interval = 1000 } = {}) => {
+    const bytes = Buffer.alloc(16)
+    bytes.writeUInt32BE(n)
+    const signed: SignedRecord = {
+      id: readId(bytes),
+      incarnation: 1,
+      recordVersion: 1,
+      joined: Buffer.alloc(400, String(n)),
+    }
+    const record: PeerRecord = {
+      name: `peer ${n}`,
+      hostname: '',
+      addresses: [address],
+      interval,
+      services: [],
+      attributes: {},
+      version: '',
+      anchor: { sequence: 0, value: writeDigest(new Uint8Array(16)) },
+      goodbye: writeDigest(new Uint8Array(16)),
+    }
+    const where: Where = { interface: 'eth0', path: 'broadcast', address, port: 15353, onLink: true, own: false }
+    return registry.learn(signed, record, where, now)
+  }
+  return { agenda, registry, learn }
+}
+
+/** A beat, as proven. */
+function beatOf({ id }: Peer): Beat {
+  const header = { type: 'beat', path: 'broadcast', id, incarnation: 1, sequence: 1 } as const
+  return { ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal: new Uint8Array(16) }
+}
+
+function known(peer: Peer | undefined): Peer {
+  if (!peer) throw new Error('not taken')
+  return peer
+}
+
+describe('the registry', () => {
+  it('keeps memory and agenda bounded through 30,000 peers that come and go', async () => {
+    const { agenda, registry, learn } = scene()
+    const before = await collectGarbage()
+    const first = new WeakRef(known(learn(0, 0)))
+    for (let n = 0; n < 30_000; n++) registry.enter(known(learn(n, n)), n % 2 === 0 ? 'left' : 'failed', n)
+    expect(registry.size).toBe(MOST_PEERS)
+    expect(agenda.size).toBe(MOST_PEERS)
+    expect((await collectGarbage()) - before).toBeLessThan(100 * MEBIBYTE)
+    expect(first.deref()).toBeUndefined()
+
+    agenda.run(30_000 + RETENTION)
+    expect(registry.size).toBe(0)
+    expect(agenda.size).toBe(0)
+  }, 60_000)
+
+  it('keeps one task for a peer that comes and goes again and again', () => {
+    const { agenda, registry, learn } = scene()
+    const peer = known(learn(1, 0))
+    registry.beat(peer, beatOf(peer), 0)
+    for (let i = 1; i <= 10_000; i++) registry.enter(peer, i % 2 === 0 ? 'alive' : 'failed', i * 60_000)
+    expect(agenda.size).toBeLessThanOrEqual(2)
+    registry.enter(peer, 'failed', 10_001 * 60_000)
+    agenda.run(10_001 * 60_000 + RETENTION - 1)
+    expect(registry.size).toBe(1)
+    agenda.run(10_001 * 60_000 + RETENTION)
+    expect(registry.size).toBe(0)
+  })
+
+  it('lets those go first that never beat, then those that have long been gone, and nobody else', () => {
+    const { registry, learn } = scene()
+    const beating = Array.from({ length: MOST_PEERS - 3 }, (_, n) => known(learn(n, n)))
+    for (const peer of beating) registry.beat(peer, beatOf(peer), MOST_PEERS)
+    const [gone, later] = [known(beating[7]), known(beating[3])]
+    registry.enter(gone, 'failed', MOST_PEERS)
+    registry.enter(later, 'left', MOST_PEERS + 1)
+    const unproven = [1, 2, 3].map((n) => known(learn(100_000 + n, MOST_PEERS + 2)))
+    const held = () => [...unproven, gone, later].map(({ id }) => registry.get(id) !== undefined)
+    const index = registry.journal.index
+
+    const newcomer = known(learn(200_000, MOST_PEERS + 3))
+    registry.beat(newcomer, beatOf(newcomer), MOST_PEERS + 3)
+    expect(held()).toEqual([false, true, true, true, true])
+    expect(registry.journal.since(index)?.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([
+      'peer-failed peer 100001',
+      'peer-forgotten peer 100001',
+      'peer-up peer 200000',
+    ])
+    for (let n = 1; n <= 4; n++) {
+      const peer = known(learn(200_000 + n, MOST_PEERS + 4))
+      registry.beat(peer, beatOf(peer), MOST_PEERS + 4)
+    }
+    expect(held()).toEqual([false, false, false, false, false])
+    expect(learn(300_000, MOST_PEERS + 5)).toBeUndefined()
+    expect(registry.size).toBe(MOST_PEERS)
+    expect(beating.every((peer) => peer === gone || peer === later || registry.get(peer.id) === peer)).toBe(true)
+
+    // One that is silent for long, as it said that it beats once in an hour, holds its place for a minute.
+    for (const peer of registry.values()) if (peer !== beating[50]) registry.beat(peer, beatOf(peer), 2 * MOST_PEERS)
+    expect(learn(300_000, MOST_PEERS + 60_000)).toBeUndefined()
+    expect(learn(300_000, MOST_PEERS + 60_001)).toBeDefined()
+    expect(registry.get(known(beating[50]).id)).toBeUndefined()
+  }, 60_000)
+
+  it('gives one source address a share of the room, in which those that never beat make way', () => {
+    const { registry, learn } = scene()
+    const address = '10.9.9.9'
+    for (let n = 0; n < 3 * MOST_PEERS_OF_SOURCE; n++) known(learn(n, n, { address }))
+    expect(registry.size).toBe(MOST_PEERS_OF_SOURCE)
+    for (const peer of registry.values()) registry.beat(peer, beatOf(peer), 10_000)
+    expect(learn(100_000, 10_000, { address })).toBeUndefined()
+    expect(learn(100_000, 10_000)).toBeDefined()
+  })
+
+  it('counts those that have beaten and are there, and few of one source address', () => {
+    const { registry, learn } = scene()
+    const crowd = Array.from({ length: 100 }, (_, n) => known(learn(n, 0, { address: '10.9.9.9' })))
+    const single = known(learn(1000, 0))
+    expect(registry.present).toBe(0)
+    registry.beat(single, beatOf(single), 1)
+    expect(registry.present).toBe(1)
+    for (const peer of crowd) for (let i = 0; i < 3; i++) registry.beat(peer, beatOf(peer), 1)
+    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'suspect', 2)
+    for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'failed', 2)
+    expect(registry.present).toBe(1 + 5)
+    for (const peer of crowd) registry.enter(peer, 'alive', 3)
+    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    for (const peer of [...crowd, single]) registry.enter(peer, 'left', 4)
+    expect(registry.present).toBe(0)
+  })
+})

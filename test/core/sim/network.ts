@@ -1,0 +1,201 @@
+import { createHash, createPrivateKey } from 'node:crypto'
+import TinyQueue from 'tinyqueue'
+import { type Chance, type Interface, type Outgoing, Presence, type Where } from '../../../src/core/presence/index.ts'
+import { type Identity, readIdentity } from '../../../src/core/wire/index.ts'
+
+const PORT = 15353
+/** PKCS #8 DER of an Ed25519 private key, without its 32 bytes (RFC 8410). */
+const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** Repeatable chance: a hash of the seed and a counter. */
+export function seededChance(seed: string): Chance {
+  let count = 0
+  const next = () => createHash('sha256').update(`${seed} ${count++}`).digest()
+  return {
+    number: () => next().readUInt32BE(0) / 2 ** 32,
+    bytes: (length) => next().subarray(0, length),
+  }
+}
+
+/** An identity that is the same at every run. */
+export function seededIdentity(seed: string): Identity {
+  const secret = createHash('sha256').update(seed).digest()
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, secret]), format: 'der', type: 'pkcs8' })
+  return readIdentity(key.export({ type: 'pkcs8', format: 'pem' }).toString())
+}
+
+export interface HostOptions {
+  name?: string
+  interval?: number
+  budget?: number
+  incarnation?: number
+  identity?: Identity
+  attributes?: Record<string, string>
+  silent?: boolean
+}
+
+/** A simulated host: a real `Presence` on a virtual segment. */
+export class SimHost {
+  readonly name: string
+  readonly presence: Presence
+  /** Monotonic clock of this host: frozen ones fall behind and catch up at once. */
+  frozen = false
+  readonly interfaces: Interface[]
+  readonly queue: { bytes: Uint8Array; where: Where }[] = []
+
+  constructor(name: string, presence: Presence, interfaces: Interface[]) {
+    this.name = name
+    this.presence = presence
+    this.interfaces = interfaces
+  }
+
+  state(name: string): string | undefined {
+    return this.presence.peers().find((peer) => peer.name === name)?.state
+  }
+
+  /** Names and states of all peers. */
+  states(): Record<string, string> {
+    return Object.fromEntries(this.presence.peers().map((peer) => [peer.name, peer.state]))
+  }
+
+  refused(reason: string): number {
+    return this.presence.self().counters.refused[reason] ?? 0
+  }
+}
+
+export interface Packet {
+  from: SimHost
+  to: SimHost
+  bytes: Uint8Array
+  where: Where
+}
+
+interface Event {
+  at: number
+  order: number
+  run: () => void
+}
+
+/** One segment and its virtual clock. Everything follows from the seed. */
+export class SimNetwork {
+  now = 1000
+  /** Share of datagrams that get lost. */
+  loss = 0
+  /** Called for each delivery; false drops it. */
+  filter: (packet: Packet) => boolean = () => true
+  /** Nothing that is sent arrives: for long times at little cost. */
+  silent = false
+  readonly hosts: SimHost[] = []
+  /** Every datagram sent, when it is switched on. */
+  readonly wiretap: { at: number; from: string; outgoing: Outgoing }[] = []
+  tap = false
+  readonly #events = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order)
+  readonly #chance: Chance
+  readonly #wakes = new Map<SimHost, number>()
+  #order = 0
+
+  constructor(seed = 'earshot') {
+    this.#chance = seededChance(seed)
+  }
+
+  /** A host that starts now. */
+  host(options: HostOptions = {}): SimHost {
+    const index = this.hosts.length + 1
+    const name = options.name ?? `host${index}`
+    const presence = new Presence({
+      identity: options.identity ?? seededIdentity(name),
+      incarnation: options.incarnation ?? 1,
+      profile: { name, hostname: name, version: 'sim', services: [], attributes: options.attributes ?? {} },
+      interval: options.interval ?? 1000,
+      budget: options.budget ?? 1e9,
+      chance: seededChance(`${name} ${index} ${this.#chance.number()}`),
+      silent: options.silent ?? false,
+    })
+    const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
+    const interfaces: Interface[] = [
+      { name: 'eth0', addresses: [{ address, family: 'ipv4' }], paths: ['broadcast', 'multicast4'] },
+    ]
+    const host = new SimHost(name, presence, interfaces)
+    this.hosts.push(host)
+    presence.start(this.now)
+    presence.setInterfaces(interfaces, this.now)
+    this.flush(host)
+    return host
+  }
+
+  /** Takes a host off the network without a word. */
+  kill(host: SimHost): void {
+    this.hosts.splice(this.hosts.indexOf(host), 1)
+  }
+
+  thaw(host: SimHost): void {
+    host.frozen = false
+    this.#wake(host)
+    for (const { bytes, where } of host.queue.splice(0)) host.presence.hear(bytes, where, this.now)
+    this.flush(host)
+  }
+
+  /** Lets virtual time pass, ms. */
+  run(milliseconds: number): void {
+    const end = this.now + milliseconds
+    for (let event = this.#events.peek(); event && event.at <= end; event = this.#events.peek()) {
+      this.#events.pop()
+      this.now = Math.max(this.now, event.at)
+      event.run()
+    }
+    this.now = end
+  }
+
+  /** Does `action` after so many ms of virtual time. */
+  after(milliseconds: number, action: () => void): void {
+    this.#events.push({ at: this.now + milliseconds, order: this.#order++, run: action })
+  }
+
+  /** Hands a datagram to a host as if it came from `address`. */
+  inject(host: SimHost, bytes: Uint8Array, address = '10.0.0.250', path: Where['path'] = 'broadcast'): void {
+    this.#deliver(host, bytes, { interface: 'eth0', path, address, port: PORT, onLink: true, own: false })
+  }
+
+  /** Sends what a host has to say, and sees when it wants to be woken. To be called after every direct call on its presence. */
+  flush(host: SimHost): void {
+    for (const outgoing of host.presence.takeOutgoing()) this.#send(host, outgoing)
+    const wake = host.presence.nextWake
+    if (wake === undefined || (this.#wakes.get(host) ?? Number.POSITIVE_INFINITY) <= wake) return
+    this.#wakes.set(host, wake)
+    this.#events.push({ at: wake, order: this.#order++, run: () => this.#wake(host) })
+  }
+
+  #wake(host: SimHost): void {
+    if (host.frozen || !this.hosts.includes(host)) return
+    this.#wakes.delete(host)
+    host.presence.wake(this.now)
+    this.flush(host)
+  }
+
+  #send(from: SimHost, outgoing: Outgoing): void {
+    if (this.tap) this.wiretap.push({ at: this.now, from: from.name, outgoing })
+    if (this.silent) return
+    const own = from.interfaces[0]?.addresses[0]?.address ?? ''
+    const { to, bytes } = outgoing
+    for (const host of this.hosts) {
+      const address = host.interfaces[0]?.addresses[0]?.address
+      if (typeof to === 'object' && to.address !== address) continue
+      const path = typeof to === 'object' ? 'unicast' : to
+      const where: Where = { interface: 'eth0', path, address: own, port: PORT, onLink: true, own: host === from }
+      if (host !== from && this.loss > 0 && this.#chance.number() < this.loss) continue
+      if (!this.filter({ from, to: host, bytes, where })) continue
+      const delay = 0.1 + this.#chance.number() * 0.2
+      this.#events.push({ at: this.now + delay, order: this.#order++, run: () => this.#deliver(host, bytes, where) })
+    }
+  }
+
+  #deliver(host: SimHost, bytes: Uint8Array, where: Where): void {
+    if (!this.hosts.includes(host)) return
+    if (host.frozen) {
+      if (host.queue.length < 500) host.queue.push({ bytes, where })
+      return
+    }
+    host.presence.hear(bytes, where, this.now)
+    this.flush(host)
+  }
+}

@@ -1,0 +1,398 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { expect, onTestFinished } from 'vitest'
+import { EventStreamParser, type StreamEvent } from '../../../src/client/event-stream.ts'
+import { closest } from '../../../src/core/presence/lookup.ts'
+import { ownView } from '../../../src/core/presence/own-changes.ts'
+import type {
+  Change,
+  PeerChangeType,
+  PeerState,
+  PeerView,
+  PresenceReader,
+  SelfView,
+  ServiceChangeType,
+  SilentChangeType,
+} from '../../../src/core/presence/types.ts'
+import type { PeerId } from '../../../src/core/wire/id.ts'
+import type { Attributes, Service } from '../../../src/core/wire/index.ts'
+import {
+  Control,
+  type ControlOptions,
+  type DaemonFacts,
+  type MdnsStation,
+  type Station,
+} from '../../../src/daemon/control/index.ts'
+import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
+import { plain } from '../../../src/daemon/services/merge.ts'
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+/** Wall-clock time of monotonic 0. */
+export const BEGINNING = Date.UTC(2026, 10, 21, 9, 0, 0)
+
+/** A distinct id whose first characters show the number: its first digit in base 32 comes first. */
+export function idOf(number: number): PeerId {
+  let text = ''
+  for (let rest = number; text.length < 26; rest = Math.floor(rest / 32)) text += ALPHABET[rest % 32]
+  return text as PeerId
+}
+
+export function peerView(number: number, given: Partial<PeerView> = {}): PeerView {
+  return {
+    id: idOf(number),
+    name: `peer-${number}`,
+    state: 'alive',
+    source: 'beacon',
+    hostname: `peer-${number}.lan`,
+    addresses: [
+      { address: `10.0.${number >> 8}.${number & 255}`, family: 'ipv4', interface: 'eth0' },
+      { address: 'fe80::1', family: 'ipv6', interface: 'eth0' },
+    ],
+    services: [{ id: 'web', name: 'Web', type: '_http._tcp', port: 8080, txt: { path: '/' }, subtypes: [] }],
+    attributes: { status: 'idle', temperature: 21.5, ready: true },
+    version: '1.0.0',
+    incarnation: 1_795_250_000,
+    recordVersion: 1,
+    interval: 1000,
+    firstSeen: 1000,
+    lastSeen: 61_004,
+    paths: [
+      { interface: 'eth0', path: 'broadcast', lastHeard: 61_004 },
+      { interface: 'eth0', path: 'multicast4', lastHeard: 61_003 },
+    ],
+    beacons: { heard: 60, lost: 1 },
+    jitter: 0.25,
+    rtt: undefined,
+    flapping: false,
+    history: [{ at: 1000, state: 'alive' }],
+    ...given,
+  }
+}
+
+const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined> = {
+  'peer-up': 'alive',
+  'peer-update': undefined,
+  'peer-suspect': 'suspect',
+  'peer-failed': 'failed',
+  'peer-left': 'left',
+  'peer-damped': undefined,
+  'peer-forgotten': undefined,
+}
+
+/** For the tests that are about other things. */
+const NOTHING_TO_OFFER: Station['catalogue'] = {
+  get: () => undefined,
+  list: () => [],
+  badFiles: [],
+  attributes: { role: 'test' },
+  put: () => expect.unreachable(),
+  remove: () => expect.unreachable(),
+  saved: () => expect.unreachable(),
+  patchAttributes: () => expect.unreachable(),
+}
+
+/** Peers without a network: the test says what happens, and the control side reads it as it reads the real registry. */
+export class Neighbourhood implements Station, PresenceReader {
+  readonly epoch = 'e1'
+  readonly token = 'the-token-of-this-run'
+  readonly reader = this
+  catalogue: Station['catalogue'] = NOTHING_TO_OFFER
+  /** Round-trip times, ms, by id: who is not here does not answer. */
+  readonly roundTrips = new Map<string, number>()
+  queries = 0
+  /** mDNS is off unless a test has it speak. */
+  mdns: MdnsStation | undefined
+  index = 0
+  time = 62_000
+  facts: DaemonFacts = {
+    ...{ startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] },
+    dropped: { unicast: 0, shared: 0 },
+  }
+  ownView: SelfView = {
+    id: idOf(31),
+    name: 'here',
+    hostname: 'here.lan',
+    version: '1.0.0',
+    incarnation: 7,
+    recordVersion: 3,
+    interval: 1000,
+    services: [],
+    attributes: { role: 'test' },
+    interfaces: [
+      {
+        name: 'eth0',
+        addresses: [{ address: 'fe80::9', family: 'ipv6' }],
+        paths: ['broadcast', 'multicast4'],
+        echoes: [{ path: 'broadcast', lastHeard: 61_000, deaf: false }],
+      },
+    ],
+    counters: { received: { beat: 5 }, sent: { beat: 2 }, refused: {} },
+    limits: { peers: { now: 0, most: 16_384 }, recordBytes: { now: 0, most: 1 } },
+  }
+  readonly #peers = new Map<string, PeerView>()
+  readonly #listeners = new Set<() => void>()
+  readonly #journalLength: number
+  #journal: Change[] = []
+
+  constructor(journalLength = 4096) {
+    this.#journalLength = journalLength
+  }
+
+  /** Something happens to a peer: it is as it was, or new, but for what is given. */
+  happens(type: PeerChangeType | SilentChangeType, number: number, given: Partial<PeerView> = {}): Change {
+    const state = STATE_OF[type]
+    const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
+    if (type === 'peer-forgotten') this.#peers.delete(peer.id)
+    else this.#peers.set(peer.id, peer)
+    return this.#add({ index: ++this.index, type, at: this.time, peer })
+  }
+
+  /** What the last change of a peer means for one of its services. */
+  serviceHappens(type: ServiceChangeType, number: number, service: Service): Change {
+    const peer = this.#peers.get(idOf(number)) ?? peerView(number)
+    return this.#add({ index: ++this.index, type, at: this.time, peer, service })
+  }
+
+  #add(change: Change): Change {
+    this.#journal.push(change)
+    if (this.#journal.length > this.#journalLength) this.#journal = this.#journal.slice(-this.#journalLength)
+    for (const listener of this.#listeners) listener()
+    return change
+  }
+
+  now() {
+    return this.time
+  }
+  wallClock(monotonic: number) {
+    return BEGINNING + monotonic
+  }
+  onChange(listener: () => void) {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+  describe() {
+    return this.facts
+  }
+  async probe(id: PeerId, timeout: number) {
+    const rtt = this.roundTrips.get(id)
+    return rtt !== undefined && rtt <= timeout ? rtt : undefined
+  }
+  query() {
+    this.queries++
+  }
+  peers() {
+    return [...this.#peers.values()]
+  }
+  get(id: string) {
+    return this.#peers.get(id)
+  }
+  hiddenHosts: PeerView[] = []
+  hidden() {
+    return this.hiddenHosts
+  }
+  find(reference: string, source?: PeerView['source']) {
+    return closest(
+      reference,
+      this.peers().filter((peer) => !source || peer.source === source),
+    )
+  }
+  self() {
+    return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }
+  }
+  ownPeer(now: number) {
+    const services = this.catalogue.list().map(plain)
+    return ownView({ ...this.self(), services, attributes: this.catalogue.attributes }, this.facts.startedAt, now)
+  }
+  /** The daemon's own peer has changed. */
+  selfHappens(type: PeerChangeType, given: Partial<PeerView> = {}): Change {
+    const peer = { ...this.ownPeer(this.time), ...given }
+    return this.#add({ index: ++this.index, type, at: this.time, peer, own: true })
+  }
+  changesSince(index: number) {
+    const first = (this.#journal[0]?.index ?? this.index + 1) - 1
+    return index < first ? undefined : this.#journal.slice(index - first)
+  }
+}
+
+/** A host that mDNS tells of. */
+export function hostView(number: number, given: Partial<PeerView> = {}): PeerView {
+  const { id: _id, services, ...view } = peerView(number)
+  return {
+    ...view,
+    id: `host-${number}.local`,
+    name: `host-${number}`,
+    source: 'mdns',
+    hostname: `Host-${number}.local`,
+    services: services.map((service) => ({ ...service, source: 'mdns' })),
+    attributes: {},
+    version: '',
+    incarnation: 0,
+    recordVersion: 0,
+    interval: 0,
+    paths: [{ interface: 'eth0', path: 'mdns', lastHeard: 61_004 }],
+    beacons: { heard: 0, lost: 0 },
+    jitter: 0,
+    ...given,
+  }
+}
+
+/** mDNS that knows these hosts. */
+export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsStation {
+  return {
+    view: () => ({
+      hostname: 'own.local',
+      publications: [{ id: 'web', name: 'Web (2)', type: '_http._tcp', state: 'published' }],
+      browsing: ['_earshot._udp', '_http._tcp'],
+      limits: {
+        hosts: { now: 1, most: 1024, full: [] },
+        services: { now: 2, most: 4096, full: [] },
+        txtBytes: { now: 3, most: 2_097_152, full: [] },
+      },
+      interfaces: [{ name: 'eth0', paths: [{ path: 'multicast4' }, { path: 'multicast6', fault: 'no address' }] }],
+      counters: { received: 5, sent: 4, dropped: 0, unsent: 0 },
+    }),
+    resolve: async (hostname) => hosts[hostname.toLowerCase()] ?? [],
+  }
+}
+
+/** Lets a neighbourhood offer services, by the catalogue that the daemon has. */
+export async function openCatalogue(
+  neighbourhood: Neighbourhood,
+  config: { services?: Service[]; attributes?: Attributes; servicesDir?: string[]; stateDir?: string } = {},
+): Promise<Catalogue> {
+  const { name, hostname } = neighbourhood.ownView
+  const catalogue = await Catalogue.open({
+    name,
+    hostname,
+    stateDir: await temporaryDirectory(),
+    servicesDir: [],
+    services: [],
+    attributes: {},
+    ...config,
+    now: () => neighbourhood.now(),
+    describe: (content) => {
+      if (JSON.stringify(content).length > 16 * 1024) throw new RangeError('the record has too many bytes')
+    },
+    notify: () => {},
+  })
+  onTestFinished(() => catalogue.close())
+  neighbourhood.catalogue = catalogue
+  return catalogue
+}
+
+/** A directory that goes when the test ends. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'earshot-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export interface Running {
+  control: Control
+  neighbourhood: Neighbourhood
+  socket: string
+  /** On loopback TCP. */
+  port: number
+}
+
+/** A control side on a socket and a port of its own, closed when the test ends. */
+export async function startControl(
+  neighbourhood = new Neighbourhood(),
+  options: Partial<ControlOptions> = {},
+): Promise<Running> {
+  const socket = options.socket ?? join(await temporaryDirectory(), 'control.sock')
+  const control = new Control(neighbourhood, {
+    socket,
+    http: { host: '127.0.0.1', port: 0 },
+    log: pino({ level: 'silent' }),
+    ...options,
+  })
+  onTestFinished(() => control.close())
+  await control.listen()
+  return { control, neighbourhood, socket, port: Number(control.listening.http?.split(':').at(-1)) }
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  /** Parsed where it is JSON. */
+  body: unknown
+}
+
+export type Way = { socket: string } | { port: number }
+
+/** Asks as a program would; `Host` and others can be forged by `headers`. */
+export async function ask(
+  way: Way,
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+  body?: string | Uint8Array,
+): Promise<Answer> {
+  const target = 'socket' in way ? { socketPath: way.socket } : { host: '127.0.0.1', port: way.port }
+  return await new Promise((resolve, reject) => {
+    const asked = request({ ...target, path, method, headers, agent: false }, async (answer) => {
+      let text = ''
+      for await (const chunk of answer.setEncoding('utf8')) text += chunk
+      const isJson = answer.headers['content-type']?.includes('json') && text !== ''
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: isJson ? JSON.parse(text) : text })
+    })
+    asked.once('error', reject)
+    asked.end(body)
+  })
+}
+
+/** Asks with a body in JSON. */
+export async function tell(way: Way, method: string, path: string, body: unknown, headers = {}): Promise<Answer> {
+  return await ask(way, path, { 'content-type': 'application/json', ...headers }, method, JSON.stringify(body))
+}
+
+/** Reads a stream of events; `until` resolves with all that came when one of the type has come. */
+export class Listener {
+  readonly events: (StreamEvent & { json: Record<string, unknown> })[] = []
+  readonly closed: Promise<void>
+  #wake: () => void = () => {}
+  readonly #asked
+
+  constructor(way: Way, path: string, headers: Record<string, string> = {}) {
+    const parser = new EventStreamParser()
+    const target = 'socket' in way ? { socketPath: way.socket } : { host: '127.0.0.1', port: way.port }
+    this.#asked = request({ ...target, path, headers, agent: false })
+    this.closed = new Promise((resolve) => this.#asked.once('close', resolve))
+    this.#asked.on('error', () => {})
+    this.#asked.once('response', (answer) => {
+      answer.on('error', () => {})
+      answer.on('data', (chunk: Buffer) => {
+        for (const event of parser.read(chunk)) this.events.push({ ...event, json: JSON.parse(event.data) })
+        this.#wake()
+      })
+    })
+    this.#asked.end()
+    onTestFinished(() => this.close())
+  }
+
+  async until(met: (events: Listener['events']) => boolean): Promise<Listener['events']> {
+    while (!met(this.events)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return this.events
+  }
+
+  /** Waits for the last event to be of this type. */
+  async untilType(type: string): Promise<Listener['events']> {
+    return await this.until((events) => events.at(-1)?.type === type)
+  }
+
+  types(): string[] {
+    return this.events.map(({ type }) => type)
+  }
+
+  close(): void {
+    this.#asked.destroy()
+  }
+}

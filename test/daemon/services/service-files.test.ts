@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { ServiceFiles } from '../../../src/daemon/services/service-files.ts'
+import type { ServiceFile } from '../../../src/daemon/services/types.ts'
+import { temporaryDirectory } from './fixtures.ts'
+
+const SHOP = 'type = "http"\nport = 80\n'
+
+/** Watches a directory; `until` resolves with what was seen when it is as wanted, as `shop.toml: shop:80` or `shop.toml: reason`. */
+async function watch(...directories: string[]) {
+  let seen: string[] = []
+  let wake = () => {}
+  const files = new ServiceFiles(directories, { name: 'kitchen', hostname: 'kitchen.lan' }, (now) => {
+    seen = now.map(shown)
+    wake()
+  })
+  onTestFinished(() => files.close())
+  const shown = (read: ServiceFile) => {
+    const file = directories.reduce((path, directory) => path.replace(`${directory}/`, ''), read.file)
+    return `${file}: ${'error' in read ? read.error : read.services.map(({ id, port }) => `${id}:${port}`)}`
+  }
+  await files.open()
+  return {
+    seen: () => seen,
+    async until(...wanted: string[]): Promise<void> {
+      while (JSON.stringify(seen) !== JSON.stringify(wanted)) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+  }
+}
+
+test('files are read in the order of directories and names, others are not', async () => {
+  const [first, second] = [await temporaryDirectory(), await temporaryDirectory()]
+  const names = [
+    'b.toml',
+    'a.service',
+    '.a.toml.swp',
+    '.hidden.toml',
+    'a.toml~',
+    '#a.toml#',
+    'a.toml.dpkg-new',
+    'README',
+  ]
+  const avahi = '<service-group><name>x</name><service><type>_a._tcp</type><port>7</port></service></service-group>'
+  for (const name of names) await writeFile(join(second, name), name.endsWith('.service') ? avahi : SHOP)
+  await writeFile(join(first, 'mein Café.toml'), `\ufeff${SHOP}`)
+  await symlink('/nowhere', join(first, '.#mein Café.toml'))
+  const { seen } = await watch(first, second, first)
+  expect(seen()).toEqual(['mein Café.toml: mein-cafe:80', 'a.service: a:7', 'b.toml: b:80'])
+})
+
+test('what cannot be read is named with its reason, and the rest works', async () => {
+  const directory = await temporaryDirectory()
+  const at = (name: string) => join(directory, name)
+  await writeFile(at('big.toml'), `${SHOP}# ${'x'.repeat(65_536)}`)
+  await mkdir(at('directory.toml'))
+  await writeFile(at('latin.toml'), Buffer.from(`${SHOP}name = "Caf\xe9"`, 'latin1'))
+  await symlink('/nowhere', at('link.toml'))
+  await symlink('loop.toml', at('loop.toml'))
+  spawnSync('mkfifo', [at('pipe.toml')])
+  await symlink('/dev/zero', at('zero.toml'))
+  await writeFile(at('shop.toml'), SHOP)
+  await symlink('shop.toml', at('twin.toml'))
+  await writeFile(at('wrong.toml'), 'type = "http"\nport = ')
+  await writeFile(join(directory, 'plain'), '')
+  const { until } = await watch(directory, join(directory, 'plain'))
+  await until(
+    'plain: it is not a directory',
+    'big.toml: it is larger than 64 KiB',
+    'directory.toml: it is a directory',
+    'latin.toml: it is not UTF-8 text',
+    'link.toml: the symbolic link leads nowhere',
+    'loop.toml: the symbolic link leads back to itself',
+    'pipe.toml: it is not a regular file',
+    'shop.toml: shop:80',
+    'twin.toml: twin:80',
+    'wrong.toml: line 2, column 8: invalid value',
+    'zero.toml: it is not a regular file',
+  )
+})
+
+// Root may read everything.
+test.skipIf(process.getuid?.() === 0)('a file that may not be read is taken when it may', async () => {
+  const directory = await temporaryDirectory()
+  await writeFile(join(directory, 'shop.toml'), SHOP, { mode: 0 })
+  const { until } = await watch(directory)
+  await until('shop.toml: permission denied')
+  await chmod(join(directory, 'shop.toml'), 0o600)
+  await until('shop.toml: shop:80')
+})
+
+test('follows files and directories as they come, change, break, are mended and go', async () => {
+  const directory = join(await temporaryDirectory(), 'services.d')
+  const file = join(directory, 'shop.toml')
+  const { until, seen } = await watch(directory)
+  expect(seen()).toEqual([])
+  const steps: [() => Promise<unknown>, ...string[]][] = [
+    [() => mkdir(directory)],
+    [() => writeFile(file, SHOP), 'shop.toml: shop:80'],
+    [() => writeFile(file, 'type = "http"\nport = 81\n'), 'shop.toml: shop:81'],
+    [() => writeFile(file, 'port = 81'), "shop.toml: 'type' is missing"],
+    [() => writeFile(file, SHOP), 'shop.toml: shop:80'],
+    [() => rename(file, join(directory, 'other.toml')), 'other.toml: other:80'],
+    [() => rm(directory, { recursive: true })],
+  ]
+  for (const [action, ...wanted] of steps) {
+    const start = performance.now()
+    await action()
+    await until(...wanted)
+    expect(performance.now() - start).toBeLessThan(2000)
+  }
+})
+
+test('a change is noticed though size and date stay the same', async () => {
+  const directory = await temporaryDirectory()
+  const file = join(directory, 'shop.toml')
+  const write = async (port: number) => {
+    await writeFile(file, `type = "http"\nport = ${port}`)
+    await utimes(file, 1_000_000, 1_000_000)
+  }
+  await write(80)
+  const { until } = await watch(directory)
+  await write(81)
+  await until('shop.toml: shop:81')
+})
+
+test('the examples of docs/SERVICES.md are files that can be used', async () => {
+  const guide = await readFile(new URL('../../../docs/SERVICES.md', import.meta.url), 'utf8')
+  const directory = await temporaryDirectory()
+  for (const [, language, text = ''] of guide.matchAll(/```(toml|xml)\n([^`]*)```/g)) {
+    await writeFile(join(directory, language === 'toml' ? 'shop.toml' : 'samba.service'), text)
+  }
+  const { seen } = await watch(directory)
+  expect(seen()).toEqual(['samba.service: samba.smb-tcp:445,samba.device-info-tcp:0', 'shop.toml: shop:8080'])
+})
+
+test('a directory with too many entries is told of once, and the others are read', async () => {
+  const [crowded, other] = [await temporaryDirectory(), await temporaryDirectory()]
+  for (let number = 0; number < 4200; number++) await writeFile(join(crowded, `${number}.txt`), '')
+  await writeFile(join(other, 'shop.toml'), SHOP)
+  const { seen } = await watch(crowded, other)
+  expect(seen()).toEqual([`${crowded}: only 4096 of its entries are looked at`, 'shop.toml: shop:80'])
+})

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest'
+import { Mdns } from '../../src/core/mdns/index.ts'
+import { type Notice, Presence } from '../../src/core/presence/index.ts'
+import { createIdentity } from '../../src/core/wire/index.ts'
+import { chance } from '../../src/io/chance.ts'
+import { Clock } from '../../src/io/clock.ts'
+import { Driver } from '../../src/io/driver.ts'
+import { MDNS } from '../../src/io/mdns/links.ts'
+import { MdnsDriver } from '../../src/io/mdns-driver.ts'
+import { Net } from '../../src/io/net/index.ts'
+
+const HEARD = {
+  interface: 'eth0',
+  path: 'multicast4',
+  address: '192.0.2.1',
+  port: 15353,
+  onLink: true,
+  own: false,
+} as const
+
+/** Stands for a datagram at which this program fails. */
+function impossible(): Uint8Array {
+  const fail = () => {
+    throw new Error('cannot handle this')
+  }
+  return new Proxy(new Uint8Array(40), { get: fail })
+}
+
+/** Opens no socket, as there is no such interface. */
+function emptyNet(): Net {
+  return new Net({ port: 15353, group4: MDNS.group4, group6: MDNS.group6, include: ['no-such-one'], exclude: [] })
+}
+
+it('counts an error while a datagram is handled, tells of it once, and goes on', async () => {
+  const net = emptyNet()
+  const notices: Notice[] = []
+  const presence = new Presence({
+    identity: createIdentity(),
+    incarnation: 1,
+    profile: { name: 'a', hostname: 'a', version: '', services: [], attributes: {} },
+    interval: 1000,
+    budget: 256_000,
+    chance,
+  })
+  const driver = new Driver(presence, net, new Clock(), (notice) => notices.push(notice))
+  await driver.start()
+  for (let i = 0; i < 3; i++) net.emit('datagram', impossible(), HEARD)
+  net.emit('datagram', new Uint8Array(40), HEARD)
+  await driver.stop()
+  expect(presence.self().counters.refused).toEqual({ exception: 3, 'not-earshot': 1 })
+  expect(notices).toEqual([{ type: 'exception', error: new Error('cannot handle this') }])
+})
+
+it('counts an error while an mDNS message is handled, tells of it once, and goes on', async () => {
+  const net = emptyNet()
+  const failures: Error[] = []
+  const hooks = { sighted: () => {}, noticed: () => {}, failed: (error: Error) => failures.push(error) }
+  const driver = new MdnsDriver(new Mdns({ chance, browse: [] }), net, new Clock(), hooks)
+  await driver.start()
+  for (let i = 0; i < 3; i++) net.emit('datagram', impossible(), HEARD)
+  await driver.stop()
+  expect(driver.view().counters).toMatchObject({ dropped: 3 })
+  expect(failures).toEqual([new Error('cannot handle this')])
+})

@@ -1,0 +1,200 @@
+import { randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { afterEach, expect, test, vi } from 'vitest'
+import { type Heard, Net, type NetTiming } from '../../../src/io/net/index.ts'
+
+// Everything here happens on `lo`, each test on a port of its own.
+const nets: Net[] = []
+const sockets: Socket[] = []
+
+afterEach(async () => {
+  await Promise.all(nets.splice(0).map((net) => net.close()))
+  for (const socket of sockets.splice(0)) socket.close()
+})
+
+const randomPort = (): number => randomInt(20_000, 60_000)
+
+function make(port: number, timing: Partial<NetTiming> = {}, include: string[] = ['lo'], sharedPort = false): Net {
+  const groups = { group4: '239.255.153.53', group6: 'ff12::153:53' }
+  const net = new Net({ port, ...groups, include, exclude: [], sharedPort }, timing)
+  nets.push(net)
+  return net
+}
+
+function record(net: Net): { text: string; heard: Heard }[] {
+  const all: { text: string; heard: Heard }[] = []
+  net.on('datagram', (bytes, heard) => all.push({ text: Buffer.from(bytes).toString(), heard }))
+  return all
+}
+
+test('two on lo hear each other and themselves, on broadcast and multicast', async () => {
+  const port = randomPort()
+  const a = make(port)
+  const b = make(port)
+  await a.open()
+  await b.open()
+  expect(a.links).toEqual([
+    { name: 'lo', addresses: expect.anything(), paths: expect.arrayContaining(['broadcast', 'multicast4']) },
+  ])
+  const heards = [record(a), record(b)]
+  for (const path of ['broadcast', 'multicast4'] as const) a.send('lo', path, Buffer.from(path))
+  for (const heard of heards) {
+    await vi.waitFor(() => expect(heard).toHaveLength(2))
+    for (const { text, heard: where } of heard) {
+      expect(where).toEqual({ interface: 'lo', path: text, address: '127.0.0.1', port, onLink: true, own: true })
+    }
+  }
+})
+
+test('hears unicast, and swallows what is no address', async () => {
+  const port = randomPort()
+  const net = make(port)
+  await net.open()
+  const heard = record(net)
+  for (const [address, to] of [
+    ['127.0.0.1', 0],
+    ['127.0.0.1', 70_000],
+    ['localhost', port],
+    ['fe80::1', port],
+    ['127.0.0.1', port],
+  ] as const) {
+    net.sendTo('lo', address, to, Buffer.from(`${address} ${to}`))
+  }
+  net.sendTo('nothing', '127.0.0.1', port, Buffer.from('x'))
+  net.send('lo', 'multicast6', Buffer.from('x'))
+  await vi.waitFor(() => expect(heard).toHaveLength(1))
+  expect(heard[0]?.text).toBe(`127.0.0.1 ${port}`)
+  expect(heard[0]?.heard.path).toBe('unicast')
+})
+
+test('a port that another process holds is refused, and nothing stays open', async () => {
+  const port = randomPort()
+  const holder = createSocket('udp4')
+  sockets.push(holder)
+  await new Promise<void>((resolve) => holder.bind(port, '0.0.0.0', resolve))
+  const net = make(port)
+  await expect(net.open()).rejects.toMatchObject({
+    code: 'EARSHOT_PORT_IN_USE',
+    message: expect.stringContaining(`cannot bind UDP port ${port} on`),
+  })
+  expect(net.links).toEqual([])
+})
+
+test('on a shared port others hear too, and unicast stays theirs', async () => {
+  const port = randomPort()
+  const other = createSocket({ type: 'udp4', reuseAddr: true })
+  sockets.push(other)
+  const others: string[] = []
+  other.on('message', (bytes) => others.push(bytes.toString()))
+  await new Promise<void>((resolve) => other.bind(port, resolve))
+  other.addMembership('239.255.153.53', '127.0.0.1')
+  other.setMulticastInterface('127.0.0.1')
+  const net = make(port, {}, ['lo'], true)
+  await net.open()
+  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
+  const heard = record(net)
+  net.send('lo', 'broadcast', Buffer.from('broadcast'))
+  net.send('lo', 'multicast4', Buffer.from('ours'))
+  net.sendTo('lo', '127.0.0.1', port, Buffer.from('unicast'))
+  other.send('theirs', port, '239.255.153.53')
+  await vi.waitFor(() => expect(others.sort()).toEqual(['ours', 'theirs', 'unicast']))
+  await vi.waitFor(() => expect(heard.map(({ text }) => text).sort()).toEqual(['ours', 'theirs']))
+  const where = { interface: 'lo', path: 'multicast4', address: '127.0.0.1', port, onLink: true, own: true }
+  for (const one of heard) expect(one.heard).toEqual(where)
+  net.renew('lo', 'multicast4')
+  await vi.waitFor(() => {
+    net.send('lo', 'multicast4', Buffer.from('again'))
+    expect(heard.at(-1)?.text).toBe('again')
+  })
+})
+
+test('a shared port that another keeps to itself is a fault, and used once it is free', async () => {
+  const port = randomPort()
+  const holder = createSocket('udp4')
+  await new Promise<void>((resolve) => holder.bind(port, '0.0.0.0', resolve))
+  const net = make(port, { look: 20 }, ['lo'], true)
+  const told: string[] = []
+  net.on('fault', ({ path, error }) => told.push(`${path} ${error.message}`))
+  net.on('recovered', ({ path }) => told.push(`${path} recovered`))
+  await net.open()
+  expect(net.links).toMatchObject([{ name: 'lo', paths: [] }])
+  await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
+  const reason = `another program keeps UDP port ${port} to itself`
+  for (const path of ['multicast4', 'unicast'])
+    expect(told).toContainEqual(expect.stringContaining(`${path} ${reason}`))
+  await new Promise<void>((resolve) => holder.close(resolve))
+  await vi.waitFor(() => expect(told).toHaveLength(4), 3000)
+  expect(told.slice(2).sort()).toEqual(['multicast4 recovered', 'unicast recovered'])
+  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
+})
+
+test('opens without any interface', async () => {
+  const net = make(randomPort(), {}, ['nothing0'])
+  const links = vi.fn()
+  net.on('links', links)
+  const unusable = vi.fn()
+  net.on('unusable', unusable)
+  await net.open()
+  expect(net.status()).toMatchObject({ links: [], faults: [] })
+  expect(net.status().leftOut).toContainEqual(expect.objectContaining({ name: 'nothing0', cause: 'missing' }))
+  expect(unusable).toHaveBeenCalledOnce()
+  expect(links).not.toHaveBeenCalled()
+})
+
+test('tells its links once, and a fault once until it works again', async () => {
+  const port = randomPort()
+  const net = make(port, { look: 50 })
+  const told: string[] = []
+  net.on('links', (links) => told.push(`links ${links.map(({ name }) => name)}`))
+  net.on('fault', ({ interface: name, path, error }) => told.push(`fault ${name} ${path} ${error.message}`))
+  net.on('recovered', ({ interface: name, path }) => told.push(`recovered ${name} ${path}`))
+  await net.open()
+  expect(told).toEqual(['links lo'])
+  // More than a datagram holds: the kernel refuses it.
+  const sending = setInterval(() => net.send('lo', 'multicast4', Buffer.alloc(70_000)), 20)
+  await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
+  expect(told[1]).toMatch(/^fault lo multicast4 send EMSGSIZE/)
+  expect(net.status().faults).toHaveLength(1)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  clearInterval(sending)
+  net.send('lo', 'broadcast', Buffer.from('works'))
+  net.send('lo', 'multicast4', Buffer.from('works'))
+  await vi.waitFor(() => expect(told).toHaveLength(3))
+  expect(told[2]).toBe('recovered lo multicast4')
+  expect(net.status().faults).toEqual([])
+})
+
+test('hears after a path was renewed, and while memberships are renewed all the time', async () => {
+  const port = randomPort()
+  const net = make(port, { look: 5, renew: 10 })
+  await net.open()
+  const links = vi.fn()
+  net.on('links', links)
+  const heard = record(net)
+  for (let i = 0; i < 50; i++) {
+    net.renew('lo', 'multicast4')
+    net.renew('lo', 'broadcast')
+    net.renew('lo', 'multicast6')
+    net.renew('nothing', 'broadcast')
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  for (const path of ['broadcast', 'multicast4'] as const) net.send('lo', path, Buffer.from(path))
+  await vi.waitFor(() => expect(heard.map(({ text }) => text).sort()).toEqual(['broadcast', 'multicast4']))
+  expect(net.status().faults).toEqual([])
+  expect(links).not.toHaveBeenCalled()
+})
+
+test('is silent after close', async () => {
+  const port = randomPort()
+  const a = make(port)
+  const b = make(port)
+  await a.open()
+  await b.open()
+  const heard = record(a)
+  await a.close()
+  b.send('lo', 'broadcast', Buffer.from('x'))
+  a.send('lo', 'broadcast', Buffer.from('x'))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(heard).toEqual([])
+  await a.close()
+})
