@@ -1,5 +1,5 @@
 import { Agenda } from '../agenda.ts'
-import type { Chance, Interface, Sighting } from '../presence/types.ts'
+import type { Chance, Interface, Sighting } from '../presence/peers/types.ts'
 import { OWN_TYPE, sameName } from './dns/names.ts'
 import type {
   Heard,

@@ -1,12 +1,12 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
 import type { PeerId, Probe, Query } from '../wire/index.ts'
-import { isPresent } from './changes.ts'
 import type { Outbox } from './outbox.ts'
-import type { Registry } from './registry.ts'
-import type { Self } from './self.ts'
+import { isPresent } from './peers/changes.ts'
+import type { Registry } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
+import type { Chance, Where } from './peers/types.ts'
 import { SharedAnswers } from './shared-answers.ts'
-import type { Chance, Where } from './types.ts'
 
 /** Answers to queries are spread over this long for every peer there is, ms, so that they do not come all at once. */
 const SPREAD_PER_PEER = 2

@@ -2,8 +2,8 @@ import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import { MAX_QUERY_IDS, type PeerId } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
-import type { Self } from './self.ts'
-import type { Chance } from './types.ts'
+import type { Self } from './peers/self.ts'
+import type { Chance } from './peers/types.ts'
 
 /** Who is to be asked for is gathered for up to this long, ms. */
 const GATHER = 20

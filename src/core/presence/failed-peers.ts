@@ -1,8 +1,8 @@
 import type { Agenda } from '../agenda.ts'
 import { MAX_QUERY_IDS } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
-import type { Registry } from './registry.ts'
-import type { Self } from './self.ts'
+import type { Registry } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
 
 /** Failed peers are asked for this often, ms. */
 const ASK_EVERY = 60_000

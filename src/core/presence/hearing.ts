@@ -21,12 +21,12 @@ import type { Asker } from './asker.ts'
 import type { Ears } from './ears.ts'
 import type { Liveness } from './liveness.ts'
 import type { OwnRecords } from './own-records.ts'
-import type { Peer } from './peer.ts'
-import { type Registry, signatureOf } from './registry.ts'
+import type { Peer } from './peers/peer.ts'
+import { type Registry, signatureOf } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
+import type { Notice, Where } from './peers/types.ts'
 import type { Reminders } from './reminders.ts'
-import type { Self } from './self.ts'
 import type { Speaker } from './speaker.ts'
-import type { Notice, Where } from './types.ts'
 
 /** Chain positions ahead that are believed possible at any time, and per second on top of the beats: answers to probes. */
 const STEPS_AT_ONCE = 16

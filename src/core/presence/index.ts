@@ -1,3 +1,3 @@
+export type { Profile } from './peers/self.ts'
+export type * from './peers/types.ts'
 export { Presence, type PresenceOptions } from './presence.ts'
-export type { Profile } from './self.ts'
-export type * from './types.ts'

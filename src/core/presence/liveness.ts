@@ -1,11 +1,11 @@
 import { Budget } from '../budget.ts'
 import type { PeerId } from '../wire/index.ts'
-import { isPresent } from './changes.ts'
 import type { Outbox } from './outbox.ts'
-import type { Peer } from './peer.ts'
-import type { Registry } from './registry.ts'
-import type { Self } from './self.ts'
-import type { Echo, Notice } from './types.ts'
+import { isPresent } from './peers/changes.ts'
+import type { Peer } from './peers/peer.ts'
+import type { Registry } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
+import type { Echo, Notice } from './peers/types.ts'
 
 /** A peer may be silent for this many of its beat intervals. */
 const LEASE_INTERVALS = 3.5

@@ -1,5 +1,5 @@
 import { encode, type Message, type MessageType, onPath } from '../wire/index.ts'
-import type { Interface, Outgoing, Where } from './types.ts'
+import type { Interface, Outgoing, Where } from './peers/types.ts'
 
 /** What is to be sent, and on what: the interfaces there are. */
 export class Outbox {

@@ -1,6 +1,6 @@
-import { serviceChanges } from './changes.ts'
-import { type Journal, SERVICE_BYTES } from './journal.ts'
-import type { PeerView, SelfView } from './types.ts'
+import { serviceChanges } from './peers/changes.ts'
+import { type Journal, SERVICE_BYTES } from './peers/journal.ts'
+import type { PeerView, SelfView } from './peers/types.ts'
 
 /** What a view weighs in the journal beside its services and attributes, bytes. */
 const VIEW_BYTES = 512

@@ -1,8 +1,8 @@
 import { Budget } from '../budget.ts'
 import { MAX_INCARNATION, type PeerId, type PeerRecord, type SignedRecord } from '../wire/index.ts'
-import type { Self } from './self.ts'
+import type { Self } from './peers/self.ts'
+import type { Chance, Notice, Where } from './peers/types.ts'
 import type { Speaker } from './speaker.ts'
-import type { Chance, Notice, Where } from './types.ts'
 
 /** By up to this many an incarnation is higher than it has to be, so that two that choose at once seldom choose the same. */
 const SPREAD = 16

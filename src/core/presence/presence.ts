@@ -9,16 +9,14 @@ import { FailedPeers } from './failed-peers.ts'
 import { Hearing } from './hearing.ts'
 import { interfaceChanges } from './interface-changes.ts'
 import { Liveness } from './liveness.ts'
-import { closest } from './lookup.ts'
 import { Neighbours } from './mdns/neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { OwnChanges } from './own-changes.ts'
 import { OwnRecords } from './own-records.ts'
-import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './registry.ts'
-import { Reminders } from './reminders.ts'
-import { MOST_SILENCE } from './room.ts'
-import { type Profile, Self } from './self.ts'
-import { Speaker } from './speaker.ts'
+import { closest } from './peers/lookup.ts'
+import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './peers/registry.ts'
+import { MOST_SILENCE } from './peers/room.ts'
+import { type Profile, Self } from './peers/self.ts'
 import type {
   Chance,
   Change,
@@ -33,7 +31,9 @@ import type {
   SharedPathOn,
   Sighting,
   Where,
-} from './types.ts'
+} from './peers/types.ts'
+import { Reminders } from './reminders.ts'
+import { Speaker } from './speaker.ts'
 
 /** Late by so much, the machine slept, and much may have changed, ms. */
 const SLEPT = 5000

@@ -2,9 +2,9 @@ import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
 import { type PeerId, split } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
-import type { Peer } from './peer.ts'
-import type { Registry } from './registry.ts'
-import type { Chance } from './types.ts'
+import type { Peer } from './peers/peer.ts'
+import type { Registry } from './peers/registry.ts'
+import type { Chance } from './peers/types.ts'
 
 /** Reminders are spread over this long for every peer there is, ms: the first one spares all others theirs. */
 const SPREAD_PER_PEER = 10

@@ -1,7 +1,7 @@
 import type { Agenda } from '../agenda.ts'
 import type { Outbox } from './outbox.ts'
-import type { Registry } from './registry.ts'
-import type { Self } from './self.ts'
+import type { Registry } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
 
 /** What the answers of all peers of a segment may take together while somebody keeps asking, bits per second. */
 const BITS_PER_SECOND = 512_000

@@ -1,8 +1,8 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import type { Outbox } from './outbox.ts'
-import type { Self } from './self.ts'
-import type { Chance, Interface } from './types.ts'
+import type { Self } from './peers/self.ts'
+import type { Chance, Interface } from './peers/types.ts'
 
 /** Beats are spread by this share of the interval to either side, so that peers do not fall into step. */
 const JITTER = 0.1

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { ChangeType, PeerView, PresenceReader } from '../../core/presence/types.ts'
+import type { ChangeType, PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import { TooManyQueries } from '../../shared/errors.ts'
 import { gathered } from './gathered.ts'
 import type { Station } from './station.ts'

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { isTold } from '../../core/presence/changes.ts'
-import type { Change, PeerView, ToldChange } from '../../core/presence/types.ts'
+import { isTold } from '../../core/presence/peers/changes.ts'
+import type { Change, PeerView, ToldChange } from '../../core/presence/peers/types.ts'
 import { type EventText, KEEP_ALIVE, OPENING } from './event-text.ts'
 import { isPresent, type PeerTest } from './filter.ts'
 import type { Station } from './station.ts'

@@ -1,4 +1,4 @@
-import type { PeerView, ToldChange } from '../../core/presence/types.ts'
+import type { PeerView, ToldChange } from '../../core/presence/peers/types.ts'
 import type { Event, Gap, ServiceEvent, Sync } from '../../shared/api.ts'
 import { isoTime } from './iso-time.ts'
 import { writeJson } from './json.ts'

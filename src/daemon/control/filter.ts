@@ -1,4 +1,4 @@
-import type { PeerView } from '../../core/presence/types.ts'
+import type { PeerView } from '../../core/presence/peers/types.ts'
 import { PEER_STATES } from '../../shared/api.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import { dnsTypes, SERVICE_TYPE_CHARACTERS } from '../../shared/service-type.ts'

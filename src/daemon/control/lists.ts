@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { PeerView } from '../../core/presence/types.ts'
+import type { PeerView } from '../../core/presence/peers/types.ts'
 import { formatDuration, parseDuration } from '../../shared/duration.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import type { AppContext } from './app.ts'

@@ -1,5 +1,5 @@
-import { closest, waysOf } from '../../core/presence/lookup.ts'
-import type { OfferedService, PeerView } from '../../core/presence/types.ts'
+import { closest, waysOf } from '../../core/presence/peers/lookup.ts'
+import type { OfferedService, PeerView } from '../../core/presence/peers/types.ts'
 import { serviceTypes, stateTest } from './filter.ts'
 import type { Source } from './source.ts'
 import type { Station } from './station.ts'

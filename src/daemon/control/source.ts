@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { PeerView } from '../../core/presence/types.ts'
+import type { PeerView } from '../../core/presence/peers/types.ts'
 
 /** By what something is known: by what its peer has signed, or by mDNS, where anyone may say anything. */
 export type Source = PeerView['source']

@@ -1,5 +1,5 @@
 import type { MdnsView } from '../../core/mdns/dns/types.ts'
-import type { PeerView, PresenceReader } from '../../core/presence/types.ts'
+import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import type { Path, PeerId } from '../../core/wire/index.ts'
 import type { LeftOut } from '../../io/net/index.ts'
 import type { Catalogue } from '../services/catalogue.ts'

@@ -1,4 +1,4 @@
-import type { PeerView, PresenceReader } from '../../core/presence/types.ts'
+import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import { writeJson } from './json.ts'
 
 /**

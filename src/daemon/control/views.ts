@@ -1,4 +1,4 @@
-import type { PeerView, SelfView, ToldChange } from '../../core/presence/types.ts'
+import type { PeerView, SelfView, ToldChange } from '../../core/presence/peers/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from '../../shared/api.ts'
 import type { Self } from '../../shared/self-api.ts'
 import type { OwnService as OwnServiceView } from '../services/types.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/sources.ts'
+import { MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/peers/sources.ts'
 import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 

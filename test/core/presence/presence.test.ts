@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isTold } from '../../../src/core/presence/changes.ts'
+import { isTold } from '../../../src/core/presence/peers/changes.ts'
 import { encode } from '../../../src/core/wire/index.ts'
 import { SimNetwork, seededIdentity } from '../sim/network.ts'
 

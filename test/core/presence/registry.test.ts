@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../../src/core/agenda.ts'
-import type { Peer } from '../../../src/core/presence/peer.ts'
-import { MOST_PEERS, RETENTION, Registry } from '../../../src/core/presence/registry.ts'
-import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/sources.ts'
-import type { Where } from '../../../src/core/presence/types.ts'
+import type { Peer } from '../../../src/core/presence/peers/peer.ts'
+import { MOST_PEERS, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
+import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/peers/sources.ts'
+import type { Where } from '../../../src/core/presence/peers/types.ts'
 import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
 import { collectGarbage } from '../../garbage.ts'
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { PeerChangeType, PeerView } from '../../../src/core/presence/types.ts'
+import type { PeerChangeType, PeerView } from '../../../src/core/presence/peers/types.ts'
 import type { Peers } from '../../../src/shared/api.ts'
 import { type Answer, ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
 

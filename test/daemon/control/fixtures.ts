@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../../src/client/event-stream.ts'
-import { closest } from '../../../src/core/presence/lookup.ts'
 import { ownView } from '../../../src/core/presence/own-changes.ts'
+import { closest } from '../../../src/core/presence/peers/lookup.ts'
 import type {
   Change,
   PeerChangeType,
@@ -16,7 +16,7 @@ import type {
   SelfView,
   ServiceChangeType,
   SilentChangeType,
-} from '../../../src/core/presence/types.ts'
+} from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
 import type { Attributes, Service } from '../../../src/core/wire/index.ts'
 import {

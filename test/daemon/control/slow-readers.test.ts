@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { PeerView } from '../../../src/core/presence/types.ts'
+import type { PeerView } from '../../../src/core/presence/peers/types.ts'
 import { deafReader, readUntil } from './deaf-reader.ts'
 import { ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
 

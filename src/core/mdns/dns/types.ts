@@ -1,4 +1,4 @@
-import type { Saying } from '../../presence/types.ts'
+import type { Saying } from '../../presence/peers/types.ts'
 import type { Path } from '../../wire/messages.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance } from '../../presence/types.ts'
+import type { Chance } from '../../presence/peers/types.ts'
 import { Timetable } from '../../timetable.ts'
 import { keyOf } from '../dns/names.ts'
 import { passingKey } from '../dns/rdata.ts'

@@ -1,5 +1,5 @@
 import type { Budget } from '../../budget.ts'
-import type { Sighting } from '../../presence/types.ts'
+import type { Sighting } from '../../presence/peers/types.ts'
 import { keyOf } from '../dns/names.ts'
 import type { ResourceRecord } from '../dns/types.ts'
 

@@ -1,4 +1,4 @@
-import type { Chance } from '../../presence/types.ts'
+import type { Chance } from '../../presence/peers/types.ts'
 import type { RecordType, ResourceRecord } from '../dns/types.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
-import type { Sighting } from '../../presence/types.ts'
+import type { Sighting } from '../../presence/peers/types.ts'
 import { Timetable } from '../../timetable.ts'
 import { keyOf } from '../dns/names.ts'
 import type { Cache } from './cache.ts'

@@ -1,5 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance } from '../../presence/types.ts'
+import type { Chance } from '../../presence/peers/types.ts'
 import { keyOf } from '../dns/names.ts'
 import { type Group, pack } from '../dns/packing.ts'
 import type { Heard, Message, OutgoingMessage, Question, ResourceRecord } from '../dns/types.ts'

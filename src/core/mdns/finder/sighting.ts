@@ -1,4 +1,4 @@
-import type { Sighting } from '../../presence/types.ts'
+import type { Sighting } from '../../presence/peers/types.ts'
 import { isPeerId, type Service } from '../../wire/index.ts'
 import { OWN_TYPE } from '../dns/names.ts'
 import type { Cache } from './cache.ts'

@@ -1,5 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance, Interface } from '../../presence/types.ts'
+import type { Chance, Interface } from '../../presence/peers/types.ts'
 import { keyOf, sameName } from '../dns/names.ts'
 import type {
   Heard,

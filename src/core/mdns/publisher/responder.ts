@@ -1,6 +1,6 @@
 import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
-import type { Chance } from '../../presence/types.ts'
+import type { Chance } from '../../presence/peers/types.ts'
 import type { Group } from '../dns/packing.ts'
 import { recordKey } from '../dns/rdata.ts'
 import type { Heard, Message, Question, ResourceRecord } from '../dns/types.ts'

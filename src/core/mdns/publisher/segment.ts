@@ -1,5 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance, Interface, InterfaceAddress } from '../../presence/types.ts'
+import type { Chance, Interface, InterfaceAddress } from '../../presence/peers/types.ts'
 import { keyOf } from '../dns/names.ts'
 import { recordKey } from '../dns/rdata.ts'
 import type { OutgoingMessage, ResourceRecord } from '../dns/types.ts'

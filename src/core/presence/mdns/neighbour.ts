@@ -1,7 +1,7 @@
 import type { Plans } from '../../agenda.ts'
-import { CHANGE_OF_STATE, isPresent, serviceChanges } from '../changes.ts'
-import { SERVICE_BYTES, type Unnumbered } from '../journal.ts'
-import type { OfferedService, PeerChangeType, PeerState, PeerView, Sighting } from '../types.ts'
+import { CHANGE_OF_STATE, isPresent, serviceChanges } from '../peers/changes.ts'
+import { SERVICE_BYTES, type Unnumbered } from '../peers/journal.ts'
+import type { OfferedService, PeerChangeType, PeerState, PeerView, Sighting } from '../peers/types.ts'
 import type { Cover } from './covers.ts'
 
 const HISTORY = 16

@@ -9,7 +9,7 @@ import type {
   ResourceRecord,
 } from '../../../../src/core/mdns/dns/types.ts'
 import { Publisher } from '../../../../src/core/mdns/publisher/publisher.ts'
-import type { Chance, Interface } from '../../../../src/core/presence/types.ts'
+import type { Chance, Interface } from '../../../../src/core/presence/peers/types.ts'
 import { seededChance } from '../../sim/network.ts'
 
 /** A message that went over a network. */

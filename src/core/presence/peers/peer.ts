@@ -1,5 +1,5 @@
-import type { Plans } from '../agenda.ts'
-import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../wire/index.ts'
+import type { Plans } from '../../agenda.ts'
+import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../../wire/index.ts'
 import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
 import { Reception } from './reception.ts'

@@ -1,4 +1,4 @@
-import type { Beat } from '../wire/index.ts'
+import type { Beat } from '../../wire/index.ts'
 
 /** Beats missing in a row that are counted as lost: beyond, the peer was away rather than unheard. */
 const MOST_LOST = 1000

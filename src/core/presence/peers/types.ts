@@ -1,4 +1,4 @@
-import type { AttributeValue, Path, PeerId, Service, SharedPath } from '../wire/index.ts'
+import type { AttributeValue, Path, PeerId, Service, SharedPath } from '../../wire/index.ts'
 
 /** An interface as the core knows it. */
 export interface Interface {

@@ -1,5 +1,5 @@
-import { type Agenda, Plans } from '../agenda.ts'
-import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../wire/index.ts'
+import { type Agenda, Plans } from '../../agenda.ts'
+import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal, SERVICE_BYTES } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'

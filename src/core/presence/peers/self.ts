@@ -20,7 +20,7 @@ import {
   seal,
   split,
   writeDigest,
-} from '../wire/index.ts'
+} from '../../wire/index.ts'
 import type { Chance, Interface } from './types.ts'
 
 const MOST_ADDRESSES = 32
