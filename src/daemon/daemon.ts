@@ -4,12 +4,12 @@ import type { Logger } from 'pino'
 import { Mdns } from '../core/mdns/index.ts'
 import { Presence, type Profile, type Saying } from '../core/presence/index.ts'
 import { createIdentity } from '../core/wire/index.ts'
-import { chance } from '../io/chance.ts'
 import { Clock } from '../io/clock.ts'
 import { Driver } from '../io/driver.ts'
 import { MDNS } from '../io/mdns/links.ts'
 import { MdnsDriver } from '../io/mdns-driver.ts'
 import { Net } from '../io/net/index.ts'
+import { random } from '../io/random.ts'
 import { IdentityFile, type Life } from '../io/state.ts'
 import { BadConfig } from '../shared/errors.ts'
 import { shownHostName } from '../shared/host-name.ts'
@@ -151,7 +151,7 @@ function createPresence(
   const { attributes, interval, budget } = config
   const profile: Profile = { ...named, services: config.services.map((service) => ({ ...service })), attributes }
   try {
-    return new Presence({ identity, incarnation, profile, interval, budget, chance })
+    return new Presence({ identity, incarnation, profile, interval, budget, random })
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw new BadConfig(`services and attributes cannot be told to others: ${error.message}`)
@@ -171,7 +171,7 @@ function createMdns(
   const mdnsLog = log.child({ by: 'mdns' })
   logFaults(mdnsLog, net)
   const isSigned = (host: string, saying: Saying) => driver.isSigned(host, saying)
-  const mdnsDriver = new MdnsDriver(new Mdns({ chance, browse: mdns.browse, isSigned }), net, clock, {
+  const mdnsDriver = new MdnsDriver(new Mdns({ random, browse: mdns.browse, isSigned }), net, clock, {
     sighted: (sighting) => driver.sight(sighting),
     noticed: (notice) => logMdns(mdnsLog, notice),
     failed: (error) => mdnsLog.error({ err: error }, 'an error while mDNS was handled; the rest goes on'),

@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Mdns } from '../core/mdns/index.ts'
 import { Presence } from '../core/presence/index.ts'
 import { createIdentity } from '../core/wire/index.ts'
-import { chance } from '../io/chance.ts'
 import { Clock } from '../io/clock.ts'
 import { Driver } from '../io/driver.ts'
 import { MDNS } from '../io/mdns/links.ts'
 import { MdnsDriver } from '../io/mdns-driver.ts'
 import { Net, type NetOptions } from '../io/net/index.ts'
+import { random } from '../io/random.ts'
 import type { Peers } from '../shared/api.ts'
 import { peerJson } from './control/views.ts'
 
@@ -31,7 +31,7 @@ export async function listenOnce({ milliseconds, mdns, ...options }: ListenOptio
     profile: { name: 'listener', hostname: '', version: '', services: [], attributes: {} },
     interval: 1000,
     budget: Number.POSITIVE_INFINITY,
-    chance,
+    random,
     silent: true,
   })
   const driver = new Driver(presence, new Net(options), clock, () => {})
@@ -53,7 +53,7 @@ function createFinder(
 ): MdnsDriver | undefined {
   if (!mdns) return undefined
   const net = new Net({ ...options, ...MDNS, sharedPort: true })
-  return new MdnsDriver(new Mdns({ chance, browse: mdns.browse }), net, clock, {
+  return new MdnsDriver(new Mdns({ random, browse: mdns.browse }), net, clock, {
     sighted: (sighting) => driver.sight(sighting),
     noticed: () => {},
     failed: () => {},

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import type { Interface } from '../core/link.ts'
 import type { MdnsNotice } from '../core/mdns/index.ts'
 import type { ChangeType, Notice, Presence } from '../core/presence/index.ts'
 import type { Driver } from '../io/driver.ts'
-import type { Link, Net } from '../io/net/index.ts'
+import type { Net } from '../io/net/index.ts'
 import type { StateNotice } from '../io/state-file.ts'
 import type { CatalogueNotice } from './services/types.ts'
 
@@ -36,18 +37,18 @@ export function logChanges(log: Logger, driver: Driver, presence: Presence): voi
 
 /** Interfaces and what fails on them: a line for each change, none for each attempt. */
 export function logNetwork(log: Logger, net: Net): void {
-  let before = new Map<string, Link>()
-  net.on('links', (links) => {
-    for (const link of links) {
-      const { name, addresses, paths } = link
+  let before = new Map<string, Interface>()
+  net.on('interfaces', (interfaces) => {
+    for (const each of interfaces) {
+      const { name, addresses, paths } = each
       const old = before.get(name)
       before.delete(name)
-      if (isDeepStrictEqual(old, link)) continue
+      if (isDeepStrictEqual(old, each)) continue
       const facts = { interface: name, addresses: addresses.map(({ address }) => address), paths }
       log.info(facts, old ? 'interface changed' : 'using interface')
     }
     for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
-    before = new Map(links.map((link) => [link.name, link]))
+    before = new Map(interfaces.map((each) => [each.name, each]))
   })
   net.on('unusable', (interfaces) => {
     for (const { name, reason } of interfaces) log.warn({ interface: name, reason }, 'cannot use interface')

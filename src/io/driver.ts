@@ -35,7 +35,7 @@ export class Driver {
   async start(): Promise<void> {
     const presence = this.#presence
     this.#net.on('datagram', (bytes, heard) => this.#attempt((now) => presence.hear(bytes, heard, now)))
-    this.#net.on('links', (links) => this.#attempt((now) => presence.setInterfaces(links, now)))
+    this.#net.on('interfaces', (interfaces) => this.#attempt((now) => presence.setInterfaces(interfaces, now)))
     this.#do((now) => presence.start(now))
     await this.#net.open()
   }

@@ -49,12 +49,12 @@ export class MdnsDriver {
   /** Opens the network and begins. What cannot be opened is a fault of the net's, and tried again. */
   async start(): Promise<void> {
     this.#do((now) => this.#mdns.start(now))
-    this.#net.on('links', (links) => {
+    this.#net.on('interfaces', (interfaces) => {
       this.#attempt((now) => {
-        this.#links.setInterfaces(links)
+        this.#links.setInterfaces(interfaces)
         // Where no socket is open nothing can be said, and no name is won.
         this.#mdns.setInterfaces(
-          links.filter(({ paths }) => paths.length > 0),
+          interfaces.filter(({ paths }) => paths.length > 0),
           now,
         )
       })
@@ -116,11 +116,11 @@ export class MdnsDriver {
   }
 
   view(): MdnsView {
-    const { links, faults, dropped } = this.#net.status()
-    const names = new Set([...links, ...faults.map((fault) => ({ name: fault.interface }))].map(({ name }) => name))
+    const { interfaces: inUse, faults, dropped } = this.#net.status()
+    const names = new Set([...inUse, ...faults.map((fault) => ({ name: fault.interface }))].map(({ name }) => name))
     const interfaces = Array.from(names, (name) => {
       const failing = faults.filter((fault) => fault.interface === name)
-      const open = links.find((link) => link.name === name)?.paths ?? []
+      const open = inUse.find((each) => each.name === name)?.paths ?? []
       return {
         name,
         paths: [

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { bench, describe } from 'vitest'
 import { Presence } from '../../src/core/presence/index.ts'
 import { decode, encode, HashChain, seal, writeDigest } from '../../src/core/wire/index.ts'
-import { seededChance, seededIdentity } from '../core/sim/network.ts'
+import { seededIdentity, seededRandom } from '../core/sim/network.ts'
 
 // How much work a datagram is, each beside the bare loop that nothing could do without.
 
@@ -48,7 +48,7 @@ function watcher(): Presence {
     profile: { name: 'watcher', hostname: '', version: '', services: [], attributes: {} },
     interval: 1000,
     budget: 1e9,
-    chance: seededChance('watcher'),
+    random: seededRandom('watcher'),
   })
   presence.setInterfaces([{ name: 'eth0', addresses: [], paths: ['broadcast'] }], 0)
   presence.hear(record, where, 0)

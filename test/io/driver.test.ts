@@ -2,12 +2,12 @@ import { expect, it } from 'vitest'
 import { Mdns } from '../../src/core/mdns/index.ts'
 import { type Notice, Presence } from '../../src/core/presence/index.ts'
 import { createIdentity } from '../../src/core/wire/index.ts'
-import { chance } from '../../src/io/chance.ts'
 import { Clock } from '../../src/io/clock.ts'
 import { Driver } from '../../src/io/driver.ts'
 import { MDNS } from '../../src/io/mdns/links.ts'
 import { MdnsDriver } from '../../src/io/mdns-driver.ts'
 import { Net } from '../../src/io/net/index.ts'
+import { random } from '../../src/io/random.ts'
 
 const HEARD = {
   interface: 'eth0',
@@ -40,7 +40,7 @@ it('counts an error while a datagram is handled, tells of it once, and goes on',
     profile: { name: 'a', hostname: 'a', version: '', services: [], attributes: {} },
     interval: 1000,
     budget: 256_000,
-    chance,
+    random,
   })
   const driver = new Driver(presence, net, new Clock(), (notice) => notices.push(notice))
   await driver.start()
@@ -55,7 +55,7 @@ it('counts an error while an mDNS message is handled, tells of it once, and goes
   const net = emptyNet()
   const failures: Error[] = []
   const hooks = { sighted: () => {}, noticed: () => {}, failed: (error: Error) => failures.push(error) }
-  const driver = new MdnsDriver(new Mdns({ chance, browse: [] }), net, new Clock(), hooks)
+  const driver = new MdnsDriver(new Mdns({ random, browse: [] }), net, new Clock(), hooks)
   await driver.start()
   for (let i = 0; i < 3; i++) net.emit('datagram', impossible(), HEARD)
   await driver.stop()

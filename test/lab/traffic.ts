@@ -50,8 +50,8 @@ export function losePort(port: string, percent: number, direction: Direction, ud
   if (!(share >= 0 && share <= 10_000)) throw new RangeError(`loss has to be 0 to 100 percent, not ${percent}`)
   if (share === 0) return []
   // nft has no comparison that is always true.
-  const chance = share === 10_000 ? '' : `numgen random mod 10000 < ${share} `
-  return portMatches(port, direction).map((match) => `${match} udp dport ${udpPort} ${chance}drop`)
+  const random = share === 10_000 ? '' : `numgen random mod 10000 < ${share} `
+  return portMatches(port, direction).map((match) => `${match} udp dport ${udpPort} ${random}drop`)
 }
 
 /** Drops everything between ports of different groups, both ways. */

@@ -1,8 +1,9 @@
 import { Agenda } from '../agenda.ts'
-import type { Chance, Interface, Sighting } from '../presence/peers/types.ts'
+import type { DatagramSource, Interface } from '../link.ts'
+import type { Sighting } from '../presence/peers/types.ts'
+import type { Random } from '../random.ts'
 import { OWN_TYPE, sameName } from './dns/names.ts'
 import type {
-  Heard,
   IsSigned,
   MdnsNotice,
   MdnsView,
@@ -18,7 +19,7 @@ import { Publisher } from './publisher/publisher.ts'
 const HOST_CHARACTERS = 10
 
 export interface MdnsOptions {
-  chance: Chance
+  random: Random
   /** Types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
   browse: readonly string[]
   /** What beacons tell anyway is not asked for again. */
@@ -54,14 +55,14 @@ export class Mdns {
   #sightings: Sighting[] = []
   #notices: MdnsNotice[] = []
 
-  constructor({ chance, browse, isSigned = () => false }: MdnsOptions) {
+  constructor({ random, browse, isSigned = () => false }: MdnsOptions) {
     const agenda = this.#agenda
     const send = (outgoing: OutgoingMessage) => this.#outgoing.push(outgoing)
     const notice = (each: MdnsNotice) => this.#notices.push(each)
     const sighted = (sighting: Sighting) => this.#sightings.push(sighting)
-    this.#publisher = new Publisher({ agenda, chance, send, notice })
+    this.#publisher = new Publisher({ agenda, random, send, notice })
     const isPublished = (on: string, record: ResourceRecord) => this.#publisher.holds(on, record)
-    this.#finder = new Finder({ agenda, chance, send, notice, browse, sighted, isSigned, isPublished })
+    this.#finder = new Finder({ agenda, random, send, notice, browse, sighted, isSigned, isPublished })
   }
 
   start(now: number): void {
@@ -85,7 +86,7 @@ export class Mdns {
   }
 
   /** A message that came in from the link. */
-  hear(message: Message, heard: Heard, now: number): void {
+  hear(message: Message, heard: DatagramSource, now: number): void {
     this.#publisher.hear(message, heard, now)
     this.#finder.setOwn(this.#publisher.hostname)
     this.#finder.hear(message, heard, now)

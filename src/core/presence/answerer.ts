@@ -1,11 +1,12 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
+import type { DatagramSource } from '../link.ts'
+import type { Random } from '../random.ts'
 import type { PeerId, Probe, Query } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
 import { isPresent } from './peers/changes.ts'
 import type { Registry } from './peers/registry.ts'
 import type { Self } from './peers/self.ts'
-import type { Chance, Where } from './peers/types.ts'
 import { SharedAnswers } from './shared-answers.ts'
 
 /** Answers to queries are spread over this long for every peer there is, ms, so that they do not come all at once. */
@@ -37,7 +38,7 @@ export class Answerer {
   readonly #registry: Registry
   readonly #outbox: Outbox
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #shared: SharedAnswers
   readonly #unicastByAsker = new BudgetByAddress(UNICAST_PER_SECOND_AND_ASKER, UNICAST_BURST_PER_ASKER)
   readonly #unicast = new Budget(UNICAST_PER_SECOND, UNICAST_PER_SECOND)
@@ -47,22 +48,22 @@ export class Answerer {
   /** The same question comes once on every path. */
   readonly #heard = new Set<string>()
 
-  constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, chance: Chance) {
+  constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, random: Random) {
     this.#self = self
     this.#registry = registry
     this.#outbox = outbox
     this.#agenda = agenda
-    this.#chance = chance
+    this.#random = random
     this.#shared = new SharedAnswers(self, registry, outbox, agenda)
   }
 
   /** A query that came to two networks is answered on both: our addresses differ between them. */
-  query(query: Query, where: Where, now: number): void {
+  query(query: Query, where: DatagramSource, now: number): void {
     const asksEveryone = query.ids.length === 0
     if (!asksEveryone && !query.ids.includes(this.#self.id)) return
     if (this.#isCopy(`${where.interface} ${query.id} ${query.nonce}`)) return
     const peers = this.#registry.present
-    const due = now + Math.min(SPREAD_PER_PEER * peers, MOST_SPREAD) * this.#chance.number()
+    const due = now + Math.min(SPREAD_PER_PEER * peers, MOST_SPREAD) * this.#random.number()
     if (asksEveryone && peers > SMALL_SEGMENT && this.#mayTell(query.id, where, now)) {
       this.#agenda.add(due, (later) => this.#tell(where, later))
     } else {
@@ -71,7 +72,7 @@ export class Answerer {
   }
 
   /** `beatAll` sends one beat to everyone. */
-  probe(probe: Probe, where: Where, now: number, beatAll: () => void): void {
+  probe(probe: Probe, where: DatagramSource, now: number, beatAll: () => void): void {
     if (probe.target !== this.#self.id || !where.onLink || this.#isCopy(`${probe.id} ${probe.nonce}`)) return
     // The last beat of a chain goes to everyone, with the record of the next chain behind it.
     const isDirect = !this.#self.endsChain && this.#isHeardAt(probe.id, where) && this.#mayEcho()
@@ -86,7 +87,7 @@ export class Answerer {
   }
 
   /** Who cannot be told by unicast is answered on the shared paths, so nobody loses by what another spends here. */
-  #mayTell(asker: PeerId, where: Where, now: number): boolean {
+  #mayTell(asker: PeerId, where: DatagramSource, now: number): boolean {
     return (
       !where.own &&
       this.#isHeardAt(asker, where) &&
@@ -96,13 +97,13 @@ export class Answerer {
   }
 
   /** Whether a peer that is there says its beats from that address. */
-  #isHeardAt(id: PeerId, { interface: name, address }: Where): boolean {
+  #isHeardAt(id: PeerId, { interface: name, address }: DatagramSource): boolean {
     const peer = this.#registry.get(id)
     if (!peer || !isPresent(peer)) return false
     return peer.places.some((place) => place.interface === name && place.address === address)
   }
 
-  #tell(where: Where, now: number): void {
+  #tell(where: DatagramSource, now: number): void {
     const network = this.#outbox.find(where.interface)
     if (!network) return
     for (const part of this.#self.recordFor(network, now)) this.#outbox.tell(part, where)

@@ -1,9 +1,9 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
+import type { Random } from '../random.ts'
 import { MAX_QUERY_IDS, type PeerId } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './peers/self.ts'
-import type { Chance } from './peers/types.ts'
 
 /** Who is to be asked for is gathered for up to this long, ms. */
 const GATHER = 20
@@ -21,17 +21,17 @@ export class Asker {
   readonly #self: Self
   readonly #outbox: Outbox
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #budget = new Budget(QUERIES_PER_SECOND, QUERY_BURST)
   /** Ids to ask for, by interface: known peers before strangers, whose beats anyone can make up. */
   readonly #wanted = new Map<string, { known: Set<PeerId>; strangers: Set<PeerId> }>()
   readonly #asked = new Map<PeerId, number>()
 
-  constructor(self: Self, outbox: Outbox, agenda: Agenda, chance: Chance) {
+  constructor(self: Self, outbox: Outbox, agenda: Agenda, random: Random) {
     this.#self = self
     this.#outbox = outbox
     this.#agenda = agenda
-    this.#chance = chance
+    this.#random = random
   }
 
   want(id: PeerId, isKnown: boolean, on: string, now: number): void {
@@ -40,7 +40,7 @@ export class Asker {
     if (!wanted) {
       wanted = { known: new Set(), strangers: new Set() }
       this.#wanted.set(on, wanted)
-      const due = Math.max(now + GATHER * this.#chance.number(), this.#budget.availableAt(now))
+      const due = Math.max(now + GATHER * this.#random.number(), this.#budget.availableAt(now))
       this.#agenda.add(due, (later) => this.#ask(on, later))
     }
     const ids = isKnown ? wanted.known : wanted.strangers

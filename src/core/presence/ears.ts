@@ -1,5 +1,5 @@
-import type { SharedPath } from '../wire/index.ts'
-import type { Interface, Notice } from './peers/types.ts'
+import type { Interface, SharedPath } from '../link.ts'
+import type { Notice } from './peers/types.ts'
 
 /** Own beats unheard for this many intervals, and this long at least, ms: the path is deaf. */
 const DEAF_INTERVALS = 3

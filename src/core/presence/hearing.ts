@@ -1,5 +1,6 @@
 import { errorOf } from '../../shared/failed-call.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
+import type { DatagramSource } from '../link.ts'
 import {
   type Beat,
   type Bye,
@@ -24,7 +25,7 @@ import type { OwnRecords } from './own-records.ts'
 import type { Peer } from './peers/peer.ts'
 import { type Registry, signatureOf } from './peers/registry.ts'
 import type { Self } from './peers/self.ts'
-import type { Notice, Where } from './peers/types.ts'
+import type { Notice } from './peers/types.ts'
 import type { Reminders } from './reminders.ts'
 import type { Speaker } from './speaker.ts'
 
@@ -98,7 +99,7 @@ export class Hearing {
   }
 
   /** Takes one datagram. Never throws: what cannot be believed is counted by its reason. */
-  hear(datagram: Uint8Array, where: Where, now: number): void {
+  hear(datagram: Uint8Array, where: DatagramSource, now: number): void {
     const refusal = this.#take(datagram, where, now)
     if (refusal) this.#refuse(refusal)
   }
@@ -116,7 +117,7 @@ export class Hearing {
     this.refused[refusal] = (this.refused[refusal] ?? 0) + 1
   }
 
-  #take(datagram: Uint8Array, where: Where, now: number): Refusal | undefined {
+  #take(datagram: Uint8Array, where: DatagramSource, now: number): Refusal | undefined {
     if (!where.onLink && !where.own) return 'off-link'
     const message = decode(datagram)
     if (typeof message === 'string') return message
@@ -138,7 +139,7 @@ export class Hearing {
     }
   }
 
-  #beat(beat: Beat, where: Where, now: number): Refusal | undefined {
+  #beat(beat: Beat, where: DatagramSource, now: number): Refusal | undefined {
     const peer = this.#registry.get(beat.id)
     if (!peer || beat.incarnation > peer.incarnation) {
       this.#asker.want(beat.id, peer !== undefined, where.interface, now)
@@ -166,7 +167,7 @@ export class Hearing {
     return undefined
   }
 
-  #hearBeat(peer: Peer, where: Where, now: number): void {
+  #hearBeat(peer: Peer, where: DatagramSource, now: number): void {
     if (peer.heardOn(where, now, true)) this.#registry.located(peer, now)
   }
 
@@ -178,7 +179,7 @@ export class Hearing {
     return follows(peer.step, peer.link, { sequence: beat.sequence, value: beat.reveal }) ? undefined : 'bad-reveal'
   }
 
-  #record(part: RecordPart, where: Where, now: number): Refusal | undefined {
+  #record(part: RecordPart, where: DatagramSource, now: number): Refusal | undefined {
     const peer = this.#registry.get(part.id)
     const order = peer ? compareVersions(part, peer) : 1
     if (peer && part.incarnation < peer.incarnation) this.#reminders?.plan(peer, where.interface, now)
@@ -220,7 +221,7 @@ export class Hearing {
   }
 
   /** Nothing that is made up in the name or from the address of another costs a known peer the checks that its beats give it. */
-  #mayCheckSignature(peer: Peer | undefined, where: Where, now: number): boolean {
+  #mayCheckSignature(peer: Peer | undefined, where: DatagramSource, now: number): boolean {
     if (peer?.whereabouts().some(({ address }) => address === where.address)) {
       return peer.takeCheck() || this.#knownSignatures.take(now)
     }
@@ -238,7 +239,7 @@ export class Hearing {
   }
 
   /** Our own id: an echo of what we sent, or somebody who has our key, or pretends to. */
-  #takeOwn(message: Message, where: Where, now: number): Refusal | undefined {
+  #takeOwn(message: Message, where: DatagramSource, now: number): Refusal | undefined {
     if (where.own && message.incarnation === this.#self.incarnation) {
       if (message.type === 'beat' && where.path !== 'unicast') this.#ears.echo(where.interface, where.path, now)
       return undefined

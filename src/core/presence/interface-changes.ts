@@ -1,4 +1,4 @@
-import type { Interface } from './peers/types.ts'
+import type { Interface } from '../link.ts'
 
 /** What has become of the interfaces in use. */
 export interface InterfaceChanges {

@@ -1,5 +1,6 @@
+import type { DatagramSource, Interface } from '../link.ts'
 import { encode, type Message, type MessageType, onPath } from '../wire/index.ts'
-import type { Interface, Outgoing, Where } from './peers/types.ts'
+import type { Outgoing } from './peers/types.ts'
 
 /** What is to be sent, and on what: the interfaces there are. */
 export class Outbox {
@@ -43,7 +44,7 @@ export class Outbox {
    * To one address. Several daemons of one machine share the port, and unicast reaches but one of them, so an
    * address of this machine is told on the shared paths; one that is not on the link is told nothing.
    */
-  tell(message: Message, where: Where): void {
+  tell(message: Message, where: DatagramSource): void {
     if (!where.onLink) return
     const { address, port } = where
     const through = this.find(where.interface)

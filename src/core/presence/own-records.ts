@@ -1,7 +1,9 @@
 import { Budget } from '../budget.ts'
+import type { DatagramSource } from '../link.ts'
+import type { Random } from '../random.ts'
 import { MAX_INCARNATION, type PeerId, type PeerRecord, type SignedRecord } from '../wire/index.ts'
 import type { Self } from './peers/self.ts'
-import type { Chance, Notice, Where } from './peers/types.ts'
+import type { Notice } from './peers/types.ts'
 import type { Speaker } from './speaker.ts'
 
 /** By up to this many an incarnation is higher than it has to be, so that two that choose at once seldom choose the same. */
@@ -19,21 +21,26 @@ const BEGINNINGS_AT_ONCE = 4
 export class OwnRecords {
   readonly #self: Self
   readonly #speaker: Speaker
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #notice: (notice: Notice) => void
   readonly #beginnings = new Budget(BEGINNINGS_PER_SECOND, BEGINNINGS_AT_ONCE)
   /** The identity that was found to be somebody else's too: a new one takes a moment. */
   #taken: PeerId | undefined
 
-  constructor(self: Self, speaker: Speaker, chance: Chance, notice: (notice: Notice) => void) {
+  constructor(self: Self, speaker: Speaker, random: Random, notice: (notice: Notice) => void) {
     this.#self = self
     this.#speaker = speaker
-    this.#chance = chance
+    this.#random = random
     this.#notice = notice
   }
 
   /** `signed` bears our own id, and its signature has been checked. */
-  heard({ id, incarnation }: SignedRecord, { goodbye, supersedes }: PeerRecord, where: Where, now: number): void {
+  heard(
+    { id, incarnation }: SignedRecord,
+    { goodbye, supersedes }: PeerRecord,
+    where: DatagramSource,
+    now: number,
+  ): void {
     const self = this.#self
     const isOurs = incarnation === self.incarnation && goodbye === self.goodbye
     if (isOurs || incarnation < self.incarnation || this.#taken === id) return
@@ -43,7 +50,7 @@ export class OwnRecords {
       this.#taken = id
       this.#notice({ type: 'identity-taken', id, address, interface: through })
     } else if (this.#beginnings.take(now)) {
-      const higher = incarnation + 1 + Math.floor(this.#chance.number() * SPREAD)
+      const higher = incarnation + 1 + Math.floor(this.#random.number() * SPREAD)
       self.begin(Math.min(higher, MAX_INCARNATION), goodbye)
       this.#notice({
         type: 'incarnation',

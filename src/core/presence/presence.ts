@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Agenda } from '../agenda.ts'
+import type { DatagramSource, Interface } from '../link.ts'
+import type { Random } from '../random.ts'
 import { type Identity, isPeerId, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
@@ -18,10 +20,8 @@ import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './peers/registry.ts'
 import { MOST_SILENCE } from './peers/room.ts'
 import { type Profile, Self } from './peers/self.ts'
 import type {
-  Chance,
   Change,
   Echo,
-  Interface,
   Notice,
   Outgoing,
   PeerView,
@@ -30,7 +30,6 @@ import type {
   SelfView,
   SharedPathOn,
   Sighting,
-  Where,
 } from './peers/types.ts'
 import { Reminders } from './reminders.ts'
 import { Speaker } from './speaker.ts'
@@ -49,7 +48,7 @@ export interface PresenceOptions {
   interval: number
   /** What all beats on a segment may take together, bits per second. */
   budget: number
-  chance: Chance
+  random: Random
   /** Only listens and asks; never says that it is there. */
   silent?: boolean
 }
@@ -77,16 +76,16 @@ export class Presence implements PresenceReader {
   #renewals: SharedPathOn[] = []
 
   /** Throws RangeError when the profile makes a record larger than 16 KiB. */
-  constructor({ identity, incarnation, profile, interval, budget, chance, silent = false }: PresenceOptions) {
+  constructor({ identity, incarnation, profile, interval, budget, random, silent = false }: PresenceOptions) {
     const notice = (notice: Notice) => this.#notices.push(notice)
-    const self = new Self(identity, incarnation, profile, interval, chance)
+    const self = new Self(identity, incarnation, profile, interval, random)
     const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
     const liveness = new Liveness(self, registry, this.#outbox, notice)
-    const speaker = new Speaker(self, this.#outbox, this.#agenda, chance, (now) => this.#beforeBeat(now))
-    const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, chance)
-    const ownRecords = silent ? undefined : new OwnRecords(self, speaker, chance, notice)
-    const reminders = silent ? undefined : new Reminders(registry, this.#outbox, this.#agenda, chance)
-    const asker = new Asker(self, this.#outbox, this.#agenda, chance)
+    const speaker = new Speaker(self, this.#outbox, this.#agenda, random, (now) => this.#beforeBeat(now))
+    const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, random)
+    const ownRecords = silent ? undefined : new OwnRecords(self, speaker, random, notice)
+    const reminders = silent ? undefined : new Reminders(registry, this.#outbox, this.#agenda, random)
+    const asker = new Asker(self, this.#outbox, this.#agenda, random)
     const ears = new Ears(notice)
     this.#base = interval
     this.#budget = budget
@@ -139,7 +138,7 @@ export class Presence implements PresenceReader {
   }
 
   /** A datagram that came in. */
-  hear(datagram: Uint8Array, where: Where, now: number): void {
+  hear(datagram: Uint8Array, where: DatagramSource, now: number): void {
     this.#hearing.hear(datagram, where, now)
   }
 

@@ -1,10 +1,10 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
+import type { Random } from '../random.ts'
 import { type PeerId, split } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peers/peer.ts'
 import type { Registry } from './peers/registry.ts'
-import type { Chance } from './peers/types.ts'
 
 /** Reminders are spread over this long for every peer there is, ms: the first one spares all others theirs. */
 const SPREAD_PER_PEER = 10
@@ -23,16 +23,16 @@ export class Reminders {
   readonly #registry: Registry
   readonly #outbox: Outbox
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #waiting = new Set<PeerId>()
   readonly #byPeer = new BudgetByAddress(PER_SECOND_AND_PEER, 1)
   readonly #budget = new Budget(PER_SECOND, BURST)
 
-  constructor(registry: Registry, outbox: Outbox, agenda: Agenda, chance: Chance) {
+  constructor(registry: Registry, outbox: Outbox, agenda: Agenda, random: Random) {
     this.#registry = registry
     this.#outbox = outbox
     this.#agenda = agenda
-    this.#chance = chance
+    this.#random = random
   }
 
   /** The peer was heard in a lower incarnation, on interface `name`. One that is alive in the higher one needs no reminder. */
@@ -41,7 +41,7 @@ export class Reminders {
     if (!this.#byPeer.take(id, now)) return
     this.#waiting.add(id)
     const spread = Math.min(SPREAD_PER_PEER * this.#registry.present, MOST_SPREAD)
-    this.#agenda.add(now + spread * this.#chance.number(), (later) => {
+    this.#agenda.add(now + spread * this.#random.number(), (later) => {
       const peer = this.#registry.get(id)
       if (this.#waiting.delete(id) && peer?.incarnation === incarnation) this.#say(peer, name, later)
     })

@@ -1,8 +1,9 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
+import type { Interface } from '../link.ts'
+import type { Random } from '../random.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './peers/self.ts'
-import type { Chance, Interface } from './peers/types.ts'
 
 /** Beats are spread by this share of the interval to either side, so that peers do not fall into step. */
 const JITTER = 0.1
@@ -24,7 +25,7 @@ export class Speaker {
   readonly #self: Self
   readonly #outbox: Outbox
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGE_BURST)
   #announced = 0
   readonly #urgentChanges = new Budget(URGENT_CHANGES_PER_SECOND, URGENT_BURST)
@@ -34,11 +35,11 @@ export class Speaker {
   /** Called at every beat, before it is sent. */
   readonly #beforeBeat: (now: number) => void
 
-  constructor(self: Self, outbox: Outbox, agenda: Agenda, chance: Chance, beforeBeat: (now: number) => void) {
+  constructor(self: Self, outbox: Outbox, agenda: Agenda, random: Random, beforeBeat: (now: number) => void) {
     this.#self = self
     this.#outbox = outbox
     this.#agenda = agenda
-    this.#chance = chance
+    this.#random = random
     this.#beforeBeat = beforeBeat
   }
 
@@ -58,7 +59,7 @@ export class Speaker {
     this.beat(now)
     this.#outbox.shout(this.#self.query([]), interfaces)
     for (const delay of REPEATS) {
-      this.#agenda.add(now + delay * (0.5 + this.#chance.number()), (later) => {
+      this.#agenda.add(now + delay * (0.5 + this.#random.number()), (later) => {
         if (this.#left) return
         const still = interfaces.filter(({ name }) => this.#outbox.find(name))
         this.#shoutRecord(still, later)
@@ -100,7 +101,7 @@ export class Speaker {
     this.#plannedAt = Number.POSITIVE_INFINITY
     this.#shoutRecord(this.#outbox.interfaces, now)
     const version = this.#announced
-    this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#chance.number()), (later) => {
+    this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#random.number()), (later) => {
       if (!this.#left && this.#announced === version) this.#shoutRecord(this.#outbox.interfaces, later)
     })
   }
@@ -122,7 +123,7 @@ export class Speaker {
   }
 
   #planBeat(now: number): void {
-    const spread = 1 + JITTER * (2 * this.#chance.number() - 1)
+    const spread = 1 + JITTER * (2 * this.#random.number() - 1)
     this.#agenda.add(now + this.#self.interval * spread, (later) => {
       if (this.#left) return
       this.#beforeBeat(later)

@@ -5,7 +5,7 @@ import type { PeerId } from './id.ts'
 export const CHAIN_LENGTH = 1024
 
 /** A revealed value and its position in the chain. */
-export interface Link {
+export interface ChainLink {
   sequence: number
   value: Uint8Array
 }
@@ -37,7 +37,7 @@ export class HashChain {
   }
 
   /** The newest value that is no secret any more: what a record that is signed now carries. */
-  get anchor(): Link {
+  get anchor(): ChainLink {
     return this.#at(this.#revealed)
   }
 
@@ -47,11 +47,11 @@ export class HashChain {
   }
 
   /** Reveals the next value, or nothing when the chain has run out. */
-  next(): Link | undefined {
+  next(): ChainLink | undefined {
     return this.left === 0 ? undefined : this.#at(++this.#revealed)
   }
 
-  #at(sequence: number): Link {
+  #at(sequence: number): ChainLink {
     const offset = (sequence - this.#base) * DIGEST_BYTES
     return { sequence, value: this.#values.slice(offset, offset + DIGEST_BYTES) }
   }
@@ -61,7 +61,7 @@ export class HashChain {
  * The receiver's side: whether `next` belongs to the chain that `known` is of, and is not before it.
  * Costs `next.sequence - known.sequence` hashes.
  */
-export function follows(step: ChainStep, known: Link, next: Link): boolean {
+export function follows(step: ChainStep, known: ChainLink, next: ChainLink): boolean {
   if (next.sequence < known.sequence) return false
   let value = next.value
   for (let position = next.sequence; position > known.sequence; position--) value = step.before(position, value)

@@ -1,3 +1,4 @@
+import type { Path } from '../link.ts'
 import { ID_BYTES, writeId } from './id.ts'
 import {
   BEAT_BODY_BYTES,
@@ -6,7 +7,6 @@ import {
   MAGIC,
   type Message,
   PATHS,
-  type Path,
   PROBE_BODY_BYTES,
   QUERY_PREFIX_BYTES,
   RECORD_PREFIX_BYTES,

@@ -1,3 +1,4 @@
+import type { Path } from '../link.ts'
 import type { PeerId } from './id.ts'
 
 /** `ES`, the first two bytes of every open datagram. */
@@ -23,11 +24,8 @@ export const MAX_QUERY_IDS = 64
 /** An incarnation is an u32. */
 export const MAX_INCARNATION = 0xffffffff
 
-/** The three ways from one interface to everyone on its segment. */
-export type SharedPath = 'broadcast' | 'multicast4' | 'multicast6'
-/** How a datagram travels; its position is its number in the header. */
-export const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
-export type Path = (typeof PATHS)[number]
+/** The number of a path in the header is its index here. */
+export const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const satisfies readonly Path[]
 
 interface Header {
   /** The path the sender put it on: a hint, covered by no proof. */

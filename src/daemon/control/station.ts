@@ -1,6 +1,7 @@
+import type { Path } from '../../core/link.ts'
 import type { MdnsView } from '../../core/mdns/dns/types.ts'
 import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
-import type { Path, PeerId } from '../../core/wire/index.ts'
+import type { PeerId } from '../../core/wire/index.ts'
 import type { LeftOut } from '../../io/net/index.ts'
 import type { Catalogue } from '../services/catalogue.ts'
 

@@ -1,5 +1,6 @@
 import { Budget, BudgetByAddress } from '../../core/budget.ts'
-import type { Heard, MdnsNotice, Message, OutgoingMessage } from '../../core/mdns/dns/types.ts'
+import type { DatagramSource } from '../../core/link.ts'
+import type { MdnsNotice, Message, OutgoingMessage } from '../../core/mdns/dns/types.ts'
 import { errorOf } from '../../shared/failed-call.ts'
 import { compress } from './compress.ts'
 import { restoreDots } from './dots.ts'
@@ -34,9 +35,6 @@ export interface LinkNet {
 
 /** Why a datagram was dropped. */
 export type LinkRefusal = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
-
-/** Where a datagram was heard: what was sent to this machine alone has the path `unicast`. */
-export type HeardOnLink = Heard & { own: boolean; path: string }
 
 export interface BonjourLinksOptions {
   net: LinkNet
@@ -117,7 +115,7 @@ export class BonjourLinks {
   }
 
   /** Undefined for what is no message of another's, or of too many. */
-  receive(bytes: Uint8Array, heard: HeardOnLink, now: number): Message | undefined {
+  receive(bytes: Uint8Array, heard: DatagramSource, now: number): Message | undefined {
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const link = `${heard.interface} ${heard.address.includes(':') ? 'multicast6' : 'multicast4'}`
     if (heard.own && this.#echoes.isEcho(link, datagram, now)) {
@@ -163,7 +161,7 @@ export class BonjourLinks {
     if (isNews) this.#notice({ type: 'limit', limit: 'packets', most: PER_SENDER.perSecond })
   }
 
-  #affords(bytes: number, records: number, { address }: Heard, now: number): boolean {
+  #affords(bytes: number, records: number, { address }: DatagramSource, now: number): boolean {
     const cost = Math.ceil(Math.max(bytes / ONE_MESSAGE.bytes, records / ONE_MESSAGE.records))
     return this.#perSender.take(address, now, cost) && this.#ofAll.take(now, cost)
   }

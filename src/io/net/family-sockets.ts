@@ -1,11 +1,11 @@
 import type { RemoteInfo } from 'node:dgram'
+import type { DatagramSource, SharedPath } from '../../core/link.ts'
 import { codeOf } from '../../shared/failed-call.ts'
 import { BoundSocket, SendQueueFull, type SocketWish } from './bound-socket.ts'
 import type { Plan, SenderPlan } from './plan.ts'
 import { contains, parseIpv4, type Subnet } from './subnet.ts'
-import type { Heard, SharedPath } from './types.ts'
 
-type AnyPath = Heard['path']
+type AnyPath = DatagramSource['path']
 
 export interface SocketsOwner {
   /** @param bound the address of the socket that heard it */

@@ -1,2 +1,2 @@
 export { Net, type NetTiming } from './net.ts'
-export type { Heard, LeftOut, Link, NetEvents, NetOptions, NetStatus, SharedPath } from './types.ts'
+export type { LeftOut, NetEvents, NetOptions, NetStatus } from './types.ts'

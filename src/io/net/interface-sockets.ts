@@ -1,8 +1,9 @@
+import type { Interface, SharedPath } from '../../core/link.ts'
 import { isLinkLocal } from '../../shared/link-local.ts'
 import { FamilySockets, type SocketsOwner } from './family-sockets.ts'
-import { type Interface, isRemade } from './interfaces.ts'
+import { isRemade, type SystemInterface } from './interfaces.ts'
 import { type Plan, planIpv4, planIpv6 } from './plan.ts'
-import type { Link, NetOptions, SharedPath } from './types.ts'
+import type { NetOptions } from './types.ts'
 
 /**
  * All sockets of one interface in use. Those of an IP version are made anew as a whole when what they depend on changes
@@ -10,7 +11,7 @@ import type { Link, NetOptions, SharedPath } from './types.ts'
  * membership outlives its address and none is held twice.
  */
 export class InterfaceSockets {
-  #about: Interface
+  #about: SystemInterface
   #options: NetOptions
   #owner: SocketsOwner
   #ipv4: FamilySockets | undefined
@@ -22,7 +23,7 @@ export class InterfaceSockets {
    * @param renewEvery ms between two joins of the same group
    * @param now monotonic ms
    */
-  constructor(about: Interface, options: NetOptions, owner: SocketsOwner, renewEvery: number, now: number) {
+  constructor(about: SystemInterface, options: NetOptions, owner: SocketsOwner, renewEvery: number, now: number) {
     this.#about = about
     this.#options = options
     this.#owner = owner
@@ -37,7 +38,7 @@ export class InterfaceSockets {
   }
 
   /** Opens, closes and replaces sockets so that they fit the interface as it is now. */
-  update(about: Interface): void {
+  update(about: SystemInterface): void {
     const remade = isRemade(this.#about, about)
     this.#about = about
     this.#ipv4 = this.#replace(this.#ipv4, planIpv4(about, this.#options), remade)
@@ -64,7 +65,7 @@ export class InterfaceSockets {
     this.#ipv6?.rejoin()
   }
 
-  get link(): Link {
+  get inUse(): Interface {
     const { name, ipv4, ipv6 } = this.#about
     const unbindable = [...(this.#ipv4?.unbindable ?? []), ...(this.#ipv6?.unbindable ?? [])]
     const addresses = [

@@ -2,7 +2,7 @@ import type { networkInterfaces } from 'node:os'
 import { isLinkLocal } from '../../shared/link-local.ts'
 
 /** What the system says of one interface that is up and running. */
-export interface Interface {
+export interface SystemInterface {
   name: string
   mac: string
   /** The kernel's number of the device, a new one when it is made anew; 0 where it is not known. */
@@ -24,8 +24,8 @@ export function readInterfaces(
   listing: ReturnType<typeof networkInterfaces>,
   unusable: ReadonlyMap<string, { has(address: string): boolean }> = new Map(),
   exists: (name: string) => boolean | undefined = () => undefined,
-): Map<string, Interface> {
-  const interfaces = new Map<string, Interface>()
+): Map<string, SystemInterface> {
+  const interfaces = new Map<string, SystemInterface>()
   for (const [label, entries] of Object.entries(listing)) {
     const name = deviceOf(label, Object.keys(listing), exists)
     const found = interfaces.get(name) ?? { name, mac: '', index: 0, ipv4: [], ipv6: [], linkLocal: undefined }
@@ -56,7 +56,7 @@ function deviceOf(label: string, names: string[], exists: (name: string) => bool
 }
 
 /** Whether the same name now means another device, on which the sockets of the old one are of no use. */
-export function isRemade(before: Interface, now: Interface): boolean {
+export function isRemade(before: SystemInterface, now: SystemInterface): boolean {
   const otherIndex = before.index !== 0 && now.index !== 0 && before.index !== now.index
   return otherIndex || before.mac !== now.mac
 }

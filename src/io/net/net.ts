@@ -2,15 +2,16 @@ import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { isIP } from 'node:net'
 import { performance } from 'node:perf_hooks'
+import type { DatagramSource, Interface, SharedPath } from '../../core/link.ts'
 import { PortInUse } from '../../shared/errors.ts'
 import { codeOf } from '../../shared/failed-call.ts'
 import type { SocketsOwner } from './family-sockets.ts'
 import { Faults } from './faults.ts'
 import { InterfaceSockets } from './interface-sockets.ts'
-import type { Interface } from './interfaces.ts'
+import type { SystemInterface } from './interfaces.ts'
 import { Origins } from './origins.ts'
 import { Surroundings } from './surroundings.ts'
-import type { Heard, LeftOut, Link, NetEvents, NetOptions, NetStatus, SharedPath } from './types.ts'
+import type { LeftOut, NetEvents, NetOptions, NetStatus } from './types.ts'
 
 /** How often things are looked after, ms. */
 export interface NetTiming {
@@ -35,7 +36,7 @@ export class Net extends EventEmitter<NetEvents> {
   /** Names of interfaces that were told to be unusable. */
   #unusable = new Set<string>()
   #dropped = { unicast: 0, shared: 0 }
-  #links: Link[] = []
+  #inUse: Interface[] = []
   #told = '[]'
   #origins = new Origins([], new Set(), new Map())
   #faults: Faults
@@ -55,7 +56,7 @@ export class Net extends EventEmitter<NetEvents> {
   }
 
   /**
-   * Opens the sockets on every interface there is; later ones are found by themselves. Emits `links` for the first
+   * Opens the sockets on every interface there is; later ones are found by themselves. Emits `interfaces` for the first
    * time before it resolves, unless there is no interface to use.
    * @throws PortInUse when another process holds a port that is not shared on an interface in use; nothing is open then
    */
@@ -73,13 +74,18 @@ export class Net extends EventEmitter<NetEvents> {
   }
 
   /** The interfaces in use. */
-  get links(): Link[] {
+  get interfaces(): Interface[] {
     this.#refresh()
-    return this.#links
+    return this.#inUse
   }
 
   status(): NetStatus {
-    return { links: this.links, faults: this.#faults.list(), leftOut: this.#leftOut, dropped: { ...this.#dropped } }
+    return {
+      interfaces: this.interfaces,
+      faults: this.#faults.list(),
+      leftOut: this.#leftOut,
+      dropped: { ...this.#dropped },
+    }
   }
 
   /** Sends to everyone on an interface's segment. A path that is not open swallows it; a refusal becomes a `fault`. */
@@ -107,7 +113,7 @@ export class Net extends EventEmitter<NetEvents> {
     clearInterval(this.#timer)
     const used = [...this.#used.values()]
     this.#used.clear()
-    this.#links = []
+    this.#inUse = []
     await Promise.all(used.map((sockets) => sockets.close()))
   }
 
@@ -152,7 +158,7 @@ export class Net extends EventEmitter<NetEvents> {
     if (fresh.length > 0) this.emit('unusable', fresh)
   }
 
-  #use(about: Interface): void {
+  #use(about: SystemInterface): void {
     let sockets = this.#used.get(about.name)
     if (sockets === undefined) {
       const owner = this.#ownerOf(about.name)
@@ -190,7 +196,7 @@ export class Net extends EventEmitter<NetEvents> {
     return Object.assign(new Error(message), { code })
   }
 
-  #heard(name: string, path: Heard['path'], bound: string, bytes: Uint8Array, from: RemoteInfo): void {
+  #heard(name: string, path: DatagramSource['path'], bound: string, bytes: Uint8Array, from: RemoteInfo): void {
     if (this.#stale) this.#refresh()
     const zone = from.address.indexOf('%')
     const address = zone < 0 ? from.address : from.address.slice(0, zone)
@@ -221,15 +227,15 @@ export class Net extends EventEmitter<NetEvents> {
       this.#used,
       this.#options.sharedPort ? undefined : listeners,
     )
-    this.#links = Array.from(this.#used.values(), (sockets) => sockets.link)
+    this.#inUse = Array.from(this.#used.values(), (sockets) => sockets.inUse)
   }
 
   #tell(): void {
     if (this.#closed) return
     this.#refresh()
-    const told = JSON.stringify(this.#links)
+    const told = JSON.stringify(this.#inUse)
     if (told === this.#told) return
     this.#told = told
-    this.emit('links', this.#links)
+    this.emit('interfaces', this.#inUse)
   }
 }

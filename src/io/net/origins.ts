@@ -1,8 +1,8 @@
 import { BlockList } from 'node:net'
+import type { DatagramSource } from '../../core/link.ts'
 import { isLinkLocal } from '../../shared/link-local.ts'
-import type { Interface } from './interfaces.ts'
+import type { SystemInterface } from './interfaces.ts'
 import { contains, parseIpv4, type Subnet, subnetOf } from './subnet.ts'
-import type { Heard } from './types.ts'
 
 /** What there is to know of a source address, whichever socket heard it. */
 interface Origin {
@@ -49,7 +49,7 @@ export class Origins {
    * undefined: all do, as nobody can tell on which one a stranger is
    */
   constructor(
-    interfaces: Iterable<Interface>,
+    interfaces: Iterable<SystemInterface>,
     used: { has(name: string): boolean },
     listeners: ReadonlyMap<string, string> | undefined,
   ) {
@@ -64,7 +64,7 @@ export class Origins {
    * @param address the source, without zone
    * @returns undefined when the datagram is not this interface's to report
    */
-  judge(name: string, path: Heard['path'], bound: string, address: string): Judgement | undefined {
+  judge(name: string, path: DatagramSource['path'], bound: string, address: string): Judgement | undefined {
     const { own, owners, near, leftOut } = this.#origin(address)
     const here = near.includes(name)
     if (path === 'unicast' || path === 'multicast6') return { onLink: here || own, own }
@@ -106,7 +106,7 @@ export class Origins {
   }
 }
 
-function homeOf(one: Interface, used: boolean): Home {
+function homeOf(one: SystemInterface, used: boolean): Home {
   const prefixes = new BlockList()
   for (const { address, prefix } of one.ipv6) prefixes.addSubnet(address, prefix, 'ipv6')
   return {

@@ -1,8 +1,9 @@
+import type { SharedPath } from '../../core/link.ts'
 import { isLinkLocal } from '../../shared/link-local.ts'
 import type { SocketWish } from './bound-socket.ts'
-import type { Interface } from './interfaces.ts'
+import type { SystemInterface } from './interfaces.ts'
 import { broadcastAddress, type Subnet, subnetOf } from './subnet.ts'
-import type { NetOptions, SharedPath } from './types.ts'
+import type { NetOptions } from './types.ts'
 
 /** The sockets that one interface needs for one IP version. */
 export interface Plan {
@@ -47,7 +48,7 @@ const TO_ONE = { sends: { queue: UNICAST_QUEUE, kernelBuffer: UNICAST_QUEUE } } 
 const TO_EVERYONE = { queue: SHARED_QUEUE } as const
 
 /** The IPv4 sockets of an interface, none when it has no IPv4 address. */
-export function planIpv4({ name, ipv4 }: Interface, { port, group4, sharedPort }: Place): Plan | undefined {
+export function planIpv4({ name, ipv4 }: SystemInterface, { port, group4, sharedPort }: Place): Plan | undefined {
   const speaking = oneOfEachSubnet(ipv4)
   const first = speaking[0]
   if (first === undefined) return undefined
@@ -86,13 +87,13 @@ export function planIpv4({ name, ipv4 }: Interface, { port, group4, sharedPort }
   return plan
 }
 
-type Ipv4 = Interface['ipv4'][number] & { subnet: Subnet | undefined }
+type Ipv4 = SystemInterface['ipv4'][number] & { subnet: Subnet | undefined }
 
 /**
  * One address of each subnet, those of 169.254.0.0/16 (RFC 3927) last. An address with a subnet of its own (/32), in
  * which there is no neighbour, is left out unless it is the only one.
  */
-function oneOfEachSubnet(addresses: Interface['ipv4']): Ipv4[] {
+function oneOfEachSubnet(addresses: SystemInterface['ipv4']): Ipv4[] {
   const all: Ipv4[] = addresses.map((one) => ({ ...one, subnet: subnetOf(one.address, one.netmask) }))
   const ordered = [
     ...all.filter(({ address }) => !isLinkLocal(address)),
@@ -111,7 +112,10 @@ function oneOfEachSubnet(addresses: Interface['ipv4']): Ipv4[] {
  * The IPv6 sockets of an interface, none when it has no link-local address (`lo` has none, and Linux routes no
  * multicast to it). The zone in the addresses binds the sockets to the device.
  */
-export function planIpv6({ name, linkLocal, index }: Interface, { port, group6, sharedPort }: Place): Plan | undefined {
+export function planIpv6(
+  { name, linkLocal, index }: SystemInterface,
+  { port, group6, sharedPort }: Place,
+): Plan | undefined {
   if (linkLocal === undefined) return undefined
   const family = 'ipv6'
   const group = `${group6}%${name}`

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { type Choice, choose, type Wishes } from './choose.ts'
-import { type Interface, readInterfaces } from './interfaces.ts'
+import { readInterfaces, type SystemInterface } from './interfaces.ts'
 import { type AddressTrouble, readAddressTroubles, readDefaultDevices } from './proc.ts'
 
 const DEVICES = '/sys/class/net'
@@ -13,7 +13,7 @@ export class Surroundings {
   #troubles: ReadonlyMap<string, ReadonlyMap<string, AddressTrouble>> = new Map()
   /** The choice depended on them. */
   #needsRoutes = false
-  interfaces: Map<string, Interface> = new Map()
+  interfaces: Map<string, SystemInterface> = new Map()
   choice: Choice = { used: [], leftOut: [] }
 
   constructor(wishes: Wishes) {

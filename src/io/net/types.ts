@@ -1,5 +1,4 @@
-/** The three ways from one interface to everyone on its segment. */
-export type SharedPath = 'broadcast' | 'multicast4' | 'multicast6'
+import type { DatagramSource, Interface, InterfacePath } from '../../core/link.ts'
 
 export interface NetOptions {
   /** UDP port of everything: source and destination. */
@@ -23,42 +22,17 @@ export interface NetOptions {
   sharedPort?: boolean
 }
 
-/** An interface in use. */
-export interface Link {
-  name: string
-  /** Those that can be used: not an IPv6 address that another machine has as well. */
-  addresses: { address: string; family: 'ipv4' | 'ipv6' }[]
-  /** The shared paths that are open for sending and hearing. */
-  paths: SharedPath[]
-}
-
-/** Where a datagram was heard. */
-export interface Heard {
-  interface: string
-  path: 'unicast' | SharedPath
-  /** The source, a link-local IPv6 address without its zone. */
-  address: string
-  port: number
-  /** The source lies in one of the interface's own subnets, or is link-local or own. */
-  onLink: boolean
-  /**
-   * The source is one of this machine's own addresses. On IPv4 that is told by the interface that has the address; on
-   * IPv6 by the one that heard it, which may be another in the same network.
-   */
-  own: boolean
-}
-
 /**
  * What `Net` tells; each is reported once and not again until it changed. A fault is told when it has lasted a second
  * (three for an address that cannot be bound yet), for one path every ten seconds at most; those of an interface that
  * goes are forgotten without a word.
  */
 export interface NetEvents {
-  datagram: [bytes: Uint8Array, heard: Heard]
+  datagram: [bytes: Uint8Array, source: DatagramSource]
   /** The interfaces in use, when any came, went or changed. */
-  links: [links: Link[]]
-  fault: [fault: { interface: string; path: 'unicast' | SharedPath; error: Error }]
-  recovered: [path: { interface: string; path: 'unicast' | SharedPath }]
+  interfaces: [interfaces: Interface[]]
+  fault: [fault: InterfacePath & { error: Error }]
+  recovered: [path: InterfacePath]
   /** Interfaces that `include` names and that cannot be used, as they become so; the first time before `open` resolves. */
   unusable: [interfaces: LeftOut[]]
 }
@@ -78,8 +52,8 @@ export interface LeftOut {
 
 /** For `status`. */
 export interface NetStatus {
-  links: Link[]
-  faults: { interface: string; path: 'unicast' | SharedPath; message: string }[]
+  interfaces: Interface[]
+  faults: (InterfacePath & { message: string })[]
   leftOut: LeftOut[]
   /** Datagrams that were not sent, as too many were waiting: to one, and to everyone. */
   dropped: { unicast: number; shared: number }

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net'
 import { expect, test } from 'vitest'
+import type { DatagramSource } from '../../../src/core/link.ts'
 import type { Message } from '../../../src/core/mdns/dns/types.ts'
 import { Mdns } from '../../../src/core/mdns/mdns.ts'
-import { seededChance } from '../sim/network.ts'
+import { seededRandom } from '../sim/network.ts'
 import { pointerChain } from './tools/hostile.ts'
-import { chanceFrom, mutate } from './tools/mutate.ts'
+import { mutate, randomFrom } from './tools/mutate.ts'
 import { PACKETS } from './tools/packets.ts'
 import { nextTurn, Wire } from './tools/wire.ts'
 
@@ -31,9 +32,9 @@ function check({ questions, answers, authorities, additionals }: Message): void 
 
 // The library encodes in a turn of its own: what it threw there would fail this file as an uncaught exception.
 test('mutated messages throw nothing, in neither direction, and leave nothing unbounded behind', async () => {
-  const chance = chanceFrom(20_260_801)
+  const random = randomFrom(20_260_801)
   const wire = new Wire()
-  const mdns = new Mdns({ chance: seededChance('fuzz'), browse: ['*'] })
+  const mdns = new Mdns({ random: seededRandom('fuzz'), browse: ['*'] })
   const address = { address: '192.168.1.5', family: 'ipv4' } as const
   mdns.setInterfaces([{ name: 'eth0', addresses: [address], paths: ['multicast4', 'multicast6'] }], wire.now)
   const service = { id: 'w', name: 'Office', type: '_ipp._tcp', port: 80, txt: {}, subtypes: ['printer'] }
@@ -43,8 +44,15 @@ test('mutated messages throw nothing, in neither direction, and leave nothing un
   let sent = 0
   for (let i = 0; i < PACKETS_IN_ALL; i++) {
     wire.now += 5
-    const heard = { address: `192.168.1.${10 + (i % 40)}`, interface: 'eth0', port: 5353, onLink: true, own: false }
-    const message = wire.receive(mutate(ORIGINALS, chance), heard)
+    const heard: DatagramSource = {
+      interface: 'eth0',
+      path: 'multicast4',
+      address: `192.168.1.${10 + (i % 40)}`,
+      port: 5353,
+      onLink: true,
+      own: false,
+    }
+    const message = wire.receive(mutate(ORIGINALS, random), heard)
     if (message !== undefined) {
       read++
       check(message)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Where } from '../../../src/core/presence/index.ts'
+import type { DatagramSource } from '../../../src/core/link.ts'
 import {
   decode,
   encode,
@@ -131,7 +131,7 @@ describe('who asks for records', () => {
 
   it('on two networks with one nonce is answered on each, and once on each', () => {
     const { network, first } = segment(2)
-    const other: Where = {
+    const other: DatagramSource = {
       interface: 'eth1',
       path: 'broadcast',
       address: '10.9.0.2',

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../../src/core/agenda.ts'
-import type { Change, PeerView, Saying, Sighting, Where } from '../../../src/core/presence/index.ts'
+import type { DatagramSource } from '../../../src/core/link.ts'
+import type { Change, PeerView, Saying, Sighting } from '../../../src/core/presence/index.ts'
 import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION, Neighbours } from '../../../src/core/presence/mdns/neighbours.ts'
 import { MOST_RECORD_BYTES, Registry } from '../../../src/core/presence/peers/registry.ts'
 import { Self } from '../../../src/core/presence/peers/self.ts'
 import { type PeerId, SEAL_BYTES, type Service, writeDigest } from '../../../src/core/wire/index.ts'
-import { type SimHost, SimNetwork, seededChance, seededIdentity } from '../sim/network.ts'
+import { type SimHost, SimNetwork, seededIdentity, seededRandom } from '../sim/network.ts'
 
 const OFFICE: Service = {
   id: 'Office._ipp._tcp',
@@ -603,14 +604,21 @@ describe('a host whose peer the registry no longer holds', () => {
   it('is listed when it is heard, also where that peer was flapping when it had to make room', () => {
     const agenda = new Agenda()
     const profile = { name: 'watcher', hostname: '', version: '', services: [], attributes: {} }
-    const self = new Self(seededIdentity('watcher'), 1, profile, 1000, seededChance('watcher'))
+    const self = new Self(seededIdentity('watcher'), 1, profile, 1000, seededRandom('watcher'))
     const registry = new Registry(
       agenda,
       () => {},
       (peer, now) => neighbours.follow(peer, now),
     )
     const neighbours = new Neighbours(self, registry, agenda)
-    const where: Where = { interface: 'eth0', path: 'broadcast', address: '', port: 1, onLink: true, own: false }
+    const where: DatagramSource = {
+      interface: 'eth0',
+      path: 'broadcast',
+      address: '',
+      port: 1,
+      onLink: true,
+      own: false,
+    }
     const joined = new Uint8Array(SEAL_BYTES + MOST_RECORD_BYTES / 2)
     const learn = (id: PeerId, now: number) => {
       const anchor = { sequence: 0, value: writeDigest(new Uint8Array(16)) }

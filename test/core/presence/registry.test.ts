@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../../src/core/agenda.ts'
+import type { DatagramSource } from '../../../src/core/link.ts'
 import type { Peer } from '../../../src/core/presence/peers/peer.ts'
 import { MOST_PEERS, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
 import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/peers/sources.ts'
-import type { Where } from '../../../src/core/presence/peers/types.ts'
 import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
 import { collectGarbage } from '../../garbage.ts'
 
@@ -37,7 +37,14 @@ function scene() {
       anchor: { sequence: 0, value: writeDigest(new Uint8Array(16)) },
       goodbye: writeDigest(new Uint8Array(16)),
     }
-    const where: Where = { interface: 'eth0', path: 'broadcast', address, port: 15353, onLink: true, own: false }
+    const where: DatagramSource = {
+      interface: 'eth0',
+      path: 'broadcast',
+      address,
+      port: 15353,
+      onLink: true,
+      own: false,
+    }
     return registry.learn(signed, record, where, now)
   }
   return { agenda, registry, learn }

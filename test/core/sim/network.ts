@@ -1,14 +1,16 @@
 import { createHash, createPrivateKey } from 'node:crypto'
 import TinyQueue from 'tinyqueue'
-import { type Chance, type Interface, type Outgoing, Presence, type Where } from '../../../src/core/presence/index.ts'
+import type { DatagramSource, Interface } from '../../../src/core/link.ts'
+import { type Outgoing, Presence } from '../../../src/core/presence/index.ts'
+import type { Random } from '../../../src/core/random.ts'
 import { type Identity, readIdentity } from '../../../src/core/wire/index.ts'
 
 const PORT = 15353
 /** PKCS #8 DER of an Ed25519 private key, without its 32 bytes (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Repeatable chance: a hash of the seed and a counter. */
-export function seededChance(seed: string): Chance {
+/** Repeatable random numbers: a hash of the seed and a counter. */
+export function seededRandom(seed: string): Random {
   let count = 0
   const next = () => createHash('sha256').update(`${seed} ${count++}`).digest()
   return {
@@ -41,7 +43,7 @@ export class SimHost {
   /** Monotonic clock of this host: frozen ones fall behind and catch up at once. */
   frozen = false
   readonly interfaces: Interface[]
-  readonly queue: { bytes: Uint8Array; where: Where }[] = []
+  readonly queue: { bytes: Uint8Array; where: DatagramSource }[] = []
 
   constructor(name: string, presence: Presence, interfaces: Interface[]) {
     this.name = name
@@ -67,7 +69,7 @@ export interface Packet {
   from: SimHost
   to: SimHost
   bytes: Uint8Array
-  where: Where
+  where: DatagramSource
 }
 
 interface Event {
@@ -90,12 +92,12 @@ export class SimNetwork {
   readonly wiretap: { at: number; from: string; outgoing: Outgoing }[] = []
   tap = false
   readonly #events = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order)
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #wakes = new Map<SimHost, number>()
   #order = 0
 
   constructor(seed = 'earshot') {
-    this.#chance = seededChance(seed)
+    this.#random = seededRandom(seed)
   }
 
   /** A host that starts now. */
@@ -108,7 +110,7 @@ export class SimNetwork {
       profile: { name, hostname: name, version: 'sim', services: [], attributes: options.attributes ?? {} },
       interval: options.interval ?? 1000,
       budget: options.budget ?? 1e9,
-      chance: seededChance(`${name} ${index} ${this.#chance.number()}`),
+      random: seededRandom(`${name} ${index} ${this.#random.number()}`),
       silent: options.silent ?? false,
     })
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
@@ -152,7 +154,7 @@ export class SimNetwork {
   }
 
   /** Hands a datagram to a host as if it came from `address`. */
-  inject(host: SimHost, bytes: Uint8Array, address = '10.0.0.250', path: Where['path'] = 'broadcast'): void {
+  inject(host: SimHost, bytes: Uint8Array, address = '10.0.0.250', path: DatagramSource['path'] = 'broadcast'): void {
     this.#deliver(host, bytes, { interface: 'eth0', path, address, port: PORT, onLink: true, own: false })
   }
 
@@ -181,15 +183,22 @@ export class SimNetwork {
       const address = host.interfaces[0]?.addresses[0]?.address
       if (typeof to === 'object' && to.address !== address) continue
       const path = typeof to === 'object' ? 'unicast' : to
-      const where: Where = { interface: 'eth0', path, address: own, port: PORT, onLink: true, own: host === from }
-      if (host !== from && this.loss > 0 && this.#chance.number() < this.loss) continue
+      const where: DatagramSource = {
+        interface: 'eth0',
+        path,
+        address: own,
+        port: PORT,
+        onLink: true,
+        own: host === from,
+      }
+      if (host !== from && this.loss > 0 && this.#random.number() < this.loss) continue
       if (!this.filter({ from, to: host, bytes, where })) continue
-      const delay = 0.1 + this.#chance.number() * 0.2
+      const delay = 0.1 + this.#random.number() * 0.2
       this.#events.push({ at: this.now + delay, order: this.#order++, run: () => this.#deliver(host, bytes, where) })
     }
   }
 
-  #deliver(host: SimHost, bytes: Uint8Array, where: Where): void {
+  #deliver(host: SimHost, bytes: Uint8Array, where: DatagramSource): void {
     if (!this.hosts.includes(host)) return
     if (host.frozen) {
       if (host.queue.length < 500) host.queue.push({ bytes, where })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CHAIN_LENGTH, ChainStep, follows, HashChain, type Link } from '../../../src/core/wire/index.ts'
+import { CHAIN_LENGTH, type ChainLink, ChainStep, follows, HashChain } from '../../../src/core/wire/index.ts'
 import { peerId } from './arbitrary.ts'
 
 const ID = fc.sample(peerId, { numRuns: 2, seed: 1 })
@@ -10,7 +10,7 @@ function raise(): never {
   throw new Error('no id')
 }
 
-function linksOf(chain: HashChain): Link[] {
+function linksOf(chain: HashChain): ChainLink[] {
   const links = [chain.anchor]
   for (let link = chain.next(); link; link = chain.next()) links.push(link)
   return links

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { SharedPath } from '../../../src/core/link.ts'
 import {
   decode,
   encode,
@@ -14,7 +15,6 @@ import {
   PATHS,
   REFUSALS,
   readId,
-  type SharedPath,
 } from '../../../src/core/wire/index.ts'
 import { message } from './arbitrary.ts'
 
@@ -32,7 +32,7 @@ function plain(message: Message): Record<string, unknown> {
 }
 
 /** Marsaglia's xorshift32: two hundred thousand datagrams are too many for fast-check, and have to come again the same. */
-function chance(seed: number): (below: number) => number {
+function randomFrom(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
     state ^= state << 13
@@ -115,7 +115,7 @@ describe('messages', () => {
 
 describe('decode', () => {
   it('takes any bytes without throwing', () => {
-    const below = chance(0x5eed)
+    const below = randomFrom(0x5eed)
     const seen = new Set<string>()
     const header = Buffer.from('455301', 'hex')
     for (let i = 0; i < FUZZED; i++) {
@@ -133,7 +133,7 @@ describe('decode', () => {
   })
 
   it('takes real datagrams with mistakes in them without throwing', () => {
-    const below = chance(0xbeac0)
+    const below = randomFrom(0xbeac0)
     const seen = new Set<string>()
     for (let i = 0; i < FUZZED; i++) {
       const datagram = Buffer.from(real[below(real.length)] ?? [])

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { signedBytes } from '../../../src/core/wire/digest.ts'
 import { signRecord } from '../../../src/core/wire/identity.ts'
 import {
+  type ChainLink,
   ChainStep,
   decode,
   encode,
@@ -11,7 +12,6 @@ import {
   HashChain,
   idOf,
   isPeerId,
-  type Link,
   type Message,
   open,
   type PeerId,
@@ -117,7 +117,7 @@ describe('chains', () => {
     checks: { what: string; id: PeerId; incarnation: number; known: WrittenLink; next: WrittenLink; follows: boolean }[]
   }
   const { chains, checks } = read<Chains>('chains.json')
-  const link = ({ sequence, value }: WrittenLink): Link => ({ sequence, value: bytesOf(value) })
+  const link = ({ sequence, value }: WrittenLink): ChainLink => ({ sequence, value: bytesOf(value) })
 
   it.each(chains)('$id from $base', ({ id, incarnation, base, length, seed, values }) => {
     const chain = new HashChain(id, incarnation, base, bytesOf(seed), length)

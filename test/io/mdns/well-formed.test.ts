@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Stage } from '../../core/mdns/finder/stage.ts'
+import { FROM, Stage } from '../../core/mdns/finder/stage.ts'
 import { Wire } from '../../core/mdns/tools/wire.ts'
 
 /** A response about one service, whose texts are these bytes. */
@@ -25,8 +25,7 @@ function response(instance: Uint8Array, host: Uint8Array, text: Uint8Array): Buf
 function told(instance: Uint8Array, host: Uint8Array, text: Uint8Array): string[] {
   const stage = new Stage()
   const message = new Wire().receive(response(instance, host, text))
-  if (message)
-    stage.finder.hear(message, { interface: 'eth0', address: '10.0.0.9', port: 5353, onLink: true }, stage.now)
+  if (message) stage.finder.hear(message, FROM, stage.now)
   return stage.told.flatMap(({ sighting: { id, hostname, name, services } }) => [
     ...[id, hostname, name],
     ...services.flatMap((service) => [service.id, service.name, ...Object.entries(service.txt).flat()]),

@@ -97,8 +97,8 @@ describeLab('Net between hosts', () => {
     // On the eve of an IPv6-only host's first look its address may still be tentative.
     await speaker6.hears('A6', 'eth0', 'multicast6', 4000)
     await speaker4.hearsAll('A4', ['eth0 broadcast', 'eth0 multicast4'])
-    expect((await speaker4.status()).links[0]?.paths).toEqual(['broadcast', 'multicast4'])
-    expect((await speaker6.status()).links[0]?.paths).toEqual(['multicast6'])
+    expect((await speaker4.status()).interfaces[0]?.paths).toEqual(['broadcast', 'multicast4'])
+    expect((await speaker6.status()).interfaces[0]?.paths).toEqual(['multicast6'])
     for (const speaker of [speaker4, speaker6]) expect(speaker.told(0, 'fault', 'uncaught')).toEqual([])
   })
 
@@ -108,7 +108,7 @@ describeLab('Net between hosts', () => {
     const host = await lab.host('host')
     await Speaker.start(other, 'O')
     const speaker = await Speaker.start(host, 'H')
-    expect(speaker.told(0, 'links')).toEqual([])
+    expect(speaker.told(0, 'interfaces')).toEqual([])
     await host.addInterface(red)
     await speaker.hearsAll('O', ['eth0 broadcast', 'eth0 multicast4'])
     // The kernel gives an IPv6 address 1 to 2 s of suspicion (DAD) first.
@@ -128,7 +128,10 @@ describeLab('Net between hosts', () => {
       expect(one.address.startsWith(one.interface === 'eth0' ? '10.77.1.' : '10.77.2.')).toBe(true)
     }
     await host.removeInterface('eth0')
-    await vi.waitFor(async () => expect((await speaker.status()).links.map(({ name }) => name)).toEqual(['eth1']), 2000)
+    await vi.waitFor(
+      async () => expect((await speaker.status()).interfaces.map(({ name }) => name)).toEqual(['eth1']),
+      2000,
+    )
   })
 
   test('an address that changes is followed', async () => {
@@ -166,11 +169,11 @@ describeLab('Net between hosts', () => {
     }
     const speaker = await Speaker.start(a, 'A')
     await a.linkDown()
-    await vi.waitFor(async () => expect((await speaker.status()).links).toEqual([]), 2000)
+    await vi.waitFor(async () => expect((await speaker.status()).interfaces).toEqual([]), 2000)
     await a.linkUp()
     await speaker.hearsAll('B', ['eth0 broadcast', 'eth0 multicast4'])
     await a.unplug()
-    await vi.waitFor(async () => expect((await speaker.status()).links).toEqual([]), 2000)
+    await vi.waitFor(async () => expect((await speaker.status()).interfaces).toEqual([]), 2000)
     await a.plug()
     await speaker.hearsAll('B', ['eth0 broadcast', 'eth0 multicast4'])
     expect(speaker.told(0, 'fault', 'uncaught')).toEqual([])
@@ -186,7 +189,7 @@ describeLab('Net between hosts', () => {
     await a.linkUp()
     expect(await a.namespace.sh('ip addr show dev eth0')).toContain('tentative')
     await speaker.hearsAll('A', ['eth0 broadcast', 'eth0 multicast4'])
-    expect((await speaker.status()).links[0]?.paths).toEqual(['broadcast', 'multicast4'])
+    expect((await speaker.status()).interfaces[0]?.paths).toEqual(['broadcast', 'multicast4'])
     await speaker.hears('A', 'eth0', 'multicast6', 4000)
     expect(speaker.told(0, 'fault', 'recovered', 'uncaught')).toEqual([])
   })
@@ -206,7 +209,7 @@ describeLab('Net between hosts', () => {
       await sleep(15)
       await a.linkUp()
     }
-    expect(speaker.told(0, 'links').length).toBeGreaterThan(100)
+    expect(speaker.told(0, 'interfaces').length).toBeGreaterThan(100)
     await speaker.hearsAll('B', on('eth0'), 5000)
     expect(speaker.process.openFds()).toBe(fds)
     for (const name of ['eth0', 'eth1']) expect(await memberships(a, name)).toEqual({ multicast4: 1, multicast6: 1 })
@@ -235,7 +238,7 @@ describeLab('Net between hosts', () => {
     expect(speaker.process.openFds()).toBe(fds)
     await a.removeBridges('docker')
     await speaker.hearsAll('B', on('eth0'))
-    expect(speaker.told(before, 'links', 'fault', 'uncaught')).toEqual([])
+    expect(speaker.told(before, 'interfaces', 'fault', 'uncaught')).toEqual([])
   })
 
   test('more interfaces than a socket may have memberships', { timeout: 60_000 }, async () => {
@@ -245,10 +248,10 @@ describeLab('Net between hosts', () => {
     const segments = Array.from({ length: 30 }, (_, number) => `seg${number}`)
     const speaker = await Speaker.start(a, 'A', { include: ['eth0', ...segments] })
     await vi.waitFor(async () => {
-      const { links, faults } = await speaker.status()
+      const { interfaces, faults } = await speaker.status()
       expect(faults).toEqual([])
-      expect(links).toHaveLength(31)
-      for (const { paths } of links) expect(paths).toEqual([...PATHS])
+      expect(interfaces).toHaveLength(31)
+      for (const { paths } of interfaces) expect(paths).toEqual([...PATHS])
     }, 8000)
     await speaker.hearsAll('A', on('eth0', 'seg0', 'seg15', 'seg29'), 4000)
   })
@@ -260,8 +263,8 @@ describeLab('Net between hosts', () => {
     const speakerA = await Speaker.start(a, 'A')
     await speakerA.hearsAll('B', on('eth0', 'eth1'), 4000)
     await speakerA.hearsAll('A', on('eth0', 'eth1'), 4000)
-    const { links } = await speakerA.status()
-    expect(links.map(({ paths }) => paths)).toEqual([[...PATHS], [...PATHS]])
+    const { interfaces } = await speakerA.status()
+    expect(interfaces.map(({ paths }) => paths)).toEqual([[...PATHS], [...PATHS]])
     // Its own words are never taken for another's, and on IPv4 only where they were said.
     for (const one of speakerA.told(0, 'heard')) {
       if (one.kind !== 'heard') continue
@@ -374,8 +377,8 @@ describeLab('Net between hosts', () => {
       { address: b.address(), onLink: true },
     ])
     for (const one of speakerA.told(0, 'heard')) expect(one).toMatchObject({ interface: 'eth0', onLink: true })
-    const { links, faults, leftOut } = await speakerA.status()
-    expect(links.map(({ name, addresses }) => [name, addresses.map(({ address }) => address).sort()])).toEqual([
+    const { interfaces, faults, leftOut } = await speakerA.status()
+    expect(interfaces.map(({ name, addresses }) => [name, addresses.map(({ address }) => address).sort()])).toEqual([
       ['eth0', [a.address(), '169.254.5.5'].sort()],
     ])
     expect(faults).toEqual([])
@@ -391,7 +394,7 @@ describeLab('Net between hosts', () => {
       ip link add veth0 type veth peer name veth1
       ip link set veth0 master br-lan up; ip link set veth1 master docker0 up`)
     const speaker = await Speaker.start(a, 'A', { env: { LOOK: '100' } })
-    const used = async () => (await speaker.status()).links.map(({ name }) => name).sort()
+    const used = async () => (await speaker.status()).interfaces.map(({ name }) => name).sort()
     await vi.waitFor(async () => expect(await used()).toContain('br-lan'), 10_000)
     expect(await used()).not.toContain('docker0')
     await a.exec('ip', ['route', 'add', 'default', 'via', '10.79.0.2'])
@@ -410,8 +413,8 @@ describeLab('Net between hosts', () => {
     }
     const speaker = await Speaker.start(b, 'B')
     await vi.waitFor(async () => {
-      const { links, faults } = await speaker.status()
-      expect(links[0]?.addresses.map(({ family }) => family)).toEqual(['ipv4'])
+      const { interfaces, faults } = await speaker.status()
+      expect(interfaces[0]?.addresses.map(({ family }) => family)).toEqual(['ipv4'])
       expect(faults.map(({ path }) => path)).toContain('multicast6')
       expect(faults[0]?.message).toMatch(/^another machine has the address fe80::ff:fe00:55 too/)
     }, 10_000)

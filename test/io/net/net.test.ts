@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { afterEach, expect, test, vi } from 'vitest'
-import { type Heard, Net, type NetTiming } from '../../../src/io/net/index.ts'
+import type { DatagramSource } from '../../../src/core/link.ts'
+import { Net, type NetTiming } from '../../../src/io/net/index.ts'
 
 // Everything here happens on `lo`, each test on a port of its own.
 const nets: Net[] = []
@@ -21,8 +22,8 @@ function make(port: number, timing: Partial<NetTiming> = {}, include: string[] =
   return net
 }
 
-function record(net: Net): { text: string; heard: Heard }[] {
-  const all: { text: string; heard: Heard }[] = []
+function record(net: Net): { text: string; heard: DatagramSource }[] {
+  const all: { text: string; heard: DatagramSource }[] = []
   net.on('datagram', (bytes, heard) => all.push({ text: Buffer.from(bytes).toString(), heard }))
   return all
 }
@@ -33,7 +34,7 @@ test('two on lo hear each other and themselves, on broadcast and multicast', asy
   const b = make(port)
   await a.open()
   await b.open()
-  expect(a.links).toEqual([
+  expect(a.interfaces).toEqual([
     { name: 'lo', addresses: expect.anything(), paths: expect.arrayContaining(['broadcast', 'multicast4']) },
   ])
   const heards = [record(a), record(b)]
@@ -77,7 +78,7 @@ test('a port that another process holds is refused, and nothing stays open', asy
     code: 'EARSHOT_PORT_IN_USE',
     message: expect.stringContaining(`cannot bind UDP port ${port} on`),
   })
-  expect(net.links).toEqual([])
+  expect(net.interfaces).toEqual([])
 })
 
 test('on a shared port others hear too, and unicast stays theirs', async () => {
@@ -91,7 +92,7 @@ test('on a shared port others hear too, and unicast stays theirs', async () => {
   other.setMulticastInterface('127.0.0.1')
   const net = make(port, {}, ['lo'], true)
   await net.open()
-  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
+  expect(net.interfaces).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
   const heard = record(net)
   net.send('lo', 'broadcast', Buffer.from('broadcast'))
   net.send('lo', 'multicast4', Buffer.from('ours'))
@@ -117,7 +118,7 @@ test('a shared port that another keeps to itself is a fault, and used once it is
   net.on('fault', ({ path, error }) => told.push(`${path} ${error.message}`))
   net.on('recovered', ({ path }) => told.push(`${path} recovered`))
   await net.open()
-  expect(net.links).toMatchObject([{ name: 'lo', paths: [] }])
+  expect(net.interfaces).toMatchObject([{ name: 'lo', paths: [] }])
   await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
   const reason = `another program keeps UDP port ${port} to itself`
   for (const path of ['multicast4', 'unicast'])
@@ -125,31 +126,31 @@ test('a shared port that another keeps to itself is a fault, and used once it is
   await new Promise<void>((resolve) => holder.close(resolve))
   await vi.waitFor(() => expect(told).toHaveLength(4), 3000)
   expect(told.slice(2).sort()).toEqual(['multicast4 recovered', 'unicast recovered'])
-  expect(net.links).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
+  expect(net.interfaces).toMatchObject([{ name: 'lo', paths: ['multicast4'] }])
 })
 
 test('opens without any interface', async () => {
   const net = make(randomPort(), {}, ['nothing0'])
-  const links = vi.fn()
-  net.on('links', links)
+  const interfaces = vi.fn()
+  net.on('interfaces', interfaces)
   const unusable = vi.fn()
   net.on('unusable', unusable)
   await net.open()
-  expect(net.status()).toMatchObject({ links: [], faults: [] })
+  expect(net.status()).toMatchObject({ interfaces: [], faults: [] })
   expect(net.status().leftOut).toContainEqual(expect.objectContaining({ name: 'nothing0', cause: 'missing' }))
   expect(unusable).toHaveBeenCalledOnce()
-  expect(links).not.toHaveBeenCalled()
+  expect(interfaces).not.toHaveBeenCalled()
 })
 
-test('tells its links once, and a fault once until it works again', async () => {
+test('tells its interfaces once, and a fault once until it works again', async () => {
   const port = randomPort()
   const net = make(port, { look: 50 })
   const told: string[] = []
-  net.on('links', (links) => told.push(`links ${links.map(({ name }) => name)}`))
+  net.on('interfaces', (interfaces) => told.push(`interfaces ${interfaces.map(({ name }) => name)}`))
   net.on('fault', ({ interface: name, path, error }) => told.push(`fault ${name} ${path} ${error.message}`))
   net.on('recovered', ({ interface: name, path }) => told.push(`recovered ${name} ${path}`))
   await net.open()
-  expect(told).toEqual(['links lo'])
+  expect(told).toEqual(['interfaces lo'])
   // More than a datagram holds: the kernel refuses it.
   const sending = setInterval(() => net.send('lo', 'multicast4', Buffer.alloc(70_000)), 20)
   await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
@@ -168,8 +169,8 @@ test('hears after a path was renewed, and while memberships are renewed all the 
   const port = randomPort()
   const net = make(port, { look: 5, renew: 10 })
   await net.open()
-  const links = vi.fn()
-  net.on('links', links)
+  const interfaces = vi.fn()
+  net.on('interfaces', interfaces)
   const heard = record(net)
   for (let i = 0; i < 50; i++) {
     net.renew('lo', 'multicast4')
@@ -181,7 +182,7 @@ test('hears after a path was renewed, and while memberships are renewed all the 
   for (const path of ['broadcast', 'multicast4'] as const) net.send('lo', path, Buffer.from(path))
   await vi.waitFor(() => expect(heard.map(({ text }) => text).sort()).toEqual(['broadcast', 'multicast4']))
   expect(net.status().faults).toEqual([])
-  expect(links).not.toHaveBeenCalled()
+  expect(interfaces).not.toHaveBeenCalled()
 })
 
 test('is silent after close', async () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Interface } from '../../../src/io/net/interfaces.ts'
+import type { SystemInterface } from '../../../src/io/net/interfaces.ts'
 import { Origins } from '../../../src/io/net/origins.ts'
 
 const GROUP = '239.255.153.53'
 
-function card(name: string, ipv4: string[], ipv6: string[] = []): Interface {
+function card(name: string, ipv4: string[], ipv6: string[] = []): SystemInterface {
   return {
     name,
     mac: '',

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Interface } from '../../../src/io/net/interfaces.ts'
+import type { SystemInterface } from '../../../src/io/net/interfaces.ts'
 import { planIpv4, planIpv6 } from '../../../src/io/net/plan.ts'
 
 const PLACE = { port: 15353, group4: '239.255.153.53', group6: 'ff12::153:53' }
 
-function card(...addresses: string[]): Interface {
+function card(...addresses: string[]): SystemInterface {
   const ipv4 = addresses.map((text) => {
     const [address = '', prefix] = text.split('/')
     const mask = (0xffffffff << (32 - Number(prefix))) >>> 0
@@ -13,7 +13,7 @@ function card(...addresses: string[]): Interface {
   return { name: 'eth0', mac: '', index: 2, ipv4, ipv6: [], linkLocal: 'fe80::1' }
 }
 
-const senders = (one: Interface) => planIpv4(one, PLACE)?.senders.map(({ unicast }) => unicast.address)
+const senders = (one: SystemInterface) => planIpv4(one, PLACE)?.senders.map(({ unicast }) => unicast.address)
 
 test('every subnet of an interface is spoken to from its own address, and its broadcast is heard', () => {
   const plan = planIpv4(card('169.254.5.5/16', '10.93.0.1/24'), PLACE)

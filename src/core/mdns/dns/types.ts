@@ -1,5 +1,5 @@
+import type { Path } from '../../link.ts'
 import type { Saying } from '../../presence/peers/types.ts'
-import type { Path } from '../../wire/messages.ts'
 
 /**
  * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
@@ -43,20 +43,6 @@ export interface Message {
   answers: ResourceRecord[]
   authorities: ResourceRecord[]
   additionals: ResourceRecord[]
-}
-
-/** Where a message was heard. */
-export interface Heard {
-  interface: string
-  /** The source, IPv6 without zone. */
-  address: string
-  /** 5353, but for simple resolvers, which are answered by unicast. */
-  port: number
-  /**
-   * The source lies in one of the interface's own subnets. What does not is believed, as it came to the group (section
-   * 11), but never answered by unicast.
-   */
-  onLink: boolean
 }
 
 /** A message to send: to everyone on an interface's segment by IPv4 and IPv6 both, or to one that asked. */

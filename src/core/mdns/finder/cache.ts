@@ -1,9 +1,10 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance } from '../../presence/peers/types.ts'
+import type { DatagramSource } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import { Timetable } from '../../timetable.ts'
 import { keyOf } from '../dns/names.ts'
 import { passingKey } from '../dns/rdata.ts'
-import type { Heard, Question, RecordType, ResourceRecord } from '../dns/types.ts'
+import type { Question, RecordType, ResourceRecord } from '../dns/types.ts'
 import type { Caps } from './caps.ts'
 import { type Held, isNewer, lifeOf, nextLook, REFRESHES } from './held.ts'
 
@@ -16,7 +17,7 @@ type RecordSet = Map<string, Held>
 
 /** What was heard on each interface, for as long as it is true. Only what is given to it; others choose. */
 export class Cache {
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #caps: Caps
   readonly #refresh: (held: Held, now: number) => void
   readonly #isKept: (held: Held) => boolean
@@ -27,7 +28,7 @@ export class Cache {
 
   constructor(parts: {
     agenda: Agenda
-    chance: Chance
+    random: Random
     caps: Caps
     /** Time to ask again for a record. */
     refresh: (held: Held, now: number) => void
@@ -36,7 +37,7 @@ export class Cache {
     /** It has run out, and is held no longer. */
     expired: (held: Held, now: number) => void
   }) {
-    this.#chance = parts.chance
+    this.#random = parts.random
     this.#caps = parts.caps
     this.#refresh = parts.refresh
     this.#isKept = parts.isKept
@@ -48,7 +49,7 @@ export class Cache {
    * Takes in a record of a response. Says whether it tells of something `new`, of something that is `known`, or of
    * nothing that is there: a goodbye, or one for which there is no room.
    */
-  hear(record: ResourceRecord, heard: Heard, now: number): 'new' | 'known' | 'nothing' {
+  hear(record: ResourceRecord, heard: DatagramSource, now: number): 'new' | 'known' | 'nothing' {
     const set = this.#sets.get(heard.interface)?.get(setKey(record.type, record.name))
     const key = passingKey(record)
     const held = set?.get(key)
@@ -150,7 +151,7 @@ export class Cache {
     this.#sets.delete(on)
   }
 
-  #add(record: ResourceRecord, key: string, heard: Heard, now: number): boolean {
+  #add(record: ResourceRecord, key: string, heard: DatagramSource, now: number): boolean {
     const { interface: on, address: source } = heard
     if (record.type === 'SRV' || record.type === 'TXT') this.#makeWay(record, on)
     if (!this.#caps.records.take(source)) return false
@@ -196,7 +197,7 @@ export class Cache {
     held.refreshes = 0
     held.withdrawn = false
     held.doubted = false
-    this.#timetable.put(held, nextLook(held, this.#chance, now), now)
+    this.#timetable.put(held, nextLook(held, this.#random, now), now)
   }
 
   #withdraw(held: Held, now: number): void {
@@ -217,7 +218,7 @@ export class Cache {
       return
     }
     held.refreshes++
-    this.#timetable.put(held, nextLook(held, this.#chance, now), now)
+    this.#timetable.put(held, nextLook(held, this.#random, now), now)
     this.#refresh(held, now)
   }
 

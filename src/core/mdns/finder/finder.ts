@@ -1,8 +1,9 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance, Interface, Sighting } from '../../presence/peers/types.ts'
+import type { DatagramSource, Interface } from '../../link.ts'
+import type { Sighting } from '../../presence/peers/types.ts'
+import type { Random } from '../../random.ts'
 import { keyOf } from '../dns/names.ts'
 import type {
-  Heard,
   IsSigned,
   MdnsLimits,
   MdnsNotice,
@@ -58,7 +59,7 @@ export class Finder {
 
   constructor(parts: {
     agenda: Agenda
-    chance: Chance
+    random: Random
     send: (out: OutgoingMessage) => void
     notice: (notice: MdnsNotice) => void
     /** Service types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
@@ -70,11 +71,11 @@ export class Finder {
     /** Whether we publish a record on an interface: what we say ourselves is not heard. */
     isPublished?: (on: string, record: ResourceRecord) => boolean
   }) {
-    const { agenda, chance, send, sighted, isSigned = () => false, isPublished = () => false } = parts
+    const { agenda, random, send, sighted, isSigned = () => false, isPublished = () => false } = parts
     const caps = new Caps(parts.notice)
     const cache: Cache = new Cache({
       agenda,
-      chance,
+      random,
       caps,
       refresh: (held, now) => upkeep.refresh(held, now),
       isKept: (held) => upkeep.isKept(held),
@@ -84,7 +85,7 @@ export class Finder {
     const isKnown = (on: string, record: ResourceRecord, now: number) =>
       isPublished(on, record) || cache.isKnown(on, record, now)
     const isOpen = (on: string, question: Question) => cache.isOpen(on, question)
-    const questions = new Questions({ agenda, chance, send, known, isKnown, isOpen })
+    const questions = new Questions({ agenda, random, send, known, isKnown, isOpen })
     const browse = new Browse({ agenda, questions, cap: caps.types, types: parts.browse })
     const removed = (item: Instance | FoundHost) => {
       followUps.forget(item)
@@ -139,7 +140,7 @@ export class Finder {
     this.#own = keyOf(hostname)
   }
 
-  hear(message: Message, heard: Heard, now: number): void {
+  hear(message: Message, heard: DatagramSource, now: number): void {
     if (!this.#interfaces.has(heard.interface)) return
     if (message.kind === 'query') {
       const asked = this.#questions.hear(message, heard, now)

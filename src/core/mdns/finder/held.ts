@@ -1,4 +1,4 @@
-import type { Chance } from '../../presence/peers/types.ts'
+import type { Random } from '../../random.ts'
 import type { RecordType, ResourceRecord } from '../dns/types.ts'
 
 /**
@@ -92,10 +92,10 @@ export function isNewer(a: Held, b: Held): boolean {
 }
 
 /** When a record is to be asked for again, or runs out: monotonic ms. */
-export function nextLook(held: Held, chance: Chance, now: number): number {
+export function nextLook(held: Held, random: Random, now: number): number {
   const life = lifeOf(held)
   const next = SCHEDULE[held.refreshes]
-  const part = next ? next.at + next.spread * chance.number() : 1
+  const part = next ? next.at + next.spread * random.number() : 1
   const patience = held.refreshes === 0 ? 0 : Math.min(PATIENCE, life * PART_OF_PATIENCE)
   return Math.max(held.heardAt + life * part, now + patience)
 }

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
+import type { DatagramSource } from '../../link.ts'
 import { isHostAddress } from '../dns/host-address.ts'
 import { keyOf, SERVICES, splitInstance, typeOf } from '../dns/names.ts'
-import type { Heard, Message, ResourceRecord } from '../dns/types.ts'
+import type { Message, ResourceRecord } from '../dns/types.ts'
 import type { Browse } from './browse.ts'
 import type { Cache } from './cache.ts'
 import type { FollowUps } from './follow-ups.ts'
@@ -49,7 +50,7 @@ export class Intake {
   }
 
   /** Takes a response. */
-  take({ answers, additionals }: Message, heard: Heard, now: number): void {
+  take({ answers, additionals }: Message, heard: DatagramSource, now: number): void {
     const records = additionals.length > 0 ? [...answers, ...additionals] : answers
     const addressed = new Addressed(records)
     for (const type of ORDER) {
@@ -61,7 +62,7 @@ export class Intake {
     }
   }
 
-  #take(record: ResourceRecord, heard: Heard, addressed: Addressed, now: number): void {
+  #take(record: ResourceRecord, heard: DatagramSource, addressed: Addressed, now: number): void {
     switch (record.type) {
       case 'PTR':
         if (keyOf(record.name) === SERVICES) this.#takeType(record, heard, now)
@@ -80,14 +81,14 @@ export class Intake {
   }
 
   /** A type that is offered. */
-  #takeType(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
+  #takeType(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
     if (!this.#browse.learns) return
     if (record.ttl > 0 && !this.#browse.learn(record.data, heard.address, now)) return
     this.#cache.hear(record, heard, now)
   }
 
   /** An instance of a type. It may be the first that is heard of the type. */
-  #takePointer(record: RecordOf<'PTR'>, heard: Heard, now: number): void {
+  #takePointer(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
     const type = typeOf(record.name)
     if (!(this.#browse.has(type) || this.#browse.learns)) return
     const known = this.#hosts.instance(heard.interface, record.data)
@@ -109,7 +110,7 @@ export class Intake {
   }
 
   /** The host and port of an instance that is known. */
-  #takeService(record: RecordOf<'SRV'>, heard: Heard, addressed: Addressed, now: number): void {
+  #takeService(record: RecordOf<'SRV'>, heard: DatagramSource, addressed: Addressed, now: number): void {
     const instance = this.#hosts.instance(heard.interface, record.name)
     if (!instance) return
     if (record.ttl === 0) {
@@ -153,7 +154,7 @@ export class Intake {
       .some(({ record, withdrawn }) => !withdrawn && isServiceOf(record, present))
   }
 
-  #takeText(record: RecordOf<'TXT'>, heard: Heard, now: number): void {
+  #takeText(record: RecordOf<'TXT'>, heard: DatagramSource, now: number): void {
     const instance = this.#hosts.instance(heard.interface, record.name)
     if (!instance) return
     const news = this.#cache.hear(record, heard, now)
@@ -163,7 +164,7 @@ export class Intake {
     if (instance.host) this.#hosts.heard(instance.host, heard.interface, news === 'new', now)
   }
 
-  #takeAddress(record: RecordOf<'A' | 'AAAA'>, heard: Heard, now: number): void {
+  #takeAddress(record: RecordOf<'A' | 'AAAA'>, heard: DatagramSource, now: number): void {
     const host = this.#hosts.host(record.name)
     if (!host && !this.#isAsked(record.name)) return
     if (!this.#cache.has(record, heard.interface)) {

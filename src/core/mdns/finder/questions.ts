@@ -1,8 +1,9 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance } from '../../presence/peers/types.ts'
+import type { DatagramSource } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import { keyOf } from '../dns/names.ts'
 import { type Group, pack } from '../dns/packing.ts'
-import type { Heard, Message, OutgoingMessage, Question, ResourceRecord } from '../dns/types.ts'
+import type { Message, OutgoingMessage, Question, ResourceRecord } from '../dns/types.ts'
 
 /** Questions are gathered for this long, ms, so that hosts that begin together do not ask together (RFC 6762, section 5.2). */
 const GATHER = { least: 20, spread: 100 }
@@ -27,7 +28,7 @@ interface Pending {
 /** Sends questions, several in one message, along with the answers that are known. */
 export class Questions {
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #send: (out: OutgoingMessage) => void
   readonly #known: (on: string, question: Question, now: number) => ResourceRecord[]
   readonly #isKnown: (on: string, record: ResourceRecord, now: number) => boolean
@@ -40,7 +41,7 @@ export class Questions {
 
   constructor(parts: {
     agenda: Agenda
-    chance: Chance
+    random: Random
     send: (out: OutgoingMessage) => void
     /** What need not be answered again. */
     known: (on: string, question: Question, now: number) => ResourceRecord[]
@@ -50,7 +51,7 @@ export class Questions {
     isOpen: (on: string, question: Question) => boolean
   }) {
     this.#agenda = parts.agenda
-    this.#chance = parts.chance
+    this.#random = parts.random
     this.#send = parts.send
     this.#known = parts.known
     this.#isKnown = parts.isKnown
@@ -67,7 +68,7 @@ export class Questions {
     const pending = this.#pending.get(on) ?? new Map<string, Pending>()
     if (!this.#pending.has(on)) {
       this.#pending.set(on, pending)
-      const wait = GATHER.least + GATHER.spread * this.#chance.number()
+      const wait = GATHER.least + GATHER.spread * this.#random.number()
       this.#agenda.add(now + wait, (later) => this.#flush(on, pending, later))
     }
     const key = questionKey(question)
@@ -84,7 +85,7 @@ export class Questions {
    * Somebody else's questions: what they ask need not be asked twice, if they know no more than we do (section 7.3).
    * Returns the names whose PTR records they ask for so.
    */
-  hear(message: Message, { interface: on, address, port }: Heard, now: number): string[] {
+  hear(message: Message, { interface: on, address, port }: DatagramSource, now: number): string[] {
     if (port !== 5353) return []
     const sender = `${on} ${address}`
     const before = this.#unfinished.get(sender)

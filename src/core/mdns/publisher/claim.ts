@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Budget } from '../../budget.ts'
-import type { InterfaceAddress } from '../../presence/peers/types.ts'
+import type { InterfaceAddress } from '../../link.ts'
 import { instanceName, label, numbered, sameName } from '../dns/names.ts'
 import type { PublishedService, RecordType, ResourceRecord } from '../dns/types.ts'
 import { hostRecords, reverseRecords, serviceRecords } from './service-records.ts'

@@ -1,7 +1,8 @@
 import type { Agenda } from '../../agenda.ts'
+import type { DatagramSource } from '../../link.ts'
 import { keyOf, sameName } from '../dns/names.ts'
 import { compareProbes, recordKey } from '../dns/rdata.ts'
-import type { Heard, Message, ResourceRecord } from '../dns/types.ts'
+import type { Message, ResourceRecord } from '../dns/types.ts'
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
 import type { Segment } from './segment.ts'
 
@@ -36,7 +37,7 @@ export class Conflicts {
   }
 
   /** Takes a message of another mDNS program. */
-  hear(message: Message, segment: Segment, heard: Heard, now: number): void {
+  hear(message: Message, segment: Segment, heard: DatagramSource, now: number): void {
     const isProbe = message.kind === 'query'
     const theirs = isProbe ? message.authorities : [...message.answers, ...message.additionals]
     if (theirs.length === 0) return

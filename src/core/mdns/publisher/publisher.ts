@@ -1,8 +1,8 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance, Interface } from '../../presence/peers/types.ts'
+import type { DatagramSource, Interface } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import { keyOf, sameName } from '../dns/names.ts'
 import type {
-  Heard,
   MdnsNotice,
   Message,
   OutgoingMessage,
@@ -23,7 +23,7 @@ const LAST_GOODBYES = [0, 50, 100]
 
 export interface PublisherOptions {
   agenda: Agenda
-  chance: Chance
+  random: Random
   send: (out: OutgoingMessage) => void
   notice: (notice: MdnsNotice) => void
 }
@@ -89,7 +89,7 @@ export class Publisher {
       segment.close()
       this.#segments.delete(name)
     }
-    const { agenda, chance, send } = this.#options
+    const { agenda, random, send } = this.#options
     const added: Segment[] = []
     for (const network of usable) {
       const known = this.#segments.get(network.name)
@@ -98,7 +98,7 @@ export class Publisher {
         if (this.#host) known.refresh(this.#host, now)
         continue
       }
-      const segment = new Segment(network, { agenda, chance, send, hostname: () => this.hostname })
+      const segment = new Segment(network, { agenda, random, send, hostname: () => this.hostname })
       this.#segments.set(network.name, segment)
       added.push(segment)
     }
@@ -139,7 +139,7 @@ export class Publisher {
   }
 
   /** Takes a message from the network. Never throws. */
-  hear(message: Message, heard: Heard, now: number): void {
+  hear(message: Message, heard: DatagramSource, now: number): void {
     const segment = this.#segments.get(heard.interface)
     if (!segment || this.#hasLeft) return
     const isPeer = heard.port === MDNS_PORT
@@ -221,7 +221,7 @@ export class Publisher {
   #probe(claims: readonly Claim[], segments: readonly Segment[], now: number): void {
     if (claims.length === 0) return
     for (const segment of segments) {
-      const wait = this.#rate.pause(now) + FIRST_WAIT * this.#options.chance.number()
+      const wait = this.#rate.pause(now) + FIRST_WAIT * this.#options.random.number()
       segment.prober.begin(claims, now + wait)
     }
   }

@@ -1,9 +1,10 @@
 import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
-import type { Chance } from '../../presence/peers/types.ts'
+import type { DatagramSource } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import type { Group } from '../dns/packing.ts'
 import { recordKey } from '../dns/rdata.ts'
-import type { Heard, Message, Question, ResourceRecord } from '../dns/types.ts'
+import type { Message, Question, ResourceRecord } from '../dns/types.ts'
 import { Copies } from './copies.ts'
 import type { Holdings } from './holdings.ts'
 import { PAUSE, type Voice } from './voice.ts'
@@ -45,7 +46,7 @@ interface Due {
 /** Answers questions on one interface (RFC 6762, sections 6 and 7). */
 export class Responder {
   readonly #agenda: Agenda
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #voice: Voice
   readonly #holdings: Holdings
   readonly #unicast = new Budget(UNICAST_PER_SECOND, UNICAST_BURST)
@@ -61,20 +62,20 @@ export class Responder {
 
   constructor(parts: {
     agenda: Agenda
-    chance: Chance
+    random: Random
     voice: Voice
     holdings: Holdings
     /** Whether an address is this host's. */
     isOwn: (address: string) => boolean
   }) {
     this.#agenda = parts.agenda
-    this.#chance = parts.chance
+    this.#random = parts.random
     this.#voice = parts.voice
     this.#holdings = parts.holdings
     this.#isOwn = parts.isOwn
   }
 
-  hearQuery(message: Message, heard: Heard, now: number): void {
+  hearQuery(message: Message, heard: DatagramSource, now: number): void {
     const { address, port } = heard
     const waiting = this.#waiting.get(address)
     if (waiting) for (const known of message.answers) this.#takeOut(waiting, known)
@@ -166,7 +167,7 @@ export class Responder {
   }
 
   #between({ least, most }: { least: number; most: number }): number {
-    return least + (most - least) * this.#chance.number()
+    return least + (most - least) * this.#random.number()
   }
 
   /** Says what is due, and sees to the rest being said in its time. */
@@ -192,7 +193,12 @@ export class Responder {
   }
 
   /** Takes out of the answers those that were said to everyone not long ago, and the asker alone wants (section 5.4). */
-  #replyToOne(questions: readonly Question[], answers: Map<string, ResourceRecord>, heard: Heard, now: number): void {
+  #replyToOne(
+    questions: readonly Question[],
+    answers: Map<string, ResourceRecord>,
+    heard: DatagramSource,
+    now: number,
+  ): void {
     const { address, port, onLink } = heard
     // Of several programs on this machine only one would get it, and not always the one that asked (section 15).
     if (!questions.some(({ unicast }) => unicast) || !onLink || this.#isOwn(address)) return
@@ -206,7 +212,12 @@ export class Responder {
     this.#voice.reply({ address, port }, 0, this.#withAdditionals(toOne.map(([, record]) => record)))
   }
 
-  #replyToResolver(message: Message, answers: ResourceRecord[], { address, port, onLink }: Heard, now: number): void {
+  #replyToResolver(
+    message: Message,
+    answers: ResourceRecord[],
+    { address, port, onLink }: DatagramSource,
+    now: number,
+  ): void {
     if (!onLink || !this.#unicast.take(now)) return
     const brief = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, RESOLVER_TTL), flush: false })
     const groups = this.#withAdditionals(answers).map(({ answers = [], additionals = [] }, index) => ({

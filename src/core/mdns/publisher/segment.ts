@@ -1,5 +1,6 @@
 import type { Agenda } from '../../agenda.ts'
-import type { Chance, Interface, InterfaceAddress } from '../../presence/peers/types.ts'
+import type { Interface, InterfaceAddress } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import { keyOf } from '../dns/names.ts'
 import { recordKey } from '../dns/rdata.ts'
 import type { OutgoingMessage, ResourceRecord } from '../dns/types.ts'
@@ -12,7 +13,7 @@ import { PAUSE, Voice } from './voice.ts'
 
 export interface SegmentOptions {
   agenda: Agenda
-  chance: Chance
+  random: Random
   send: (out: OutgoingMessage) => void
   /** The host name in use. */
   hostname: () => string
@@ -31,13 +32,13 @@ export class Segment {
   /** The interface's own. Whoever sets other ones refreshes the host's claim. */
   addresses: readonly InterfaceAddress[]
 
-  constructor({ name, addresses }: Interface, { agenda, chance, send, hostname }: SegmentOptions) {
+  constructor({ name, addresses }: Interface, { agenda, random, send, hostname }: SegmentOptions) {
     this.addresses = addresses
     this.#hostname = hostname
     const voice = new Voice(name, send)
     this.#voice = voice
     this.responder = new Responder({
-      ...{ agenda, chance, voice, holdings: this.#holdings },
+      ...{ agenda, random, voice, holdings: this.#holdings },
       isOwn: (address) => this.isOwn(address),
     })
     this.#announcer = new Announcer(agenda, voice, this.#holdings)

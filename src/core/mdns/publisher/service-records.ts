@@ -1,5 +1,5 @@
 import { isLinkLocal } from '../../../shared/link-local.ts'
-import type { InterfaceAddress } from '../../presence/peers/types.ts'
+import type { InterfaceAddress } from '../../link.ts'
 import { instanceName, SERVICES } from '../dns/names.ts'
 import { rdata } from '../dns/rdata.ts'
 import type { PublishedService, ResourceRecord } from '../dns/types.ts'

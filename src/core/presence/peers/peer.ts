@@ -1,9 +1,10 @@
 import type { Plans } from '../../agenda.ts'
-import { type Beat, ChainStep, type Link, type PeerId, type PeerRecord, readDigest } from '../../wire/index.ts'
+import type { DatagramSource } from '../../link.ts'
+import { type Beat, type ChainLink, ChainStep, type PeerId, type PeerRecord, readDigest } from '../../wire/index.ts'
 import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
 import { Reception } from './reception.ts'
-import type { OfferedService, PeerState, PeerView, Where } from './types.ts'
+import type { OfferedService, PeerState, PeerView } from './types.ts'
 
 const HISTORY = 16
 /** Copies of one record kept: a peer signs one for each of its networks. */
@@ -30,7 +31,7 @@ interface Copy {
 export type PeerTask = 'verdict' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
 
 interface HeardPath {
-  where: Where
+  where: DatagramSource
   lastHeard: number
   /** A fresh beat came from there. */
   isProven: boolean
@@ -56,7 +57,7 @@ export class Peer {
   signed: Uint8Array | undefined
   lastSeen: number
   /** The newest proven position of its chain, and when it was proven; no time yet when it comes from a record. */
-  link: Link = { sequence: 0, value: new Uint8Array() }
+  link: ChainLink = { sequence: 0, value: new Uint8Array() }
   provenAt: number | undefined
   step: ChainStep
   rtt: number | undefined
@@ -108,7 +109,7 @@ export class Peer {
   }
 
   /** Whether a copy came in this way already, or there is no room for one more. */
-  hasCopy(where: Where): boolean {
+  hasCopy(where: DatagramSource): boolean {
     const copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)
     return (
       copies.length >= MOST_COPIES ||
@@ -122,7 +123,7 @@ export class Peer {
   }
 
   /** Takes the place of the older copies from the same interface of the peer: any two of it have an address in common. */
-  addCopy(where: Where, addresses: string[], signature: string): void {
+  addCopy(where: DatagramSource, addresses: string[], signature: string): void {
     const { recordVersion } = this
     const isReplaced = (old: Copy) =>
       old.recordVersion !== recordVersion &&
@@ -197,7 +198,7 @@ export class Peer {
    * Passed over when it never signed the source as its address: a stranger may play its words again, and is not to be
    * probed in its place. `isFresh`: it was a fresh beat. True when it is the first one from there.
    */
-  heardOn(where: Where, now: number, isFresh: boolean): boolean {
+  heardOn(where: DatagramSource, now: number, isFresh: boolean): boolean {
     const key = `${where.interface} ${where.path}`
     const known = this.#paths.get(key)
     const isSame = known?.where.address === where.address
@@ -208,13 +209,13 @@ export class Peer {
   }
 
   /** Whether its newest beat, heard once more, can be its own copy on another path: those come together, and never by unicast. */
-  isCopy(where: Where, now: number): boolean {
+  isCopy(where: DatagramSource, now: number): boolean {
     return where.path !== 'unicast' && this.provenAt !== undefined && now - this.provenAt <= this.record.interval
   }
 
   /** Where it was last heard, each address once: where to look for it. */
-  whereabouts(): Where[] {
-    const known = new Map<string, Where>()
+  whereabouts(): DatagramSource[] {
+    const known = new Map<string, DatagramSource>()
     for (const { where } of this.#paths.values()) known.set(`${where.interface} ${where.address}`, where)
     return [...known.values()]
   }
@@ -274,7 +275,7 @@ export class Peer {
   }
 
   /** Whether it was found at that address already, or says in a record that it is there. */
-  #isAt({ interface: name, address }: Where): boolean {
+  #isAt({ interface: name, address }: DatagramSource): boolean {
     return (
       this.#copies.some(({ addresses }) => addresses.includes(address)) ||
       Array.from(this.#paths.values()).some(({ where }) => where.interface === name && where.address === address)

@@ -1,10 +1,11 @@
 import { type Agenda, Plans } from '../../agenda.ts'
+import type { DatagramSource } from '../../link.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
 import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
 import { Journal, SERVICE_BYTES } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
 import { Room } from './room.ts'
-import type { Notice, PeerChangeType, PeerState, Where } from './types.ts'
+import type { Notice, PeerChangeType, PeerState } from './types.ts'
 
 export const MOST_PEERS = 16_384
 export const MOST_RECORD_BYTES = 64 * 1024 * 1024
@@ -61,7 +62,7 @@ export class Registry {
    * Takes in a record that was checked and is newer than the one held. Returns the peer, or nothing when the
    * registry is full: then a newcomer is dropped, or a known peer keeps its older record.
    */
-  learn(signed: SignedRecord, record: PeerRecord, where: Where, now: number): Peer | undefined {
+  learn(signed: SignedRecord, record: PeerRecord, where: DatagramSource, now: number): Peer | undefined {
     const known = this.#peers.get(signed.id)
     const bytes = signed.joined.length - SEAL_BYTES
     if (!this.#makeRoom(known, bytes, where.address, now)) return undefined
@@ -106,7 +107,7 @@ export class Registry {
   }
 
   /** The same record by another way, with the addresses of another network. */
-  learnCopy(peer: Peer, where: Where, addresses: string[], signature: string, now: number): void {
+  learnCopy(peer: Peer, where: DatagramSource, addresses: string[], signature: string, now: number): void {
     const before = peer.addressText
     peer.addCopy(where, addresses, signature)
     if (peer.addressText !== before) this.#report(peer, 'peer-update', now)

@@ -1,4 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import type { Interface } from '../../link.ts'
+import type { Random } from '../../random.ts'
 import {
   type Attributes,
   type Beat,
@@ -21,7 +23,6 @@ import {
   split,
   writeDigest,
 } from '../../wire/index.ts'
-import type { Chance, Interface } from './types.ts'
 
 const MOST_ADDRESSES = 32
 /** A copy of the record is signed again, with a newer anchor, after this at the earliest, ms. */
@@ -58,7 +59,7 @@ export interface Profile {
 
 /** This daemon as a peer: its identity, record and chain, and the messages that it alone can write. */
 export class Self {
-  readonly #chance: Chance
+  readonly #random: Random
   #identity: Identity
   #incarnation: number
   #profile: Profile
@@ -75,14 +76,14 @@ export class Self {
   readonly #copies = new Map<string, Copy>()
 
   /** Throws RangeError when the record would be too large, or be refused by others for what is in it. */
-  constructor(identity: Identity, incarnation: number, profile: Profile, interval: number, chance: Chance) {
+  constructor(identity: Identity, incarnation: number, profile: Profile, interval: number, random: Random) {
     this.#identity = identity
     this.#incarnation = incarnation
     this.#profile = profile
     this.#interval = interval
-    this.#chance = chance
+    this.#random = random
     this.#chain = this.#newChain(0)
-    this.#secret = chance.bytes(DIGEST_BYTES)
+    this.#secret = random.bytes(DIGEST_BYTES)
     this.#goodbye = this.#commit()
     this.#check(profile)
   }
@@ -142,7 +143,7 @@ export class Self {
     this.#incarnation = incarnation
     this.#supersedes = supersedes
     this.#chain = this.#newChain(0)
-    this.#secret = this.#chance.bytes(DIGEST_BYTES)
+    this.#secret = this.#random.bytes(DIGEST_BYTES)
     this.#goodbye = this.#commit()
     this.#beats = 0
     this.#recordVersion = 1
@@ -231,7 +232,7 @@ export class Self {
 
   /** Never 0, which in a beat means that nothing is answered. */
   #nonce(): number {
-    return 1 + Math.floor(this.#chance.number() * 0xfffffffe)
+    return 1 + Math.floor(this.#random.number() * 0xfffffffe)
   }
 
   #copyFor(network: Interface, now: number): Copy {
@@ -277,7 +278,7 @@ export class Self {
   }
 
   #newChain(base: number): HashChain {
-    return new HashChain(this.id, this.#incarnation, base, this.#chance.bytes(DIGEST_BYTES), CHAIN_LENGTH)
+    return new HashChain(this.id, this.#incarnation, base, this.#random.bytes(DIGEST_BYTES), CHAIN_LENGTH)
   }
 
   #commit(): string {

@@ -1,30 +1,5 @@
-import type { AttributeValue, Path, PeerId, Service, SharedPath } from '../../wire/index.ts'
-
-/** An interface as the core knows it. */
-export interface Interface {
-  name: string
-  addresses: InterfaceAddress[]
-  /** The shared paths that can be sent on and heard now. */
-  paths: SharedPath[]
-}
-
-export interface InterfaceAddress {
-  /** Without a zone. */
-  address: string
-  family: 'ipv4' | 'ipv6'
-}
-
-/** Where a datagram was heard. */
-export interface Where {
-  interface: string
-  path: Path
-  address: string
-  port: number
-  /** The source address lies in one of the interface's own subnets. */
-  onLink: boolean
-  /** The source address is this machine's own. */
-  own: boolean
-}
+import type { AddressOnInterface, Interface, Path, SharedPath } from '../../link.ts'
+import type { AttributeValue, PeerId, Service } from '../../wire/index.ts'
 
 /** A datagram to send: on a shared path of an interface, or to one address through it. */
 export interface Outgoing {
@@ -43,13 +18,6 @@ export interface SharedPathOn {
 export interface Echo {
   nonce: number
   rtt: number
-}
-
-/** Where chance comes from: the real one, or a seeded one in the simulator. */
-export interface Chance {
-  /** Uniform in [0, 1). */
-  number(): number
-  bytes(length: number): Uint8Array
 }
 
 /** What a host says of itself by mDNS: an address, a service, or, without a type, its name in `_earshot._udp`. */
@@ -75,7 +43,7 @@ export interface PeerView {
   source: 'beacon' | 'mdns'
   hostname: string
   /** Of one that beacons, what its record says, those first that its beats come from (see `paths`). */
-  addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
+  addresses: AddressOnInterface[]
   services: OfferedService[]
   attributes: Record<string, AttributeValue>
   /** Version of the peer's software. */
@@ -113,7 +81,7 @@ export interface Sighting {
   /** What people call it: the name in its own earshot's service, else the first label of the host name. */
   name: string
   state: PeerState
-  addresses: { address: string; family: 'ipv4' | 'ipv6'; interface: string }[]
+  addresses: AddressOnInterface[]
   /** The id of each is its full instance name, `Office._ipp._tcp`. */
   services: Service[]
   /** Version of its earshot, empty when it tells of none. */

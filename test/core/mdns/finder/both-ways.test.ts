@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { DatagramSource } from '../../../../src/core/link.ts'
 import type { PublishedService } from '../../../../src/core/mdns/dns/types.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { Sighting } from '../../../../src/core/presence/index.ts'
-import { seededChance } from '../../sim/network.ts'
+import { seededRandom } from '../../sim/network.ts'
 
 const SERVICE: PublishedService = {
   id: 'web',
@@ -23,7 +24,7 @@ class Host {
   constructor(letter: string, number: number) {
     this.id = letter.repeat(26)
     this.address = `10.0.0.${number}`
-    this.mdns = new Mdns({ chance: seededChance(letter), browse: ['_http._tcp'] })
+    this.mdns = new Mdns({ random: seededRandom(letter), browse: ['_http._tcp'] })
     const addresses = [{ address: this.address, family: 'ipv4' as const }]
     this.mdns.setInterfaces([{ name: 'eth0', addresses, paths: ['multicast4'] }], 0)
     this.mdns.start(0)
@@ -42,14 +43,21 @@ function segment() {
   const hosts = [new Host('a', 1), new Host('b', 2)] as const
   let now = 0
   const run = (ms: number, loss = 0) => {
-    const chance = seededChance(`${ms}`)
+    const random = seededRandom(`${ms}`)
     for (const end = now + ms; now < end; now += 5) {
       for (const host of hosts) {
         host.mdns.wake(now)
         for (const { message } of host.mdns.takeOutgoing()) {
           const other = host === hosts[0] ? hosts[1] : hosts[0]
-          const heard = { interface: 'eth0', address: host.address, port: 5353, onLink: true }
-          if (chance.number() >= loss) other.mdns.hear(message, heard, now)
+          const heard: DatagramSource = {
+            interface: 'eth0',
+            path: 'multicast4',
+            address: host.address,
+            port: 5353,
+            onLink: true,
+            own: false,
+          }
+          if (random.number() >= loss) other.mdns.hear(message, heard, now)
         }
         host.sightings.push(...host.mdns.takeSightings())
       }

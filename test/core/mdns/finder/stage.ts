@@ -1,8 +1,8 @@
 import { Agenda } from '../../../../src/core/agenda.ts'
+import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
 import { instanceName, sameName } from '../../../../src/core/mdns/dns/names.ts'
 import { recordKey } from '../../../../src/core/mdns/dns/rdata.ts'
 import type {
-  Heard,
   IsSigned,
   MdnsNotice,
   Message,
@@ -11,8 +11,8 @@ import type {
   ResourceRecord,
 } from '../../../../src/core/mdns/dns/types.ts'
 import { Finder } from '../../../../src/core/mdns/finder/finder.ts'
-import type { Interface, Sighting } from '../../../../src/core/presence/index.ts'
-import { seededChance } from '../../sim/network.ts'
+import type { Sighting } from '../../../../src/core/presence/index.ts'
+import { seededRandom } from '../../sim/network.ts'
 
 export const ETH0: Interface = {
   name: 'eth0',
@@ -34,7 +34,7 @@ export class Stage {
   readonly told: { at: number; sighting: Sighting }[] = []
   readonly notices: MdnsNotice[] = []
   readonly devices: Device[] = []
-  readonly chance = seededChance('finder')
+  readonly random = seededRandom('finder')
   /** Of each message, question or answer, this part is lost. */
   loss = 0
   /** What beacons tell, and what we publish ourselves. */
@@ -44,7 +44,7 @@ export class Stage {
   constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
     this.finder = new Finder({
       agenda: this.agenda,
-      chance: this.chance,
+      random: this.random,
       browse,
       send: (out) => this.#take(out),
       notice: (notice) => this.notices.push(notice),
@@ -65,7 +65,7 @@ export class Stage {
     this.now = end
   }
 
-  hear(answers: ResourceRecord[], heard: Partial<Heard> = {}, message: Partial<Message> = {}): void {
+  hear(answers: ResourceRecord[], heard: Partial<DatagramSource> = {}, message: Partial<Message> = {}): void {
     this.finder.hear({ ...EMPTY, answers, ...message }, { ...FROM, ...heard }, this.now)
   }
 
@@ -102,7 +102,7 @@ export class Stage {
   }
 
   #loses(): boolean {
-    return this.loss > 0 && this.chance.number() < this.loss
+    return this.loss > 0 && this.random.number() < this.loss
   }
 }
 
@@ -115,7 +115,14 @@ const EMPTY: Message = {
   authorities: [],
   additionals: [],
 }
-export const FROM: Heard = { interface: 'eth0', address: '10.0.0.9', port: 5353, onLink: true }
+export const FROM: DatagramSource = {
+  interface: 'eth0',
+  path: 'multicast4',
+  address: '10.0.0.9',
+  port: 5353,
+  onLink: true,
+  own: false,
+}
 
 export function ptr(instance: string, type = '_ipp._tcp', ttl = 4500): ResourceRecord {
   return { name: `${type}.local`, type: 'PTR', ttl, flush: false, data: instanceName(instance, type) }

@@ -1,6 +1,6 @@
 import { Agenda } from '../../../../src/core/agenda.ts'
+import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
 import type {
-  Heard,
   MdnsNotice,
   Message,
   OutgoingMessage,
@@ -9,8 +9,8 @@ import type {
   ResourceRecord,
 } from '../../../../src/core/mdns/dns/types.ts'
 import { Publisher } from '../../../../src/core/mdns/publisher/publisher.ts'
-import type { Chance, Interface } from '../../../../src/core/presence/peers/types.ts'
-import { seededChance } from '../../sim/network.ts'
+import type { Random } from '../../../../src/core/random.ts'
+import { seededRandom } from '../../sim/network.ts'
 
 /** A message that went over a network. */
 export interface Said {
@@ -45,10 +45,10 @@ export class Simulation {
   readonly hosts: SimulatedHost[] = []
   /** Networks on which nothing reaches another host. */
   readonly cut = new Set<string>()
-  readonly #chance: Chance
+  readonly #random: Random
 
   constructor(seed = 'earshot') {
-    this.#chance = seededChance(seed)
+    this.#random = seededRandom(seed)
   }
 
   /** A host that publishes these services, under the machine's name if one is given. */
@@ -62,7 +62,7 @@ export class Simulation {
     const notices: MdnsNotice[] = []
     const publisher = new Publisher({
       agenda: this.agenda,
-      chance: this.#chance,
+      random: this.#random,
       send: (out) => this.#send(host, out),
       notice: (notice) => notices.push(notice),
     })
@@ -86,12 +86,25 @@ export class Simulation {
   }
 
   /** Hands a host a message as if a stranger had sent it. */
-  tell(host: SimulatedHost, message: Partial<Message>, heard: Partial<Heard> = {}): void {
-    const from = { interface: 'eth0', address: '10.0.0.250', port: 5353, onLink: true, ...heard }
+  tell(host: SimulatedHost, message: Partial<Message>, heard: Partial<DatagramSource> = {}): void {
+    const from: DatagramSource = {
+      interface: 'eth0',
+      path: 'multicast4',
+      address: '10.0.0.250',
+      port: 5353,
+      onLink: true,
+      own: false,
+      ...heard,
+    }
     host.publisher.hear(messageOf(message), from, this.now)
   }
 
-  ask(host: SimulatedHost, questions: Question[], message: Partial<Message> = {}, heard: Partial<Heard> = {}): void {
+  ask(
+    host: SimulatedHost,
+    questions: Question[],
+    message: Partial<Message> = {},
+    heard: Partial<DatagramSource> = {},
+  ): void {
     this.tell(host, { kind: 'query', questions, ...message }, heard)
   }
 
@@ -109,9 +122,18 @@ export class Simulation {
         if (host === from && !this.echoes) continue
         if (wire !== network || (host !== from && this.cut.has(network))) continue
         for (const { address } of from.addresses[out.interface]?.addresses ?? []) {
-          if (host !== from && this.#chance.number() < this.loss) continue
-          this.agenda.add(this.now + 0.1 + 0.4 * this.#chance.number(), (now) => {
-            host.publisher.hear(out.message, { interface: name, address, port: 5353, onLink: true }, now)
+          if (host !== from && this.#random.number() < this.loss) continue
+          this.agenda.add(this.now + 0.1 + 0.4 * this.#random.number(), (now) => {
+            const path = address.includes(':') ? 'multicast6' : 'multicast4'
+            const source: DatagramSource = {
+              interface: name,
+              path,
+              address,
+              port: 5353,
+              onLink: true,
+              own: host === from,
+            }
+            host.publisher.hear(out.message, source, now)
           })
         }
       }

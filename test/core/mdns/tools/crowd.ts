@@ -1,9 +1,10 @@
 import TinyQueue from 'tinyqueue'
+import type { DatagramSource } from '../../../../src/core/link.ts'
 import type { OutgoingMessage, PublishedService } from '../../../../src/core/mdns/dns/types.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { Saying, Sighting } from '../../../../src/core/presence/index.ts'
 import { DEFAULT_BROWSE } from '../../../../src/daemon/config/browse.ts'
-import { seededChance } from '../../sim/network.ts'
+import { seededRandom } from '../../sim/network.ts'
 import { encoded } from './encoded.ts'
 
 /** Headers of UDP with IPv4 and with IPv6, bytes. */
@@ -33,7 +34,7 @@ export class Crowd {
   /** Bytes on the segment, IP headers included. */
   bytes = 0
   readonly members = new Set<Member>()
-  readonly #chance = seededChance('crowd')
+  readonly #random = seededRandom('crowd')
   readonly #deliveries = new TinyQueue<Delivery>([], (a, b) => a.at - b.at)
   #number = 0
 
@@ -41,7 +42,7 @@ export class Crowd {
     const number = ++this.#number
     const id = idOf(number)
     const mdns = new Mdns({
-      chance: this.#chance,
+      random: this.#random,
       browse: DEFAULT_BROWSE,
       isSigned: (host, saying) => this.#isSigned(host, saying),
     })
@@ -112,8 +113,9 @@ export class Crowd {
     for (const [i, { headers, address }] of copies.entries()) {
       if (to !== 'everyone' && to.address.includes(':') !== address.includes(':')) continue
       this.bytes += length + headers
-      const heard = { interface: 'eth0', address, port: 5353, onLink: true, own: false }
-      this.#at(0.3 + 10 * i * this.#chance.number(), () => {
+      const path = address.includes(':') ? 'multicast6' : 'multicast4'
+      const heard: DatagramSource = { interface: 'eth0', path, address, port: 5353, onLink: true, own: false }
+      this.#at(0.3 + 10 * i * this.#random.number(), () => {
         for (const member of this.members) {
           if (member === from || (to !== 'everyone' && to.address !== member.address)) continue
           member.mdns.hear(message, heard, this.now)

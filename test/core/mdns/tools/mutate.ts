@@ -1,5 +1,5 @@
 /** Repeatable whole numbers below a bound: Marsaglia's xorshift32. */
-export function chanceFrom(seed: number): (below: number) => number {
+export function randomFrom(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
     state ^= state << 13
@@ -10,17 +10,17 @@ export function chanceFrom(seed: number): (below: number) => number {
 }
 
 /** A message that another has become by one or two accidents, most of which a decoder gets past its first look. */
-export function mutate(originals: readonly Buffer[], chance: (below: number) => number): Buffer {
-  const pick = () => originals[chance(originals.length)] ?? Buffer.alloc(0)
+export function mutate(originals: readonly Buffer[], random: (below: number) => number): Buffer {
+  const pick = () => originals[random(originals.length)] ?? Buffer.alloc(0)
   let bytes: Buffer = Buffer.from(pick())
-  for (let left = 1 + chance(2); left > 0; left--) bytes = accident(bytes, pick(), chance)
+  for (let left = 1 + random(2); left > 0; left--) bytes = accident(bytes, pick(), random)
   return bytes
 }
 
-function accident(bytes: Buffer, other: Buffer, chance: (below: number) => number): Buffer {
-  const at = chance(bytes.length + 1)
-  const length = chance(24)
-  switch (chance(20)) {
+function accident(bytes: Buffer, other: Buffer, random: (below: number) => number): Buffer {
+  const at = random(bytes.length + 1)
+  const length = random(24)
+  switch (random(20)) {
     case 0:
       return bytes.subarray(0, at)
     case 1:
@@ -28,29 +28,29 @@ function accident(bytes: Buffer, other: Buffer, chance: (below: number) => numbe
     case 2:
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at, at + length), bytes.subarray(at)])
     case 3: {
-      const from = chance(other.length)
+      const from = random(other.length)
       return Buffer.concat([bytes.subarray(0, at), other.subarray(from, from + 2 * length), bytes.subarray(at)])
     }
     case 4:
       // The records of another one behind it, counted.
       if (bytes.length < 12) return bytes
-      bytes.writeUInt16BE((bytes.readUInt16BE(10) + chance(4)) & 0xffff, 10)
+      bytes.writeUInt16BE((bytes.readUInt16BE(10) + random(4)) & 0xffff, 10)
       return Buffer.concat([bytes, other.subarray(12)])
     case 5:
       // A pointer, to anywhere before it.
-      if (at + 2 <= bytes.length) bytes.writeUInt16BE(0xc000 | chance(at + 1), at)
+      if (at + 2 <= bytes.length) bytes.writeUInt16BE(0xc000 | random(at + 1), at)
       return bytes
     case 6:
-      if (at + 2 <= bytes.length) bytes.writeUInt16BE([1, 12, 16, 28, 33, 41, 47, 255][chance(8)] ?? 0, at)
+      if (at + 2 <= bytes.length) bytes.writeUInt16BE([1, 12, 16, 28, 33, 41, 47, 255][random(8)] ?? 0, at)
       return bytes
     case 7:
-      if (bytes.length >= 12) bytes[4 + chance(8)] = chance(6)
+      if (bytes.length >= 12) bytes[4 + random(8)] = random(6)
       return bytes
     case 8:
-      if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ (1 << chance(8))
+      if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8))
       return bytes
     default:
-      if (at < bytes.length) bytes[at] = chance(256)
+      if (at < bytes.length) bytes[at] = random(256)
       return bytes
   }
 }

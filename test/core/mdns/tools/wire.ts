@@ -1,5 +1,6 @@
+import type { DatagramSource } from '../../../../src/core/link.ts'
 import type { MdnsNotice, Message } from '../../../../src/core/mdns/dns/types.ts'
-import { BonjourLinks, type HeardOnLink } from '../../../../src/io/mdns/links.ts'
+import { BonjourLinks } from '../../../../src/io/mdns/links.ts'
 
 /** What `BonjourLinks` handed to its sockets. */
 export interface Sent {
@@ -32,14 +33,14 @@ export class Wire {
     this.links.setInterfaces(interfaces)
   }
 
-  receive(bytes: Uint8Array, heard: Partial<HeardOnLink> = {}): Message | undefined {
-    const where = {
+  receive(bytes: Uint8Array, heard: Partial<DatagramSource> = {}): Message | undefined {
+    const where: DatagramSource = {
       interface: 'eth0',
       address: '192.168.1.20',
       port: 5353,
       onLink: true,
       own: false,
-      path: 'multicast',
+      path: 'multicast4',
     }
     return this.links.receive(bytes, { ...where, ...heard }, this.now)
   }

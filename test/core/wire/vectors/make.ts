@@ -2,13 +2,13 @@ import { createPrivateKey } from 'node:crypto'
 import { ChainStep, signedBytes } from '../../../../src/core/wire/digest.ts'
 import { signRecord } from '../../../../src/core/wire/identity.ts'
 import {
+  type ChainLink,
   encode,
   follows,
   goodbyeCommitment,
   HashChain,
   type Identity,
   idOf,
-  type Link,
   type Message,
   PART_BYTES,
   type PeerId,
@@ -88,20 +88,20 @@ function ids() {
   return { written, keys }
 }
 
-function chainOf(id: PeerId, incarnation: number, base: number, seed: Uint8Array, length: number): Link[] {
+function chainOf(id: PeerId, incarnation: number, base: number, seed: Uint8Array, length: number): ChainLink[] {
   const chain = new HashChain(id, incarnation, base, seed, length)
   const links = [chain.anchor]
   for (let link = chain.next(); link; link = chain.next()) links.push(link)
   return links
 }
 
-function at(links: Link[], index: number): Link {
+function at(links: ChainLink[], index: number): ChainLink {
   const link = links[index]
   if (!link) throw new RangeError(`the chain has no value ${index}`)
   return link
 }
 
-function writeLink({ sequence, value }: Link) {
+function writeLink({ sequence, value }: ChainLink) {
   return { sequence, value: hex(value) }
 }
 
@@ -122,7 +122,7 @@ function chains() {
   const flipped = Uint8Array.from(third.value)
   flipped[15] = (flipped[15] ?? 0) ^ 1
   const alice = { id: ALICE.id, incarnation: INCARNATION }
-  const asked: [string, { id: PeerId; incarnation: number }, Link, Link][] = [
+  const asked: [string, { id: PeerId; incarnation: number }, ChainLink, ChainLink][] = [
     ['the next value', alice, second, third],
     ['seven steps at once', alice, second, ninth],
     ['the very same value', alice, second, second],

@@ -19,21 +19,21 @@ const net = new Net(
   { look: Number(process.env.LOOK ?? 500), renew: Number(process.env.RENEW ?? 120_000) },
 )
 net.on('datagram', (bytes, heard) => tell('heard', { text: Buffer.from(bytes).toString(), ...heard }))
-net.on('links', (links) => tell('links', { links }))
+net.on('interfaces', (interfaces) => tell('interfaces', { interfaces }))
 net.on('fault', (fault) => tell('fault', { ...fault, error: fault.error.message }))
 net.on('recovered', (path) => tell('recovered', path))
 process.on('uncaughtException', (error) => tell('uncaught', { error: String(error.stack) }))
 
 try {
   await net.open()
-  tell('open', { links: net.links })
+  tell('open', { interfaces: net.interfaces })
 } catch (error) {
   tell('refused', { code: error.code, error: error.message })
 }
 
 let words = text
 const beat = () => {
-  for (const { name, paths } of net.links) for (const path of paths) net.send(name, path, Buffer.from(words))
+  for (const { name, paths } of net.interfaces) for (const path of paths) net.send(name, path, Buffer.from(words))
 }
 const timer = setInterval(beat, Number(process.env.BEAT ?? 100))
 

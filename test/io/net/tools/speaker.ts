@@ -1,13 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import type { Heard, Link, NetStatus } from '../../../../src/io/net/index.ts'
+import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
+import type { NetStatus } from '../../../../src/io/net/index.ts'
 import type { Host, LabProcess } from '../../../lab/index.ts'
 
 const SCRIPT = fileURLToPath(new URL('speak.mjs', import.meta.url))
 
 /** What a speaker says of its Net, one line of JSON each. */
 export type Said =
-  | ({ kind: 'heard'; text: string } & Heard)
-  | { kind: 'links' | 'open'; links: Link[] }
+  | ({ kind: 'heard'; text: string } & DatagramSource)
+  | { kind: 'interfaces' | 'open'; interfaces: Interface[] }
   | { kind: 'fault'; interface: string; path: string; error: string }
   | { kind: 'recovered'; interface: string; path: string }
   | { kind: 'uncaught'; error: string }
@@ -55,9 +56,15 @@ export class Speaker {
   }
 
   /** Waits until this text is heard on this interface and path. */
-  async hears(text: string, name: string, path: Heard['path'], timeoutMs = 2000, from = this.here): Promise<Heard> {
+  async hears(
+    text: string,
+    name: string,
+    path: DatagramSource['path'],
+    timeoutMs = 2000,
+    from = this.here,
+  ): Promise<DatagramSource> {
     const pattern = new RegExp(`"kind":"heard","text":"${text}","interface":"${name}","path":"${path}"`)
-    return JSON.parse(await this.process.waitForLine(pattern, timeoutMs, from)) as Heard
+    return JSON.parse(await this.process.waitForLine(pattern, timeoutMs, from)) as DatagramSource
   }
 
   /** Waits until a text is heard on all of these `interface path`. */
@@ -66,7 +73,7 @@ export class Speaker {
     await Promise.all(
       where.map((one) => {
         const [name = '', path] = one.split(' ')
-        return this.hears(text, name, path as Heard['path'], timeoutMs, from)
+        return this.hears(text, name, path as DatagramSource['path'], timeoutMs, from)
       }),
     )
   }
