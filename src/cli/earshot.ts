@@ -1,7 +1,7 @@
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { Earshot } from '../client/index.ts'
-import { PARSING, textFlag } from '../daemon/config/flag-kinds.ts'
+import { PARSING, textFlag } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.ts'
 import { setCommand, unsetCommand } from './attributes.ts'
 import type { Context } from './command.ts'

@@ -1,6 +1,6 @@
 import type { Options } from 'yargs'
 import type { PeerFilter, PeerState } from '../client/index.ts'
-import { listFlag } from '../daemon/config/flag-kinds.ts'
+import { listFlag } from '../shared/flags.ts'
 import { Usage } from './command.ts'
 import { STATE_FORMATS } from './style.ts'
 import { readPair } from './values.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Earshot, EarshotError, type Peer } from '../client/index.ts'
-import { textFlag } from '../daemon/config/flag-kinds.ts'
+import { textFlag } from '../shared/flags.ts'
 import type { Command, Context, GlobalOptions } from './command.ts'
 import { EXIT } from './failure.ts'
 import { measured } from './layout.ts'

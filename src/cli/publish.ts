@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { ServiceEntry } from '../client/index.ts'
-import { listFlag, PARSING, textFlag } from '../daemon/config/flag-kinds.ts'
+import { listFlag, PARSING, textFlag } from '../shared/flags.ts'
 import { type Command, type Context, type GlobalOptions, Usage } from './command.ts'
 import { runCompanion } from './companion.ts'
 import { sentence } from './failure.ts'

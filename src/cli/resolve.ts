@@ -1,4 +1,4 @@
-import { textFlag } from '../daemon/config/flag-kinds.ts'
+import { textFlag } from '../shared/flags.ts'
 import type { Command, Context, GlobalOptions } from './command.ts'
 import { printable, printableJson } from './printable.ts'
 

@@ -1,4 +1,4 @@
-import { listFlag, textFlag } from '../daemon/config/flag-kinds.ts'
+import { listFlag, textFlag } from '../shared/flags.ts'
 import type { Command, Context, GlobalOptions } from './command.ts'
 import { EXIT, exitStatus } from './failure.ts'
 import { remarkOnSilence } from './nobody-heard.ts'

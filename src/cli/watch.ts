@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import type { Change, Synced } from '../client/index.ts'
-import { textFlag } from '../daemon/config/flag-kinds.ts'
+import { textFlag } from '../shared/flags.ts'
 import { ChangeHandler } from './change-handler.ts'
 import { type Context, type GlobalOptions, Usage } from './command.ts'
 import { Follower } from './follower.ts'

@@ -1,5 +1,5 @@
 import type { Options } from 'yargs'
-import { listFlag, textFlag } from './flag-kinds.ts'
+import { listFlag, textFlag } from '../../shared/flags.ts'
 import { annotation, configSetting, isSettingKey, settings } from './schema.ts'
 
 /** The daemon's flags for yargs: every setting that is not for the file only, with its description and default. */
