@@ -1,9 +1,9 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
 import { MAX_INTERVAL, MIN_INTERVAL } from '../../core/wire/record.ts'
-import { explain } from '../../shared/config-explain.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadConfig } from '../../shared/errors.ts'
+import { describeValidationErrors, dottedPath } from '../../shared/validation-error.ts'
 import { browsedType } from './browse.ts'
 import { isGroup4, isGroup6 } from './group.ts'
 import { parseRate } from './rate.ts'
@@ -47,7 +47,8 @@ export function check<Key extends keyof Written>(
     validators.set(key, validate)
   }
   if (isChecked<Key>(validate, value)) return value
-  throw new BadConfig(explain(schemas[key], validate.errors, value, (path) => labelled(source, written + path)))
+  const place = (pointer: string) => labelled(source, written + dottedPath(pointer))
+  throw new BadConfig(describeValidationErrors(validate.errors, place, { schema: schemas[key], value }))
 }
 
 function isChecked<Key extends keyof Written>(validate: ValidateFunction, value: unknown): value is Written[Key] {

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv'
 import { AttributesSchema, type AttributeValue } from '../../core/wire/record.ts'
-import { explain } from '../../shared/config-explain.ts'
 import { BadRequest, BadService } from '../../shared/errors.ts'
+import { describeValidationErrors, dottedPath } from '../../shared/validation-error.ts'
 import { type ServiceEntry, ServiceEntrySchema } from './entry.ts'
 
 const ajv = new Ajv({ strict: false, strictNumbers: true, verbose: true })
@@ -11,7 +11,8 @@ const isAttributes = ajv.compile(AttributesSchema)
 /** A service out of a file. @throws BadService, which names the key at fault, what was expected and what was found */
 export function checkEntry(value: unknown): ServiceEntry {
   if (isEntry(value)) return value
-  throw new BadService(explain(ServiceEntrySchema, isEntry.errors, value, (path) => path.replace(/^\./, '')))
+  const place = (pointer: string) => dottedPath(pointer).replace(/^\./, '')
+  throw new BadService(describeValidationErrors(isEntry.errors, place, { schema: ServiceEntrySchema, value }))
 }
 
 /** @throws BadRequest, which names the key */
