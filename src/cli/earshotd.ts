@@ -1,8 +1,8 @@
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { type Config, daemonOptions, factsOfProcess, loadConfig } from '../daemon/config/index.ts'
+import { LineOutput } from '../daemon/line-output.ts'
 import { PARSING } from '../shared/flags.ts'
-import { LineOutput } from '../shared/line-output.ts'
 import { VERSION } from '../shared/version.ts'
 import { EXIT, exitStatus, sentence, usageError } from './failure.ts'
 

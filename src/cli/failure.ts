@@ -1,5 +1,5 @@
-import { codeOf, messageOf } from '../shared/failed-call.ts'
-import { nearest } from '../shared/nearest.ts'
+import { codeOf, messageOf } from '../shared/caught-error.ts'
+import { suggestion } from '../shared/did-you-mean.ts'
 import { Usage } from './command.ts'
 import { printable } from './printable.ts'
 
@@ -65,12 +65,12 @@ export function usageError(message: string, argv: readonly string[], known: Know
   if (word === '') return new Usage(message.replace(/\s*\n\s*/g, ' ') + seeHelp)
   const typed = flag(word)
   if (argv.some((argument) => argument === typed || argument.startsWith(`${typed}=`))) {
-    return new Usage(`unknown flag '${typed}'${hint('--', nearest(word, known.flags)) || seeHelp}`)
+    return new Usage(`unknown flag '${typed}'${suggestion(word, known.flags, '--') || seeHelp}`)
   }
   if (known.commands.length === 0 || argv.find((argument) => !argument.startsWith('-')) !== word) {
     return new Usage(`unexpected argument '${word}'${seeHelp}`)
   }
-  return new Usage(`unknown command '${word}'${hint('', nearest(word, known.commands)) || seeHelp}`)
+  return new Usage(`unknown command '${word}'${suggestion(word, known.commands) || seeHelp}`)
 }
 
 /** What one argument is called where a command takes several. */
@@ -94,8 +94,4 @@ function missingArgument(given: number, argv: readonly string[], known: KnownWor
 /** A flag as it is typed. */
 function flag(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`
-}
-
-function hint(dashes: string, near: string | undefined): string {
-  return near === undefined ? '' : ` (did you mean '${dashes}${near}'?)`
 }

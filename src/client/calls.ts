@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Event, Gap, ServiceEvent, Sync } from '../shared/api.ts'
-import { codeOf } from '../shared/failed-call.ts'
+import { codeOf } from '../shared/caught-error.ts'
 import { isSuccess, parse, readBody, refusal } from './answer.ts'
 import { CallSignal } from './call-signal.ts'
 import { type Daemon, lost, type Question } from './daemon.ts'

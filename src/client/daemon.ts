@@ -1,10 +1,8 @@
 import { type IncomingMessage, request } from 'node:http'
-import { codeOf, messageOf } from '../shared/failed-call.ts'
-import { distrust, LOOPBACK_URL, ownerOf, SUPERUSER, type Surroundings, socketPlaces } from '../shared/places.ts'
+import { codeOf, messageOf } from '../shared/caught-error.ts'
+import { candidateSockets, type SocketContext, SUPERUSER, untrustedReason } from '../shared/socket-paths.ts'
+import { fileOwner, findToken, notAllowed, portOwner } from './access.ts'
 import { EarshotError } from './error.ts'
-import { notAllowed } from './not-allowed.ts'
-import { portOwner } from './port-owner.ts'
-import { findToken } from './token.ts'
 
 /** One way to the daemon: a socket's path, or the root of an `http:` URL. */
 export type Place = { socket: string } | { url: string }
@@ -33,25 +31,28 @@ export interface Answered {
   place: Place
 }
 
+/** Tried when the daemon's socket exists but cannot be opened: loopback is open to every user of this machine. */
+const LOOPBACK_URL = 'http://127.0.0.1:15353'
+
 const NOBODY_THERE = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED']
 const NOT_ALLOWED = ['EACCES', 'EPERM']
 
 /** Where the daemon is looked for, and the asking itself. Every request looks anew: daemons come and go. */
 export class Daemon {
   readonly #named: Place | undefined
-  readonly #around: Surroundings
+  readonly #context: SocketContext
 
   /** @throws TypeError when `url` is not an `http:` URL */
-  constructor({ socket, url }: DaemonOptions, around: Surroundings) {
-    const named = socket ?? (url === undefined ? around.env.EARSHOT_SOCKET : undefined)
+  constructor({ socket, url }: DaemonOptions, context: SocketContext) {
+    const named = socket ?? (url === undefined ? context.env.EARSHOT_SOCKET : undefined)
     if (url !== undefined && new URL(url).protocol !== 'http:') throw new TypeError(`not an http: URL: ${url}`)
     this.#named = named ? { socket: named } : url !== undefined ? { url } : undefined
-    this.#around = around
+    this.#context = context
   }
 
   /** The daemon at this place and no other. */
   only(place: Place): Daemon {
-    return new Daemon(place, this.#around)
+    return new Daemon(place, this.#context)
   }
 
   /**
@@ -60,12 +61,13 @@ export class Daemon {
    * @throws the signal's reason when it is aborted
    */
   async ask(question: Question, signal?: AbortSignal): Promise<Answered> {
-    const places: Place[] = this.#named ? [this.#named] : socketPlaces(this.#around).map((socket) => ({ socket }))
+    const places: Place[] = this.#named ? [this.#named] : candidateSockets(this.#context).map((socket) => ({ socket }))
     const tried: string[] = []
     let closed: string | undefined
     for (const place of places) {
       try {
-        const reason = 'socket' in place ? distrust(place.socket, this.#around) : this.#distrustPort(place.url, closed)
+        const reason =
+          'socket' in place ? untrustedReason(place.socket, this.#context) : this.#distrustPort(place.url, closed)
         if (reason === undefined) return { answer: await this.#askAt(place, question, signal), place }
         tried.push(`${nameOf(place)} (not trusted: ${reason})`)
       } catch (error) {
@@ -93,13 +95,13 @@ export class Daemon {
   #distrustPort(url: string, socket: string | undefined): string | undefined {
     if (socket === undefined) return undefined
     const owner = portOwner(url)
-    if (owner === undefined || owner === SUPERUSER || owner === this.#around.uid) return undefined
-    return owner === ownerOf(socket) ? undefined : `user ${owner} listens there, and the socket is another user's`
+    if (owner === undefined || owner === SUPERUSER || owner === this.#context.uid) return undefined
+    return owner === fileOwner(socket) ? undefined : `user ${owner} listens there, and the socket is another user's`
   }
 
   /** Whether loopback would refuse the request, as it changes something and no token can be read. */
   #needsToken({ method = 'GET' }: Question): boolean {
-    return method !== 'GET' && findToken(LOOPBACK_URL, this.#around) === undefined
+    return method !== 'GET' && findToken(LOOPBACK_URL, this.#context) === undefined
   }
 
   async #askAt(
@@ -113,7 +115,7 @@ export class Daemon {
       headers['content-type'] = 'application/json'
       headers['content-length'] = String(Buffer.byteLength(content))
     }
-    const token = 'url' in place && method !== 'GET' ? findToken(place.url, this.#around) : undefined
+    const token = 'url' in place && method !== 'GET' ? findToken(place.url, this.#context) : undefined
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
     return await new Promise((resolve, reject) => {
       // A connection of its own for each request: it costs nothing here, and none is found closed when it is wanted.

@@ -1,6 +1,6 @@
 import type { Host, OwnService, Peer, Peers, Probe, Services } from '../shared/api.ts'
-import { surroundings } from '../shared/places.ts'
 import type { Self } from '../shared/self-api.ts'
+import { socketContext } from '../shared/socket-paths.ts'
 import { Calls, type DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
 import { Daemon, type DaemonOptions, type Question } from './daemon.ts'
@@ -52,7 +52,7 @@ export class Earshot {
   /** @throws TypeError when `url` is not an `http:` URL; RangeError when `timeout` is no time */
   constructor({ timeout = DEFAULT_TIMEOUT, ...place }: EarshotOptions = {}) {
     if (!(timeout > 0)) throw new RangeError(`timeout must be more than 0 ms, not ${timeout}`)
-    this.#calls = new Calls(new Daemon(place, surroundings()), timeout)
+    this.#calls = new Calls(new Daemon(place, socketContext()), timeout)
   }
 
   /** The peers that pass the filter. */

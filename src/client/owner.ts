@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { codeOf } from '../shared/failed-call.ts'
+import { codeOf } from '../shared/caught-error.ts'
 
 /** The publications of this process that are going on. */
 const active = new Set<string>()

@@ -12,9 +12,8 @@ import { Net } from '../io/net/index.ts'
 import { random } from '../io/random.ts'
 import { IdentityFile, type Life } from '../io/state.ts'
 import { BadConfig } from '../shared/errors.ts'
-import { shownHostName } from '../shared/host-name.ts'
 import { VERSION } from '../shared/version.ts'
-import type { Config } from './config/index.ts'
+import { type Config, printableHostName } from './config/index.ts'
 import { Control, prepareSocket, type Station } from './control/index.ts'
 import { untilEnding } from './ending.ts'
 import { captureConsole, openLog } from './log.ts'
@@ -53,7 +52,7 @@ async function startDaemon(
   if (told.aborted) return undefined
   const interfaces = { include: config.interface, exclude: config.exclude }
   const net = new Net({ port: config.port, group4: config.group4, group6: config.group6, ...interfaces })
-  const profile = { name: config.name, hostname: shownHostName(hostname()), version: VERSION }
+  const profile = { name: config.name, hostname: printableHostName(hostname()), version: VERSION }
   if (profile.hostname !== hostname()) {
     log.warn(
       { hostname: profile.hostname },

@@ -2,8 +2,8 @@ import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
 import pretty from 'pino-pretty'
-import { LineOutput } from '../shared/line-output.ts'
 import type { Config } from './config/index.ts'
+import { LineOutput } from './line-output.ts'
 
 /**
  * The daemon's log, on standard output (or the file descriptor given): JSON lines, or for people's eyes. Never waits for

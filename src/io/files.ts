@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { codeOf } from '../shared/failed-call.ts'
+import { codeOf } from '../shared/caught-error.ts'
 
 /** Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it. */
 const READING = constants.O_RDONLY | constants.O_NONBLOCK

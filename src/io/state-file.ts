@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf, messageOf } from '../shared/caught-error.ts'
 import { NotKept } from '../shared/errors.ts'
-import { codeOf, messageOf } from '../shared/failed-call.ts'
 import { makeDirectory, readRegular, removeLeftovers, setAside, Unsuitable, writeAtomically } from './files.ts'
 
 const MOST_BYTES = 1024 * 1024

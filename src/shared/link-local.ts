@@ -1,4 +1,4 @@
-/** Whether an IP address holds on one link only: in 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291, section 2.5.6). */
+/** Whether an IP address is link-local: in 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291, section 2.5.6). */
 export function isLinkLocal(address: string): boolean {
   return /^(?:169\.254\.|fe[89ab][0-9a-f]:)/i.test(address)
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The version of this software, as package.json says it. */
+/** The version of this package, read from package.json. */
 export const VERSION: string = readVersion()
 
 function readVersion(): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Daemon } from '../../src/client/daemon.ts'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
-import { socketPlaces } from '../../src/shared/places.ts'
+import { candidateSockets } from '../../src/shared/socket-paths.ts'
 import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
 
 function household(): Neighbourhood {
@@ -139,22 +139,22 @@ describe('events', () => {
 describe('the daemon is looked for', () => {
   test('in every place, and said where', async () => {
     const temporary = await temporaryDirectory()
-    const around = {
+    const context = {
       env: { XDG_RUNTIME_DIR: join(temporary, 'x') },
       uid: process.getuid?.(),
       temporaryDirectory: temporary,
     }
-    const failure = new Daemon({}, around).ask({ path: '/healthz' })
+    const failure = new Daemon({}, context).ask({ path: '/healthz' })
     await expect(failure).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
-    for (const place of socketPlaces(around)) await expect(failure).rejects.toThrow(`${place} (`)
+    for (const place of candidateSockets(context)) await expect(failure).rejects.toThrow(`${place} (`)
     await expect(failure).rejects.toThrow('start one: earshotd')
   })
 
   test('where the user’s own is, before any other', async () => {
     const temporary = await temporaryDirectory()
-    const around = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
+    const context = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
     await startControl(new Neighbourhood(), { socket: join(temporary, 'earshot', 'control.sock') })
-    expect((await new Daemon({}, around).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
+    expect((await new Daemon({}, context).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
   })
 
   test('nowhere else when a place is named', async () => {
@@ -173,22 +173,27 @@ describe('the daemon is looked for', () => {
   test('not in a directory that somebody else may have made', async () => {
     const temporary = await temporaryDirectory()
     const uid = process.getuid?.() ?? 0
-    const around = { env: {}, uid, temporaryDirectory: temporary }
+    const context = { env: {}, uid, temporaryDirectory: temporary }
     const directory = join(temporary, `earshot-${uid}`)
     await mkdir(directory)
     await chmod(directory, 0o755)
     await startControl(new Neighbourhood(), { socket: join(directory, 'control.sock') })
-    await expect(new Daemon({}, around).ask({ path: '/healthz' })).rejects.toThrow('not trusted: others may enter')
+    await expect(new Daemon({}, context).ask({ path: '/healthz' })).rejects.toThrow(
+      'not trusted: other users can access',
+    )
     await chmod(directory, 0o700)
-    expect((await new Daemon({}, around).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
+    expect((await new Daemon({}, context).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
   })
 
   test('over loopback, when its socket is there but may not be opened, unless another user listens there', async () => {
     const asked: string[] = []
     let owner: number | undefined
     vi.resetModules()
-    vi.doMock('../../src/client/port-owner.ts', () => ({ portOwner: () => owner }))
-    onTestFinished(() => void vi.doUnmock('../../src/client/port-owner.ts'))
+    vi.doMock('../../src/client/access.ts', async (importOriginal) => ({
+      ...(await importOriginal<typeof import('../../src/client/access.ts')>()),
+      portOwner: () => owner,
+    }))
+    onTestFinished(() => void vi.doUnmock('../../src/client/access.ts'))
     vi.doMock('node:http', () => ({
       // root may open everything, so the refusal has to be played.
       request: (options: { socketPath?: string; port?: number; host: string }) => {
@@ -200,24 +205,24 @@ describe('the daemon is looked for', () => {
     }))
     onTestFinished(() => void vi.doUnmock('node:http'))
     const { Daemon: Played } = await import('../../src/client/daemon.ts')
-    const around = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
-    await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow(
+    const context = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
+    await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow(
       /may not be opened\), http:\/\/127.0.0.1:15353 \(nobody/,
     )
     expect(asked.slice(-2)).toEqual(['/run/earshot/control.sock', '127.0.0.1:15353'])
     for (owner of [0, 1]) {
-      await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow('127.0.0.1:15353 (nobody listens)')
+      await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow('127.0.0.1:15353 (nobody listens)')
     }
     asked.length = 0
     owner = 1001
-    await expect(new Played({}, around).ask({ path: '/' })).rejects.toThrow(
+    await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow(
       '127.0.0.1:15353 (not trusted: user 1001 listens there',
     )
     expect(asked).not.toContain('127.0.0.1:15353')
     const url = 'http://127.0.0.1:15353'
-    await expect(new Played({ url }, around).ask({ path: '/' })).rejects.toThrow('nobody listens')
+    await expect(new Played({ url }, context).ask({ path: '/' })).rejects.toThrow('nobody listens')
     asked.length = 0
-    await expect(new Played({ socket: '/run/earshot/x' }, around).ask({ path: '/' })).rejects.toThrow(
+    await expect(new Played({ socket: '/run/earshot/x' }, context).ask({ path: '/' })).rejects.toThrow(
       'may not be opened',
     )
     expect(asked).toEqual(['/run/earshot/x'])

@@ -1,4 +1,4 @@
-import { errorOf } from '../../shared/failed-call.ts'
+import { errorOf } from '../../shared/caught-error.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import {

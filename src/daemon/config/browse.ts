@@ -1,4 +1,4 @@
-import { readServiceType } from '../../shared/service-type.ts'
+import { parseServiceType } from '../../shared/service-type.ts'
 
 /** The service types that are looked for unless something else is said: what is common in homes, offices and studios. */
 export const DEFAULT_BROWSE: readonly string[] = [
@@ -61,7 +61,7 @@ export const DEFAULT_BROWSE: readonly string[] = [
 /** A service type in full and lower case: `ipp` and `_ipp._tcp` are `_ipp._tcp`, `osc/udp` is `_osc._udp`; `*` is itself. Undefined when it is none. */
 export function browsedType(text: string): string | undefined {
   if (text === '*') return text
-  const { name, protocol = 'tcp' } = readServiceType(text) ?? {}
+  const { name, protocol = 'tcp' } = parseServiceType(text) ?? {}
   return name === undefined ? undefined : `_${name}._${protocol}`
 }
 

@@ -1,5 +1,5 @@
 import type { Attributes, Service } from '../../core/wire/record.ts'
-import type { HttpAddress } from '../../shared/http-address.ts'
+import type { HttpAddress } from './http-address.ts'
 import type { LOG_LEVELS } from './schema.ts'
 
 /** The daemon's settings, checked and in the units that the program works with. Frozen, all the way down. */

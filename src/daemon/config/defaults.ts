@@ -1,8 +1,7 @@
 import { hostname, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { BadConfig } from '../../shared/errors.ts'
-import { shownHostName } from '../../shared/host-name.ts'
-import { daemonSocket, distrust } from '../../shared/places.ts'
+import { defaultSocketPath, untrustedReason } from '../../shared/socket-paths.ts'
 
 /** What the defaults depend on. */
 export interface Facts {
@@ -18,10 +17,20 @@ export interface Facts {
 }
 
 const NAME_CHARACTERS = 63
+/** The longest host name that a peer record can hold (docs/PROTOCOL.md, section 9). */
+const MAX_HOST_NAME_CHARACTERS = 255
+
+/**
+ * Removes control characters and lone surrogates from a host name and shortens it to 255 characters. Some machines have a
+ * host name that ends with a line feed, because a script wrote it. Other peers would refuse a record with that name.
+ */
+export function printableHostName(hostname: string): string {
+  return [...hostname.replace(/[\p{Cc}\p{Cs}]/gu, '')].slice(0, MAX_HOST_NAME_CHARACTERS).join('')
+}
 
 /** The host name up to its first dot, cut to what a peer's name may be. */
 export function defaultName({ hostname }: Facts): string {
-  const short = shownHostName(hostname).split('.')[0] ?? ''
+  const short = printableHostName(hostname).split('.')[0] ?? ''
   return [...short].slice(0, NAME_CHARACTERS).join('') || 'localhost'
 }
 
@@ -47,11 +56,14 @@ export function configHome(env: Facts['env'], home: string | undefined): string 
   return asked && isAbsolute(asked) ? asked : home && join(home, '.config')
 }
 
-/** The socket of `places.ts`. @throws BadConfig when its directory lies in the temporary one and others can get at it */
+/**
+ * The default path of the control socket.
+ * @throws BadConfig when the path is in the temporary directory and other users could have created its parent
+ */
 export function defaultSocket({ env, uid, temporaryDirectory }: Facts): string {
-  const around = { env, uid, temporaryDirectory }
-  const socket = daemonSocket(around)
-  const reason = distrust(socket, around)
+  const context = { env, uid, temporaryDirectory }
+  const socket = defaultSocketPath(context)
+  const reason = untrustedReason(socket, context)
   if (reason) throw new BadConfig(`socket: ${reason} (remove it, or give --socket)`)
   return socket
 }

@@ -1,5 +1,5 @@
+import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadConfig } from '../../shared/errors.ts'
-import { suggestion } from '../../shared/nearest.ts'
 import { variableOf } from './check.ts'
 import { isList } from './flags.ts'
 import { settings } from './schema.ts'

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { readRegularSync, Unsuitable } from '../../io/files.ts'
+import { codeOf } from '../../shared/caught-error.ts'
+import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadConfig } from '../../shared/errors.ts'
-import { codeOf } from '../../shared/failed-call.ts'
-import { suggestion } from '../../shared/nearest.ts'
-import { parseToml } from '../../shared/toml.ts'
+import { parseToml } from '../services/toml.ts'
 import { configHome } from './defaults.ts'
 import { isSettingKey, isTableKey, settings, tables } from './schema.ts'
 

@@ -1,7 +1,6 @@
 import type { Service } from '../../core/wire/record.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { type HttpAddress, readHttpAddress } from '../../shared/http-address.ts'
 import { type ServiceEntry, serviceOf } from '../services/entry.ts'
 import { browsedTypes } from './browse.ts'
 import { check, labelled, variableOf } from './check.ts'
@@ -10,6 +9,7 @@ import { defaultName, defaultServicesDir, defaultSocket, defaultStateDir, type F
 import { readEnvironment } from './environment.ts'
 import { readConfigFile } from './file.ts'
 import { isBoolean, isWholeNumber } from './flags.ts'
+import { type HttpAddress, readHttpAddress } from './http-address.ts'
 import { parseRate } from './rate.ts'
 import { DEFAULTS, type Written } from './schema.ts'
 

@@ -3,8 +3,8 @@ import { Ajv } from 'ajv'
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { isNestedDeeper, MAX_NESTING } from '../../core/wire/index.ts'
+import { messageOf } from '../../shared/caught-error.ts'
 import { BadRequest, WrongContentType } from '../../shared/errors.ts'
-import { messageOf } from '../../shared/failed-call.ts'
 import type { App } from './app.ts'
 
 /** A record has 16 KiB at most, so nothing longer can become a part of one. */

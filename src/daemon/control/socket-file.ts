@@ -3,9 +3,9 @@ import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { makeDirectory } from '../../io/files.ts'
+import { messageOf } from '../../shared/caught-error.ts'
 import { AlreadyRunning, SocketUnusable } from '../../shared/errors.ts'
-import { messageOf } from '../../shared/failed-call.ts'
-import { SUPERUSER } from '../../shared/places.ts'
+import { SUPERUSER } from '../../shared/socket-paths.ts'
 
 /** `sun_path` holds 108 bytes with the closing zero (unix(7)). */
 const MOST_PATH_BYTES = 107

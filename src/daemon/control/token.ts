@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isTroubleOfDisk, readRegular, removeLeftovers, writeAtomically } from '../../io/files.ts'
+import { messageOf } from '../../shared/caught-error.ts'
 import { TokenUnusable } from '../../shared/errors.ts'
-import { messageOf } from '../../shared/failed-call.ts'
 
 /** Who may open the socket may read the token: its owner and its group. */
 const MODE = 0o640

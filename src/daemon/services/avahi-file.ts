@@ -1,6 +1,6 @@
 import type { Service } from '../../core/wire/record.ts'
+import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadService } from '../../shared/errors.ts'
-import { suggestion } from '../../shared/nearest.ts'
 import { checkEntry } from './check.ts'
 import { serviceOf, slug } from './entry.ts'
 import type { FileFacts } from './service-file.ts'

@@ -2,10 +2,10 @@ import { basename, extname } from 'node:path'
 import type { Service } from '../../core/wire/record.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
 import { BadService } from '../../shared/errors.ts'
-import { parseToml } from '../../shared/toml.ts'
 import { readAvahiFile } from './avahi-file.ts'
 import { checkEntry } from './check.ts'
 import { serviceOf, slug } from './entry.ts'
+import { parseToml } from './toml.ts'
 
 const MOST_BYTES = 64 * 1024
 

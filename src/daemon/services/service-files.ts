@@ -1,7 +1,7 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { codeOf, messageOf } from '../../shared/failed-call.ts'
 import { type FileFacts, isServiceFile, readServiceFile } from './service-file.ts'
 import type { ServiceFile } from './types.ts'
 

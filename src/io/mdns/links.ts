@@ -1,7 +1,7 @@
 import { Budget, BudgetByAddress } from '../../core/budget.ts'
 import type { DatagramSource } from '../../core/link.ts'
 import type { MdnsNotice, Message, OutgoingMessage } from '../../core/mdns/dns/types.ts'
-import { errorOf } from '../../shared/failed-call.ts'
+import { errorOf } from '../../shared/caught-error.ts'
 import { compress } from './compress.ts'
 import { restoreDots } from './dots.ts'
 import { Echoes } from './echoes.ts'

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { errorOf } from '../../shared/failed-call.ts'
+import { errorOf } from '../../shared/caught-error.ts'
 
 /** One socket: where it is bound and what it does there. Addresses of link-local scope carry their zone. */
 export interface SocketWish {

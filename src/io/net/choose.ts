@@ -1,4 +1,4 @@
-import { nearest } from '../../shared/nearest.ts'
+import { nearest } from '../../shared/did-you-mean.ts'
 import type { LeftOut } from './types.ts'
 
 /**

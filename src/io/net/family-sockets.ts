@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram'
 import type { DatagramSource, SharedPath } from '../../core/link.ts'
-import { codeOf } from '../../shared/failed-call.ts'
+import { codeOf } from '../../shared/caught-error.ts'
 import { BoundSocket, SendQueueFull, type SocketWish } from './bound-socket.ts'
 import type { Plan, SenderPlan } from './plan.ts'
 import { contains, parseIpv4, type Subnet } from './subnet.ts'

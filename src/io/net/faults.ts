@@ -1,5 +1,5 @@
 import type { SharedPath } from '../../core/link.ts'
-import { codeOf } from '../../shared/failed-call.ts'
+import { codeOf } from '../../shared/caught-error.ts'
 
 type Path = 'unicast' | SharedPath
 

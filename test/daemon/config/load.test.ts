@@ -227,7 +227,7 @@ describe('places', () => {
     const uid = process.getuid?.() ?? 0
     mkdirSync(join(directory, `earshot-${uid}`))
     chmodSync(join(directory, `earshot-${uid}`), 0o755)
-    expect(fault({ facts: { uid } })).toMatch(/^socket: others may enter DIR\/earshot-\d+/)
+    expect(fault({ facts: { uid } })).toMatch(/^socket: other users can access DIR\/earshot-\d+/)
   })
 
   test('a foreign directory in the temporary one is not trusted', () => {

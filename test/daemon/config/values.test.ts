@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isGroup4, isGroup6 } from '../../../src/daemon/config/group.ts'
 import { formatDuration, parseDuration, parseRate } from '../../../src/daemon/config/index.ts'
-import { nearest } from '../../../src/shared/nearest.ts'
+import { nearest } from '../../../src/shared/did-you-mean.ts'
 
 describe('durations', () => {
   test('read back as they were written', () => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { LineOutput } from '../../src/daemon/line-output.ts'
 import { openLog } from '../../src/daemon/log.ts'
-import { LineOutput } from '../../src/shared/line-output.ts'
 
 /** A named pipe, opened for reading and writing so that it has a reader that reads only when told to. */
 function pipe(): { path: string; fd: number; read(): string } {

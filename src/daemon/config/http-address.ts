@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { BadConfig } from './errors.ts'
+import { BadConfig } from '../../shared/errors.ts'
 
 /** Where the HTTP API listens beside the Unix socket. */
 export interface HttpAddress {

@@ -1,7 +1,10 @@
 import { parse, TomlError } from 'smol-toml'
-import { BadConfig } from './errors.ts'
+import { BadConfig } from '../../shared/errors.ts'
 
-/** Parses TOML. `place` names a line and column, both counted from 1. @throws BadConfig with the place and the reason */
+/**
+ * Parses TOML. `place` writes a line and a column, both counted from 1.
+ * @throws BadConfig with the place and the reason
+ */
 export function parseToml(text: string, place: (line: number, column: number) => string): Record<string, unknown> {
   try {
     return parse(text, { unsafeKeyBehaviour: 'throw' })

@@ -1,4 +1,15 @@
-/** The candidate that `word` most likely was meant to be; undefined when none is near (more than a third of it differs). */
+/** Suggests the known word for a misspelt one: a flag, a command, a configuration key, an interface. */
+
+/** ` (did you mean '--interval'?)`, where `prefix` is `--`; empty when no candidate is close enough. */
+export function suggestion(word: string, candidates: Iterable<string>, prefix = ''): string {
+  const match = nearest(word, candidates)
+  return match === undefined ? '' : ` (did you mean '${prefix}${match}'?)`
+}
+
+/**
+ * The candidate with the smallest edit distance from `word`, ignoring case. Undefined when every candidate differs in more
+ * than a third of the characters of `word` (at least one difference is allowed).
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
@@ -12,13 +23,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** ` (did you mean 'interval'?)`, or '' when no candidate is near. */
-export function suggestion(word: string, candidates: Iterable<string>): string {
-  const near = nearest(word, candidates)
-  return near === undefined ? '' : ` (did you mean '${near}'?)`
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other. */
+/**
+ * The number of insertions, deletions, replacements and swaps of adjacent characters that turn one word into the other
+ * (optimal string alignment distance).
+ */
 function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)]
   const at = (row: number, column: number): number => rows[row]?.[column] ?? 0

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chown, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { listener, portOwner } from '../../src/client/port-owner.ts'
-import { findToken } from '../../src/client/token.ts'
+import { findListener, findToken, notAllowed, portOwner } from '../../src/client/access.ts'
 import { temporaryDirectory } from '../daemon/control/fixtures.ts'
 import { PYTHON } from '../lab/sniffer.ts'
 
@@ -26,11 +26,11 @@ describe('who listens on a port', () => {
     ['the address goes before all', line('00000000:3BF9', 1001) + line('0100007F:3BF9', 7), 15353, 7],
     ['a low port', line('0100007F:0050', 5), 80, 5],
   ])('%s', (_what, lines, port, owner) => {
-    expect(listener(HEAD + lines, '127.0.0.1', port)).toBe(owner)
+    expect(findListener(HEAD + lines, '127.0.0.1', port)).toBe(owner)
   })
 
   test('by IPv6', () => {
-    expect(listener(line('00000000000000000000000001000000:3BF9', 3), '[::1]', 15353)).toBe(3)
+    expect(findListener(line('00000000000000000000000001000000:3BF9', 3), '[::1]', 15353)).toBe(3)
   })
 
   test.skipIf(process.getuid?.() !== 0)('another user who listens there is not sent the token', async () => {
@@ -44,11 +44,37 @@ describe('who listens on a port', () => {
     onTestFinished(() => void other.kill())
     const [port] = await once(other.stdout, 'data')
     const url = `http://127.0.0.1:${Number(port)}`
-    const around = { env: { XDG_RUNTIME_DIR: directory }, uid: 1000, temporaryDirectory: '/nowhere' }
+    const context = { env: { XDG_RUNTIME_DIR: directory }, uid: 1000, temporaryDirectory: '/nowhere' }
     expect(portOwner(url)).toBe(65_533)
-    expect(findToken(url, around)).toBeUndefined()
-    expect(findToken(url, { ...around, uid: 65_533 })).toBe('secret')
+    expect(findToken(url, context)).toBeUndefined()
+    expect(findToken(url, { ...context, uid: 65_533 })).toBe('secret')
     await chown(join(directory, 'earshot', 'token'), 65_533, 65_533)
-    expect(findToken(url, around)).toBe('secret')
+    expect(findToken(url, context)).toBe('secret')
+  })
+})
+
+describe('a user who may not open the socket', () => {
+  const isRoot = process.getuid?.() === 0
+
+  async function socketOf(gid: number): Promise<string> {
+    const socket = join(await temporaryDirectory(), 'control.sock')
+    await writeFile(socket, '')
+    if (isRoot) await chown(socket, 0, gid)
+    return socket
+  }
+
+  test.runIf(isRoot)('is told the group to join', async () => {
+    const [, name, gid] = /^([a-z]+):[^:]*:([1-9]\d*):/m.exec(readFileSync('/etc/group', 'utf8')) ?? []
+    const error = notAllowed(await socketOf(Number(gid)))
+    expect(error).toMatchObject({ code: 'EARSHOT_NOT_ALLOWED' })
+    expect(error.message).toContain(`sudo usermod -aG ${name} "$USER", then log in again`)
+  })
+
+  test.runIf(isRoot)('is told that only root may use a daemon that root started by hand', async () => {
+    expect(notAllowed(await socketOf(0)).message).toContain('run this as root')
+  })
+
+  test('is told the path when the socket does not exist', () => {
+    expect(notAllowed('/nonexistent/control.sock').message).toContain('/nonexistent/control.sock may not be opened')
   })
 })
