@@ -1,5 +1,5 @@
-import { isGone } from '../client/differences.ts'
 import type { Change, Peer, Synced } from '../client/index.ts'
+import { isPresent } from '../shared/peer-state.ts'
 import { differences } from './peer-change.ts'
 
 /** Avahi's signs: new, changed, suspect, gone; and the end of the present state. */
@@ -30,7 +30,7 @@ export class Follower {
     const before = this.#known.get(peer.id)
     if (present) this.#known.set(peer.id, peer)
     else this.#known.delete(peer.id)
-    if (!present) return { sign: '-', at, peer, change: isGone(peer) || !before ? '' : differences(before, peer) }
+    if (!present) return { sign: '-', at, peer, change: !isPresent(peer) || !before ? '' : differences(before, peer) }
     if (!before) return { sign: '+', at, peer, change: '' }
     if (type === 'peer-suspect') {
       // The sign tells the state; what else has changed is told as always.

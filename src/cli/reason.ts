@@ -1,11 +1,9 @@
 import type { Peer } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
+import { LEASE_INTERVALS } from '../shared/peer-state.ts'
 import { shortId } from './peer-text.ts'
 import { printable } from './printable.ts'
 import { since } from './time.ts'
-
-/** Beats missed after which a peer is suspect (the lease). */
-const LEASE_BEATS = 3.5
 
 /** Why a peer is in its state, in a sentence; undefined when it is simply alive. `now` is in ms since 1970. */
 export function reasonOf(peer: Peer, now: number): string | undefined {
@@ -14,7 +12,7 @@ export function reasonOf(peer: Peer, now: number): string | undefined {
   const beat = `it beats every ${formatDuration(peer.intervalMs)}`
   switch (peer.state) {
     case 'suspect':
-      return `Suspect: last heard ${ago} ago, though ${beat} (${LEASE_BEATS} missed make a suspect); it has been asked directly and has not answered yet.`
+      return `Suspect: last heard ${ago} ago, though ${beat} (${LEASE_INTERVALS} missed make a suspect); it has been asked directly and has not answered yet.`
     case 'failed':
       return `Failed: last heard ${ago} ago, though ${beat}; it was asked directly and did not answer.`
     case 'left':

@@ -1,4 +1,5 @@
 import type { OfferedService, Peer } from '../shared/api.ts'
+import { isPresent } from '../shared/peer-state.ts'
 import type { Change, PeerChangeType } from './change.ts'
 
 type ServiceTest = (service: OfferedService) => boolean
@@ -17,7 +18,7 @@ export function appearance(peer: Peer, at: string, wanted: ServiceTest): Change[
 
 /** A peer that is no longer told, with the services that go with it. */
 export function disappearance(before: Peer, peer: Peer, at: string, wanted: ServiceTest): Change[] {
-  const type = isGone(peer) ? TYPE_OF_STATE[peer.state] : 'peer-update'
+  const type = !isPresent(peer) ? TYPE_OF_STATE[peer.state] : 'peer-update'
   return [{ type, at, present: false, peer }, ...serviceChanges(before.services.filter(wanted), peer, [], at)]
 }
 
@@ -26,11 +27,6 @@ export function development(before: Peer, peer: Peer, at: string, wanted: Servic
   const type = before.state === peer.state ? 'peer-update' : TYPE_OF_STATE[peer.state]
   const services = serviceChanges(before.services.filter(wanted), peer, peer.services.filter(wanted), at)
   return [{ type, at, present: true, peer }, ...services]
-}
-
-/** Whether a peer has failed or left. */
-export function isGone({ state }: Pick<Peer, 'state'>): boolean {
-  return state === 'failed' || state === 'left'
 }
 
 /** Whether two views of a peer differ in what is told as a change. */

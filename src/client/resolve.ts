@@ -1,7 +1,7 @@
 import { isPeerId, shortId } from '../core/wire/id.ts'
 import type { Offer, OfferedService, Peer } from '../shared/api.ts'
+import { isPresent } from '../shared/peer-state.ts'
 import { bestAddress } from './best-address.ts'
-import { isGone } from './differences.ts'
 import type { Earshot } from './earshot.ts'
 import { EarshotError } from './error.ts'
 import { serviceTest } from './filter.ts'
@@ -47,10 +47,10 @@ export async function resolve(earshot: Earshot, name: string, options: ResolveOp
   const { peer, service } = found ?? {}
   // The host of a peer that beaconed is no substitute for it: by mDNS anyone may say that it is that host.
   const mayBeHost = !signed && type === undefined && isHostName(name) && peer?.source !== 'beacon'
-  if (peer && isGone(peer) && !mayBeHost) {
+  if (peer && !isPresent(peer) && !mayBeHost) {
     throw unresolved(`'${name}' is not there: it has ${peer.state}, last seen ${peer.lastSeen}`)
   }
-  const there = peer && !isGone(peer) ? peer : undefined
+  const there = peer && isPresent(peer) ? peer : undefined
   if (!there && !mayBeHost) throw unresolved(nobody(search))
   const addresses = there ? (service?.addresses ?? there.addresses) : await ofHost(search)
   const best = bestAddress({ addresses }, family)
@@ -107,11 +107,11 @@ async function ofService({ earshot, name, type, source, given }: Search): Promis
  * @throws EarshotError EARSHOT_AMBIGUOUS_PEER
  */
 function theOffer(name: string, offers: readonly Offer[]): Offer | undefined {
-  const present = offers.filter(({ peer }) => !isGone(peer))
+  const present = offers.filter(({ peer }) => isPresent(peer))
   const isSigned = ({ source }: Offer) => source === undefined
   const claims = present.some(isSigned)
     ? present
-    : [...present, ...offers.filter((one) => isSigned(one) && isGone(one.peer))]
+    : [...present, ...offers.filter((one) => isSigned(one) && !isPresent(one.peer))]
   const offerers = new Map(claims.map(({ peer }) => [peer.id, peer]))
   if (present.length > 0 && offerers.size > 1) {
     const who = [...offerers.values()].map(({ id, name, state }) => `${name} (${shortId(id)}, ${state})`)

@@ -1,12 +1,10 @@
 import type { Peer, Service } from '../shared/api.ts'
+import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../shared/peer-state.ts'
 import type { DaemonEvent } from './calls.ts'
 import type { Change, Synced } from './change.ts'
-import { appearance, development, differ, differSoFar, disappearance, isGone } from './differences.ts'
+import { appearance, development, differ, differSoFar, disappearance } from './differences.ts'
 import { peerTest, serviceTest, type WatchFilter } from './filter.ts'
 
-/** A peer may be silent for this many of its beats, and then for this long before it is given up, ms: the daemon's own rule. */
-const LEASE_INTERVALS = 3.5
-const VERDICT = 1200
 /** A daemon that has begun anew is given at least this long to hear everybody, ms. */
 const LEAST_PATIENCE = 5000
 
@@ -95,7 +93,7 @@ export class ToldPeers {
 
   #see(peer: Peer, at: string): Change[] {
     // The record of one that has failed may still change: that does not bring it back.
-    if (isGone(peer) || !this.#passes(peer)) return this.#lose(peer, at)
+    if (!isPresent(peer) || !this.#passes(peer)) return this.#lose(peer, at)
     const before = this.#told.get(peer.id)
     if (!before) {
       this.#told.set(peer.id, peer)
@@ -139,5 +137,5 @@ export class ToldPeers {
 }
 
 function patience(peer: Peer | undefined): number {
-  return Math.max(LEAST_PATIENCE, LEASE_INTERVALS * (peer?.intervalMs ?? 0) + VERDICT)
+  return Math.max(LEAST_PATIENCE, LEASE_INTERVALS * (peer?.intervalMs ?? 0) + SUSPECT_TIMEOUT)
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { PEER_STATES } from './peer-state.ts'
 
 /**
  * The HTTP API's shapes: what is sent, documented in OpenAPI and typed in the client.
@@ -6,7 +7,6 @@ import { type Static, Type } from 'typebox'
  */
 
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
-export const PEER_STATES = ['alive', 'suspect', 'failed', 'left'] as const
 const State = Type.Enum([...PEER_STATES])
 const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
 export const Path = Type.Enum([...PATHS])

@@ -117,6 +117,7 @@ test('it loads nothing but its own files and what Node has', async () => {
     'core/wire/id.js',
     'shared/caught-error.js',
     'shared/link-local.js',
+    'shared/peer-state.js',
     'shared/service-type.js',
     'shared/socket-paths.js',
   ])

@@ -1,22 +1,18 @@
+import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../../shared/peer-state.ts'
 import { Budget } from '../budget.ts'
 import type { PeerId } from '../wire/index.ts'
 import type { Outbox } from './outbox.ts'
-import { isPresent } from './peers/changes.ts'
 import type { Peer } from './peers/peer.ts'
 import type { Registry } from './peers/registry.ts'
 import type { Self } from './peers/self.ts'
 import type { Echo, Notice } from './peers/types.ts'
 
-/** A peer may be silent for this many of its beat intervals. */
-const LEASE_INTERVALS = 3.5
 /** One that has never beaten has no longer lease than this, ms: anybody can make up thousands of records. */
 const UNPROVEN_LEASE = 10_000
 /** A suspect is probed at these times, ms: so often that 30 % loss both ways does not make a living one fail. */
 const PROBES = [0, 150, 300, 500, 750, 1000]
 /** From this one on also on the shared paths: unicast may be what fails, by a VPN that takes it or by ARP that is lost. */
 const FIRST_SHARED_PROBE = 300
-/** Still silent then, ms, it has failed. */
-const VERDICT = 1200
 /** Probes of suspects per second: of peers long known, of others, and on the shared paths. Made-up peers cannot draw more. */
 const PROBES_PER_SECOND = 200
 const STRANGER_PROBES_PER_SECOND = 50
@@ -173,7 +169,7 @@ export class Liveness {
       })
     }
     ask(PROBES)
-    peer.plans.set('verdict', now + VERDICT, (later) => {
+    peer.plans.set('verdict', now + SUSPECT_TIMEOUT, (later) => {
       if (isSilent()) this.#reprieve(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
       else this.#leaseRunsOut(peer, later)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { LEASE_INTERVALS } from '../../shared/peer-state.ts'
 import { Agenda } from '../agenda.ts'
 import type { DatagramSource, Interface } from '../link.ts'
 import type { Random } from '../random.ts'
@@ -36,8 +37,6 @@ import { Speaker } from './speaker.ts'
 
 /** Late by so much, the machine slept, and much may have changed, ms. */
 const SLEPT = 5000
-/** Peers silent for this many of our own intervals, and a minute at least, do not count for the segment's budget. */
-const SILENT_INTERVALS = 3.5
 
 export interface PresenceOptions {
   identity: Identity
@@ -285,7 +284,7 @@ export class Presence implements PresenceReader {
   /** Keeps to the segment's budget, and listens for its own echoes. */
   #beforeBeat(now: number): void {
     // Peers that are too many to be heard as often have longer intervals, and so has this one.
-    this.#registry.discount(now - Math.max(MOST_SILENCE, SILENT_INTERVALS * this.#self.interval))
+    this.#registry.discount(now - Math.max(MOST_SILENCE, LEASE_INTERVALS * this.#self.interval))
     const peers = this.#registry.present + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
     if (interval !== this.#self.interval) {

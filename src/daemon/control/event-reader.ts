@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { isTold } from '../../core/presence/peers/changes.ts'
 import type { Change, PeerView, ToldChange } from '../../core/presence/peers/types.ts'
+import { isPresent } from '../../shared/peer-state.ts'
 import { type EventText, KEEP_ALIVE, OPENING } from './event-text.ts'
-import { isPresent, type PeerTest } from './filter.ts'
+import type { PeerTest } from './filter.ts'
 import type { Station } from './station.ts'
 
 /** Where a reader begins: with what comes, with the present state, after a change it has seen, or after one long gone. */

@@ -1,6 +1,6 @@
 import type { PeerView } from '../../core/presence/peers/types.ts'
-import { PEER_STATES } from '../../shared/api.ts'
 import { BadRequest } from '../../shared/errors.ts'
+import { isPresent, PEER_STATES } from '../../shared/peer-state.ts'
 import { dnsTypes, SERVICE_TYPE_CHARACTERS } from '../../shared/service-type.ts'
 import { knownBy, type Source } from './source.ts'
 
@@ -18,7 +18,7 @@ export interface PeerQuery {
 }
 
 const EVERY_STATE = 'all'
-const STATES_UNLESS_ASKED: readonly string[] = ['alive', 'suspect']
+const DEFAULT_STATES: readonly string[] = PEER_STATES.filter((state) => isPresent({ state }))
 const ATTRIBUTE_PREFIX = 'attr.'
 
 /**
@@ -46,17 +46,12 @@ export function eventsTest({ service, name }: Pick<PeerQuery, 'service' | 'name'
     (!name || name.includes(peer.name))
 }
 
-/** Whether a peer belongs to the present: neither failed nor left. */
-export function isPresent({ state }: Pick<PeerView, 'state'>): boolean {
-  return state === 'alive' || state === 'suspect'
-}
-
 /**
  * The test for states: alive or suspect unless asked otherwise.
  * @throws BadRequest
  */
 export function stateTest(asked: readonly string[] | undefined): (peer: Pick<PeerView, 'state'>) => boolean {
-  const wanted = new Set<string>(asked?.flatMap((value) => value.split(',')) ?? STATES_UNLESS_ASKED)
+  const wanted = new Set<string>(asked?.flatMap((value) => value.split(',')) ?? DEFAULT_STATES)
   for (const state of wanted) {
     if (state === EVERY_STATE || PEER_STATES.some((known) => known === state)) continue
     throw new BadRequest(`querystring/state must be one of ${PEER_STATES.join(', ')} or all, not '${state}'`)

@@ -1,8 +1,8 @@
-import { isPresent } from '../../core/presence/peers/changes.ts'
 import { closest } from '../../core/presence/peers/lookup.ts'
 import type { PeerView } from '../../core/presence/peers/types.ts'
 import { SHOWN_ID_CHARACTERS } from '../../core/wire/id.ts'
 import { AmbiguousPeer, NoSuchPeer } from '../../shared/errors.ts'
+import { isPresent } from '../../shared/peer-state.ts'
 import { knownBy, type Source } from './source.ts'
 import type { Station } from './station.ts'
 

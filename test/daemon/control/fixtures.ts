@@ -10,7 +10,6 @@ import { closest } from '../../../src/core/presence/peers/lookup.ts'
 import type {
   Change,
   PeerChangeType,
-  PeerState,
   PeerView,
   PresenceReader,
   SelfView,
@@ -28,6 +27,7 @@ import {
 } from '../../../src/daemon/control/index.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
 import { plain } from '../../../src/daemon/services/merge.ts'
+import type { PeerState } from '../../../src/shared/peer-state.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** Wall-clock time of monotonic 0. */

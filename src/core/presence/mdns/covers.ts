@@ -1,6 +1,6 @@
+import { isPresent } from '../../../shared/peer-state.ts'
 import type { Interface } from '../../link.ts'
 import type { PeerId } from '../../wire/index.ts'
-import { isPresent } from '../peers/changes.ts'
 import type { Peer } from '../peers/peer.ts'
 import type { Registry } from '../peers/registry.ts'
 import type { Self } from '../peers/self.ts'

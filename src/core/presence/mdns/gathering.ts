@@ -1,5 +1,5 @@
+import { isPresent } from '../../../shared/peer-state.ts'
 import type { PeerId } from '../../wire/index.ts'
-import { isPresent } from '../peers/changes.ts'
 import type { Peer } from '../peers/peer.ts'
 import type { Registry } from '../peers/registry.ts'
 import type { OfferedService } from '../peers/types.ts'

@@ -1,7 +1,8 @@
+import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { Plans } from '../../agenda.ts'
-import { CHANGE_OF_STATE, isPresent, serviceChanges } from '../peers/changes.ts'
+import { CHANGE_OF_STATE, serviceChanges } from '../peers/changes.ts'
 import { SERVICE_BYTES, type Unnumbered } from '../peers/journal.ts'
-import type { OfferedService, PeerChangeType, PeerState, PeerView, Sighting } from '../peers/types.ts'
+import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
 import type { Cover } from './covers.ts'
 
 const HISTORY = 16

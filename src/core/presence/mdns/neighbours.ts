@@ -1,7 +1,7 @@
+import { isPresent } from '../../../shared/peer-state.ts'
 import { type Agenda, Plans } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Interface } from '../../link.ts'
-import { isPresent } from '../peers/changes.ts'
 import type { Peer } from '../peers/peer.ts'
 import type { Registry } from '../peers/registry.ts'
 import type { Self } from '../peers/self.ts'

@@ -1,15 +1,11 @@
-import type { Change, OfferedService, PeerChangeType, PeerState, ServiceChangeType, ToldChange } from './types.ts'
+import type { PeerState } from '../../../shared/peer-state.ts'
+import type { Change, OfferedService, PeerChangeType, ServiceChangeType, ToldChange } from './types.ts'
 
 export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
   alive: 'peer-up',
   suspect: 'peer-suspect',
   failed: 'peer-failed',
   left: 'peer-left',
-}
-
-/** Whether a peer belongs to the present: neither failed nor left. */
-export function isPresent({ state }: { state: PeerState }): boolean {
-  return state === 'alive' || state === 'suspect'
 }
 
 /** Whether a change is told as an event. */

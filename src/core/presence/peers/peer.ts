@@ -1,10 +1,10 @@
+import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type Beat, type ChainLink, ChainStep, type PeerId, type PeerRecord, readDigest } from '../../wire/index.ts'
-import { isPresent } from './changes.ts'
 import { Flapping } from './flapping.ts'
 import { Reception } from './reception.ts'
-import type { OfferedService, PeerState, PeerView } from './types.ts'
+import type { OfferedService, PeerView } from './types.ts'
 
 const HISTORY = 16
 /** Copies of one record kept: a peer signs one for each of its networks. */

@@ -1,11 +1,12 @@
+import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import { type Agenda, Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
-import { CHANGE_OF_STATE, isPresent, serviceChanges } from './changes.ts'
+import { CHANGE_OF_STATE, serviceChanges } from './changes.ts'
 import { Journal, SERVICE_BYTES } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
 import { Room } from './room.ts'
-import type { Notice, PeerChangeType, PeerState } from './types.ts'
+import type { Notice, PeerChangeType } from './types.ts'
 
 export const MOST_PEERS = 16_384
 export const MOST_RECORD_BYTES = 64 * 1024 * 1024

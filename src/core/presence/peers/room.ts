@@ -1,4 +1,4 @@
-import { isPresent } from './changes.ts'
+import { isPresent } from '../../../shared/peer-state.ts'
 import type { Peer } from './peer.ts'
 import { Sources } from './sources.ts'
 

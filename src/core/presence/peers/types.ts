@@ -1,3 +1,4 @@
+import type { PeerState } from '../../../shared/peer-state.ts'
 import type { AddressOnInterface, Interface, Path, SharedPath } from '../../link.ts'
 import type { AttributeValue, PeerId, Service } from '../../wire/index.ts'
 
@@ -22,8 +23,6 @@ export interface Echo {
 
 /** What a host says of itself by mDNS: an address, a service, or, without a type, its name in `_earshot._udp`. */
 export type Saying = { address: string; interface: string } | { name: string; type?: string; port?: number }
-
-export type PeerState = 'alive' | 'suspect' | 'failed' | 'left'
 
 /** A service as it is told of. */
 export interface OfferedService extends Service {
