@@ -170,11 +170,16 @@ function createMdns(
   const mdnsLog = log.child({ by: 'mdns' })
   logFaults(mdnsLog, net)
   const isSigned = (host: string, saying: Saying) => driver.isSigned(host, saying)
-  const mdnsDriver = new MdnsDriver(new Mdns({ random, browse: mdns.browse, isSigned }), net, clock, {
-    sighted: (sighting) => driver.sight(sighting),
-    noticed: (notice) => logMdns(mdnsLog, notice),
-    failed: (error) => mdnsLog.error({ err: error }, 'an error while mDNS was handled; the rest goes on'),
-  })
+  const mdnsDriver = new MdnsDriver(
+    new Mdns({ random, browse: mdns.browse, isConfirmedByBeacon: isSigned }),
+    net,
+    clock,
+    {
+      sighted: (sighting) => driver.sight(sighting),
+      noticed: (notice) => logMdns(mdnsLog, notice),
+      failed: (error) => mdnsLog.error({ err: error }, 'an error while mDNS was handled; the rest goes on'),
+    },
+  )
   driver.onHostToAsk((hostname) => mdnsDriver.ask(hostname))
   return mdnsDriver
 }

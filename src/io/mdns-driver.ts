@@ -4,7 +4,7 @@ import type { Sighting } from '../core/presence/index.ts'
 import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
-import { BonjourLinks } from './mdns/links.ts'
+import { MdnsTransport } from './mdns/links.ts'
 import type { Net } from './net/index.ts'
 
 /** An address of one IP version is waited for so much longer than one of the other, ms: they may come one by one. */
@@ -26,7 +26,7 @@ export class MdnsDriver {
   readonly #net: Net
   readonly #clock: Clock
   readonly #hooks: MdnsHooks
-  readonly #links: BonjourLinks
+  readonly #links: MdnsTransport
   readonly #alarm: Alarm
   /** Those who wait for a host's addresses; called whenever something was heard, and at the end. */
   readonly #waiting = new Set<() => void>()
@@ -37,7 +37,7 @@ export class MdnsDriver {
     this.#net = net
     this.#clock = clock
     this.#hooks = hooks
-    this.#links = new BonjourLinks({
+    this.#links = new MdnsTransport({
       net,
       now: () => clock.now(),
       notice: (notice) => hooks.noticed(notice),
@@ -62,7 +62,7 @@ export class MdnsDriver {
     this.#net.on('datagram', (bytes, heard) => {
       this.#attempt((now) => {
         const message = this.#links.receive(bytes, heard, now)
-        if (message) this.#mdns.hear(message, heard, now)
+        if (message) this.#mdns.receive(message, heard, now)
       })
       for (const look of this.#waiting) look()
     })
@@ -75,7 +75,7 @@ export class MdnsDriver {
 
   /** Asks for a host, `printer.local`: what comes of it is sighted. */
   ask(hostname: string): void {
-    this.#do((now) => this.#mdns.ask(hostname, now))
+    this.#do((now) => this.#mdns.queryHost(hostname, now))
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Sighting } from '../presence/peers/types.ts'
 import type { Random } from '../random.ts'
 import { OWN_TYPE, sameName } from './dns/names.ts'
 import type {
-  IsSigned,
+  IsConfirmedByBeacon,
   MdnsNotice,
   MdnsView,
   Message,
@@ -16,14 +16,14 @@ import { Finder } from './finder/finder.ts'
 import { Publisher } from './publisher/publisher.ts'
 
 /** As much of a peer's id makes its host name: short enough to be read, 50 bits against two being the same. */
-const HOST_CHARACTERS = 10
+const HOST_ID_CHARACTERS = 10
 
 export interface MdnsOptions {
   random: Random
   /** Types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
   browse: readonly string[]
   /** What beacons tell anyway is not asked for again. */
-  isSigned?: IsSigned
+  isConfirmedByBeacon?: IsConfirmedByBeacon
 }
 
 /** A host name's first label, and no name that every machine has (RFC 952, RFC 1123, section 2.1). */
@@ -55,14 +55,15 @@ export class Mdns {
   #sightings: Sighting[] = []
   #notices: MdnsNotice[] = []
 
-  constructor({ random, browse, isSigned = () => false }: MdnsOptions) {
+  constructor({ random, browse, isConfirmedByBeacon = () => false }: MdnsOptions) {
     const agenda = this.#agenda
     const send = (outgoing: OutgoingMessage) => this.#outgoing.push(outgoing)
     const notice = (each: MdnsNotice) => this.#notices.push(each)
     const sighted = (sighting: Sighting) => this.#sightings.push(sighting)
     this.#publisher = new Publisher({ agenda, random, send, notice })
-    const isPublished = (on: string, record: ResourceRecord) => this.#publisher.holds(on, record)
-    this.#finder = new Finder({ agenda, random, send, notice, browse, sighted, isSigned, isPublished })
+    const isPublished = (interfaceName: string, record: ResourceRecord) =>
+      this.#publisher.hasRecord(interfaceName, record)
+    this.#finder = new Finder({ agenda, random, send, notice, browse, sighted, isConfirmedByBeacon, isPublished })
   }
 
   start(now: number): void {
@@ -81,15 +82,15 @@ export class Mdns {
     const machine = HOST_LABEL.test(label) ? `${label}.local` : undefined
     // No id of a registered service has a space.
     const daemon = { id: 'the daemon', name, type: OWN_TYPE, port, txt: { id, v: version }, subtypes: [] }
-    this.#publisher.publish(`${id.slice(0, HOST_CHARACTERS)}.local`, [daemon, ...services], now, machine)
-    this.#finder.setOwn(this.#publisher.hostname)
+    this.#publisher.publish(`${id.slice(0, HOST_ID_CHARACTERS)}.local`, [daemon, ...services], now, machine)
+    this.#finder.setOwnHostname(this.#publisher.hostname)
   }
 
   /** A message that came in from the link. */
-  hear(message: Message, heard: DatagramSource, now: number): void {
-    this.#publisher.hear(message, heard, now)
-    this.#finder.setOwn(this.#publisher.hostname)
-    this.#finder.hear(message, heard, now)
+  receive(message: Message, heard: DatagramSource, now: number): void {
+    this.#publisher.receive(message, heard, now)
+    this.#finder.setOwnHostname(this.#publisher.hostname)
+    this.#finder.receive(message, heard, now)
   }
 
   /** Does what is due. To be called at `nextWake`. */
@@ -102,8 +103,8 @@ export class Mdns {
   }
 
   /** Asks for the addresses of a host, `printer.local`. */
-  ask(hostname: string, now: number): void {
-    this.#finder.ask(hostname, now)
+  queryHost(hostname: string, now: number): void {
+    this.#finder.queryHost(hostname, now)
   }
 
   /** What is known of a host's addresses; of our own host name, ours. */

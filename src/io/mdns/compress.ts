@@ -1,7 +1,7 @@
-import { NSEC, PacketLayout, PTR, SRV } from './packet-layout.ts'
+import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
 
 /** A pointer has 14 bits for the place that it leads to (RFC 1035, section 4.1.4). */
-const FARTHEST = 0x4000
+const MAX_POINTER_OFFSET = 0x4000
 const POINTER = 0xc000
 
 /**
@@ -11,8 +11,8 @@ const POINTER = 0xc000
  *
  * @param bytes a message whose names are all whole
  */
-export function compress(bytes: Buffer): Buffer {
-  const layout = new PacketLayout(bytes)
+export function compressNames(bytes: Buffer): Buffer {
+  const layout = new PacketWalker(bytes)
   const out = Buffer.alloc(bytes.length)
   /** Where each end of a name was written, by its bytes. */
   const known = new Map<string, number>()
@@ -33,7 +33,7 @@ export function compress(bytes: Buffer): Buffer {
         read = end
         return
       }
-      if (written < FARTHEST) known.set(rest, written)
+      if (written < MAX_POINTER_OFFSET) known.set(rest, written)
       copyTo(read + 1 + (bytes[read] ?? 0))
     }
     copyTo(end)

@@ -1,4 +1,4 @@
-import { NSEC, PacketLayout, PTR, SRV } from './packet-layout.ts'
+import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
 
 /**
  * dns-packet takes every dot of a name for the border of two labels, and instance names may have dots of their own
@@ -41,7 +41,7 @@ export function restoreDots(bytes: Buffer): void {
       for (let i = label.indexOf(STAND_IN_BYTE); i >= 0; i = label.indexOf(STAND_IN_BYTE, i + 1)) label[i] = DOT
     }
   }
-  const layout = new PacketLayout(bytes)
+  const layout = new PacketWalker(bytes)
   layout.walk({
     name: restore,
     record: ({ type, dataAt }) => {

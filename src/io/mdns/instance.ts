@@ -16,7 +16,7 @@ interface MulticastDns extends EventEmitter {
 }
 
 /** What multicast-dns asks of a socket that somebody else has opened. */
-class StandInSocket extends EventEmitter {
+class VirtualSocket extends EventEmitter {
   readonly #transmit: (bytes: Buffer, to: Destination) => void
 
   constructor(transmit: (bytes: Buffer, to: Destination) => void) {
@@ -49,7 +49,7 @@ class StandInSocket extends EventEmitter {
 export class BonjourInstance {
   readonly #bonjour: Bonjour
   readonly #mdns: MulticastDns
-  readonly #socket: StandInSocket
+  readonly #socket: VirtualSocket
   #decoded: Packet | undefined
 
   /**
@@ -57,7 +57,7 @@ export class BonjourInstance {
    * @throws Error when bonjour-service has another shape than this was written for
    */
   constructor(transmit: (bytes: Buffer, to: Destination) => void) {
-    this.#socket = new StandInSocket(transmit)
+    this.#socket = new VirtualSocket(transmit)
     // A variable, as bonjour-service's types have the options of a service in the place of those of multicast-dns.
     const options = { type: 'udp4', port: 5353, socket: this.#socket, bind: false, multicast: false }
     // Its own way with errors is to throw them, in whatever turn they turn up.

@@ -2,42 +2,42 @@ import { Budget, BudgetByAddress } from '../../core/budget.ts'
 import type { DatagramSource } from '../../core/link.ts'
 import type { MdnsNotice, Message, OutgoingMessage } from '../../core/mdns/dns/types.ts'
 import { errorOf } from '../../shared/caught-error.ts'
-import { compress } from './compress.ts'
+import { compressNames } from './compress.ts'
 import { restoreDots } from './dots.ts'
-import { Echoes } from './echoes.ts'
+import { LoopbackFilter } from './echoes.ts'
 import { BonjourInstance, type Destination } from './instance.ts'
-import { messageOf, packetOf } from './message.ts'
-import { BadLayout, PacketLayout } from './packet-layout.ts'
-import { readable } from './readable.ts'
+import { messageFromPacket, packetFromMessage } from './message.ts'
+import { MalformedPacket, PacketWalker } from './packet-layout.ts'
+import { sanitizePacket } from './readable.ts'
 
 /** Where mDNS is spoken (RFC 6762, section 3). */
 export const MDNS = { port: 5353, group4: '224.0.0.251', group6: 'ff02::fb' } as const
 
 /** The largest message there may be, bytes (RFC 6762, section 17). */
-const MOST_BYTES = 9000
+const MAX_MESSAGE_BYTES = 9000
 
 /** Messages a second that are decoded at most: of one sender, and of all. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
-const OF_ALL = { perSecond: 4000, burst: 8000 }
+const TOTAL = { perSecond: 4000, burst: 8000 }
 /** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or records. */
-const ONE_MESSAGE = { bytes: 1500, records: 10 }
+const MESSAGE_UNIT = { bytes: 1500, records: 10 }
 
 /** Too many are told of again when there were none for so long, ms. */
-const QUIET = 60_000
+const OVERLOAD_END = 60_000
 
 type MulticastPath = 'multicast4' | 'multicast6'
 
 /** Sockets on the port of mDNS: `Net` with a shared port. */
-export interface LinkNet {
+export interface MdnsNet {
   send(interfaceName: string, path: MulticastPath, bytes: Uint8Array): void
   sendTo(interfaceName: string, address: string, port: number, bytes: Uint8Array): void
 }
 
 /** Why a datagram was dropped. */
-export type LinkRefusal = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
+export type DropReason = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
 
-export interface BonjourLinksOptions {
-  net: LinkNet
+export interface MdnsTransportOptions {
+  net: MdnsNet
   /** Monotonic ms: bonjour-service sends in a later turn than it was told to. */
   now: () => number
   /** More came in than is decoded. */
@@ -50,22 +50,22 @@ export interface BonjourLinksOptions {
  * mDNS messages on each interface and IP version, each through an instance of bonjour-service. Nothing here throws,
  * whatever comes in.
  */
-export class BonjourLinks {
-  readonly #net: LinkNet
+export class MdnsTransport {
+  readonly #net: MdnsNet
   readonly #now: () => number
   readonly #notice: (notice: MdnsNotice) => void
   readonly #problem: (error: Error) => void
   readonly #instances = new Map<string, BonjourInstance>()
-  readonly #echoes = new Echoes()
-  readonly #perSender = new BudgetByAddress(PER_SENDER.perSecond, PER_SENDER.burst)
-  readonly #ofAll = new Budget(OF_ALL.perSecond, OF_ALL.burst)
-  readonly #told = new Set<string>()
-  #overAt = Number.NEGATIVE_INFINITY
+  readonly #loopback = new LoopbackFilter()
+  readonly #senderBudget = new BudgetByAddress(PER_SENDER.perSecond, PER_SENDER.burst)
+  readonly #totalBudget = new Budget(TOTAL.perSecond, TOTAL.burst)
+  readonly #reported = new Set<string>()
+  #overloadedAt = Number.NEGATIVE_INFINITY
   /** Datagrams; own ones that came back are not among the received. */
   readonly counters = { received: 0, sent: 0, dropped: 0 }
-  #echoed = 0
+  #loopedBack = 0
   /** The dropped ones, why. */
-  readonly refusals: Record<LinkRefusal, number> = {
+  readonly dropsByReason: Record<DropReason, number> = {
     'off-link': 0,
     size: 0,
     budget: 0,
@@ -75,7 +75,7 @@ export class BonjourLinks {
     exception: 0,
   }
 
-  constructor({ net, now, notice, problem }: BonjourLinksOptions) {
+  constructor({ net, now, notice, problem }: MdnsTransportOptions) {
     this.#net = net
     this.#now = now
     this.#notice = notice
@@ -83,8 +83,8 @@ export class BonjourLinks {
   }
 
   /** How many own messages came back. */
-  get echoed(): number {
-    return this.#echoed
+  get loopedBack(): number {
+    return this.#loopedBack
   }
 
   /** The interfaces in use, each with the shared paths that are open. */
@@ -110,7 +110,7 @@ export class BonjourLinks {
       const instance = new BonjourInstance((bytes, to) => this.#transmit(name, path, bytes, to))
       this.#instances.set(link, instance)
     } catch (error) {
-      this.#failed(error)
+      this.#report(error)
     }
   }
 
@@ -118,8 +118,8 @@ export class BonjourLinks {
   receive(bytes: Uint8Array, heard: DatagramSource, now: number): Message | undefined {
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const link = `${heard.interface} ${heard.address.includes(':') ? 'multicast6' : 'multicast4'}`
-    if (heard.own && this.#echoes.isEcho(link, datagram, now)) {
-      this.#echoed++
+    if (heard.own && this.#loopback.isLoopback(link, datagram, now)) {
+      this.#loopedBack++
       return undefined
     }
     this.counters.received++
@@ -127,19 +127,19 @@ export class BonjourLinks {
     if (instance === undefined) return undefined
     // What came to the group has come from this link, whatever its source says (RFC 6762, section 11).
     if (heard.path === 'unicast' && !heard.onLink) return this.#drop('off-link')
-    const refusal = refusalOf(datagram)
+    const refusal = dropReason(datagram)
     if (refusal !== undefined) return this.#drop(refusal)
     try {
-      const layout = new PacketLayout(datagram)
-      if (!this.#affords(datagram.length, layout.records, heard, now)) {
-        this.#over(now)
+      const layout = new PacketWalker(datagram)
+      if (!this.#takeBudget(datagram.length, layout.records, heard, now)) {
+        this.#noticeOverload(now)
         return this.#drop('budget')
       }
-      const packet = instance.decode(readable(datagram), heard)
-      return packet === undefined ? this.#drop('undecodable') : messageOf(packet)
+      const packet = instance.decode(sanitizePacket(datagram), heard)
+      return packet === undefined ? this.#drop('undecodable') : messageFromPacket(packet)
     } catch (error) {
-      if (error instanceof BadLayout) return this.#drop('layout')
-      this.#failed(error)
+      if (error instanceof MalformedPacket) return this.#drop('layout')
+      this.#report(error)
       return this.#drop('undecodable')
     }
   }
@@ -147,36 +147,36 @@ export class BonjourLinks {
   /** An error while a message was handled: it counts as dropped, and is told of once for each kind of failure. */
   failed(error: unknown): void {
     this.#drop('exception')
-    this.#failed(error)
+    this.#report(error)
   }
 
-  #drop(refusal: LinkRefusal): undefined {
+  #drop(refusal: DropReason): undefined {
     this.counters.dropped++
-    this.refusals[refusal]++
+    this.dropsByReason[refusal]++
   }
 
-  #over(now: number): void {
-    const isNews = now - this.#overAt > QUIET
-    this.#overAt = now
+  #noticeOverload(now: number): void {
+    const isNews = now - this.#overloadedAt > OVERLOAD_END
+    this.#overloadedAt = now
     if (isNews) this.#notice({ type: 'limit', limit: 'packets', most: PER_SENDER.perSecond })
   }
 
-  #affords(bytes: number, records: number, { address }: DatagramSource, now: number): boolean {
-    const cost = Math.ceil(Math.max(bytes / ONE_MESSAGE.bytes, records / ONE_MESSAGE.records))
-    return this.#perSender.take(address, now, cost) && this.#ofAll.take(now, cost)
+  #takeBudget(bytes: number, records: number, { address }: DatagramSource, now: number): boolean {
+    const cost = Math.ceil(Math.max(bytes / MESSAGE_UNIT.bytes, records / MESSAGE_UNIT.records))
+    return this.#senderBudget.take(address, now, cost) && this.#totalBudget.take(now, cost)
   }
 
   /** Sends, in a later turn. To everyone: by each IP version that is open on the interface. */
   send({ interface: name, to, message }: OutgoingMessage): void {
-    const toOne = to === 'everyone' ? undefined : to
+    const toOne = to === 'multicast' ? undefined : to
     for (const path of ['multicast4', 'multicast6'] as const) {
       if (toOne !== undefined && toOne.address.includes(':') !== (path === 'multicast6')) continue
       const group = path === 'multicast4' ? MDNS.group4 : MDNS.group6
       try {
         const instance = this.#instances.get(`${name} ${path}`)
-        instance?.send(packetOf(message), toOne ?? { address: group, port: MDNS.port })
+        instance?.send(packetFromMessage(message), toOne ?? { address: group, port: MDNS.port })
       } catch (error) {
-        this.#failed(error)
+        this.#report(error)
       }
     }
   }
@@ -184,23 +184,23 @@ export class BonjourLinks {
   #transmit(name: string, path: MulticastPath, encoded: Buffer, { address, port }: Destination): void {
     try {
       restoreDots(encoded)
-      const bytes = compress(encoded)
+      const bytes = compressNames(encoded)
       this.counters.sent++
       if (address !== MDNS.group4 && address !== MDNS.group6) {
         this.#net.sendTo(name, address, port, bytes)
         return
       }
-      this.#echoes.sent(`${name} ${path}`, bytes, this.#now())
+      this.#loopback.sent(`${name} ${path}`, bytes, this.#now())
       this.#net.send(name, path, bytes)
     } catch (error) {
-      this.#failed(error)
+      this.#report(error)
     }
   }
 
-  #failed(error: unknown): void {
+  #report(error: unknown): void {
     const failure = errorOf(error)
-    if (this.#told.has(failure.message) || this.#told.size >= 16) return
-    this.#told.add(failure.message)
+    if (this.#reported.has(failure.message) || this.#reported.size >= 16) return
+    this.#reported.add(failure.message)
     this.#problem(failure)
   }
 
@@ -213,8 +213,8 @@ export class BonjourLinks {
 }
 
 /** What the first bytes tell. */
-function refusalOf(bytes: Buffer): LinkRefusal | undefined {
-  if (bytes.length < 12 || bytes.length > MOST_BYTES) return 'size'
+function dropReason(bytes: Buffer): DropReason | undefined {
+  if (bytes.length < 12 || bytes.length > MAX_MESSAGE_BYTES) return 'size'
   // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
   return (bytes.readUInt16BE(2) & 0x780f) === 0 ? undefined : 'opcode'
 }

@@ -10,7 +10,7 @@ const QUESTION_CLASSES: ReadonlySet<string> = new Set(['IN', 'ANY'])
 const UNICAST_CLASSES: ReadonlySet<string> = new Set(['UNKNOWN_32769', 'UNKNOWN_33023'])
 
 /** What a decoded packet says, without the records and questions that are not of ours. */
-export function messageOf(packet: Packet): Message {
+export function messageFromPacket(packet: Packet): Message {
   return {
     kind: packet.type === 'response' ? 'response' : 'query',
     id: packet.id ?? 0,
@@ -85,7 +85,7 @@ function stringsOf(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
 }
 
 /** The packet to encode. Leaves out what cannot be: dns-packet would make another message of it, or throw. */
-export function packetOf(message: Message): Packet {
+export function packetFromMessage(message: Message): Packet {
   return {
     type: message.kind,
     id: message.id,

@@ -1,14 +1,14 @@
 /** Where things stand in a DNS message (RFC 1035, section 4); nothing is decoded, and nothing beyond its end is read. */
 
-const HEADER = 12
+const HEADER_BYTES = 12
 /** The least that a record takes: the root as name, and its fixed fields. */
-const RECORD = 11
+const MIN_RECORD_BYTES = 11
 /** Where the header tells how many answers, authorities and additionals there are. */
-const RECORD_COUNTS = [6, 8, 10]
+const RECORD_COUNT_OFFSETS = [6, 8, 10]
 /** Labels and pointers that any message may have, however short. */
-const FREE_STEPS = 1024
+const MIN_STEPS = 1024
 /** Type, class, TTL and length of data behind a record's name. */
-const RECORD_FIELDS = 10
+const RECORD_FIELD_BYTES = 10
 
 export const A = 1
 export const PTR = 12
@@ -17,7 +17,7 @@ export const AAAA = 28
 export const SRV = 33
 export const NSEC = 47
 
-export interface RecordPlace {
+export interface RecordOffsets {
   type: number
   /** Where its type stands. */
   typeAt: number
@@ -26,32 +26,32 @@ export interface RecordPlace {
 }
 
 /** What a walk over a message comes by, in its order. */
-export interface Visitor {
+export interface PacketVisitor {
   /** @param at where the name of a question or record begins */
   name(at: number): void
-  record(place: RecordPlace): void
+  record(place: RecordOffsets): void
 }
 
 /** Thrown by a walk that leads out of the message, or into no name. */
-export class BadLayout extends Error {}
+export class MalformedPacket extends Error {}
 
 /** Thrown by a walk that would take longer than the message is worth. */
-export class TooSlow extends BadLayout {}
+export class PacketTooComplex extends MalformedPacket {}
 
 /**
  * Walks over a message. Names may be made of pointers that lead to pointers, so that 9,000 bytes can hold 1.4 million
  * labels and pointers to follow; 1,024 and one for each byte are allowed. Real messages have one for two to four bytes,
  * but more where a host probes for the reverse names of several IPv6 addresses, 34 labels each.
  */
-export class PacketLayout {
+export class PacketWalker {
   readonly #bytes: Buffer
   #steps: number
 
   /** @throws BadLayout when the message is shorter than its header */
   constructor(bytes: Buffer) {
     this.#bytes = bytes
-    this.#steps = FREE_STEPS + bytes.length
-    if (bytes.length < HEADER) throw new BadLayout()
+    this.#steps = MIN_STEPS + bytes.length
+    if (bytes.length < HEADER_BYTES) throw new MalformedPacket()
   }
 
   get #questions(): number {
@@ -60,30 +60,30 @@ export class PacketLayout {
 
   /** How many records there are in all sections: as the header says, and no more than could be there. */
   get records(): number {
-    return Math.min(this.#claimed, Math.floor((this.#bytes.length - HEADER) / RECORD))
+    return Math.min(this.#declaredRecords, Math.floor((this.#bytes.length - HEADER_BYTES) / MIN_RECORD_BYTES))
   }
 
-  get #claimed(): number {
-    return RECORD_COUNTS.reduce((sum, at) => sum + this.#bytes.readUInt16BE(at), 0)
+  get #declaredRecords(): number {
+    return RECORD_COUNT_OFFSETS.reduce((sum, at) => sum + this.#bytes.readUInt16BE(at), 0)
   }
 
   /** @throws BadLayout */
-  walk(visitor: Visitor): void {
-    let at = HEADER
+  walk(visitor: PacketVisitor): void {
+    let at = HEADER_BYTES
     for (let left = this.#questions; left > 0; left--) {
       visitor.name(at)
       at = this.nameEnd(at) + 4
     }
-    for (let left = this.#claimed; left > 0; left--) {
+    for (let left = this.#declaredRecords; left > 0; left--) {
       visitor.name(at)
       const typeAt = this.nameEnd(at)
-      const dataAt = typeAt + RECORD_FIELDS
-      if (dataAt > this.#bytes.length) throw new BadLayout()
+      const dataAt = typeAt + RECORD_FIELD_BYTES
+      if (dataAt > this.#bytes.length) throw new MalformedPacket()
       at = dataAt + this.#bytes.readUInt16BE(dataAt - 2)
-      if (at > this.#bytes.length) throw new BadLayout()
+      if (at > this.#bytes.length) throw new MalformedPacket()
       visitor.record({ type: this.#bytes.readUInt16BE(typeAt), typeAt, dataAt, dataEnd: at })
     }
-    if (at > this.#bytes.length) throw new BadLayout()
+    if (at > this.#bytes.length) throw new MalformedPacket()
   }
 
   /**
@@ -97,25 +97,25 @@ export class PacketLayout {
     let limit = start
     while (true) {
       const length = bytes[at]
-      if (length === undefined) throw new BadLayout()
-      if (this.#steps-- === 0) throw new TooSlow()
+      if (length === undefined) throw new MalformedPacket()
+      if (this.#steps-- === 0) throw new PacketTooComplex()
       if (length === 0) return end ?? at + 1
       if (length < 64) {
         at += length + 1
         continue
       }
       const low = bytes[at + 1]
-      if (length < 192 || low === undefined) throw new BadLayout()
+      if (length < 192 || low === undefined) throw new MalformedPacket()
       end ??= at + 2
       at = ((length & 63) << 8) | low
       // Each pointer leads further back than the last, so that the walk has an end.
-      if (at >= limit) throw new BadLayout()
+      if (at >= limit) throw new MalformedPacket()
       limit = at
     }
   }
 
   /** Whether the data of a record is what its type says. */
-  fits({ type, dataAt, dataEnd }: RecordPlace): boolean {
+  fits({ type, dataAt, dataEnd }: RecordOffsets): boolean {
     const length = dataEnd - dataAt
     if (type === A) return length === 4
     if (type === AAAA) return length === 16
@@ -131,7 +131,7 @@ export class PacketLayout {
     try {
       return at < end && this.nameEnd(at) === end
     } catch (error) {
-      if (error instanceof TooSlow) throw error
+      if (error instanceof PacketTooComplex) throw error
       return false
     }
   }
@@ -142,11 +142,11 @@ export class PacketLayout {
  * tells of more records than there are. Its questions have to be whole.
  * @throws BadLayout when not one record is whole
  */
-export function wholePart(bytes: Buffer): Buffer {
+export function completeRecords(bytes: Buffer): Buffer {
   let whole = 0
   let end = 0
   try {
-    new PacketLayout(bytes).walk({
+    new PacketWalker(bytes).walk({
       name: () => {},
       record: ({ dataEnd }) => {
         whole++
@@ -154,10 +154,10 @@ export function wholePart(bytes: Buffer): Buffer {
       },
     })
   } catch (error) {
-    if (whole === 0 || error instanceof TooSlow || !(error instanceof BadLayout)) throw error
+    if (whole === 0 || error instanceof PacketTooComplex || !(error instanceof MalformedPacket)) throw error
   }
   const part = Buffer.from(bytes.subarray(0, end))
-  for (const at of RECORD_COUNTS) {
+  for (const at of RECORD_COUNT_OFFSETS) {
     const count = Math.min(part.readUInt16BE(at), whole)
     part.writeUInt16BE(count, at)
     whole -= count

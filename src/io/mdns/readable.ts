@@ -1,7 +1,7 @@
-import { PacketLayout, TooSlow, wholePart } from './packet-layout.ts'
+import { completeRecords, PacketTooComplex, PacketWalker } from './packet-layout.ts'
 
 /** A type of records that nobody has (RFC 6895, section 3.1), for what dns-packet is not to look into. */
-const OPAQUE = 0xff00
+const UNASSIGNED_TYPE = 0xff00
 
 /**
  * A message as dns-packet can read it, which would give up the whole of it for one record. Of a response that breaks off,
@@ -9,12 +9,12 @@ const OPAQUE = 0xff00
  * is none: answers that we know of may be missing from it.
  * @throws BadLayout when nothing of it can be read, or not soon enough
  */
-export function readable(bytes: Buffer): Buffer {
+export function sanitizePacket(bytes: Buffer): Buffer {
   try {
-    return withoutForeign(bytes)
+    return maskForeignRecords(bytes)
   } catch (error) {
-    if (error instanceof TooSlow || !isResponse(bytes)) throw error
-    return withoutForeign(wholePart(bytes))
+    if (error instanceof PacketTooComplex || !isResponse(bytes)) throw error
+    return maskForeignRecords(completeRecords(bytes))
   }
 }
 
@@ -22,8 +22,8 @@ export function readable(bytes: Buffer): Buffer {
  * The message with every record that is not of DNS-SD, or not what its type says, made one that dns-packet passes over.
  * @throws BadLayout
  */
-function withoutForeign(bytes: Buffer): Buffer {
-  const layout = new PacketLayout(bytes)
+function maskForeignRecords(bytes: Buffer): Buffer {
+  const layout = new PacketWalker(bytes)
   const foreign: number[] = []
   layout.walk({
     name: () => {},
@@ -33,7 +33,7 @@ function withoutForeign(bytes: Buffer): Buffer {
   })
   if (foreign.length === 0) return bytes
   const copy = Buffer.from(bytes)
-  for (const typeAt of foreign) copy.writeUInt16BE(OPAQUE, typeAt)
+  for (const typeAt of foreign) copy.writeUInt16BE(UNASSIGNED_TYPE, typeAt)
   return copy
 }
 

@@ -56,9 +56,9 @@ test('mutated messages throw nothing, in neither direction, and leave nothing un
     if (message !== undefined) {
       read++
       check(message)
-      mdns.hear(message, heard, wire.now)
+      mdns.receive(message, heard, wire.now)
       // As if it were ours: names that no host of ours would have.
-      if (i % 100 === 0) wire.links.send({ interface: 'eth0', to: 'everyone', message })
+      if (i % 100 === 0) wire.links.send({ interface: 'eth0', to: 'multicast', message })
     }
     mdns.wake(wire.now)
     for (const outgoing of mdns.takeOutgoing()) {
@@ -75,7 +75,7 @@ test('mutated messages throw nothing, in neither direction, and leave nothing un
   expect(wire.problems).toEqual([])
   // Neither were all thrown away at the door nor all let in.
   expect(read).toBeGreaterThan(PACKETS_IN_ALL / 5)
-  expect(wire.links.refusals.layout).toBeGreaterThan(PACKETS_IN_ALL / 20)
+  expect(wire.links.dropsByReason.layout).toBeGreaterThan(PACKETS_IN_ALL / 20)
   expect(sent).toBeGreaterThan(100)
   const { hosts, services, txtBytes } = mdns.view().limits
   for (const { now, most } of [hosts, services, txtBytes]) expect(now).toBeLessThanOrEqual(most)

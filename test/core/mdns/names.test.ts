@@ -2,19 +2,19 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   instanceName,
-  keyOf,
-  label,
-  numbered,
-  SERVICES,
+  nameKey,
+  numberedLabel,
+  SERVICE_TYPES,
   sameName,
   splitInstance,
+  truncateLabel,
 } from '../../../src/core/mdns/dns/names.ts'
 
 describe('names', () => {
   test('are the same whatever their ASCII case, and only that', () => {
     expect(sameName('Office._IPP._tcp.local', 'office._ipp._tcp.LOCAL')).toBe(true)
     expect(sameName('Käse.local', 'KÄSE.local')).toBe(false)
-    expect(keyOf('KÄSE.Local')).toBe('kÄse.local')
+    expect(nameKey('KÄSE.Local')).toBe('kÄse.local')
   })
 })
 
@@ -33,7 +33,7 @@ describe('an instance name', () => {
       '_ipp._tcp.local',
       'printer.local',
       '_color._sub._ipp._tcp.local',
-      SERVICES,
+      SERVICE_TYPES,
       '',
       'a._ipp._tcp.example',
     ]
@@ -52,17 +52,17 @@ describe('an instance name', () => {
 
 describe('a label', () => {
   test('is cut to 63 bytes between characters', () => {
-    expect(label('Office')).toBe('Office')
-    expect(label('x'.repeat(64))).toBe('x'.repeat(63))
-    expect(label(`${'x'.repeat(62)}ä`)).toBe('x'.repeat(62))
-    expect(label('🖨'.repeat(20))).toBe('🖨'.repeat(15))
+    expect(truncateLabel('Office')).toBe('Office')
+    expect(truncateLabel('x'.repeat(64))).toBe('x'.repeat(63))
+    expect(truncateLabel(`${'x'.repeat(62)}ä`)).toBe('x'.repeat(62))
+    expect(truncateLabel('🖨'.repeat(20))).toBe('🖨'.repeat(15))
   })
 
   test('with a number still fits', () => {
-    expect(numbered('Office', 2)).toBe('Office (2)')
+    expect(numberedLabel('Office', 2)).toBe('Office (2)')
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.integer({ min: 2, max: 1e6 }), (name, n) => {
-        const made = numbered(name, n)
+        const made = numberedLabel(name, n)
         expect(Buffer.byteLength(made)).toBeLessThanOrEqual(63)
         expect(made.endsWith(` (${n})`)).toBe(true)
         expect(name.startsWith(made.slice(0, -` (${n})`.length))).toBe(true)

@@ -2,8 +2,8 @@ import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ResourceRecord } from '../../../src/core/mdns/dns/types.ts'
-import { compress } from '../../../src/io/mdns/compress.ts'
-import { packetOf } from '../../../src/io/mdns/message.ts'
+import { compressNames } from '../../../src/io/mdns/compress.ts'
+import { packetFromMessage } from '../../../src/io/mdns/message.ts'
 import { encoded, whole } from '../../core/mdns/tools/encoded.ts'
 import { message } from '../../core/mdns/tools/wire.ts'
 
@@ -69,8 +69,8 @@ test('any message reads the same as with its names whole, and is no longer', () 
   const records = fc.array(record, { maxLength: 40 })
   fc.assert(
     fc.property(records, records, (answers, additionals) => {
-      const bytes = dnsPacket.encode(packetOf(message({ kind: 'response', answers, additionals })))
-      const short = compress(bytes)
+      const bytes = dnsPacket.encode(packetFromMessage(message({ kind: 'response', answers, additionals })))
+      const short = compressNames(bytes)
       expect(short.length).toBeLessThanOrEqual(bytes.length)
       expect(dnsPacket.decode(short)).toEqual(dnsPacket.decode(bytes))
     }),

@@ -55,7 +55,7 @@ test('takes from outside the subnet what came to the group, and nothing that cam
   const stranger = { address: '169.254.29.54', onLink: false }
   expect(wire.receive(QUESTION, { ...stranger, path: 'multicast4' })).toBeDefined()
   expect(wire.receive(QUESTION, { ...stranger, path: 'unicast' })).toBeUndefined()
-  expect(wire.links.refusals['off-link']).toBe(1)
+  expect(wire.links.dropsByReason['off-link']).toBe(1)
   expect(wire.receive(QUESTION, { path: 'unicast' })).toBeDefined()
 })
 
@@ -64,7 +64,7 @@ test('sends to everyone by each IP version that is open, to one by its own', asy
     { name: 'eth0', paths: ['multicast4', 'multicast6'] },
     { name: 'eth1', paths: ['broadcast', 'multicast4'] },
   ])
-  for (const name of ['eth0', 'eth1', 'eth2']) wire.links.send({ interface: name, to: 'everyone', message: query })
+  for (const name of ['eth0', 'eth1', 'eth2']) wire.links.send({ interface: name, to: 'multicast', message: query })
   for (const address of ['192.0.2.1', 'fe80::1']) {
     const answer = message({ kind: 'response', id: 77, answers: [] })
     wire.links.send({ interface: 'eth0', to: { address, port: 40_000 }, message: answer })
@@ -91,10 +91,10 @@ test('interfaces come and go, and nothing is sent after close', async () => {
   wire.links.setInterfaces([{ name: 'eth1', paths: ['multicast6'] }])
   expect(wire.receive(QUESTION)).toBeUndefined()
   expect(wire.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeDefined()
-  wire.links.send({ interface: 'eth1', to: 'everyone', message: query })
+  wire.links.send({ interface: 'eth1', to: 'multicast', message: query })
   await wire.links.close()
   expect(wire.sent).toHaveLength(1)
-  wire.links.send({ interface: 'eth1', to: 'everyone', message: query })
+  wire.links.send({ interface: 'eth1', to: 'multicast', message: query })
   await nextTurn()
   expect(wire.sent).toHaveLength(1)
   expect(wire.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeUndefined()
@@ -106,7 +106,7 @@ test('own messages that come back are dropped, equal ones of another program are
     { name: 'eth1', paths: ['multicast4', 'multicast6'] },
   ])
   const own = { own: true, address: '192.168.1.5' }
-  wire.links.send({ interface: 'eth0', to: 'everyone', message: query })
+  wire.links.send({ interface: 'eth0', to: 'multicast', message: query })
   await nextTurn()
   const bytes = wire.sent[0]?.bytes ?? Buffer.alloc(0)
   expect(wire.receive(bytes, own)).toBeUndefined()
@@ -114,9 +114,9 @@ test('own messages that come back are dropped, equal ones of another program are
   // Heard on another interface in the same network.
   expect(wire.receive(bytes, { ...own, interface: 'eth1' })).toBeUndefined()
   expect(wire.links.counters).toMatchObject({ received: 0, dropped: 0 })
-  expect(wire.links.echoed).toBe(3)
+  expect(wire.links.loopedBack).toBe(3)
   expect(wire.receive(bytes, own)).toBeDefined()
-  wire.links.send({ interface: 'eth0', to: 'everyone', message: query })
+  wire.links.send({ interface: 'eth0', to: 'multicast', message: query })
   await nextTurn()
   expect(wire.receive(bytes, { address: '192.168.1.6' })).toBeDefined()
   wire.now += 2001
@@ -128,13 +128,13 @@ test('what would cost too much is dropped before it is decoded', () => {
   const foreign = Buffer.from(QUESTION)
   foreign.writeUInt16BE(0x2800, 2)
   for (const bytes of [Buffer.alloc(0), Buffer.alloc(11), Buffer.alloc(9001)]) wire.receive(bytes)
-  expect(wire.links.refusals).toMatchObject({ size: 3 })
+  expect(wire.links.dropsByReason).toMatchObject({ size: 3 })
   expect(wire.receive(foreign)).toBeUndefined()
-  expect(wire.links.refusals).toMatchObject({ opcode: 1 })
+  expect(wire.links.dropsByReason).toMatchObject({ opcode: 1 })
   for (const bytes of [emptyPromise(), pointerChain(9000, 2200), pointerChain(1472, 350), manyLabels(9000, 126)]) {
     expect(wire.receive(bytes)).toBeUndefined()
   }
-  expect(wire.links.refusals).toMatchObject({ layout: 4 })
+  expect(wire.links.dropsByReason).toMatchObject({ layout: 4 })
   expect(wire.links.counters).toMatchObject({ received: 8, dropped: 8 })
   expect(wire.receive(manyLabels(9000, 4))?.questions).toHaveLength(1496)
 })
@@ -267,7 +267,7 @@ test('whatever is to be sent, nothing is thrown, and what is sent is read again'
   await fc.assert(
     fc.asyncProperty(messages, async (one) => {
       const wire = new Wire([{ name: 'eth0', paths: ['multicast4'] }])
-      wire.links.send({ interface: 'eth0', to: 'everyone', message: one })
+      wire.links.send({ interface: 'eth0', to: 'multicast', message: one })
       await nextTurn()
       expect(wire.problems).toEqual([])
       const [sent] = wire.sent

@@ -25,7 +25,7 @@ function response(instance: Uint8Array, host: Uint8Array, text: Uint8Array): Buf
 function told(instance: Uint8Array, host: Uint8Array, text: Uint8Array): string[] {
   const stage = new Stage()
   const message = new Wire().receive(response(instance, host, text))
-  if (message) stage.finder.hear(message, FROM, stage.now)
+  if (message) stage.finder.receive(message, FROM, stage.now)
   return stage.told.flatMap(({ sighting: { id, hostname, name, services } }) => [
     ...[id, hostname, name],
     ...services.flatMap((service) => [service.id, service.name, ...Object.entries(service.txt).flat()]),

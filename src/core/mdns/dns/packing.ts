@@ -2,13 +2,13 @@ import { rdata, recordKey } from './rdata.ts'
 import type { Message, Question, ResourceRecord } from './types.ts'
 
 /** The most bytes of a message: fits a frame with either IP's headers. One larger group goes by itself. */
-const MOST = 1400
-const HEADER = 12
+const MAX_MESSAGE_BYTES = 1400
+const HEADER_BYTES = 12
 /** What a name takes that stands in the message already (RFC 1035, section 4.1.4). */
-const POINTER = 2
+const POINTER_BYTES = 2
 
 /** What is to stand in one message. */
-export interface Group {
+export interface MessageGroup {
   questions?: Question[]
   answers?: ResourceRecord[]
   authorities?: ResourceRecord[]
@@ -17,36 +17,39 @@ export interface Group {
 }
 
 /** Puts groups into as few messages as hold them, in their order. A group too large for one is divided by its answers. */
-export function pack(kind: Message['kind'], groups: readonly Group[]): Message[] {
-  const drafts: Draft[] = []
-  for (const group of groups.flatMap(divided)) {
-    if (!drafts.at(-1)?.take(group)) drafts.push(new Draft(kind, group))
+export function packMessages(kind: Message['kind'], groups: readonly MessageGroup[]): Message[] {
+  const drafts: MessageDraft[] = []
+  for (const group of groups.flatMap(splitByAnswer)) {
+    if (!drafts.at(-1)?.tryAdd(group)) drafts.push(new MessageDraft(kind, group))
   }
   return drafts.map(({ message }) => message)
 }
 
-function divided(group: Group): Group[] {
+function splitByAnswer(group: MessageGroup): MessageGroup[] {
   const { answers = [], additionals = [] } = group
-  if (answers.length < 2 || new Draft('response', group).size <= MOST) return [group]
+  if (answers.length < 2 || new MessageDraft('response', group).size <= MAX_MESSAGE_BYTES) return [group]
   return answers.map((answer) => ({ answers: [answer], additionals }))
 }
 
 /** A message that is being filled. */
-class Draft {
+class MessageDraft {
   readonly message: Message
-  size = HEADER
+  size = HEADER_BYTES
   /** Names, and ends of names, that stand in it. */
   readonly #names = new Set<string>()
   readonly #records = new Set<string>()
 
   /** With its first group, however large that is. */
-  constructor(kind: Message['kind'], group: Group) {
+  constructor(kind: Message['kind'], group: MessageGroup) {
     this.message = { kind, id: 0, truncated: false, questions: [], answers: [], authorities: [], additionals: [] }
-    this.take(group, Number.POSITIVE_INFINITY)
+    this.tryAdd(group, Number.POSITIVE_INFINITY)
   }
 
   /** False when the group does not fit. */
-  take({ questions = [], answers = [], authorities = [], additionals = [] }: Group, most = MOST): boolean {
+  tryAdd(
+    { questions = [], answers = [], authorities = [], additionals = [] }: MessageGroup,
+    most = MAX_MESSAGE_BYTES,
+  ): boolean {
     const records = new Set(answers.map(recordKey))
     const isNew = (key: string) => !this.#records.has(key) && !records.has(key) && records.add(key)
     const added = additionals.filter((record) => isNew(recordKey(record)))
@@ -73,7 +76,7 @@ class Draft {
       case 'SRV':
         return size + 6 + this.#nameSize(record.data.target, names)
       case 'NSEC':
-        return size + POINTER + rdata(record).length
+        return size + POINTER_BYTES + rdata(record).length
       default:
         return size + rdata(record).length
     }
@@ -83,7 +86,7 @@ class Draft {
   #nameSize(name: string, names: Set<string>): number {
     let size = 0
     for (let rest = name; rest !== ''; ) {
-      if (this.#names.has(rest) || names.has(rest)) return size + POINTER
+      if (this.#names.has(rest) || names.has(rest)) return size + POINTER_BYTES
       names.add(rest)
       const dot = rest.indexOf('.')
       const label = dot === -1 ? rest : rest.slice(0, dot)

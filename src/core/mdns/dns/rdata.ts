@@ -1,26 +1,26 @@
-import { keyOf } from './names.ts'
+import { nameKey } from './names.ts'
 import type { RecordData, ResourceRecord } from './types.ts'
 
 const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47 }
 
-const KEYS = new WeakMap<ResourceRecord, string>()
+const CACHED_KEYS = new WeakMap<ResourceRecord, string>()
 
 /**
  * A text that is equal for records of one name, type and data, whatever their TTL and flush bit. Made once for each
  * record, as each question is answered with the same ones.
  */
 export function recordKey(record: ResourceRecord): string {
-  let key = KEYS.get(record)
+  let key = CACHED_KEYS.get(record)
   if (key === undefined) {
-    key = passingKey(record)
-    KEYS.set(record, key)
+    key = uncachedRecordKey(record)
+    CACHED_KEYS.set(record, key)
   }
   return key
 }
 
 /** The same text, not kept: for heard records, so many of which may come that keeping it for each costs more. */
-export function passingKey(record: ResourceRecord): string {
-  return `${keyOf(record.name)} ${record.type} ${dataKey(record)}`
+export function uncachedRecordKey(record: ResourceRecord): string {
+  return `${nameKey(record.name)} ${record.type} ${dataKey(record)}`
 }
 
 /**
@@ -28,7 +28,7 @@ export function passingKey(record: ResourceRecord): string {
  * negative when the first is the lesser, which loses; 0 when they are the same.
  */
 export function compareProbes(a: readonly ResourceRecord[], b: readonly ResourceRecord[]): number {
-  const [first, second] = [a.map(comparable).sort(Buffer.compare), b.map(comparable).sort(Buffer.compare)]
+  const [first, second] = [a.map(comparableBytes).sort(Buffer.compare), b.map(comparableBytes).sort(Buffer.compare)]
   for (const [i, one] of first.entries()) {
     const other = second[i]
     const order = other ? Buffer.compare(one, other) : 1
@@ -47,23 +47,23 @@ export function rdata(record: RecordData): Buffer {
       return Buffer.concat([uint16(priority), uint16(weight), uint16(port), wireName(target)])
     }
     case 'TXT':
-      return Buffer.concat(strings(record.data).flatMap((each) => [Buffer.of(each.length), each]))
+      return Buffer.concat(nonEmptyStrings(record.data).flatMap((each) => [Buffer.of(each.length), each]))
     case 'A':
       return Buffer.from(record.data.split('.').map(Number))
     case 'AAAA':
       return ipv6(record.data)
     case 'NSEC':
-      return bitmap(record.data.map((type) => TYPE_NUMBERS[type]))
+      return typeBitmap(record.data.map((type) => TYPE_NUMBERS[type]))
   }
 }
 
 function dataKey(record: RecordData): string {
   switch (record.type) {
     case 'PTR':
-      return keyOf(record.data)
+      return nameKey(record.data)
     case 'SRV': {
       const { priority, weight, port, target } = record.data
-      return `${priority} ${weight} ${port} ${keyOf(target)}`
+      return `${priority} ${weight} ${port} ${nameKey(target)}`
     }
     case 'A':
       return record.data
@@ -73,19 +73,19 @@ function dataKey(record: RecordData): string {
 }
 
 /** Which types there are, all below 256 (RFC 4034, section 4.1.2). */
-function bitmap(types: readonly number[]): Buffer {
+function typeBitmap(types: readonly number[]): Buffer {
   const bits = Buffer.alloc(Math.max(...types.map((type) => (type >> 3) + 1)))
   for (const type of types) bits[type >> 3] = (bits[type >> 3] ?? 0) | (0x80 >> (type & 7))
   return Buffer.concat([Buffer.of(0, bits.length), bits])
 }
 
 /** Type and data: the class is always IN. */
-function comparable(record: RecordData): Buffer {
+function comparableBytes(record: RecordData): Buffer {
   return Buffer.concat([uint16(TYPE_NUMBERS[record.type]), rdata(record)])
 }
 
 /** Empty strings say nothing, and a TXT record without strings is one empty string (RFC 6763, section 6.1). */
-function strings(data: readonly Uint8Array[]): Uint8Array[] {
+function nonEmptyStrings(data: readonly Uint8Array[]): Uint8Array[] {
   const said = data.filter(({ length }) => length > 0)
   return said.length > 0 ? said : [new Uint8Array(0)]
 }
@@ -100,12 +100,12 @@ function uint16(value: number): Buffer {
 }
 
 function ipv6(text: string): Buffer {
-  const [head = Buffer.alloc(0), tail = Buffer.alloc(0)] = text.split('::').map(groups)
+  const [head = Buffer.alloc(0), tail = Buffer.alloc(0)] = text.split('::').map(ipv6Groups)
   return Buffer.concat([head, Buffer.alloc(Math.max(0, 16 - head.length - tail.length)), tail])
 }
 
 /** The last group may be an IPv4 address. */
-function groups(text: string): Buffer {
+function ipv6Groups(text: string): Buffer {
   const parts = text === '' ? [] : text.split(':')
   return Buffer.concat(
     parts.map((part) =>

@@ -48,7 +48,7 @@ export interface Message {
 /** A message to send: to everyone on an interface's segment by IPv4 and IPv6 both, or to one that asked. */
 export interface OutgoingMessage {
   interface: string
-  to: 'everyone' | { address: string; port: number }
+  to: 'multicast' | { address: string; port: number }
   message: Message
 }
 
@@ -94,7 +94,7 @@ export type MdnsNotice =
     }
 
 /** Whether the beacons of a living peer tell what a host, named in lower case, says of itself by mDNS. */
-export type IsSigned = (host: string, saying: Saying) => boolean
+export type IsConfirmedByBeacon = (host: string, saying: Saying) => boolean
 
 /** How much is held of other hosts, of how much at most. */
 export interface MdnsLimits {

@@ -2,127 +2,128 @@ import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
 import { Timetable } from '../../timetable.ts'
-import { keyOf } from '../dns/names.ts'
-import { passingKey } from '../dns/rdata.ts'
+import { nameKey } from '../dns/names.ts'
+import { uncachedRecordKey } from '../dns/rdata.ts'
 import type { Question, RecordType, ResourceRecord } from '../dns/types.ts'
-import type { Caps } from './caps.ts'
-import { type Held, isNewer, lifeOf, nextLook, REFRESHES } from './held.ts'
+import type { Quotas } from './caps.ts'
+import { type CacheEntry, isNewer, lifetimeOf, MAX_REFRESHES, nextCheck } from './held.ts'
 
 /** How long goodbyes and records whose place was taken live on, ms (RFC 6762, sections 10.1 and 10.2). */
-const LINGER = 1000
+const GOODBYE_LIFETIME = 1000
 /** Unlike pointers and addresses there is one of these; more only while one takes the other's place. */
-const MOST_OF_ONE = 4
+const MAX_UNIQUE_RECORDS = 4
 
-type RecordSet = Map<string, Held>
+type RecordSet = Map<string, CacheEntry>
 
 /** What was heard on each interface, for as long as it is true. Only what is given to it; others choose. */
-export class Cache {
+export class RecordCache {
   readonly #random: Random
-  readonly #caps: Caps
-  readonly #refresh: (held: Held, now: number) => void
-  readonly #isKept: (held: Held) => boolean
-  readonly #expired: (held: Held, now: number) => void
+  readonly #quotas: Quotas
+  readonly #refresh: (entry: CacheEntry, now: number) => void
+  readonly #isStillValid: (entry: CacheEntry) => boolean
+  readonly #expired: (entry: CacheEntry, now: number) => void
   /** By interface, then by type and name. */
   readonly #sets = new Map<string, Map<string, RecordSet>>()
-  readonly #timetable: Timetable<Held>
+  readonly #timetable: Timetable<CacheEntry>
 
   constructor(parts: {
     agenda: Agenda
     random: Random
-    caps: Caps
+    quotas: Quotas
     /** Time to ask again for a record. */
-    refresh: (held: Held, now: number) => void
+    refresh: (entry: CacheEntry, now: number) => void
     /** Nobody has told of it again: whether it is true for another life nevertheless. */
-    isKept: (held: Held) => boolean
+    isStillValid: (entry: CacheEntry) => boolean
     /** It has run out, and is held no longer. */
-    expired: (held: Held, now: number) => void
+    expired: (entry: CacheEntry, now: number) => void
   }) {
     this.#random = parts.random
-    this.#caps = parts.caps
+    this.#quotas = parts.quotas
     this.#refresh = parts.refresh
-    this.#isKept = parts.isKept
+    this.#isStillValid = parts.isStillValid
     this.#expired = parts.expired
-    this.#timetable = new Timetable(parts.agenda, (held, now) => this.#due(held, now))
+    this.#timetable = new Timetable(parts.agenda, (entry, now) => this.#check(entry, now))
   }
 
   /**
    * Takes in a record of a response. Says whether it tells of something `new`, of something that is `known`, or of
    * nothing that is there: a goodbye, or one for which there is no room.
    */
-  hear(record: ResourceRecord, heard: DatagramSource, now: number): 'new' | 'known' | 'nothing' {
+  store(record: ResourceRecord, heard: DatagramSource, now: number): 'added' | 'renewed' | 'ignored' {
     const set = this.#sets.get(heard.interface)?.get(setKey(record.type, record.name))
-    const key = passingKey(record)
-    const held = set?.get(key)
+    const key = uncachedRecordKey(record)
+    const entry = set?.get(key)
     if (record.ttl === 0) {
-      if (held) this.#withdraw(held, now)
-      return 'nothing'
+      if (entry) this.#withdraw(entry, now)
+      return 'ignored'
     }
     // Some set the bit on pointers too, which many hosts share.
     if (set && record.flush && record.type !== 'PTR') {
-      for (const other of set.values()) if (other !== held && other.heardAt < now - LINGER) this.#withdraw(other, now)
+      for (const other of set.values())
+        if (other !== entry && other.receivedAt < now - GOODBYE_LIFETIME) this.#withdraw(other, now)
     }
-    if (held) {
-      held.confirmed ||= held.refreshes > 0 && !held.withdrawn
-      this.#renew(held, record, now)
-      return 'known'
+    if (entry) {
+      entry.confirmed ||= entry.refreshes > 0 && !entry.withdrawn
+      this.#update(entry, record, now)
+      return 'renewed'
     }
-    return this.#add(record, key, heard, now) ? 'new' : 'nothing'
+    return this.#add(record, key, heard, now) ? 'added' : 'ignored'
   }
 
   /** All records of a type and name on an interface, or on all of them. */
-  get(type: RecordType, name: string, on?: string): Held[] {
+  entries(type: RecordType, name: string, interfaceName?: string): CacheEntry[] {
     const key = setKey(type, name)
-    if (on !== undefined) return [...(this.#sets.get(on)?.get(key)?.values() ?? [])]
+    if (interfaceName !== undefined) return [...(this.#sets.get(interfaceName)?.get(key)?.values() ?? [])]
     return [...this.#sets.values()].flatMap((sets) => [...(sets.get(key)?.values() ?? [])])
   }
 
   /** The one heard last of the records of a type and name. */
-  newest(type: RecordType, name: string, on: string): Held | undefined {
-    let newest: Held | undefined
-    for (const held of this.#sets.get(on)?.get(setKey(type, name))?.values() ?? []) {
-      if (!newest || isNewer(held, newest)) newest = held
+  newest(type: RecordType, name: string, interfaceName: string): CacheEntry | undefined {
+    let newest: CacheEntry | undefined
+    for (const entry of this.#sets.get(interfaceName)?.get(setKey(type, name))?.values() ?? []) {
+      if (!newest || isNewer(entry, newest)) newest = entry
     }
     return newest
   }
 
   /** The answers to a question that need not be given again: they have more than half their life before them (section 7.1). */
-  known(on: string, question: Question, now: number): ResourceRecord[] {
+  knownAnswers(interfaceName: string, question: Question, now: number): ResourceRecord[] {
     if (question.type === 'ANY') return []
     const known: ResourceRecord[] = []
-    for (const held of this.#sets.get(on)?.get(setKey(question.type, question.name))?.values() ?? []) {
-      if (isFresh(held, now)) known.push({ ...held.record, ttl: Math.floor(leftOf(held, now)), flush: false })
+    for (const entry of this.#sets.get(interfaceName)?.get(setKey(question.type, question.name))?.values() ?? []) {
+      if (isFresh(entry, now)) known.push({ ...entry.record, ttl: Math.floor(remainingTtl(entry, now)), flush: false })
     }
     return known
   }
 
   /** Whether there is an answer to wait for: none is held, or one of those that are is to be told anew. */
-  isOpen(on: string, { type, name }: Question): boolean {
+  needsAnswer(interfaceName: string, { type, name }: Question): boolean {
     if (type === 'ANY') return true
-    const set = this.#sets.get(on)?.get(setKey(type, name))
+    const set = this.#sets.get(interfaceName)?.get(setKey(type, name))
     if (!set) return true
-    for (const { refreshes, doubted } of set.values()) if (refreshes > 0 || doubted) return true
+    for (const { refreshes, needsConfirmation: doubted } of set.values()) if (refreshes > 0 || doubted) return true
     return false
   }
 
   /** Whether a record is among the answers that need not be given again. */
-  isKnown(on: string, record: ResourceRecord, now: number): boolean {
-    const held = this.#sets.get(on)?.get(setKey(record.type, record.name))?.get(passingKey(record))
-    return held !== undefined && isFresh(held, now)
+  isKnownAnswer(interfaceName: string, record: ResourceRecord, now: number): boolean {
+    const entry = this.#sets.get(interfaceName)?.get(setKey(record.type, record.name))?.get(uncachedRecordKey(record))
+    return entry !== undefined && isFresh(entry, now)
   }
 
   /** Drops all records of a type and name on an interface, without a word. */
-  drop(type: RecordType, name: string, on: string): void {
-    for (const held of this.get(type, name, on)) this.#remove(held)
+  remove(type: RecordType, name: string, interfaceName: string): void {
+    for (const entry of this.entries(type, name, interfaceName)) this.#delete(entry)
   }
 
   /** What a record says is known to be true otherwise: it need not be asked for. */
-  confirm(held: Held, now: number): void {
-    this.#liveAgain(held, now)
+  renew(entry: CacheEntry, now: number): void {
+    this.#restartLifetime(entry, now)
   }
 
   /** Whether this very record is held. */
-  has(record: ResourceRecord, on: string): boolean {
-    return this.#sets.get(on)?.get(setKey(record.type, record.name))?.has(passingKey(record)) === true
+  has(record: ResourceRecord, interfaceName: string): boolean {
+    return this.#sets.get(interfaceName)?.get(setKey(record.type, record.name))?.has(uncachedRecordKey(record)) === true
   }
 
   /** How many addresses of a host are held, on all interfaces. */
@@ -134,113 +135,114 @@ export class Cache {
   }
 
   /** The one pointer from `name` to `to`. */
-  pointer(name: string, to: string, on: string): Held | undefined {
+  pointer(name: string, to: string, interfaceName: string): CacheEntry | undefined {
     const record = { name, ttl: 0, flush: false, type: 'PTR', data: to } as const
-    return this.#sets.get(on)?.get(setKey('PTR', name))?.get(passingKey(record))
+    return this.#sets.get(interfaceName)?.get(setKey('PTR', name))?.get(uncachedRecordKey(record))
   }
 
   /** Drops the pointer from `name` to `to`, without a word. */
-  dropPointer(name: string, to: string, on: string): void {
-    const held = this.pointer(name, to, on)
-    if (held) this.#remove(held)
+  removePointer(name: string, to: string, interfaceName: string): void {
+    const entry = this.pointer(name, to, interfaceName)
+    if (entry) this.#delete(entry)
   }
 
   /** Drops all that was heard on an interface, without a word. */
-  forgetInterface(on: string): void {
-    for (const set of this.#sets.get(on)?.values() ?? []) for (const held of set.values()) this.#remove(held)
-    this.#sets.delete(on)
+  removeInterface(interfaceName: string): void {
+    for (const set of this.#sets.get(interfaceName)?.values() ?? [])
+      for (const entry of set.values()) this.#delete(entry)
+    this.#sets.delete(interfaceName)
   }
 
   #add(record: ResourceRecord, key: string, heard: DatagramSource, now: number): boolean {
-    const { interface: on, address: source } = heard
-    if (record.type === 'SRV' || record.type === 'TXT') this.#makeWay(record, on)
-    if (!this.#caps.records.take(source)) return false
-    if (!this.#caps.txtBytes.take(source, txtBytes(record))) {
-      this.#caps.records.give(source)
+    const { interface: interfaceName, address: source } = heard
+    if (record.type === 'SRV' || record.type === 'TXT') this.#evictOldest(record, interfaceName)
+    if (!this.#quotas.records.take(source)) return false
+    if (!this.#quotas.txtBytes.take(source, txtBytes(record))) {
+      this.#quotas.records.release(source)
       return false
     }
-    const held: Held = {
-      interface: on,
+    const entry: CacheEntry = {
+      interface: interfaceName,
       source,
       key,
       record: copyOf(record),
-      heardAt: now,
+      receivedAt: now,
       expiresAt: now,
       refreshes: 0,
       confirmed: false,
       withdrawn: false,
-      doubted: false,
+      needsConfirmation: false,
     }
-    const sets = this.#sets.get(on) ?? new Map<string, RecordSet>()
-    this.#sets.set(on, sets)
+    const sets = this.#sets.get(interfaceName) ?? new Map<string, RecordSet>()
+    this.#sets.set(interfaceName, sets)
     const name = setKey(record.type, record.name)
-    const set = sets.get(name) ?? new Map<string, Held>()
-    sets.set(name, set.set(key, held))
-    this.#renew(held, record, now)
+    const set = sets.get(name) ?? new Map<string, CacheEntry>()
+    sets.set(name, set.set(key, entry))
+    this.#update(entry, record, now)
     return true
   }
 
-  #makeWay(record: ResourceRecord, on: string): void {
-    const held = this.get(record.type, record.name, on)
-    if (held.length < MOST_OF_ONE) return
-    this.#remove(held.reduce((oldest, one) => (isNewer(oldest, one) ? one : oldest)))
+  #evictOldest(record: ResourceRecord, interfaceName: string): void {
+    const entry = this.entries(record.type, record.name, interfaceName)
+    if (entry.length < MAX_UNIQUE_RECORDS) return
+    this.#delete(entry.reduce((oldest, one) => (isNewer(oldest, one) ? one : oldest)))
   }
 
-  #renew(held: Held, record: ResourceRecord, now: number): void {
-    if (held.record.ttl !== record.ttl) held.record = copyOf(record)
-    this.#liveAgain(held, now)
+  #update(entry: CacheEntry, record: ResourceRecord, now: number): void {
+    if (entry.record.ttl !== record.ttl) entry.record = copyOf(record)
+    this.#restartLifetime(entry, now)
   }
 
-  #liveAgain(held: Held, now: number): void {
-    held.heardAt = now
-    held.expiresAt = now + lifeOf(held)
-    held.refreshes = 0
-    held.withdrawn = false
-    held.doubted = false
-    this.#timetable.put(held, nextLook(held, this.#random, now), now)
+  #restartLifetime(entry: CacheEntry, now: number): void {
+    entry.receivedAt = now
+    entry.expiresAt = now + lifetimeOf(entry)
+    entry.refreshes = 0
+    entry.withdrawn = false
+    entry.needsConfirmation = false
+    this.#timetable.put(entry, nextCheck(entry, this.#random, now), now)
   }
 
-  #withdraw(held: Held, now: number): void {
-    if (held.withdrawn) return
-    held.withdrawn = true
-    held.expiresAt = Math.min(held.expiresAt, now + LINGER)
-    this.#timetable.put(held, held.expiresAt, now)
+  #withdraw(entry: CacheEntry, now: number): void {
+    if (entry.withdrawn) return
+    entry.withdrawn = true
+    entry.expiresAt = Math.min(entry.expiresAt, now + GOODBYE_LIFETIME)
+    this.#timetable.put(entry, entry.expiresAt, now)
   }
 
-  #due(held: Held, now: number): void {
-    if (held.withdrawn || held.refreshes === REFRESHES) {
-      if (!held.withdrawn && this.#isKept(held)) {
-        this.#liveAgain(held, now)
+  #check(entry: CacheEntry, now: number): void {
+    if (entry.withdrawn || entry.refreshes === MAX_REFRESHES) {
+      if (!entry.withdrawn && this.#isStillValid(entry)) {
+        this.#restartLifetime(entry, now)
         return
       }
-      this.#remove(held)
-      this.#expired(held, now)
+      this.#delete(entry)
+      this.#expired(entry, now)
       return
     }
-    held.refreshes++
-    this.#timetable.put(held, nextLook(held, this.#random, now), now)
-    this.#refresh(held, now)
+    entry.refreshes++
+    this.#timetable.put(entry, nextCheck(entry, this.#random, now), now)
+    this.#refresh(entry, now)
   }
 
-  #remove(held: Held): void {
-    const name = setKey(held.record.type, held.record.name)
-    const sets = this.#sets.get(held.interface)
+  #delete(entry: CacheEntry): void {
+    const name = setKey(entry.record.type, entry.record.name)
+    const sets = this.#sets.get(entry.interface)
     const set = sets?.get(name)
-    if (!set?.delete(held.key)) return
+    if (!set?.delete(entry.key)) return
     if (set.size === 0) sets?.delete(name)
-    this.#timetable.remove(held)
-    this.#caps.records.give(held.source)
-    this.#caps.txtBytes.give(held.source, txtBytes(held.record))
+    this.#timetable.remove(entry)
+    this.#quotas.records.release(entry.source)
+    this.#quotas.txtBytes.release(entry.source, txtBytes(entry.record))
   }
 }
 
 /** Seconds. */
-function leftOf({ record, heardAt }: Held, now: number): number {
+function remainingTtl({ record, receivedAt: heardAt }: CacheEntry, now: number): number {
   return record.ttl - (now - heardAt) / 1000
 }
 
-function isFresh(held: Held, now: number): boolean {
-  return !(held.withdrawn || held.doubted) && leftOf(held, now) > held.record.ttl / 2
+function isFresh(entry: CacheEntry, now: number): boolean {
+  return !(entry.withdrawn || entry.needsConfirmation) && remainingTtl(entry, now) > entry.record.ttl / 2
 }
 
 /**
@@ -259,7 +261,7 @@ function copyOf(record: ResourceRecord): ResourceRecord {
 }
 
 function setKey(type: RecordType, name: string): string {
-  return `${type} ${keyOf(name)}`
+  return `${type} ${nameKey(name)}`
 }
 
 function txtBytes(record: ResourceRecord): number {

@@ -2,87 +2,87 @@ import { Budget, BudgetByAddress } from '../../budget.ts'
 import type { MdnsLimits, MdnsNotice } from '../dns/types.ts'
 
 /** One source address may hold this part of what there is room for: no single liar takes it all. */
-const SHARE = 1 / 4
+const SOURCE_SHARE = 1 / 4
 /** A cap that was reached has room again when it is filled to this part. */
-const ROOM = 3 / 4
+const ROOM_AGAIN = 3 / 4
 
-const MOST_HOSTS = 1024
-const MOST_SERVICES = 4096
-const MOST_TXT_BYTES = 2 * 1024 * 1024
-const MOST_RECORDS = 16_384
-const MOST_TYPES = 256
+const MAX_HOSTS = 1024
+const MAX_SERVICES = 4096
+const MAX_TXT_BYTES = 2 * 1024 * 1024
+const MAX_RECORDS = 16_384
+const MAX_TYPES = 256
 
 /** Hosts that were unknown, per second: a flood of made-up ones fills neither journal nor registry. */
 const NEW_HOSTS_PER_SECOND = 20
-const NEW_HOSTS_AT_ONCE = 200
+const NEW_HOSTS_BURST = 200
 /** Questions per second that nobody but the one who answers has a use for. */
 const QUESTIONS_PER_SECOND = 100
 const QUESTIONS_PER_SECOND_AND_SOURCE = 20
 
 /** How much of something is held, and by whom it was brought. */
-export class Cap {
-  readonly most: number
+export class Quota {
+  readonly max: number
   readonly #reached: (source?: string) => void
   readonly #bySource = new Map<string, number>()
   /** The sources of which something was refused, as they hold their share. There are five of them at most. */
-  readonly #full = new Set<string>()
-  #now = 0
-  #told = false
+  readonly #fullSources = new Set<string>()
+  #used = 0
+  #isReported = false
 
   /**
    * @param reached called when something is refused for the first time, and again once there was room in between: of
    *   one source, as it has its share, or of everyone
    */
   constructor(most: number, reached: (source?: string) => void) {
-    this.most = most
+    this.max = most
     this.#reached = reached
   }
 
-  get now(): number {
-    return this.#now
+  get used(): number {
+    return this.#used
   }
 
   /** The sources of which nothing more is taken in. */
-  get full(): string[] {
-    return [...this.#full]
+  get fullSources(): string[] {
+    return [...this.#fullSources]
   }
 
   /** Takes room for what `source` brought, if there is. */
   take(source: string, amount = 1): boolean {
-    const held = this.#bySource.get(source) ?? 0
-    if (this.#now + amount > this.most) {
-      if (!this.#told) this.#reached()
-      this.#told = true
+    const entry = this.#bySource.get(source) ?? 0
+    if (this.#used + amount > this.max) {
+      if (!this.#isReported) this.#reached()
+      this.#isReported = true
       return false
     }
-    if (held + amount > this.most * SHARE) {
-      if (!this.#full.has(source)) this.#reached(source)
-      this.#full.add(source)
+    if (entry + amount > this.max * SOURCE_SHARE) {
+      if (!this.#fullSources.has(source)) this.#reached(source)
+      this.#fullSources.add(source)
       return false
     }
-    this.#bySource.set(source, held + amount)
-    this.#now += amount
+    this.#bySource.set(source, entry + amount)
+    this.#used += amount
     return true
   }
 
-  give(source: string, amount = 1): void {
-    const held = (this.#bySource.get(source) ?? 0) - amount
-    if (held > 0) this.#bySource.set(source, held)
+  release(source: string, amount = 1): void {
+    const entry = (this.#bySource.get(source) ?? 0) - amount
+    if (entry > 0) this.#bySource.set(source, entry)
     else this.#bySource.delete(source)
-    if (held <= this.most * SHARE * ROOM) this.#full.delete(source)
-    this.#now -= amount
-    if (this.#now <= this.most * ROOM) this.#told = false
+    if (entry <= this.max * SOURCE_SHARE * ROOM_AGAIN) this.#fullSources.delete(source)
+    this.#used -= amount
+    if (this.#used <= this.max * ROOM_AGAIN) this.#isReported = false
   }
 }
 
 /** All that bounds what others can make us hold and ask. */
-export class Caps {
-  readonly hosts: Cap
-  readonly services: Cap
-  readonly txtBytes: Cap
-  readonly records: Cap
-  readonly types: Cap
-  readonly #newHosts = new Budget(NEW_HOSTS_PER_SECOND, NEW_HOSTS_AT_ONCE)
+export class Quotas {
+  readonly hosts: Quota
+  readonly services: Quota
+  readonly txtBytes: Quota
+  readonly records: Quota
+  readonly types: Quota
+  readonly #newHosts = new Budget(NEW_HOSTS_PER_SECOND, NEW_HOSTS_BURST)
   readonly #questions = new Budget(QUESTIONS_PER_SECOND, 4 * QUESTIONS_PER_SECOND)
   readonly #questionsBySource = new BudgetByAddress(
     QUESTIONS_PER_SECOND_AND_SOURCE,
@@ -91,23 +91,25 @@ export class Caps {
 
   constructor(notice: (notice: MdnsNotice) => void) {
     const cap = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>
-      new Cap(most, (source) => {
+      new Quota(most, (source) => {
         notice(
-          source === undefined ? { type: 'limit', limit, most } : { type: 'limit', limit, most: most * SHARE, source },
+          source === undefined
+            ? { type: 'limit', limit, most }
+            : { type: 'limit', limit, most: most * SOURCE_SHARE, source },
         )
       })
-    this.hosts = cap('hosts', MOST_HOSTS)
-    this.services = cap('services', MOST_SERVICES)
-    this.txtBytes = cap('txt-bytes', MOST_TXT_BYTES)
-    this.records = cap('records', MOST_RECORDS)
-    this.types = cap('types', MOST_TYPES)
+    this.hosts = cap('hosts', MAX_HOSTS)
+    this.services = cap('services', MAX_SERVICES)
+    this.txtBytes = cap('txt-bytes', MAX_TXT_BYTES)
+    this.records = cap('records', MAX_RECORDS)
+    this.types = cap('types', MAX_TYPES)
   }
 
   /** Room for a host that was unknown until now. */
   takeHost(source: string, now: number): boolean {
     if (!this.hosts.take(source)) return false
     if (this.#newHosts.take(now)) return true
-    this.hosts.give(source)
+    this.hosts.release(source)
     return false
   }
 
@@ -117,7 +119,7 @@ export class Caps {
   }
 
   get limits(): MdnsLimits {
-    const level = ({ now, most, full }: Cap) => ({ now, most, full })
+    const level = ({ used: now, max: most, fullSources: full }: Quota) => ({ now, most, full })
     return { hosts: level(this.hosts), services: level(this.services), txtBytes: level(this.txtBytes) }
   }
 }

@@ -2,9 +2,9 @@ import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource, Interface } from '../../link.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import type { Random } from '../../random.ts'
-import { keyOf } from '../dns/names.ts'
+import { nameKey } from '../dns/names.ts'
 import type {
-  IsSigned,
+  IsConfirmedByBeacon,
   MdnsLimits,
   MdnsNotice,
   Message,
@@ -12,28 +12,28 @@ import type {
   Question,
   ResourceRecord,
 } from '../dns/types.ts'
-import { Browse } from './browse.ts'
-import { Cache } from './cache.ts'
-import { Caps } from './caps.ts'
-import { FollowUps } from './follow-ups.ts'
-import type { FoundHost, Instance } from './found.ts'
-import { Hosts } from './hosts.ts'
-import { Intake } from './intake.ts'
-import { Life } from './life.ts'
-import { Questions } from './questions.ts'
+import { TypeBrowser } from './browse.ts'
+import { RecordCache } from './cache.ts'
+import { Quotas } from './caps.ts'
+import { Resolver } from './follow-ups.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
+import { DiscoveredHosts } from './hosts.ts'
+import { ResponseHandler } from './intake.ts'
+import { LivenessCheck } from './life.ts'
+import { QueryScheduler } from './questions.ts'
 import { addressesOf } from './sighting.ts'
-import { Upkeep } from './upkeep.ts'
+import { CacheMaintenance } from './upkeep.ts'
 
 /** Responses come from this port only (RFC 6762, section 6). */
-const PORT = 5353
+const MDNS_PORT = 5353
 /** When the addresses of a host that somebody wants to know are asked for, and how long answers are waited for, ms. */
-const ASK_AT = [0, 1120, 3120]
-const ASK_ENDS = 10_000
-const MOST_ASKED = 256
+const HOST_QUERY_DELAYS = [0, 1120, 3120]
+const HOST_QUERY_TIMEOUT = 10_000
+const MAX_QUERIED_HOSTS = 256
 /** One that runs an earshotd has answered by then, ms. */
-const ASK_VERDICT = 5000
+const EARSHOT_ANSWER_TIMEOUT = 5000
 /** What was learnt on an interface that has gone is kept for so long, ms: a cable is soon put back, and nobody died of it. */
-const MAY_RETURN = 5000
+const INTERFACE_GRACE = 5000
 
 /**
  * Finds other people's hosts and services: asks for them, holds what they answer for as long as it is true, and tells
@@ -41,21 +41,21 @@ const MAY_RETURN = 5000
  */
 export class Finder {
   readonly #agenda: Agenda
-  readonly #caps: Caps
-  readonly #questions: Questions
-  readonly #browse: Browse
-  readonly #cache: Cache
-  readonly #hosts: Hosts
-  readonly #intake: Intake
-  readonly #upkeep: Upkeep
+  readonly #quotas: Quotas
+  readonly #queries: QueryScheduler
+  readonly #browser: TypeBrowser
+  readonly #cache: RecordCache
+  readonly #hosts: DiscoveredHosts
+  readonly #responses: ResponseHandler
+  readonly #maintenance: CacheMaintenance
   /** The interfaces that can be spoken on, and by how many ways. */
   readonly #interfaces = new Map<string, number>()
   /** The IPv4 addresses of those that are there, and of those that may return: another one is another network. */
   readonly #networks = new Map<string, readonly string[]>()
   /** Host names whose addresses somebody wants to know. */
-  readonly #asked = new Set<string>()
-  #own = ''
-  #started = false
+  readonly #queriedHosts = new Set<string>()
+  #ownHostname = ''
+  #isStarted = false
 
   constructor(parts: {
     agenda: Agenda
@@ -67,104 +67,117 @@ export class Finder {
     /** A host was found, has changed, was heard again, or has gone. */
     sighted: (sighting: Sighting, now: number) => void
     /** What beacons tell anyway is not asked for again. */
-    isSigned?: IsSigned
+    isConfirmedByBeacon?: IsConfirmedByBeacon
     /** Whether we publish a record on an interface: what we say ourselves is not heard. */
-    isPublished?: (on: string, record: ResourceRecord) => boolean
+    isPublished?: (interfaceName: string, record: ResourceRecord) => boolean
   }) {
-    const { agenda, random, send, sighted, isSigned = () => false, isPublished = () => false } = parts
-    const caps = new Caps(parts.notice)
-    const cache: Cache = new Cache({
+    const { agenda, random, send, sighted, isConfirmedByBeacon = () => false, isPublished = () => false } = parts
+    const quotas = new Quotas(parts.notice)
+    const cache: RecordCache = new RecordCache({
       agenda,
       random,
-      caps,
-      refresh: (held, now) => upkeep.refresh(held, now),
-      isKept: (held) => upkeep.isKept(held),
-      expired: (held, now) => upkeep.expired(held, now),
+      quotas,
+      refresh: (entry, now) => maintenance.refresh(entry, now),
+      isStillValid: (entry) => maintenance.isStillValid(entry),
+      expired: (entry, now) => maintenance.expired(entry, now),
     })
-    const known = (on: string, question: Question, now: number) => cache.known(on, question, now)
-    const isKnown = (on: string, record: ResourceRecord, now: number) =>
-      isPublished(on, record) || cache.isKnown(on, record, now)
-    const isOpen = (on: string, question: Question) => cache.isOpen(on, question)
-    const questions = new Questions({ agenda, random, send, known, isKnown, isOpen })
-    const browse = new Browse({ agenda, questions, cap: caps.types, types: parts.browse })
-    const removed = (item: Instance | FoundHost) => {
-      followUps.forget(item)
-      if ('type' in item) upkeep.tidy(item.type)
+    const knownAnswers = (interfaceName: string, question: Question, now: number) =>
+      cache.knownAnswers(interfaceName, question, now)
+    const isKnownAnswer = (interfaceName: string, record: ResourceRecord, now: number) =>
+      isPublished(interfaceName, record) || cache.isKnownAnswer(interfaceName, record, now)
+    const needsAnswer = (interfaceName: string, question: Question) => cache.needsAnswer(interfaceName, question)
+    const queries = new QueryScheduler({ agenda, random, send, knownAnswers, isKnownAnswer, needsAnswer })
+    const browser = new TypeBrowser({ agenda, queries, quota: quotas.types, types: parts.browse })
+    const removed = (item: DiscoveredInstance | DiscoveredHost) => {
+      resolver.cancel(item)
+      if ('type' in item) maintenance.forgetUnusedType(item.type)
     }
-    const hosts = new Hosts({ agenda, cache, caps, sighted, removed })
-    const givenUp = (item: Instance | FoundHost, now: number) => upkeep.giveUp(item, now)
-    const followUps = new FollowUps({ agenda, cache, caps, questions, givenUp })
-    const life = new Life({ cache, questions })
-    const upkeep = new Upkeep({ cache, caps, questions, browse, hosts, life, followUps, isSigned })
-    const isAsked = (hostname: string) => this.#asked.has(keyOf(hostname))
-    const isOwn = (hostname: string) => keyOf(hostname) === this.#own
-    this.#intake = new Intake({ cache, hosts, browse, followUps, isAsked, isOwn })
-    this.#upkeep = upkeep
+    const hosts = new DiscoveredHosts({ agenda, cache, quotas, sighted, removed })
+    const unresolved = (item: DiscoveredInstance | DiscoveredHost, now: number) => maintenance.unresolved(item, now)
+    const resolver = new Resolver({ agenda, cache, quotas, queries, unresolved })
+    const liveness = new LivenessCheck({ cache, queries })
+    const maintenance = new CacheMaintenance({
+      cache,
+      quotas,
+      queries,
+      browser,
+      hosts,
+      liveness,
+      resolver,
+      isConfirmedByBeacon,
+    })
+    const isQueried = (hostname: string) => this.#queriedHosts.has(nameKey(hostname))
+    const isOwn = (hostname: string) => nameKey(hostname) === this.#ownHostname
+    this.#responses = new ResponseHandler({ cache, hosts, browser, resolver, isQueried, isOwn })
+    this.#maintenance = maintenance
     this.#agenda = agenda
-    this.#caps = caps
+    this.#quotas = quotas
     this.#cache = cache
-    this.#questions = questions
-    this.#browse = browse
+    this.#queries = queries
+    this.#browser = browser
     this.#hosts = hosts
   }
 
   get limits(): MdnsLimits {
-    return this.#caps.limits
+    return this.#quotas.limits
   }
 
   /** The service types that are looked for. */
   get browsing(): string[] {
-    return this.#browse.types
+    return this.#browser.types
   }
 
   start(now: number): void {
-    this.#started = true
-    for (const on of this.#interfaces.keys()) this.#browse.begin(on, now)
+    this.#isStarted = true
+    for (const interfaceName of this.#interfaces.keys()) this.#browser.startOn(interfaceName, now)
   }
 
   /** A new interface is asked at once; what was learnt on one that has gone is forgotten, unless it soon returns. */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     const ways = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
-    for (const on of this.#interfaces.keys()) if (!ways.get(on)) this.#leave(on, now)
-    for (const one of interfaces) if (one.paths.length > 0) this.#recognize(one, now)
-    for (const [on, count] of ways) {
-      const before = this.#interfaces.get(on) ?? 0
-      if (count > 0) this.#interfaces.set(on, count)
-      if (count > before && this.#started) this.#browse.begin(on, now)
+    for (const interfaceName of this.#interfaces.keys())
+      if (!ways.get(interfaceName)) this.#removeInterface(interfaceName, now)
+    for (const one of interfaces) if (one.paths.length > 0) this.#checkNetworkChange(one, now)
+    for (const [interfaceName, count] of ways) {
+      const before = this.#interfaces.get(interfaceName) ?? 0
+      if (count > 0) this.#interfaces.set(interfaceName, count)
+      if (count > before && this.#isStarted) this.#browser.startOn(interfaceName, now)
     }
-    this.#hosts.tell(now)
+    this.#hosts.report(now)
   }
 
   /** Our own host name: what names it is not somebody else's. */
-  setOwn(hostname: string): void {
-    this.#own = keyOf(hostname)
+  setOwnHostname(hostname: string): void {
+    this.#ownHostname = nameKey(hostname)
   }
 
-  hear(message: Message, heard: DatagramSource, now: number): void {
+  receive(message: Message, heard: DatagramSource, now: number): void {
     if (!this.#interfaces.has(heard.interface)) return
     if (message.kind === 'query') {
-      const asked = this.#questions.hear(message, heard, now)
-      for (const name of asked) this.#browse.asked(heard.interface, name, now)
+      const asked = this.#queries.receiveQuery(message, heard, now)
+      for (const name of asked) this.#browser.queriedByOther(heard.interface, name, now)
       return
     }
-    if (heard.port !== PORT) return
-    this.#intake.take(message, heard, now)
-    this.#hosts.tell(now)
+    if (heard.port !== MDNS_PORT) return
+    this.#responses.handle(message, heard, now)
+    this.#hosts.report(now)
   }
 
   /** Asks for the addresses of a host, whether or not anything is known of it. */
-  ask(hostname: string, now: number): void {
-    const key = keyOf(hostname)
-    if (this.#asked.has(key) || this.#asked.size >= MOST_ASKED) return
-    this.#asked.add(key)
+  queryHost(hostname: string, now: number): void {
+    const key = nameKey(hostname)
+    if (this.#queriedHosts.has(key) || this.#queriedHosts.size >= MAX_QUERIED_HOSTS) return
+    this.#queriedHosts.add(key)
     // Those that are known may be of a host that is there no more.
-    for (const type of ['A', 'AAAA'] as const) for (const held of this.#cache.get(type, hostname)) held.doubted = true
-    for (const wait of ASK_AT) this.#agenda.add(now + wait, (later) => this.#askForAddresses(hostname, later))
-    this.#agenda.add(now + ASK_VERDICT, (later) => {
+    for (const type of ['A', 'AAAA'] as const)
+      for (const entry of this.#cache.entries(type, hostname)) entry.needsConfirmation = true
+    for (const wait of HOST_QUERY_DELAYS) this.#agenda.add(now + wait, (later) => this.#queryAddresses(hostname, later))
+    this.#agenda.add(now + EARSHOT_ANSWER_TIMEOUT, (later) => {
       const heardOn = this.#hosts.host(hostname)?.heardOn.keys() ?? []
-      if ([...heardOn].some((on) => this.#interfaces.has(on))) this.#upkeep.unheard(hostname, now, later)
+      if ([...heardOn].some((interfaceName) => this.#interfaces.has(interfaceName)))
+        this.#maintenance.failIfSilent(hostname, now, later)
     })
-    this.#agenda.add(now + ASK_ENDS, () => this.#asked.delete(key))
+    this.#agenda.add(now + HOST_QUERY_TIMEOUT, () => this.#queriedHosts.delete(key))
   }
 
   /** The addresses of a host that are known. */
@@ -172,37 +185,37 @@ export class Finder {
     return addressesOf(hostname, this.#cache)
   }
 
-  #leave(on: string, now: number): void {
-    this.#interfaces.delete(on)
-    this.#browse.end(on)
-    this.#questions.forgetInterface(on)
-    this.#agenda.add(now + MAY_RETURN, (later) => {
-      if (!this.#interfaces.has(on)) this.#forget(on, later)
+  #removeInterface(interfaceName: string, now: number): void {
+    this.#interfaces.delete(interfaceName)
+    this.#browser.stopOn(interfaceName)
+    this.#queries.removeInterface(interfaceName)
+    this.#agenda.add(now + INTERFACE_GRACE, (later) => {
+      if (!this.#interfaces.has(interfaceName)) this.#forgetInterface(interfaceName, later)
     })
   }
 
   /** Forgets what was learnt on an interface that is in another network now. */
-  #recognize({ name, addresses }: Interface, now: number): void {
+  #checkNetworkChange({ name, addresses }: Interface, now: number): void {
     const known = this.#networks.get(name)
     const ipv4 = addresses.filter(({ family }) => family === 'ipv4').map(({ address }) => address)
     if (known && known.length > 0 && ipv4.length > 0 && !ipv4.some((address) => known.includes(address))) {
-      this.#forget(name, now)
+      this.#forgetInterface(name, now)
     }
     if (ipv4.length > 0 || !known) this.#networks.set(name, ipv4)
   }
 
-  #forget(on: string, now: number): void {
-    this.#networks.delete(on)
-    this.#cache.forgetInterface(on)
-    this.#hosts.forgetInterface(on, now)
-    this.#hosts.tell(now)
+  #forgetInterface(interfaceName: string, now: number): void {
+    this.#networks.delete(interfaceName)
+    this.#cache.removeInterface(interfaceName)
+    this.#hosts.removeInterface(interfaceName, now)
+    this.#hosts.report(now)
   }
 
   /** As its host writes it, if that is known: some answer to no other case. */
-  #askForAddresses(hostname: string, now: number): void {
+  #queryAddresses(hostname: string, now: number): void {
     const name = this.#hosts.host(hostname)?.hostname ?? hostname
-    for (const on of this.#interfaces.keys()) {
-      for (const type of ['A', 'AAAA'] as const) this.#questions.ask(on, { type, name }, now)
+    for (const interfaceName of this.#interfaces.keys()) {
+      for (const type of ['A', 'AAAA'] as const) this.#queries.schedule(interfaceName, { type, name }, now)
     }
   }
 }

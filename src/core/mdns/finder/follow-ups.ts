@@ -1,17 +1,17 @@
 import type { Agenda } from '../../agenda.ts'
 import { Timetable } from '../../timetable.ts'
 import type { RecordType } from '../dns/types.ts'
-import type { Cache } from './cache.ts'
-import type { Caps } from './caps.ts'
-import type { FoundHost, Instance } from './found.ts'
-import type { Questions } from './questions.ts'
+import type { RecordCache } from './cache.ts'
+import type { Quotas } from './caps.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
+import type { QueryScheduler } from './questions.ts'
 
 /** Asking for what is missing, and how long each time is waited for an answer, ms. */
-const WAITS = [1120, 2000, 4000, 8000, 2000]
+const RETRY_DELAYS = [1120, 2000, 4000, 8000, 2000]
 
-type Item = Instance | FoundHost
+type Resolvable = DiscoveredInstance | DiscoveredHost
 
-interface Missing {
+interface MissingRecord {
   type: RecordType
   name: string
   interface: string
@@ -21,65 +21,66 @@ interface Missing {
  * Asks for what was not told along with a pointer: its SRV and TXT records, and the addresses of the host that they
  * name. What nobody tells is given up.
  */
-export class FollowUps {
-  readonly #cache: Cache
-  readonly #caps: Caps
-  readonly #questions: Questions
-  readonly #givenUp: (item: Item, now: number) => void
-  readonly #tries = new Map<Item, number>()
-  readonly #timetable: Timetable<Item>
+export class Resolver {
+  readonly #cache: RecordCache
+  readonly #quotas: Quotas
+  readonly #queries: QueryScheduler
+  readonly #unresolved: (item: Resolvable, now: number) => void
+  readonly #tries = new Map<Resolvable, number>()
+  readonly #timetable: Timetable<Resolvable>
 
   constructor(parts: {
     agenda: Agenda
-    cache: Cache
-    caps: Caps
-    questions: Questions
+    cache: RecordCache
+    quotas: Quotas
+    queries: QueryScheduler
     /** Without an SRV record or an address all this time. */
-    givenUp: (item: Item, now: number) => void
+    unresolved: (item: Resolvable, now: number) => void
   }) {
     this.#cache = parts.cache
-    this.#caps = parts.caps
-    this.#questions = parts.questions
-    this.#givenUp = parts.givenUp
-    this.#timetable = new Timetable(parts.agenda, (item, now) => this.#ask(item, now))
+    this.#quotas = parts.quotas
+    this.#queries = parts.queries
+    this.#unresolved = parts.unresolved
+    this.#timetable = new Timetable(parts.agenda, (item, now) => this.#query(item, now))
   }
 
   /** Asks in a moment, as the rest of an announcement may be on its way. */
-  follow(item: Item, now: number): void {
+  resolve(item: Resolvable, now: number): void {
     if (this.#tries.has(item)) return
     this.#tries.set(item, 0)
     this.#timetable.put(item, now, now)
   }
 
-  forget(item: Item): void {
+  cancel(item: Resolvable): void {
     this.#tries.delete(item)
     this.#timetable.remove(item)
   }
 
-  #ask(item: Item, now: number): void {
+  #query(item: Resolvable, now: number): void {
     const tried = this.#tries.get(item) ?? 0
     const missing = 'instances' in item ? this.#missingOfHost(item, tried) : this.#missingOfInstance(item)
-    const wait = WAITS[tried]
+    const wait = RETRY_DELAYS[tried]
     if (missing.length === 0 || wait === undefined) {
-      this.forget(item)
-      if (missing.length > 0) this.#givenUp(item, now)
+      this.cancel(item)
+      if (missing.length > 0) this.#unresolved(item, now)
       return
     }
     this.#tries.set(item, tried + 1)
     this.#timetable.put(item, now + wait, now)
-    for (const { type, name, interface: on } of missing) {
-      if (!this.#questions.isAsking(on, { type, name }) && !this.#caps.takeQuestion(item.source, now)) continue
-      this.#questions.ask(on, { type, name }, now)
+    for (const { type, name, interface: interfaceName } of missing) {
+      if (!this.#queries.isScheduled(interfaceName, { type, name }) && !this.#quotas.takeQuestion(item.source, now))
+        continue
+      this.#queries.schedule(interfaceName, { type, name }, now)
     }
   }
 
-  #missingOfInstance({ name, interface: on }: Instance): Missing[] {
-    const missing = (type: RecordType) => this.#cache.newest(type, name, on) === undefined
-    return (['SRV', 'TXT'] as const).filter(missing).map((type) => ({ type, name, interface: on }))
+  #missingOfInstance({ name, interface: interfaceName }: DiscoveredInstance): MissingRecord[] {
+    const missing = (type: RecordType) => this.#cache.newest(type, name, interfaceName) === undefined
+    return (['SRV', 'TXT'] as const).filter(missing).map((type) => ({ type, name, interface: interfaceName }))
   }
 
   /** A family that it may well not have is asked for once; no address at all, again and again. */
-  #missingOfHost({ hostname, heardOn }: FoundHost, tried: number): Missing[] {
+  #missingOfHost({ hostname, heardOn }: DiscoveredHost, tried: number): MissingRecord[] {
     const all = [...heardOn.keys()].flatMap((name) => [
       { type: 'A' as const, name: hostname, interface: name },
       { type: 'AAAA' as const, name: hostname, interface: name },

@@ -2,250 +2,253 @@ import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import { Timetable } from '../../timetable.ts'
-import { keyOf } from '../dns/names.ts'
-import type { Cache } from './cache.ts'
-import type { Caps } from './caps.ts'
-import type { FoundHost, Instance } from './found.ts'
-import { farewellOf, sightingOf } from './sighting.ts'
+import { nameKey } from '../dns/names.ts'
+import type { RecordCache } from './cache.ts'
+import type { Quotas } from './caps.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
+import { goneSightingOf, sightingOf } from './sighting.ts'
 
 /** A service is shown without a TXT record when none was heard for this long, ms. */
-const TXT_WAIT = 1000
+const TXT_TIMEOUT = 1000
 /** That a host was heard again is told this often, ms. */
-const HEARD_AGAIN = 1000
+const LAST_SEEN_INTERVAL = 1000
 /** Changes of one host that are told at once, and per second from then on. */
-const CHANGES_AT_ONCE = 10
+const CHANGE_BURST = 10
 const CHANGES_PER_SECOND = 1
 
 /** The hosts and service instances that were found, how they hang together, and telling of them. */
-export class Hosts {
-  readonly #cache: Cache
-  readonly #caps: Caps
+export class DiscoveredHosts {
+  readonly #cache: RecordCache
+  readonly #quotas: Quotas
   readonly #sighted: (sighting: Sighting, now: number) => void
-  readonly #removed: (item: Instance | FoundHost) => void
-  readonly #instances = new Map<string, Instance>()
-  readonly #hosts = new Map<string, FoundHost>()
+  readonly #removed: (item: DiscoveredInstance | DiscoveredHost) => void
+  readonly #instances = new Map<string, DiscoveredInstance>()
+  readonly #hosts = new Map<string, DiscoveredHost>()
   /** How many instances there are of a type. */
-  readonly #types = new Map<string, number>()
+  readonly #instancesByType = new Map<string, number>()
   /** Hosts of which something is to be told. */
-  readonly #stirred = new Set<FoundHost>()
+  readonly #unreported = new Set<DiscoveredHost>()
   readonly #agenda: Agenda
-  readonly #timetable: Timetable<FoundHost>
+  readonly #delayedReports: Timetable<DiscoveredHost>
   /** Instances that are shown without a TXT record before long. */
-  readonly #texts: Timetable<Instance>
-  #isPlanned = false
+  readonly #txtTimeouts: Timetable<DiscoveredInstance>
+  #isReportPlanned = false
 
   constructor(parts: {
     agenda: Agenda
-    cache: Cache
-    caps: Caps
+    cache: RecordCache
+    quotas: Quotas
     sighted: (sighting: Sighting, now: number) => void
-    removed: (item: Instance | FoundHost) => void
+    removed: (item: DiscoveredInstance | DiscoveredHost) => void
   }) {
     this.#cache = parts.cache
-    this.#caps = parts.caps
+    this.#quotas = parts.quotas
     this.#sighted = parts.sighted
     this.#removed = parts.removed
     this.#agenda = parts.agenda
-    this.#timetable = new Timetable(parts.agenda, (host, now) => this.#tell(host, now))
-    this.#texts = new Timetable(parts.agenda, (instance, now) => {
-      this.show(instance)
-      this.tellTogether(now)
+    this.#delayedReports = new Timetable(parts.agenda, (host, now) => this.#report(host, now))
+    this.#txtTimeouts = new Timetable(parts.agenda, (instance, now) => {
+      this.list(instance)
+      this.reportSoon(now)
     })
   }
 
   /** By its full name. */
-  instance(on: string, name: string): Instance | undefined {
-    return this.#instances.get(instanceKey(on, name))
+  instance(interfaceName: string, name: string): DiscoveredInstance | undefined {
+    return this.#instances.get(instanceKey(interfaceName, name))
   }
 
-  host(name: string): FoundHost | undefined {
-    return this.#hosts.get(keyOf(name))
+  host(name: string): DiscoveredHost | undefined {
+    return this.#hosts.get(nameKey(name))
   }
 
   /** Whether there is an instance of a type. */
-  offers(type: string): boolean {
-    return this.#types.has(type)
+  hasInstanceOf(type: string): boolean {
+    return this.#instancesByType.has(type)
   }
 
   /** A new instance, if there is room. */
-  addInstance(found: Pick<Instance, 'interface' | 'name' | 'label' | 'type' | 'source'>): Instance | undefined {
-    if (!this.#caps.services.take(found.source)) return undefined
-    const { interface: on, name, label, type, source } = found
-    const instance: Instance = {
-      interface: on,
+  addInstance(
+    found: Pick<DiscoveredInstance, 'interface' | 'name' | 'label' | 'type' | 'source'>,
+  ): DiscoveredInstance | undefined {
+    if (!this.#quotas.services.take(found.source)) return undefined
+    const { interface: interfaceName, name, label, type, source } = found
+    const instance: DiscoveredInstance = {
+      interface: interfaceName,
       name,
       label,
       type,
       source,
-      heardAt: Number.NEGATIVE_INFINITY,
+      lastSeen: Number.NEGATIVE_INFINITY,
       host: undefined,
-      showAt: Number.POSITIVE_INFINITY,
-      shown: false,
+      listedAt: Number.POSITIVE_INFINITY,
+      isListed: false,
     }
     this.#instances.set(instanceKey(instance.interface, instance.name), instance)
-    this.#types.set(instance.type, (this.#types.get(instance.type) ?? 0) + 1)
+    this.#instancesByType.set(instance.type, (this.#instancesByType.get(instance.type) ?? 0) + 1)
     return instance
   }
 
   /** A new host, if there is room. */
-  addHost(hostname: string, source: string, now: number): FoundHost | undefined {
-    if (!this.#caps.takeHost(source, now)) return undefined
-    const host: FoundHost = {
-      key: keyOf(hostname),
+  addHost(hostname: string, source: string, now: number): DiscoveredHost | undefined {
+    if (!this.#quotas.takeHost(source, now)) return undefined
+    const host: DiscoveredHost = {
+      key: nameKey(hostname),
       hostname,
       source,
       instances: new Set(),
-      shown: 0,
+      listedInstances: 0,
       unanswered: new Set(),
       state: 'alive',
       lastSeen: now,
-      addressHeardAt: Number.NEGATIVE_INFINITY,
-      askedAt: Number.NEGATIVE_INFINITY,
-      absent: false,
+      addressSeen: Number.NEGATIVE_INFINITY,
+      queriedAt: Number.NEGATIVE_INFINITY,
+      isAbsent: false,
       heardOn: new Map(),
-      changed: false,
-      told: undefined,
-      changes: new Budget(CHANGES_PER_SECOND, CHANGES_AT_ONCE),
+      isChanged: false,
+      reported: undefined,
+      changeBudget: new Budget(CHANGES_PER_SECOND, CHANGE_BURST),
     }
     this.#hosts.set(host.key, host)
     return host
   }
 
   /** The instance is offered by this host, or by this machine itself, and by no other any more. */
-  attach(instance: Instance, host: FoundHost | undefined, now: number): void {
+  attach(instance: DiscoveredInstance, host: DiscoveredHost | undefined, now: number): void {
     if (instance.host === host) return
     this.detach(instance, 'left', now)
     instance.host = host
-    if (!instance.shown && instance.showAt === Number.POSITIVE_INFINITY) {
-      instance.showAt = now + TXT_WAIT
-      this.#texts.put(instance, instance.showAt, now)
+    if (!instance.isListed && instance.listedAt === Number.POSITIVE_INFINITY) {
+      instance.listedAt = now + TXT_TIMEOUT
+      this.#txtTimeouts.put(instance, instance.listedAt, now)
     }
     if (!host) return
     host.instances.add(instance)
-    if (instance.shown) host.shown++
-    this.changed(host)
+    if (instance.isListed) host.listedInstances++
+    this.markChanged(host)
   }
 
   /** The instance is offered by nobody that is known. With the last of its services, its host goes into `state`. */
-  detach(instance: Instance, state: 'failed' | 'left', now: number): void {
+  detach(instance: DiscoveredInstance, state: 'failed' | 'left', now: number): void {
     const { host } = instance
     if (!host) return
     instance.host = undefined
     host.instances.delete(instance)
     host.unanswered.delete(instance)
-    if (instance.shown) host.shown--
-    if (host.instances.size === 0) this.finish(host, state, now)
-    else this.changed(host)
+    if (instance.isListed) host.listedInstances--
+    if (host.instances.size === 0) this.removeHost(host, state, now)
+    else this.markChanged(host)
   }
 
   /** Enough is known of the instance. */
-  show(instance: Instance): void {
-    if (instance.shown) return
-    instance.shown = true
-    this.#texts.remove(instance)
+  list(instance: DiscoveredInstance): void {
+    if (instance.isListed) return
+    instance.isListed = true
+    this.#txtTimeouts.remove(instance)
     if (!instance.host) return
-    instance.host.shown++
-    this.changed(instance.host)
+    instance.host.listedInstances++
+    this.markChanged(instance.host)
   }
 
   /** Something true was heard of it. */
-  heard(host: FoundHost, on: string, isNew: boolean, now: number): void {
+  markAlive(host: DiscoveredHost, interfaceName: string, isNew: boolean, now: number): void {
     host.lastSeen = now
-    host.heardOn.set(on, now)
-    if (isNew || host.state === 'suspect') host.changed = true
+    host.heardOn.set(interfaceName, now)
+    if (isNew || host.state === 'suspect') host.isChanged = true
     host.state = 'alive'
-    this.#stirred.add(host)
+    this.#unreported.add(host)
   }
 
-  changed(host: FoundHost): void {
-    host.changed = true
-    this.#stirred.add(host)
+  markChanged(host: DiscoveredHost): void {
+    host.isChanged = true
+    this.#unreported.add(host)
   }
 
-  suspect(host: FoundHost): void {
+  markSuspect(host: DiscoveredHost): void {
     host.state = 'suspect'
-    this.changed(host)
+    this.markChanged(host)
   }
 
   /** The host has no address any more. It is told to have gone, and kept in case it gets another one. */
-  miss(host: FoundHost, state: 'failed' | 'left', now: number): void {
-    host.absent = true
-    if (host.told) this.#sighted(farewellOf(host, host.told.sighting, state), now)
-    host.told = undefined
-    host.changed = true
+  markAbsent(host: DiscoveredHost, state: 'failed' | 'left', now: number): void {
+    host.isAbsent = true
+    if (host.reported) this.#sighted(goneSightingOf(host, host.reported.sighting, state), now)
+    host.reported = undefined
+    host.isChanged = true
   }
 
   /** The instance is no longer there; with the last of its services, its host goes into `state`. */
-  remove(instance: Instance, state: 'failed' | 'left', now: number): void {
-    const { interface: on, name, type, source } = instance
-    if (!this.#instances.delete(instanceKey(on, name))) return
-    this.#caps.services.give(source)
-    const others = (this.#types.get(type) ?? 1) - 1
-    if (others > 0) this.#types.set(type, others)
-    else this.#types.delete(type)
-    this.#texts.remove(instance)
-    this.#cache.drop('SRV', name, on)
-    this.#cache.drop('TXT', name, on)
-    this.#cache.dropPointer(`${type}.local`, name, on)
+  removeInstance(instance: DiscoveredInstance, state: 'failed' | 'left', now: number): void {
+    const { interface: interfaceName, name, type, source } = instance
+    if (!this.#instances.delete(instanceKey(interfaceName, name))) return
+    this.#quotas.services.release(source)
+    const others = (this.#instancesByType.get(type) ?? 1) - 1
+    if (others > 0) this.#instancesByType.set(type, others)
+    else this.#instancesByType.delete(type)
+    this.#txtTimeouts.remove(instance)
+    this.#cache.remove('SRV', name, interfaceName)
+    this.#cache.remove('TXT', name, interfaceName)
+    this.#cache.removePointer(`${type}.local`, name, interfaceName)
     this.detach(instance, state, now)
     this.#removed(instance)
   }
 
   /** The host is no longer there, and none of its services is. */
-  finish(host: FoundHost, state: 'failed' | 'left', now: number): void {
+  removeHost(host: DiscoveredHost, state: 'failed' | 'left', now: number): void {
     if (!this.#hosts.delete(host.key)) return
-    this.#caps.hosts.give(host.source)
-    this.#stirred.delete(host)
-    this.#timetable.remove(host)
-    if (host.told) this.#sighted(farewellOf(host, host.told.sighting, state), now)
+    this.#quotas.hosts.release(host.source)
+    this.#unreported.delete(host)
+    this.#delayedReports.remove(host)
+    if (host.reported) this.#sighted(goneSightingOf(host, host.reported.sighting, state), now)
     for (const instance of host.instances) {
       instance.host = undefined
-      this.remove(instance, state, now)
+      this.removeInstance(instance, state, now)
     }
     for (const type of ['A', 'AAAA'] as const) {
-      for (const held of this.#cache.get(type, host.key)) this.#cache.drop(type, host.key, held.interface)
+      for (const entry of this.#cache.entries(type, host.key)) this.#cache.remove(type, host.key, entry.interface)
     }
     this.#removed(host)
   }
 
   /** All that was heard on this interface is no longer so; the cache has forgotten it already. */
-  forgetInterface(on: string, now: number): void {
-    for (const instance of this.#instances.values()) if (instance.interface === on) this.remove(instance, 'failed', now)
+  removeInterface(interfaceName: string, now: number): void {
+    for (const instance of this.#instances.values())
+      if (instance.interface === interfaceName) this.removeInstance(instance, 'failed', now)
     for (const host of this.#hosts.values()) {
-      if (!host.heardOn.delete(on)) continue
-      if (this.#cache.countAddresses(host.key) > 0) this.changed(host)
-      else this.finish(host, 'failed', now)
+      if (!host.heardOn.delete(interfaceName)) continue
+      if (this.#cache.countAddresses(host.key) > 0) this.markChanged(host)
+      else this.removeHost(host, 'failed', now)
     }
   }
 
   /** Tells of those of which something is to be told. */
-  tell(now: number): void {
-    for (const host of this.#stirred) this.#tell(host, now)
-    this.#stirred.clear()
+  report(now: number): void {
+    for (const host of this.#unreported) this.#report(host, now)
+    this.#unreported.clear()
   }
 
   /** Tells when all that is due by now is done: what goes together is told of together. */
-  tellTogether(now: number): void {
-    if (this.#isPlanned) return
-    this.#isPlanned = true
+  reportSoon(now: number): void {
+    if (this.#isReportPlanned) return
+    this.#isReportPlanned = true
     this.#agenda.add(now, (later) => {
-      this.#isPlanned = false
-      this.tell(later)
+      this.#isReportPlanned = false
+      this.report(later)
     })
   }
 
-  #tell(host: FoundHost, now: number): void {
-    if (host.shown === 0 || this.#cache.countAddresses(host.key) === 0) return
-    if (host.changed ? host.changes.take(now) : now - (host.told?.at ?? now) >= HEARD_AGAIN) {
-      host.changed = false
-      host.absent = false
-      host.told = { sighting: sightingOf(host, this.#cache), at: now }
-      this.#sighted(host.told.sighting, now)
+  #report(host: DiscoveredHost, now: number): void {
+    if (host.listedInstances === 0 || this.#cache.countAddresses(host.key) === 0) return
+    if (host.isChanged ? host.changeBudget.take(now) : now - (host.reported?.at ?? now) >= LAST_SEEN_INTERVAL) {
+      host.isChanged = false
+      host.isAbsent = false
+      host.reported = { sighting: sightingOf(host, this.#cache), at: now }
+      this.#sighted(host.reported.sighting, now)
     }
-    if (host.changed) this.#timetable.put(host, host.changes.availableAt(now), now)
+    if (host.isChanged) this.#delayedReports.put(host, host.changeBudget.availableAt(now), now)
   }
 }
 
-function instanceKey(on: string, name: string): string {
-  return `${on} ${keyOf(name)}`
+function instanceKey(interfaceName: string, name: string): string {
+  return `${interfaceName} ${nameKey(name)}`
 }

@@ -1,5 +1,5 @@
 /** A key that ours may be (src/core/wire/record.ts). */
-const KEY = /^(?!__proto__$)[!-~]{1,64}$/
+const TXT_KEY = /^(?!__proto__$)[!-~]{1,64}$/
 
 /**
  * The pairs that TXT strings tell (RFC 6763, section 6): a key alone has the value '', of two that are the same, case
@@ -12,7 +12,7 @@ export function readTxt(strings: readonly Uint8Array[]): Record<string, string> 
     const text = Buffer.from(string).toString('utf8')
     const equals = text.indexOf('=')
     const key = equals === -1 ? text : text.slice(0, equals)
-    if (!KEY.test(key) || seen.has(key.toLowerCase())) continue
+    if (!TXT_KEY.test(key) || seen.has(key.toLowerCase())) continue
     seen.add(key.toLowerCase())
     txt[key] = equals === -1 ? '' : text.slice(equals + 1)
   }

@@ -1,213 +1,225 @@
-import { keyOf, OWN_TYPE, SERVICES, typeOf } from '../dns/names.ts'
-import type { IsSigned } from '../dns/types.ts'
-import type { Browse } from './browse.ts'
-import type { Cache } from './cache.ts'
-import type { Caps } from './caps.ts'
-import type { FollowUps } from './follow-ups.ts'
-import type { FoundHost, Instance } from './found.ts'
-import { askedSince, DOUBT, type Held, REFRESHES, SILENCE } from './held.ts'
-import type { Hosts } from './hosts.ts'
-import type { Life } from './life.ts'
-import type { Questions } from './questions.ts'
+import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/names.ts'
+import type { IsConfirmedByBeacon } from '../dns/types.ts'
+import type { TypeBrowser } from './browse.ts'
+import type { RecordCache } from './cache.ts'
+import type { Quotas } from './caps.ts'
+import type { Resolver } from './follow-ups.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
+import { type CacheEntry, HOST_QUERY_REFRESH, MAX_REFRESHES, refreshedSince, SUSPECT_REFRESH } from './held.ts'
+import type { DiscoveredHosts } from './hosts.ts'
+import type { LivenessCheck } from './life.ts'
+import type { QueryScheduler } from './questions.ts'
 
 /** Asks again for what is about to run out, and judges from what does who is still there. */
-export class Upkeep {
-  readonly #cache: Cache
-  readonly #caps: Caps
-  readonly #questions: Questions
-  readonly #browse: Browse
-  readonly #hosts: Hosts
-  readonly #life: Life
-  readonly #followUps: FollowUps
-  readonly #isSigned: IsSigned
+export class CacheMaintenance {
+  readonly #cache: RecordCache
+  readonly #quotas: Quotas
+  readonly #queries: QueryScheduler
+  readonly #browser: TypeBrowser
+  readonly #hosts: DiscoveredHosts
+  readonly #liveness: LivenessCheck
+  readonly #resolver: Resolver
+  readonly #isConfirmedByBeacon: IsConfirmedByBeacon
 
   constructor(parts: {
-    cache: Cache
-    caps: Caps
-    questions: Questions
-    browse: Browse
-    hosts: Hosts
-    life: Life
-    followUps: FollowUps
-    isSigned: IsSigned
+    cache: RecordCache
+    quotas: Quotas
+    queries: QueryScheduler
+    browser: TypeBrowser
+    hosts: DiscoveredHosts
+    liveness: LivenessCheck
+    resolver: Resolver
+    isConfirmedByBeacon: IsConfirmedByBeacon
   }) {
     this.#cache = parts.cache
-    this.#caps = parts.caps
-    this.#questions = parts.questions
-    this.#browse = parts.browse
+    this.#quotas = parts.quotas
+    this.#queries = parts.queries
+    this.#browser = parts.browser
     this.#hosts = parts.hosts
-    this.#life = parts.life
-    this.#followUps = parts.followUps
-    this.#isSigned = parts.isSigned
+    this.#liveness = parts.liveness
+    this.#resolver = parts.resolver
+    this.#isConfirmedByBeacon = parts.isConfirmedByBeacon
   }
 
   /** Time to ask again for a record. */
-  refresh(held: Held, now: number): void {
-    const { record, interface: on, source } = held
+  refresh(entry: CacheEntry, now: number): void {
+    const { record, interface: interfaceName, source } = entry
     const { type, name } = record
-    const instance = this.#instanceOf(held)
-    const host = this.#hostOf(held)
+    const instance = this.#instanceOf(entry)
+    const host = this.#hostOf(entry)
     if (type === 'PTR' ? !this.#isWanted(name) : !host) return
-    if (this.#isTold(held)) {
-      this.#cache.confirm(held, now)
+    if (this.#isInBeacons(entry)) {
+      this.#cache.renew(entry, now)
       return
     }
-    if (held.confirmed || this.#questions.isAsking(on, { type, name }) || this.#caps.takeQuestion(source, now)) {
+    if (
+      entry.confirmed ||
+      this.#queries.isScheduled(interfaceName, { type, name }) ||
+      this.#quotas.takeQuestion(source, now)
+    ) {
       // What somebody else asks may have been said to us alone: before the end we ask ourselves.
-      this.#questions.ask(on, { type, name }, now, held.refreshes >= REFRESHES - 1 ? 'insist' : undefined)
+      this.#queries.schedule(
+        interfaceName,
+        { type, name },
+        now,
+        entry.refreshes >= MAX_REFRESHES - 1 ? 'insist' : undefined,
+      )
     }
     if (!host) return
     // It may have lost no more than this service, or this address.
-    if (held.refreshes === DOUBT) this.#life.ask(host, held, now)
-    if (held.refreshes < SILENCE) return
-    if (instance && this.#cache.newest('SRV', name, on) === held) host.unanswered.add(instance)
+    if (entry.refreshes === HOST_QUERY_REFRESH) this.#liveness.query(host, entry, now)
+    if (entry.refreshes < SUSPECT_REFRESH) return
+    if (instance && this.#cache.newest('SRV', name, interfaceName) === entry) host.unanswered.add(instance)
     if (type === 'TXT' || type === 'PTR') return
-    if (host.state !== 'alive' || isHeardSinceAsked(host, held) || !this.#life.wasAsked(host, now)) return
-    if (held.refreshes === SILENCE && !this.#isSilent(host)) return
-    this.#hosts.suspect(host)
-    this.#hosts.tellTogether(now)
+    if (host.state !== 'alive' || hasAnswered(host, entry) || !this.#liveness.hadTimeToAnswer(host, now)) return
+    if (entry.refreshes === SUSPECT_REFRESH && !this.#isSilent(host)) return
+    this.#hosts.markSuspect(host)
+    this.#hosts.reportSoon(now)
   }
 
   /**
    * Whether a record that nobody told of again is still true, as whoever it belongs to has answered other questions, and
    * tells nothing in its place. Some devices answer for some of what they have, and never for the rest.
    */
-  isKept(held: Held): boolean {
-    const { record, interface: on } = held
-    const since = askedSince(held)
+  isStillValid(entry: CacheEntry): boolean {
+    const { record, interface: interfaceName } = entry
+    const since = refreshedSince(entry)
     if (record.type === 'A' || record.type === 'AAAA') {
-      const host = this.#hostOf(held)
-      return host !== undefined && host.lastSeen >= since && host.addressHeardAt < since
+      const host = this.#hostOf(entry)
+      return host !== undefined && host.lastSeen >= since && host.addressSeen < since
     }
-    const instance = this.#instanceOf(held)
-    if (!instance || instance.heardAt < since) return false
-    return record.type === 'PTR' || this.#cache.newest(record.type, record.name, on) === held
+    const instance = this.#instanceOf(entry)
+    if (!instance || instance.lastSeen < since) return false
+    return record.type === 'PTR' || this.#cache.newest(record.type, record.name, interfaceName) === entry
   }
 
   /** Nobody has answered for a host since it was asked for. One that runs an earshotd would have. */
-  unheard(hostname: string, since: number, now: number): void {
+  failIfSilent(hostname: string, since: number, now: number): void {
     const host = this.#hosts.host(hostname)
     if (!host || host.lastSeen >= since || ![...host.instances].some(({ type }) => type === OWN_TYPE)) return
-    this.#hosts.finish(host, 'failed', now)
-    this.#hosts.tellTogether(now)
+    this.#hosts.removeHost(host, 'failed', now)
+    this.#hosts.reportSoon(now)
   }
 
   /** A record has run out. */
-  expired(held: Held, now: number): void {
-    const { record, interface: on } = held
-    const host = this.#hostOf(held)
-    const instance = this.#instanceOf(held)
-    const state = held.withdrawn ? 'left' : 'failed'
+  expired(entry: CacheEntry, now: number): void {
+    const { record, interface: interfaceName } = entry
+    const host = this.#hostOf(entry)
+    const instance = this.#instanceOf(entry)
+    const state = entry.withdrawn ? 'left' : 'failed'
     switch (record.type) {
       case 'PTR':
-        if (keyOf(record.name) === SERVICES) this.tidy(typeOf(record.data))
-        else if (instance) this.#lose(instance, state, now)
+        if (nameKey(record.name) === SERVICE_TYPES) this.forgetUnusedType(serviceTypeOf(record.data))
+        else if (instance) this.#removeInstance(instance, state, now)
         break
       case 'SRV':
-        if (!instance || this.#isServed(instance)) break
-        if (host && hasDied(host, held)) this.#fail(host, now)
-        else if (held.withdrawn) this.#await(instance, now)
-        else this.#lose(instance, state, now)
+        if (!instance || this.#hasNewerService(instance)) break
+        if (host && isHostGone(host, entry)) this.#failHost(host, now)
+        else if (entry.withdrawn) this.#awaitNewService(instance, now)
+        else this.#removeInstance(instance, state, now)
         break
       case 'TXT':
-        if (host && !this.#cache.newest('TXT', record.name, on)) this.#hosts.changed(host)
+        if (host && !this.#cache.newest('TXT', record.name, interfaceName)) this.#hosts.markChanged(host)
         break
       default:
         if (!host) break
-        if (hasDied(host, held)) this.#fail(host, now)
-        else if (this.#cache.countAddresses(host.key) > 0) this.#hosts.changed(host)
+        if (isHostGone(host, entry)) this.#failHost(host, now)
+        else if (this.#cache.countAddresses(host.key) > 0) this.#hosts.markChanged(host)
         else {
-          this.#hosts.miss(host, state, now)
-          this.#followUps.follow(host, now)
+          this.#hosts.markAbsent(host, state, now)
+          this.#resolver.resolve(host, now)
         }
     }
-    this.#hosts.tellTogether(now)
+    this.#hosts.reportSoon(now)
   }
 
   /** What was asked for many times, nobody tells. */
-  giveUp(item: Instance | FoundHost, now: number): void {
+  unresolved(item: DiscoveredInstance | DiscoveredHost, now: number): void {
     if ('instances' in item) {
       // One that had an address may have another before long: it is missed for as long as its services are told of.
-      if (!item.absent && this.#cache.countAddresses(item.key) === 0) this.#hosts.finish(item, 'left', now)
+      if (!item.isAbsent && this.#cache.countAddresses(item.key) === 0) this.#hosts.removeHost(item, 'left', now)
     } else if (!this.#cache.newest('SRV', item.name, item.interface)) {
-      this.#hosts.remove(item, 'left', now)
+      this.#hosts.removeInstance(item, 'left', now)
     }
-    this.#hosts.tellTogether(now)
+    this.#hosts.reportSoon(now)
   }
 
   /** A type that others told of is looked for as long as they do, or instances of it are there. */
-  tidy(type: string): void {
-    if (!this.#browse.learns || this.#hosts.offers(type)) return
+  forgetUnusedType(type: string): void {
+    if (!this.#browser.learnsTypes || this.#hosts.hasInstanceOf(type)) return
     const isTold = this.#cache
-      .get('PTR', SERVICES)
-      .some(({ record }) => record.type === 'PTR' && typeOf(record.data) === type)
-    if (!isTold) this.#browse.unlearn(type)
+      .entries('PTR', SERVICE_TYPES)
+      .some(({ record }) => record.type === 'PTR' && serviceTypeOf(record.data) === type)
+    if (!isTold) this.#browser.forget(type)
   }
 
   /** Its host and port were taken back, and it was not: others may be about to be told. */
-  #await(instance: Instance, now: number): void {
+  #awaitNewService(instance: DiscoveredInstance, now: number): void {
     this.#hosts.detach(instance, 'left', now)
-    this.#followUps.follow(instance, now)
+    this.#resolver.resolve(instance, now)
   }
 
   /** Whether the beacons of the host that a record is of tell the same: they come more often than any answer would. */
-  #isTold(held: Held): boolean {
-    const { record, interface: on } = held
+  #isInBeacons(entry: CacheEntry): boolean {
+    const { record, interface: interfaceName } = entry
     if (record.type === 'A' || record.type === 'AAAA') {
-      return this.#isSigned(keyOf(record.name), { address: record.data, interface: on })
+      return this.#isConfirmedByBeacon(nameKey(record.name), { address: record.data, interface: interfaceName })
     }
-    const instance = this.#instanceOf(held)
+    const instance = this.#instanceOf(entry)
     if (!instance?.host) return false
     const { host, label: name, type } = instance
-    if (type === OWN_TYPE) return this.#isSigned(host.key, { name })
-    return this.#isSigned(host.key, record.type === 'SRV' ? { name, type, port: record.data.port } : { name, type })
+    if (type === OWN_TYPE) return this.#isConfirmedByBeacon(host.key, { name })
+    return this.#isConfirmedByBeacon(
+      host.key,
+      record.type === 'SRV' ? { name, type, port: record.data.port } : { name, type },
+    )
   }
 
-  #lose(instance: Instance, state: 'failed' | 'left', now: number): void {
-    if (state === 'failed') this.#browse.again(instance.interface, instance.type, now)
-    this.#hosts.remove(instance, state, now)
+  #removeInstance(instance: DiscoveredInstance, state: 'failed' | 'left', now: number): void {
+    if (state === 'failed') this.#browser.restart(instance.interface, instance.type, now)
+    this.#hosts.removeInstance(instance, state, now)
   }
 
-  #fail(host: FoundHost, now: number): void {
-    for (const each of host.instances) this.#browse.again(each.interface, each.type, now)
-    this.#hosts.finish(host, 'failed', now)
+  #failHost(host: DiscoveredHost, now: number): void {
+    for (const each of host.instances) this.#browser.restart(each.interface, each.type, now)
+    this.#hosts.removeHost(host, 'failed', now)
   }
 
   /** Another SRV record has taken the place of one that has run out. */
-  #isServed({ host, name, interface: on }: Instance): boolean {
-    const srv = this.#cache.newest('SRV', name, on)?.record
-    return srv?.type === 'SRV' && (!host || keyOf(srv.data.target) === host.key)
+  #hasNewerService({ host, name, interface: interfaceName }: DiscoveredInstance): boolean {
+    const srv = this.#cache.newest('SRV', name, interfaceName)?.record
+    return srv?.type === 'SRV' && (!host || nameKey(srv.data.target) === host.key)
   }
 
   #isWanted(name: string): boolean {
-    return keyOf(name) === SERVICES ? this.#browse.learns : this.#browse.has(typeOf(name))
+    return nameKey(name) === SERVICE_TYPES ? this.#browser.learnsTypes : this.#browser.has(serviceTypeOf(name))
   }
 
   /** The instance that a record is of. */
-  #instanceOf({ record, interface: on }: Held): Instance | undefined {
-    return this.#hosts.instance(on, record.type === 'PTR' ? record.data : record.name)
+  #instanceOf({ record, interface: interfaceName }: CacheEntry): DiscoveredInstance | undefined {
+    return this.#hosts.instance(interfaceName, record.type === 'PTR' ? record.data : record.name)
   }
 
   /** The host that a record is of. */
-  #hostOf(held: Held): FoundHost | undefined {
-    const { type, name } = held.record
-    return type === 'A' || type === 'AAAA' ? this.#hosts.host(name) : this.#instanceOf(held)?.host
+  #hostOf(entry: CacheEntry): DiscoveredHost | undefined {
+    const { type, name } = entry.record
+    return type === 'A' || type === 'AAAA' ? this.#hosts.host(name) : this.#instanceOf(entry)?.host
   }
 
   /** None of its services, or none of its addresses, was told of again when it was asked for. */
-  #isSilent({ key, instances, unanswered }: FoundHost): boolean {
+  #isSilent({ key, instances, unanswered }: DiscoveredHost): boolean {
     if (unanswered.size === instances.size) return true
-    const addresses = [...this.#cache.get('A', key), ...this.#cache.get('AAAA', key)]
-    return addresses.every(({ refreshes, withdrawn }) => refreshes >= SILENCE || withdrawn)
+    const addresses = [...this.#cache.entries('A', key), ...this.#cache.entries('AAAA', key)]
+    return addresses.every(({ refreshes, withdrawn }) => refreshes >= SUSPECT_REFRESH || withdrawn)
   }
 }
 
 /** Nobody answered for the record that has run out, nor anything else for its host: what else it has is void as well. */
-function hasDied(host: FoundHost, held: Held): boolean {
-  return !held.withdrawn && !isHeardSinceAsked(host, held)
+function isHostGone(host: DiscoveredHost, entry: CacheEntry): boolean {
+  return !entry.withdrawn && !hasAnswered(host, entry)
 }
 
 /** Whether anything was heard of the host since it has been asked for the record. */
-function isHeardSinceAsked(host: FoundHost, held: Held): boolean {
-  return host.lastSeen >= askedSince(held)
+function hasAnswered(host: DiscoveredHost, entry: CacheEntry): boolean {
+  return host.lastSeen >= refreshedSince(entry)
 }

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Budget } from '../../budget.ts'
 import type { InterfaceAddress } from '../../link.ts'
-import { instanceName, label, numbered, sameName } from '../dns/names.ts'
+import { instanceName, numberedLabel, sameName, truncateLabel } from '../dns/names.ts'
 import type { PublishedService, RecordType, ResourceRecord } from '../dns/types.ts'
 import { hostRecords, reverseRecords, serviceRecords } from './service-records.ts'
 
 /** A service's changes told at once, and per second from then on. */
-const CHANGE_BURST = 4
-const CHANGES_PER_SECOND = 1
+const UPDATE_BURST = 4
+const UPDATES_PER_SECOND = 1
 
 /** A name that is to be this host's alone, and the records that come with it. */
 export interface Claim {
@@ -27,30 +27,30 @@ export interface Claim {
  */
 export class HostClaim implements Claim {
   readonly types = ['A', 'AAAA'] as const
-  readonly wanted: string
-  readonly #machine: string | undefined
+  readonly preferred: string
+  readonly #machineName: string | undefined
   #number: number
 
   constructor(wanted: string, machine?: string) {
-    this.wanted = wanted
-    this.#machine = machine
+    this.preferred = wanted
+    this.#machineName = machine
     this.#number = machine === undefined ? 1 : 0
   }
 
   /** Whether the name in use is the machine's, to which its own mDNS program has the older right. */
-  get isMachines(): boolean {
+  get isMachineName(): boolean {
     return this.#number === 0
   }
 
   get name(): string {
-    if (this.#number === 0 && this.#machine !== undefined) return this.#machine
-    return this.#number === 1 ? this.wanted : this.wanted.replace(/(?=\.local$)/i, `-${this.#number}`)
+    if (this.#number === 0 && this.#machineName !== undefined) return this.#machineName
+    return this.#number === 1 ? this.preferred : this.preferred.replace(/(?=\.local$)/i, `-${this.#number}`)
   }
 
   /** Under a name beside the machine's, those that lead from addresses to names are left to whoever has the machine's. */
   records(_hostname: string, addresses: readonly InterfaceAddress[]): readonly ResourceRecord[] {
     const records = hostRecords(this.name, addresses)
-    return this.isMachines ? [...records, ...reverseRecords(this.name, addresses)] : records
+    return this.isMachineName ? [...records, ...reverseRecords(this.name, addresses)] : records
   }
 
   rename(): void {
@@ -62,16 +62,16 @@ export class HostClaim implements Claim {
 export class ServiceClaim implements Claim {
   readonly types = ['SRV', 'TXT'] as const
   /** How often changes of the service are told. */
-  readonly changes = new Budget(CHANGES_PER_SECOND, CHANGE_BURST)
+  readonly updateBudget = new Budget(UPDATES_PER_SECOND, UPDATE_BURST)
   #service: PublishedService
   #instance: string
   #number = 1
   /** Its records, and the host name that they were made for. */
-  #made: { hostname: string; records: readonly ResourceRecord[] } | undefined
+  #built: { hostname: string; records: readonly ResourceRecord[] } | undefined
 
   constructor(service: PublishedService) {
     this.#service = service
-    this.#instance = label(service.name)
+    this.#instance = truncateLabel(service.name)
   }
 
   get service(): PublishedService {
@@ -87,30 +87,30 @@ export class ServiceClaim implements Claim {
   }
 
   /** Whether a service may take this one's place under the name in use. */
-  suits({ name, type }: PublishedService): boolean {
+  canBecome({ name, type }: PublishedService): boolean {
     return name === this.#service.name && sameName(type, this.#service.type)
   }
 
   /** Takes the service as it is now; false when it is as it was. */
-  change(service: PublishedService): boolean {
+  update(service: PublishedService): boolean {
     if (isDeepStrictEqual(service, this.#service)) return false
     this.#service = service
-    this.#made = undefined
+    this.#built = undefined
     return true
   }
 
   records(hostname: string): readonly ResourceRecord[] {
-    if (this.#made?.hostname !== hostname) {
-      this.#made = { hostname, records: serviceRecords(this.#service, this.#instance, hostname) }
+    if (this.#built?.hostname !== hostname) {
+      this.#built = { hostname, records: serviceRecords(this.#service, this.#instance, hostname) }
     }
-    return this.#made.records
+    return this.#built.records
   }
 
   rename(isFree: (name: string) => boolean): void {
     do {
       this.#number++
-      this.#instance = numbered(this.#service.name, this.#number)
+      this.#instance = numberedLabel(this.#service.name, this.#number)
     } while (!isFree(this.name))
-    this.#made = undefined
+    this.#built = undefined
   }
 }

@@ -1,21 +1,21 @@
 import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
-import { keyOf, sameName } from '../dns/names.ts'
+import { nameKey, sameName } from '../dns/names.ts'
 import { compareProbes, recordKey } from '../dns/rdata.ts'
 import type { Message, ResourceRecord } from '../dns/types.ts'
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
 import type { Segment } from './segment.ts'
 
 /** The wait when a name that was ours is in doubt: copies of what cast the doubt are not to be taken for answers, ms. */
-const DOUBT_WAIT = 100
+const REPROBE_DELAY = 100
 /** Whoever loses against a simultaneous probe waits so long, ms (RFC 6762, section 8.2). */
-const DEFER = 1000
+const TIEBREAK_DELAY = 1000
 /** What is left to another program on this machine is claimed again after this, ms: that program may have died. */
-const CEDED = 120_000
+const RECLAIM_DELAY = 120_000
 /** And after its goodbye, ms: its records live on for a second. */
-const CEDED_AFTER_GOODBYE = 1000
+const RECLAIM_AFTER_GOODBYE = 1000
 
-export interface ConflictsOptions {
+export interface ConflictResolverOptions {
   agenda: Agenda
   /** By interface. */
   segments: ReadonlyMap<string, Segment>
@@ -29,25 +29,25 @@ export interface ConflictsOptions {
 }
 
 /** Judges what others say about names of ours, and who gives way (RFC 6762, sections 8.2 and 9). */
-export class Conflicts {
-  readonly #parts: ConflictsOptions
+export class ConflictResolver {
+  readonly #parts: ConflictResolverOptions
 
-  constructor(parts: ConflictsOptions) {
+  constructor(parts: ConflictResolverOptions) {
     this.#parts = parts
   }
 
   /** Takes a message of another mDNS program. */
-  hear(message: Message, segment: Segment, heard: DatagramSource, now: number): void {
+  receive(message: Message, segment: Segment, heard: DatagramSource, now: number): void {
     const isProbe = message.kind === 'query'
     const theirs = isProbe ? message.authorities : [...message.answers, ...message.additionals]
     if (theirs.length === 0) return
-    this.#concede(theirs, segment, now)
+    this.#cancelGoodbyes(theirs, segment, now)
     const isLocal = segment.isOwn(heard.address)
-    for (const claim of new Set(theirs.flatMap(({ name }) => this.#parts.claims.get(keyOf(name)) ?? []))) {
+    for (const claim of new Set(theirs.flatMap(({ name }) => this.#parts.claims.get(nameKey(name)) ?? []))) {
       const named = theirs.filter(({ name }) => sameName(name, claim.name))
-      if (isLocal && this.#cede(claim, named, segment, now)) continue
-      if (isProbe) this.#compare(claim, named, segment, now)
-      else this.#contest(claim, named, segment, now)
+      if (isLocal && this.#yieldLocally(claim, named, segment, now)) continue
+      if (isProbe) this.#breakTie(claim, named, segment, now)
+      else this.#handleConflict(claim, named, segment, now)
     }
   }
 
@@ -57,45 +57,45 @@ export class Conflicts {
   }
 
   /** Another probes for a name at the same time as we do: whoever has the lesser records waits (section 8.2). */
-  #compare(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
-    if (!segment.prober.hasAsked(claim)) return
+  #breakTie(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
+    if (!segment.prober.hasProbed(claim)) return
     const ours = segment.records(claim).filter(({ flush, name }) => flush && sameName(name, claim.name))
     if (compareProbes(ours, theirs) >= 0 || !this.#hasForeign(claim, theirs, now)) return
-    segment.prober.begin([claim], now + DEFER)
+    segment.prober.begin([claim], now + TIEBREAK_DELAY)
   }
 
   /** Another has records under a name of ours (section 9). */
-  #contest(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
+  #handleConflict(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     const others = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
     if (!this.#hasForeign(claim, others, now)) return
-    if (segment.prober.hasAsked(claim)) this.#parts.rename(claim, [segment], now)
-    else if (segment.holds(claim)) {
+    if (segment.prober.hasProbed(claim)) this.#parts.rename(claim, [segment], now)
+    else if (segment.hasClaim(claim)) {
       // It may be a mistake, or both may be there: asking again tells, and only one of two that ask gets the name.
-      segment.drop(claim, false, now)
-      this.#parts.contested(claim, segment, now + DOUBT_WAIT, now)
+      segment.withdraw(claim, false, now)
+      this.#parts.contested(claim, segment, now + REPROBE_DELAY, now)
     }
   }
 
   /** Another program on this machine has what we claim, or probes for it: it has the older right. */
-  #cede(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
-    if (claim instanceof ServiceClaim) return this.#cedeService(claim, theirs, segment, now)
+  #yieldLocally(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
+    if (claim instanceof ServiceClaim) return this.#yieldService(claim, theirs, segment, now)
     const addresses = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
-    if (!(claim instanceof HostClaim) || !claim.isMachines || !this.#isAnothers(addresses, now)) return false
+    if (!(claim instanceof HostClaim) || !claim.isMachineName || !this.#isFromOthers(addresses, now)) return false
     // A goodbye would be for the other's records too, which may be the same.
     this.#parts.rename(claim, [...this.#parts.segments.values()], now)
     return true
   }
 
   /** One that both are told to publish is not published twice. */
-  #cedeService(claim: ServiceClaim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
+  #yieldService(claim: ServiceClaim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
     const places = theirs.flatMap((record) => (record.type === 'SRV' ? [record] : []))
     if (places.length > 0 && places.every(({ ttl }) => ttl === 0)) {
-      this.reclaim(claim, segment, now + CEDED_AFTER_GOODBYE)
+      this.reclaim(claim, segment, now + RECLAIM_AFTER_GOODBYE)
     }
     const same = places.filter(({ ttl, data }) => ttl > 0 && data.port === claim.service.port)
     if (!this.#hasForeign(claim, same, now)) return false
-    if (segment.cede(claim, now)) {
-      this.#parts.agenda.add(now + CEDED, (later) => {
+    if (segment.yieldClaim(claim, now)) {
+      this.#parts.agenda.add(now + RECLAIM_DELAY, (later) => {
         if (segment.reclaim(claim, now)) this.#parts.probe(claim, segment, later)
       })
     }
@@ -103,10 +103,10 @@ export class Conflicts {
   }
 
   /** What another claims or has is no longer said goodbye to. */
-  #concede(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
+  #cancelGoodbyes(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     for (const record of theirs) {
-      if (record.type === 'PTR' || record.ttl === 0 || !this.#isAnothers([record], now)) continue
-      segment.concede(keyOf(record.name))
+      if (record.type === 'PTR' || record.ttl === 0 || !this.#isFromOthers([record], now)) continue
+      segment.cancelGoodbyes(nameKey(record.name))
     }
   }
 
@@ -115,15 +115,15 @@ export class Conflicts {
     if (records.length === 0) return false
     const segments = [...this.#parts.segments.values()]
     const own = new Set(segments.flatMap((segment) => segment.records(claim)).map(recordKey))
-    return this.#isAnothers(
+    return this.#isFromOthers(
       records.filter((record) => !own.has(recordKey(record))),
       now,
     )
   }
 
   /** Whether any record was not said by us a moment ago. */
-  #isAnothers(records: readonly ResourceRecord[], now: number): boolean {
+  #isFromOthers(records: readonly ResourceRecord[], now: number): boolean {
     const segments = [...this.#parts.segments.values()]
-    return records.some((record) => !segments.some((segment) => segment.hasSaid(recordKey(record), now)))
+    return records.some((record) => !segments.some((segment) => segment.hasJustSent(recordKey(record), now)))
   }
 }

@@ -1,33 +1,33 @@
-import { keyOf } from '../dns/names.ts'
-import { passingKey, recordKey } from '../dns/rdata.ts'
+import { nameKey } from '../dns/names.ts'
+import { recordKey, uncachedRecordKey } from '../dns/rdata.ts'
 import type { Question, RecordType, ResourceRecord } from '../dns/types.ts'
 import type { Claim } from './claim.ts'
 
 /** The records that are ours on one interface: those of the claims that nobody contested. */
-export class Holdings {
+export class OwnRecords {
   readonly #claims = new Map<Claim, readonly ResourceRecord[]>()
   /** By key of the name, then of the record; made when it is needed. */
   #index: Map<string, Map<string, ResourceRecord>> | undefined
 
-  holds(claim: Claim): boolean {
+  has(claim: Claim): boolean {
     return this.#claims.has(claim)
   }
 
   /** Records of these claims, those that several need once. */
-  of(claims: readonly Claim[]): ResourceRecord[] {
+  recordsOf(claims: readonly Claim[]): ResourceRecord[] {
     const records = claims.flatMap((claim) => this.#claims.get(claim) ?? [])
     return [...new Map(records.map((record) => [recordKey(record), record])).values()]
   }
 
   /** Holds a claim's records, in place of those held for it so far. */
-  hold(claim: Claim, records: readonly ResourceRecord[]): void {
+  set(claim: Claim, records: readonly ResourceRecord[]): void {
     this.#claims.set(claim, records)
     this.#index = undefined
   }
 
   /** Returns the records that nothing else needs. */
-  drop(claim: Claim): ResourceRecord[] {
-    const records = this.of([claim])
+  remove(claim: Claim): ResourceRecord[] {
+    const records = this.recordsOf([claim])
     this.#claims.delete(claim)
     this.#index = undefined
     return records.filter((record) => !this.find(record))
@@ -35,7 +35,7 @@ export class Holdings {
 
   /** Returns all that was held. */
   clear(): ResourceRecord[] {
-    const records = this.of([...this.#claims.keys()])
+    const records = this.recordsOf([...this.#claims.keys()])
     this.#claims.clear()
     this.#index = undefined
     return records
@@ -43,12 +43,12 @@ export class Holdings {
 
   /** Our own record of the same name, type and data. */
   find(record: ResourceRecord): ResourceRecord | undefined {
-    return this.#named(record.name)?.get(passingKey(record))
+    return this.#recordsNamed(record.name)?.get(uncachedRecordKey(record))
   }
 
   /** Of a name that is ours alone, a negative answer where the type is missing (RFC 6762, section 6.1). */
   answersTo({ name, type }: Question): ResourceRecord[] {
-    const records = [...(this.#named(name)?.values() ?? [])]
+    const records = [...(this.#recordsNamed(name)?.values() ?? [])]
     if (type === 'ANY') return records.filter((record) => record.type !== 'NSEC')
     const answers = records.filter((record) => record.type === type)
     return answers.length > 0 ? answers : records.filter((record) => record.type === 'NSEC')
@@ -77,28 +77,28 @@ export class Holdings {
     return [...new Set(answers)]
   }
 
-  #named(name: string): Map<string, ResourceRecord> | undefined {
-    this.#index ??= indexOf([...this.#claims.values()].flat())
-    return this.#index.get(keyOf(name))
+  #recordsNamed(name: string): Map<string, ResourceRecord> | undefined {
+    this.#index ??= indexByName([...this.#claims.values()].flat())
+    return this.#index.get(nameKey(name))
   }
 }
 
-function indexOf(all: readonly ResourceRecord[]): Map<string, Map<string, ResourceRecord>> {
+function indexByName(all: readonly ResourceRecord[]): Map<string, Map<string, ResourceRecord>> {
   const index = new Map<string, Map<string, ResourceRecord>>()
   for (const record of all) {
-    const key = keyOf(record.name)
+    const key = nameKey(record.name)
     const named = index.get(key) ?? new Map<string, ResourceRecord>()
     index.set(key, named.set(recordKey(record), record))
   }
   for (const named of index.values()) {
-    const negative = negativeOf([...named.values()])
+    const negative = nsecFor([...named.values()])
     if (negative) named.set(recordKey(negative), negative)
   }
   return index
 }
 
 /** Says which records of a name there are, and so which there are not. Of a shared name nobody can say that. */
-function negativeOf(records: readonly ResourceRecord[]): ResourceRecord | undefined {
+function nsecFor(records: readonly ResourceRecord[]): ResourceRecord | undefined {
   const [first] = records
   if (!first || !records.every(({ flush }) => flush)) return undefined
   const data = new Set<Exclude<RecordType, 'NSEC'>>()

@@ -1,21 +1,21 @@
 import type { Agenda } from '../../agenda.ts'
 import type { ResourceRecord } from '../dns/types.ts'
 import type { Claim } from './claim.ts'
-import type { Voice } from './voice.ts'
+import type { MulticastSender } from './voice.ts'
 
 /** Probes of a name, and the time from one to the next, and from the last to the name being ours, ms. */
-const PROBES = 3
-const INTERVAL = 250
+const PROBE_COUNT = 3
+const PROBE_INTERVAL = 250
 
 /** What the prober asks of the interface that it is for. */
-export interface Probing {
+export interface ProbeHooks {
   records(claim: Claim): readonly ResourceRecord[]
   /** Nobody contested these. */
   won(claims: Claim[], now: number): void
 }
 
 /** Claims that are probed for together. */
-interface Attempt {
+interface ProbeAttempt {
   claims: readonly Claim[]
   sent: number
 }
@@ -23,14 +23,14 @@ interface Attempt {
 /** Asks on one interface whether names are taken, before they are used there (RFC 6762, section 8.1). */
 export class Prober {
   readonly #agenda: Agenda
-  readonly #voice: Voice
-  readonly #probing: Probing
-  readonly #attempts = new Map<Claim, Attempt>()
+  readonly #sender: MulticastSender
+  readonly #hooks: ProbeHooks
+  readonly #attempts = new Map<Claim, ProbeAttempt>()
 
-  constructor(agenda: Agenda, voice: Voice, probing: Probing) {
+  constructor(agenda: Agenda, sender: MulticastSender, probing: ProbeHooks) {
     this.#agenda = agenda
-    this.#voice = voice
-    this.#probing = probing
+    this.#sender = sender
+    this.#hooks = probing
   }
 
   /** Probes for the claims, `at` first: anew, if they are being probed for. */
@@ -49,28 +49,28 @@ export class Prober {
   }
 
   /** Whether others have been asked in this attempt: before that, nothing that is heard is meant for it. */
-  hasAsked(claim: Claim): boolean {
+  hasProbed(claim: Claim): boolean {
     return (this.#attempts.get(claim)?.sent ?? 0) > 0
   }
 
-  #step(attempt: Attempt, now: number): void {
+  #step(attempt: ProbeAttempt, now: number): void {
     const claims = attempt.claims.filter((claim) => this.#attempts.get(claim) === attempt)
     if (claims.length === 0) return
-    if (attempt.sent === PROBES) {
+    if (attempt.sent === PROBE_COUNT) {
       for (const claim of claims) this.#attempts.delete(claim)
-      this.#probing.won(claims, now)
+      this.#hooks.won(claims, now)
       return
     }
     attempt.sent++
-    this.#voice.ask(
+    this.#sender.query(
       claims.map((claim) => ({
         questions: [{ name: claim.name, type: 'ANY' }],
-        authorities: this.#probing
+        authorities: this.#hooks
           .records(claim)
           .filter(({ flush, name }) => flush && name === claim.name)
           .map((record) => ({ ...record, flush: false })),
       })),
     )
-    this.#agenda.add(now + INTERVAL, (later) => this.#step(attempt, later))
+    this.#agenda.add(now + PROBE_INTERVAL, (later) => this.#step(attempt, later))
   }
 }

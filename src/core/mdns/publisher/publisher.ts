@@ -1,7 +1,7 @@
 import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource, Interface } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import { keyOf, sameName } from '../dns/names.ts'
+import { nameKey, sameName } from '../dns/names.ts'
 import type {
   MdnsNotice,
   Message,
@@ -11,15 +11,15 @@ import type {
   ResourceRecord,
 } from '../dns/types.ts'
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
-import { ConflictRate } from './conflict-rate.ts'
-import { Conflicts } from './conflicts.ts'
+import { ProbeBackoff } from './conflict-rate.ts'
+import { ConflictResolver } from './conflicts.ts'
 import { Segment } from './segment.ts'
 
 const MDNS_PORT = 5353
 /** The first probe goes out after up to this long, so that hosts that start together do not speak together, ms. */
-const FIRST_WAIT = 250
+const MAX_PROBE_DELAY = 250
 /** Goodbyes at the end, ms after the first. */
-const LAST_GOODBYES = [0, 50, 100]
+const SHUTDOWN_GOODBYE_DELAYS = [0, 50, 100]
 
 export interface PublisherOptions {
   agenda: Agenda
@@ -39,21 +39,21 @@ export class Publisher {
   #host: HostClaim | undefined
   /** All claims, by the key of the name in use. */
   readonly #claims = new Map<string, Claim>()
-  readonly #conflicts: Conflicts
-  readonly #rate = new ConflictRate()
+  readonly #conflicts: ConflictResolver
+  readonly #backoff = new ProbeBackoff()
   /** Their changes wait to be told. */
-  readonly #waiting = new Set<ServiceClaim>()
+  readonly #pendingUpdates = new Set<ServiceClaim>()
   #hasLeft = false
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    this.#conflicts = new Conflicts({
+    this.#conflicts = new ConflictResolver({
       agenda: options.agenda,
       segments: this.#segments,
       claims: this.#claims,
       rename: (claim, lostOn, now) => this.#rename(claim, lostOn, now),
       contested: (claim, segment, at, now) => {
-        this.#rate.count(now)
+        this.#backoff.conflict(now)
         this.#probe([claim], [segment], at)
       },
       probe: (claim, segment, at) => this.#probe([claim], [segment], at),
@@ -76,8 +76,8 @@ export class Publisher {
   }
 
   /** Whether a record is ours on an interface. */
-  holds(on: string, record: ResourceRecord): boolean {
-    return this.#segments.get(on)?.has(record) === true
+  hasRecord(interfaceName: string, record: ResourceRecord): boolean {
+    return this.#segments.get(interfaceName)?.hasRecord(record) === true
   }
 
   /** Takes the interfaces there are: those without an address are as good as none. */
@@ -114,64 +114,64 @@ export class Publisher {
     const wanted = new Map(services.map((service) => [service.id, service]))
     for (const [id, claim] of this.#services) {
       const service = wanted.get(id)
-      if (service && claim.suits(service)) continue
+      if (service && claim.canBecome(service)) continue
       this.#withdraw(claim, now)
       this.#services.delete(id)
     }
     const added: Claim[] = []
-    if (!this.#host || !sameName(this.#host.wanted, hostname)) {
-      added.push(this.#moveTo(new HostClaim(hostname, machine), now))
+    if (!this.#host || !sameName(this.#host.preferred, hostname)) {
+      added.push(this.#setHost(new HostClaim(hostname, machine), now))
     }
     for (const [id, service] of wanted) {
       const known = this.#services.get(id)
-      if (known?.change(service)) {
-        this.#tell(known, now)
+      if (known?.update(service)) {
+        this.#announceUpdate(known, now)
         for (const segment of this.#segments.values()) this.#conflicts.reclaim(known, segment, now)
       }
       if (known) continue
       const claim = new ServiceClaim(service)
       if (!this.#isFree(claim.name)) claim.rename((name) => this.#isFree(name))
       this.#services.set(id, claim)
-      this.#claims.set(keyOf(claim.name), claim)
+      this.#claims.set(nameKey(claim.name), claim)
       added.push(claim)
     }
     this.#probe(added, [...this.#segments.values()], now)
   }
 
   /** Takes a message from the network. Never throws. */
-  hear(message: Message, heard: DatagramSource, now: number): void {
+  receive(message: Message, heard: DatagramSource, now: number): void {
     const segment = this.#segments.get(heard.interface)
     if (!segment || this.#hasLeft) return
     const isPeer = heard.port === MDNS_PORT
-    if (isPeer) this.#conflicts.hear(message, segment, heard, now)
-    if (message.kind === 'query') segment.responder.hearQuery(message, heard, now)
-    else if (isPeer) segment.responder.hearResponse(message, now)
+    if (isPeer) this.#conflicts.receive(message, segment, heard, now)
+    if (message.kind === 'query') segment.responder.receiveQuery(message, heard, now)
+    else if (isPeer) segment.responder.receiveResponse(message, now)
   }
 
   /** Says goodbye, for the last time 100 ms from now. Nothing is published from then on. */
   leave(now: number): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
-    for (const segment of this.#segments.values()) segment.leave(LAST_GOODBYES, now)
+    for (const segment of this.#segments.values()) segment.leave(SHUTDOWN_GOODBYE_DELAYS, now)
   }
 
   #stateOf(claim: Claim): Publication['state'] {
     const segments = [...this.#segments.values()]
     if (segments.length === 0) return 'waiting'
-    if (segments.some((segment) => segment.holds(claim))) return 'published'
-    return segments.some((segment) => segment.hasCeded(claim)) ? 'elsewhere' : 'probing'
+    if (segments.some((segment) => segment.hasClaim(claim))) return 'published'
+    return segments.some((segment) => segment.hasYielded(claim)) ? 'elsewhere' : 'probing'
   }
 
   /** Leaves the name to the host that has it on the segments `lostOn`, everywhere. */
   #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
-    this.#rate.count(now)
+    this.#backoff.conflict(now)
     const segments = [...this.#segments.values()]
     // Where it was lost a goodbye would be for the other's records too.
-    for (const segment of segments) segment.drop(claim, !lostOn.includes(segment), now)
-    this.#claims.delete(keyOf(claim.name))
+    for (const segment of segments) segment.withdraw(claim, !lostOn.includes(segment), now)
+    this.#claims.delete(nameKey(claim.name))
     const from = claim instanceof ServiceClaim ? claim.instance : claim.name
     claim.rename((name) => this.#isFree(name))
-    this.#claims.set(keyOf(claim.name), claim)
+    this.#claims.set(nameKey(claim.name), claim)
     if (claim instanceof ServiceClaim) {
       const { id, type } = claim.service
       this.#options.notice({ type: 'renamed', id, service: type, from, to: claim.instance })
@@ -179,10 +179,10 @@ export class Publisher {
     this.#probe([claim], segments, now)
   }
 
-  #moveTo(host: HostClaim, now: number): HostClaim {
+  #setHost(host: HostClaim, now: number): HostClaim {
     if (this.#host) this.#withdraw(this.#host, now)
     this.#host = host
-    this.#claims.set(keyOf(host.name), host)
+    this.#claims.set(nameKey(host.name), host)
     this.#refreshServices(now)
     return host
   }
@@ -195,33 +195,33 @@ export class Publisher {
   }
 
   #withdraw(claim: Claim, now: number): void {
-    this.#claims.delete(keyOf(claim.name))
-    for (const segment of this.#segments.values()) segment.drop(claim, true, now)
+    this.#claims.delete(nameKey(claim.name))
+    for (const segment of this.#segments.values()) segment.withdraw(claim, true, now)
   }
 
   /** Tells a change at once, unless there have been too many: then the newest in a while. */
-  #tell(claim: ServiceClaim, now: number): void {
-    if (this.#waiting.has(claim)) return
-    if (claim.changes.take(now)) {
+  #announceUpdate(claim: ServiceClaim, now: number): void {
+    if (this.#pendingUpdates.has(claim)) return
+    if (claim.updateBudget.take(now)) {
       for (const segment of this.#segments.values()) segment.refresh(claim, now)
       return
     }
-    this.#waiting.add(claim)
+    this.#pendingUpdates.add(claim)
     // One ms more: by a rounding error it may not be there yet, and a task for `now` would run at once.
-    this.#options.agenda.add(claim.changes.availableAt(now) + 1, (later) => {
-      this.#waiting.delete(claim)
-      if (!this.#hasLeft) this.#tell(claim, later)
+    this.#options.agenda.add(claim.updateBudget.availableAt(now) + 1, (later) => {
+      this.#pendingUpdates.delete(claim)
+      if (!this.#hasLeft) this.#announceUpdate(claim, later)
     })
   }
 
   #isFree(name: string): boolean {
-    return !this.#claims.has(keyOf(name))
+    return !this.#claims.has(nameKey(name))
   }
 
   #probe(claims: readonly Claim[], segments: readonly Segment[], now: number): void {
     if (claims.length === 0) return
     for (const segment of segments) {
-      const wait = this.#rate.pause(now) + FIRST_WAIT * this.#options.random.number()
+      const wait = this.#backoff.delay(now) + MAX_PROBE_DELAY * this.#options.random.number()
       segment.prober.begin(claims, now + wait)
     }
   }

@@ -1,6 +1,6 @@
 import { isLinkLocal } from '../../../shared/link-local.ts'
 import type { InterfaceAddress } from '../../link.ts'
-import { instanceName, SERVICES } from '../dns/names.ts'
+import { instanceName, SERVICE_TYPES } from '../dns/names.ts'
 import { rdata } from '../dns/rdata.ts'
 import type { PublishedService, ResourceRecord } from '../dns/types.ts'
 
@@ -9,9 +9,9 @@ const HOST_TTL = 120
 /** TTL of all others, seconds. */
 const OTHER_TTL = 4500
 /** The longest string of a TXT record. */
-const TXT_STRING = 255
+const MAX_TXT_STRING = 255
 /** The most bytes of a TXT record: a message has at most 9000 (RFC 6762, section 17). */
-const TXT_BYTES = 8000
+const MAX_TXT_BYTES = 8000
 
 /**
  * The records of a service under the instance name in use: PTR of its type, of its subtypes and among the types, SRV
@@ -29,8 +29,8 @@ export function serviceRecords(service: PublishedService, instance: string, host
   return [
     pointer(typeName, name),
     { name, type: 'SRV', ttl: HOST_TTL, flush: true, data: target },
-    { name, type: 'TXT', ttl: OTHER_TTL, flush: true, data: fitting(entries) },
-    pointer(SERVICES, typeName),
+    { name, type: 'TXT', ttl: OTHER_TTL, flush: true, data: fittingEntries(entries) },
+    pointer(SERVICE_TYPES, typeName),
     ...Array.from(subtypeNames, (subtypeName) => pointer(subtypeName, name)),
   ]
 }
@@ -40,19 +40,19 @@ export function serviceRecords(service: PublishedService, instance: string, host
  * Avahi does: of an IPv6 address in DNS nobody can tell to which interface it belongs.
  */
 export function hostRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
-  return toldOf(addresses).map(({ address, family }) => {
+  return publishedAddresses(addresses).map(({ address, family }) => {
     return { name: hostname, type: family === 'ipv4' ? 'A' : 'AAAA', ttl: HOST_TTL, flush: true, data: address }
   })
 }
 
 /** The records that lead from a host's addresses to its name (RFC 1035, section 3.5, and RFC 3596, section 2.5). */
 export function reverseRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
-  return toldOf(addresses).map(({ address, family }) => {
+  return publishedAddresses(addresses).map(({ address, family }) => {
     return { name: reverseName(address, family), type: 'PTR', ttl: HOST_TTL, flush: true, data: hostname }
   })
 }
 
-function toldOf(addresses: readonly InterfaceAddress[]): readonly InterfaceAddress[] {
+function publishedAddresses(addresses: readonly InterfaceAddress[]): readonly InterfaceAddress[] {
   const routable = addresses.filter(({ address }) => !isLinkLocal(address))
   return routable.length > 0 ? routable : addresses
 }
@@ -63,10 +63,10 @@ function reverseName(address: string, family: InterfaceAddress['family']): strin
   return `${[...digits].reverse().join('.')}.ip6.arpa`
 }
 
-function fitting(entries: readonly Uint8Array[]): Uint8Array[] {
+function fittingEntries(entries: readonly Uint8Array[]): Uint8Array[] {
   let bytes = 0
   const kept = entries.filter(({ length }) => {
-    if (length > TXT_STRING || bytes + 1 + length > TXT_BYTES) return false
+    if (length > MAX_TXT_STRING || bytes + 1 + length > MAX_TXT_BYTES) return false
     bytes += 1 + length
     return true
   })

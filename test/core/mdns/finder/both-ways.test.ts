@@ -57,7 +57,7 @@ function segment() {
             onLink: true,
             own: false,
           }
-          if (random.number() >= loss) other.mdns.hear(message, heard, now)
+          if (random.number() >= loss) other.mdns.receive(message, heard, now)
         }
         host.sightings.push(...host.mdns.takeSightings())
       }

@@ -18,7 +18,7 @@ function live(stage: Stage, network: number): void {
     if (i % 4 === 0) stage.hear(goodbye(records), { interface: on, address: source })
     if (i % 4 === 1) stage.hear(goodbye([a(host, source)]), { interface: on, address: source })
     if (i % 4 === 2) stage.hear([ptr(`Lonely ${i}`)], { interface: on, address: source })
-    stage.finder.ask(`wanted${i}-${network}.local`, stage.now)
+    stage.finder.queryHost(`wanted${i}-${network}.local`, stage.now)
   }
   stage.run(network % 2 ? 20_000 : 130_000)
   stage.finder.setInterfaces([], stage.now)

@@ -139,7 +139,7 @@ describe('what is sighted', () => {
 
   it('is never this machine', () => {
     const stage = new Stage()
-    stage.finder.setOwn('Printer.local')
+    stage.finder.setOwnHostname('Printer.local')
     stage.hear(ANNOUNCEMENT)
     stage.run(5000)
     expect(stage.told).toEqual([])

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import type { Message, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
-import { Cache } from '../../../../src/core/mdns/finder/cache.ts'
+import { RecordCache } from '../../../../src/core/mdns/finder/cache.ts'
 import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }
 
 /** All ways in which what is held is looked at. */
-const LOOKS = ['get', 'newest', 'known', 'isKnown', 'has', 'countAddresses', 'pointer'] as const
+const LOOKS = ['entries', 'newest', 'knownAnswers', 'isKnownAnswer', 'has', 'countAddresses', 'pointer'] as const
 
 /** A device that is there for real. */
 function printer(): Device {
@@ -131,7 +131,7 @@ describe('a flood of made-up services', () => {
     { what: 'many hosts', hosts: 128 },
   ])('of services of $what costs as many looks at what is held for each, however many there are', ({ hosts }) => {
     const looks = (count: number) => {
-      const spies = LOOKS.map((name) => vi.spyOn(Cache.prototype, name))
+      const spies = LOOKS.map((name) => vi.spyOn(RecordCache.prototype, name))
       const stage = new Stage()
       for (let i = 0; i < count; i++) {
         const host = `many${i % hosts}.local`

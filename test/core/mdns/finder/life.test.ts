@@ -156,7 +156,7 @@ describe('names are asked for as they are written', () => {
     stage.run(1000)
     stage.hear([a('Tado-WR4.local', '10.0.0.9')])
     stage.run(110_000)
-    stage.finder.ask('tado-wr4.LOCAL', stage.now)
+    stage.finder.queryHost('tado-wr4.LOCAL', stage.now)
     stage.run(5000)
     const asked = stage.sent.flatMap(({ out }) => out.message.questions.map(({ name }) => name))
     const names = new Set(asked.filter((name) => name.toLowerCase().includes('tado')))

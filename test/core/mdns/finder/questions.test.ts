@@ -297,7 +297,7 @@ describe('asking for a host', () => {
   it('finds the addresses of one that is not browsed for', () => {
     const stage = new Stage()
     stage.devices.push(new Device([a('nas.local', '10.0.0.7'), aaaa('nas.local', 'fd00::7')]))
-    stage.finder.ask('NAS.local', stage.now)
+    stage.finder.queryHost('NAS.local', stage.now)
     stage.run(200)
     expect(stage.finder.addressesOf('nas.LOCAL')).toEqual([
       { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
@@ -312,12 +312,12 @@ describe('asking for a host', () => {
   it('asks at 0, 1 and 3 s, however often it is wanted', () => {
     const stage = new Stage()
     const since = stage.now
-    for (let i = 0; i < 10; i++) stage.finder.ask('nas.local', stage.now)
+    for (let i = 0; i < 10; i++) stage.finder.queryHost('nas.local', stage.now)
     stage.run(9000)
     const asked = stage.asked('A', 'nas.local', since)
     expect(asked.map((at) => Math.floor(at / 1000))).toEqual([0, 1, 3])
     stage.run(2000)
-    stage.finder.ask('nas.local', stage.now)
+    stage.finder.queryHost('nas.local', stage.now)
     stage.run(200)
     expect(stage.asked('A', 'nas.local', since)).toHaveLength(4)
   })
@@ -340,7 +340,7 @@ describe('a host whose beacons tell the same', () => {
     const stage = new Stage()
     const device = new Device(records)
     stage.devices.push(device)
-    stage.isSigned = (host) => host === KITCHEN
+    stage.isConfirmedByBeacon = (host) => host === KITCHEN
     stage.run(20_000)
     const since = stage.now
     stage.run(3_600_000)
@@ -348,7 +348,7 @@ describe('a host whose beacons tell the same', () => {
     expect(asked.filter(({ type }) => type !== 'PTR')).toEqual([])
     expect(stage.last(KITCHEN)?.state).toBe('alive')
     device.alive = false
-    stage.isSigned = () => false
+    stage.isConfirmedByBeacon = () => false
     stage.run(150_000)
     expect(stage.last(KITCHEN)?.state).toBe('failed')
   })
@@ -356,7 +356,7 @@ describe('a host whose beacons tell the same', () => {
   it('is asked for what they do not tell', () => {
     const stage = new Stage()
     stage.devices.push(new Device(records))
-    stage.isSigned = (_, saying) => 'address' in saying || saying.type === undefined
+    stage.isConfirmedByBeacon = (_, saying) => 'address' in saying || saying.type === undefined
     stage.run(20_000)
     const since = stage.now
     stage.run(110_000)
@@ -369,11 +369,11 @@ describe('a host whose beacons tell the same', () => {
     const device = new Device(records)
     stage.devices.push(device)
     stage.run(20_000)
-    stage.finder.ask(KITCHEN, stage.now)
+    stage.finder.queryHost(KITCHEN, stage.now)
     stage.run(10_000)
     expect(stage.last(KITCHEN)?.state).toBe('alive')
     device.alive = false
-    stage.finder.ask(KITCHEN, stage.now)
+    stage.finder.queryHost(KITCHEN, stage.now)
     stage.run(5100)
     expect(stage.last(KITCHEN)?.state).toBe('failed')
   })
@@ -384,7 +384,7 @@ describe('a host whose beacons tell the same', () => {
     stage.devices.push(device)
     stage.run(20_000)
     device.alive = false
-    stage.finder.ask(PRINTER, stage.now)
+    stage.finder.queryHost(PRINTER, stage.now)
     stage.run(10_000)
     expect(stage.last(PRINTER)?.state).toBe('alive')
   })

@@ -3,7 +3,7 @@ import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
 import { instanceName, sameName } from '../../../../src/core/mdns/dns/names.ts'
 import { recordKey } from '../../../../src/core/mdns/dns/rdata.ts'
 import type {
-  IsSigned,
+  IsConfirmedByBeacon,
   MdnsNotice,
   Message,
   OutgoingMessage,
@@ -38,7 +38,7 @@ export class Stage {
   /** Of each message, question or answer, this part is lost. */
   loss = 0
   /** What beacons tell, and what we publish ourselves. */
-  isSigned: IsSigned = () => false
+  isConfirmedByBeacon: IsConfirmedByBeacon = () => false
   published: ResourceRecord[] = []
 
   constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
@@ -49,7 +49,7 @@ export class Stage {
       send: (out) => this.#take(out),
       notice: (notice) => this.notices.push(notice),
       sighted: (sighting) => this.told.push({ at: this.now, sighting }),
-      isSigned: (host, saying) => this.isSigned(host, saying),
+      isConfirmedByBeacon: (host, saying) => this.isConfirmedByBeacon(host, saying),
       isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
     })
     this.finder.setInterfaces(interfaces, this.now)
@@ -66,7 +66,7 @@ export class Stage {
   }
 
   hear(answers: ResourceRecord[], heard: Partial<DatagramSource> = {}, message: Partial<Message> = {}): void {
-    this.finder.hear({ ...EMPTY, answers, ...message }, { ...FROM, ...heard }, this.now)
+    this.finder.receive({ ...EMPTY, answers, ...message }, { ...FROM, ...heard }, this.now)
   }
 
   /** What was told of a host last. */

@@ -128,7 +128,7 @@ describe('questions', () => {
     expect(within(simulation, 2000)).toEqual([])
     simulation.ask(host, RESOLVE, {}, { onLink: false })
     expect(within(simulation, 2000)).not.toEqual([])
-    for (const { to } of simulation.take()) expect(to).toBe('everyone')
+    for (const { to } of simulation.take()) expect(to).toBe('multicast')
   })
 
   test('on interfaces that are not ours are passed over', () => {
@@ -254,25 +254,25 @@ describe('a question for a unicast answer', () => {
     simulation.ask(host, ALONE)
     simulation.run(2000)
     simulation.ask(host, ALONE)
-    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone', { address: '10.0.0.250', port: 5353 }])
+    expect(simulation.take().map(({ to }) => to)).toEqual(['multicast', { address: '10.0.0.250', port: 5353 }])
   })
 
   test('is answered to everyone when another question wants it, and to none off the link', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, [...ALONE, ...RESOLVE])
     simulation.run(2000)
-    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone'])
+    expect(simulation.take().map(({ to }) => to)).toEqual(['multicast'])
     simulation.ask(host, ALONE, {}, { address: '10.0.0.1' })
-    expect(simulation.take().map(({ to }) => to)).toEqual(['everyone'])
+    expect(simulation.take().map(({ to }) => to)).toEqual(['multicast'])
     simulation.run(2000)
     simulation.ask(host, ALONE, {}, { onLink: false })
-    expect(simulation.take().filter(({ to }) => to !== 'everyone')).toEqual([])
+    expect(simulation.take().filter(({ to }) => to !== 'multicast')).toEqual([])
   })
 
   test('is answered so often a second, whoever asks', () => {
     const { simulation, host } = published('Shop')
     for (let i = 0; i < 1000; i++) simulation.ask(host, ALONE, {}, { address: `10.0.${i >> 8}.${i & 255}` })
-    expect(simulation.take().filter(({ to }) => to !== 'everyone')).toHaveLength(100)
+    expect(simulation.take().filter(({ to }) => to !== 'multicast')).toHaveLength(100)
   })
 })
 

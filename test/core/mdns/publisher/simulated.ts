@@ -96,7 +96,7 @@ export class Simulation {
       own: false,
       ...heard,
     }
-    host.publisher.hear(messageOf(message), from, this.now)
+    host.publisher.receive(messageOf(message), from, this.now)
   }
 
   ask(
@@ -116,7 +116,7 @@ export class Simulation {
   #send(from: SimulatedHost, out: OutgoingMessage): void {
     const network = from.wires[out.interface] ?? ''
     this.said.push({ at: this.now, from: from.name, network, to: out.to, message: out.message })
-    if (out.to !== 'everyone') return
+    if (out.to !== 'multicast') return
     for (const host of this.hosts) {
       for (const [name, wire] of Object.entries(host.wires)) {
         if (host === from && !this.echoes) continue
@@ -133,7 +133,7 @@ export class Simulation {
               onLink: true,
               own: host === from,
             }
-            host.publisher.hear(out.message, source, now)
+            host.publisher.receive(out.message, source, now)
           })
         }
       }

@@ -44,7 +44,7 @@ export class Crowd {
     const mdns = new Mdns({
       random: this.#random,
       browse: DEFAULT_BROWSE,
-      isSigned: (host, saying) => this.#isSigned(host, saying),
+      isConfirmedByBeacon: (host, saying) => this.#isConfirmedByBeacon(host, saying),
     })
     const member: Member = { id, name: `host-${number}`, address: `10.0.0.${number}`, mdns, seen: new Map() }
     this.members.add(member)
@@ -75,7 +75,7 @@ export class Crowd {
     this.members.delete(member)
     const hostname = hostnameOf(member)
     this.#at(FAILED_AFTER, () => {
-      for (const each of this.members) each.mdns.ask(hostname, this.now)
+      for (const each of this.members) each.mdns.queryHost(hostname, this.now)
     })
   }
 
@@ -111,14 +111,14 @@ export class Crowd {
       { headers: IPV6, address: `fe80::${number}` },
     ]
     for (const [i, { headers, address }] of copies.entries()) {
-      if (to !== 'everyone' && to.address.includes(':') !== address.includes(':')) continue
+      if (to !== 'multicast' && to.address.includes(':') !== address.includes(':')) continue
       this.bytes += length + headers
       const path = address.includes(':') ? 'multicast6' : 'multicast4'
       const heard: DatagramSource = { interface: 'eth0', path, address, port: 5353, onLink: true, own: false }
       this.#at(0.3 + 10 * i * this.#random.number(), () => {
         for (const member of this.members) {
-          if (member === from || (to !== 'everyone' && to.address !== member.address)) continue
-          member.mdns.hear(message, heard, this.now)
+          if (member === from || (to !== 'multicast' && to.address !== member.address)) continue
+          member.mdns.receive(message, heard, this.now)
         }
       })
     }
@@ -128,7 +128,7 @@ export class Crowd {
     this.#deliveries.push({ at: this.now + after, run })
   }
 
-  #isSigned(host: string, saying: Saying): boolean {
+  #isConfirmedByBeacon(host: string, saying: Saying): boolean {
     const peer = [...this.members].find((member) => hostnameOf(member) === host)
     if (!peer) return false
     if ('address' in saying) return saying.address === peer.address

@@ -1,6 +1,6 @@
 import type { DatagramSource } from '../../../../src/core/link.ts'
 import type { MdnsNotice, Message } from '../../../../src/core/mdns/dns/types.ts'
-import { BonjourLinks } from '../../../../src/io/mdns/links.ts'
+import { MdnsTransport } from '../../../../src/io/mdns/links.ts'
 
 /** What `BonjourLinks` handed to its sockets. */
 export interface Sent {
@@ -14,14 +14,14 @@ export class Wire {
   readonly sent: Sent[] = []
   readonly notices: MdnsNotice[] = []
   readonly problems: Error[] = []
-  readonly links: BonjourLinks
+  readonly links: MdnsTransport
   now = 1000
 
   constructor(interfaces = [{ name: 'eth0', paths: ['multicast4', 'multicast6'] }]) {
     const keep = (name: string, to: string, bytes: Uint8Array) => {
       this.sent.push({ interface: name, to, bytes: Buffer.from(bytes) })
     }
-    this.links = new BonjourLinks({
+    this.links = new MdnsTransport({
       net: {
         send: (name, path, bytes) => keep(name, path, bytes),
         sendTo: (name, address, port, bytes) => keep(name, `${address} ${port}`, bytes),
