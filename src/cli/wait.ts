@@ -18,7 +18,7 @@ interface WaitOptions extends GlobalOptions {
 }
 
 const DAY_MS = 86_400_000
-const MOST_PEERS = 16_384
+const MAX_PEERS = 16_384
 
 /** `earshot wait`: ends as soon as so many peers are there, or with status 4 when time is up. */
 export function waitCommand(context: Context): Command<WaitOptions> {
@@ -36,7 +36,7 @@ export function waitCommand(context: Context): Command<WaitOptions> {
     },
     handler: async (options) => {
       const { output, signal } = context
-      const count = readWhole('--count', options.count, [1, MOST_PEERS])
+      const count = readWhole('--count', options.count, [1, MAX_PEERS])
       const timeout = readDuration('--timeout', options.timeout, [0, DAY_MS])
       const { service, where, name, self, signed } = options
       const source = signed ? ('beacon' as const) : undefined

@@ -62,7 +62,7 @@ export class Answerer {
     const asksEveryone = query.ids.length === 0
     if (!asksEveryone && !query.ids.includes(this.#self.id)) return
     if (this.#isCopy(`${where.interface} ${query.id} ${query.nonce}`)) return
-    const peers = this.#registry.present
+    const peers = this.#registry.presentCount
     const due = now + Math.min(SPREAD_PER_PEER * peers, MOST_SPREAD) * this.#random.number()
     if (asksEveryone && peers > SMALL_SEGMENT && this.#mayTell(query.id, where, now)) {
       this.#agenda.add(due, (later) => this.#tell(where, later))

@@ -20,7 +20,7 @@ const SHARED_PROBES_PER_SECOND = 20
 /** Silence of all peers long known for this many intervals is our own trouble rather than theirs. */
 const SILENCE_INTERVALS = 2
 /** Intervals count up to this length for that, ms, so that a slow peer does not stand for all others. */
-const MOST_SILENCE_INTERVAL = 5000
+const EVICTABLE_AFTER_INTERVAL = 5000
 /** A peer is long known after this, ms, and this many beats. */
 const LONG_KNOWN = 60_000
 const LONG_KNOWN_BEATS = 20
@@ -95,7 +95,7 @@ export class Liveness {
   heard(peer: Peer, now: number): void {
     if (isLongKnown(peer, now)) {
       this.#lastHeard = now
-      const from = now + SILENCE_INTERVALS * Math.min(peer.record.interval, MOST_SILENCE_INTERVAL)
+      const from = now + SILENCE_INTERVALS * Math.min(peer.record.interval, EVICTABLE_AFTER_INTERVAL)
       this.#strangeAfter = Math.max(this.#strangeAfter ?? from, from)
     }
     if (peer.state === 'alive') return

@@ -16,9 +16,9 @@ import { Neighbours } from './mdns/neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { OwnChanges } from './own-changes.ts'
 import { OwnRecords } from './own-records.ts'
+import { EVICTABLE_AFTER } from './peers/eviction.ts'
 import { closest } from './peers/lookup.ts'
-import { MOST_PEERS, MOST_RECORD_BYTES, Registry } from './peers/registry.ts'
-import { MOST_SILENCE } from './peers/room.ts'
+import { MAX_PEERS, MAX_RECORDS_BYTES, Registry } from './peers/registry.ts'
 import { type Profile, Self } from './peers/self.ts'
 import type {
   Change,
@@ -270,8 +270,8 @@ export class Presence implements PresenceReader {
       interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#ears.view(each.name) })),
       counters: { received: this.#hearing.received, sent: this.#outbox.sent, refused: this.#refused() },
       limits: {
-        peers: { now: this.#registry.size, most: MOST_PEERS },
-        recordBytes: { now: this.#registry.recordBytes, most: MOST_RECORD_BYTES },
+        peers: { now: this.#registry.size, most: MAX_PEERS },
+        recordBytes: { now: this.#registry.recordBytes, most: MAX_RECORDS_BYTES },
       },
     }
   }
@@ -284,8 +284,8 @@ export class Presence implements PresenceReader {
   /** Keeps to the segment's budget, and listens for its own echoes. */
   #beforeBeat(now: number): void {
     // Peers that are too many to be heard as often have longer intervals, and so has this one.
-    this.#registry.discount(now - Math.max(MOST_SILENCE, LEASE_INTERVALS * this.#self.interval))
-    const peers = this.#registry.present + 1
+    this.#registry.discountSilent(now - Math.max(EVICTABLE_AFTER, LEASE_INTERVALS * this.#self.interval))
+    const peers = this.#registry.presentCount + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
     if (interval !== this.#self.interval) {
       this.#self.beatEvery(Math.min(interval, MAX_INTERVAL))

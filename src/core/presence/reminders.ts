@@ -40,7 +40,7 @@ export class Reminders {
     if (state === 'alive' || this.#waiting.has(id) || this.#waiting.size >= MOST_WAITING) return
     if (!this.#byPeer.take(id, now)) return
     this.#waiting.add(id)
-    const spread = Math.min(SPREAD_PER_PEER * this.#registry.present, MOST_SPREAD)
+    const spread = Math.min(SPREAD_PER_PEER * this.#registry.presentCount, MOST_SPREAD)
     this.#agenda.add(now + spread * this.#random.number(), (later) => {
       const peer = this.#registry.get(id)
       if (this.#waiting.delete(id) && peer?.incarnation === incarnation) this.#say(peer, name, later)

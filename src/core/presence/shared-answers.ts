@@ -76,7 +76,7 @@ export class SharedAnswers {
     if (this.#self.saidAt(network) > desk.askedAt) return
     const parts = this.#self.recordFor(network, now)
     const bytes = parts.reduce((sum, part) => sum + part.bytes.length + OVERHEAD, 0)
-    const bits = 8 * bytes * network.paths.length * (this.#registry.present + 1)
+    const bits = 8 * bytes * network.paths.length * (this.#registry.presentCount + 1)
     desk.spacing = Math.min(Math.max((1000 * bits) / BITS_PER_SECOND, LEAST_SPACING), MOST_SPACING)
     desk.paidAt = Math.max(now, desk.paidAt) + desk.spacing
     this.#outbox.shoutAll(parts, network)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/peers/sources.ts'
+import { MAX_PEERS_PER_SOURCE } from '../../../src/core/presence/peers/eviction.ts'
 import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 
@@ -101,7 +101,7 @@ describe('a made-up peer with an interval of an hour that beats once', () => {
     const network = new SimNetwork('forged address')
     const watcher = network.host()
     network.run(3000)
-    makeUp(network, watcher, MOST_PEERS_OF_SOURCE, { beats: true, from: '10.0.0.2' })
+    makeUp(network, watcher, MAX_PEERS_PER_SOURCE, { beats: true, from: '10.0.0.2' })
     network.run(61_000)
     const newcomer = network.host({ name: 'newcomer' })
     network.run(3000)

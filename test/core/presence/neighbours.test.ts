@@ -3,7 +3,7 @@ import { Agenda } from '../../../src/core/agenda.ts'
 import type { DatagramSource } from '../../../src/core/link.ts'
 import type { Change, PeerView, Saying, Sighting } from '../../../src/core/presence/index.ts'
 import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION, Neighbours } from '../../../src/core/presence/mdns/neighbours.ts'
-import { MOST_RECORD_BYTES, Registry } from '../../../src/core/presence/peers/registry.ts'
+import { MAX_RECORDS_BYTES, Registry } from '../../../src/core/presence/peers/registry.ts'
 import { Self } from '../../../src/core/presence/peers/self.ts'
 import { type PeerId, SEAL_BYTES, type Service, writeDigest } from '../../../src/core/wire/index.ts'
 import { type SimHost, SimNetwork, seededIdentity, seededRandom } from '../sim/network.ts'
@@ -619,7 +619,7 @@ describe('a host whose peer the registry no longer holds', () => {
       onLink: true,
       own: false,
     }
-    const joined = new Uint8Array(SEAL_BYTES + MOST_RECORD_BYTES / 2)
+    const joined = new Uint8Array(SEAL_BYTES + MAX_RECORDS_BYTES / 2)
     const learn = (id: PeerId, now: number) => {
       const anchor = { sequence: 0, value: writeDigest(new Uint8Array(16)) }
       const record = { ...profile, name: id, addresses: [], interval: 1000, anchor, goodbye: anchor.value }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../../src/core/agenda.ts'
 import type { DatagramSource } from '../../../src/core/link.ts'
+import { MAX_COUNTED_PER_SOURCE, MAX_PEERS_PER_SOURCE } from '../../../src/core/presence/peers/eviction.ts'
 import type { Peer } from '../../../src/core/presence/peers/peer.ts'
-import { MOST_PEERS, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
-import { MOST_COUNTED_OF_SOURCE, MOST_PEERS_OF_SOURCE } from '../../../src/core/presence/peers/sources.ts'
+import { MAX_PEERS, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
 import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
 import { collectGarbage } from '../../garbage.ts'
 
@@ -67,8 +67,8 @@ describe('the registry', () => {
     const before = await collectGarbage()
     const first = new WeakRef(known(learn(0, 0)))
     for (let n = 0; n < 30_000; n++) registry.enter(known(learn(n, n)), n % 2 === 0 ? 'left' : 'failed', n)
-    expect(registry.size).toBe(MOST_PEERS)
-    expect(agenda.size).toBe(MOST_PEERS)
+    expect(registry.size).toBe(MAX_PEERS)
+    expect(agenda.size).toBe(MAX_PEERS)
     expect((await collectGarbage()) - before).toBeLessThan(100 * MEBIBYTE)
     expect(first.deref()).toBeUndefined()
 
@@ -92,17 +92,17 @@ describe('the registry', () => {
 
   it('lets those go first that never beat, then those that have long been gone, and nobody else', () => {
     const { registry, learn } = scene()
-    const beating = Array.from({ length: MOST_PEERS - 3 }, (_, n) => known(learn(n, n)))
-    for (const peer of beating) registry.beat(peer, beatOf(peer), MOST_PEERS)
+    const beating = Array.from({ length: MAX_PEERS - 3 }, (_, n) => known(learn(n, n)))
+    for (const peer of beating) registry.beat(peer, beatOf(peer), MAX_PEERS)
     const [gone, later] = [known(beating[7]), known(beating[3])]
-    registry.enter(gone, 'failed', MOST_PEERS)
-    registry.enter(later, 'left', MOST_PEERS + 1)
-    const unproven = [1, 2, 3].map((n) => known(learn(100_000 + n, MOST_PEERS + 2)))
+    registry.enter(gone, 'failed', MAX_PEERS)
+    registry.enter(later, 'left', MAX_PEERS + 1)
+    const unproven = [1, 2, 3].map((n) => known(learn(100_000 + n, MAX_PEERS + 2)))
     const held = () => [...unproven, gone, later].map(({ id }) => registry.get(id) !== undefined)
     const index = registry.journal.index
 
-    const newcomer = known(learn(200_000, MOST_PEERS + 3))
-    registry.beat(newcomer, beatOf(newcomer), MOST_PEERS + 3)
+    const newcomer = known(learn(200_000, MAX_PEERS + 3))
+    registry.beat(newcomer, beatOf(newcomer), MAX_PEERS + 3)
     expect(held()).toEqual([false, true, true, true, true])
     expect(registry.journal.since(index)?.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([
       'peer-failed peer 100001',
@@ -110,26 +110,26 @@ describe('the registry', () => {
       'peer-up peer 200000',
     ])
     for (let n = 1; n <= 4; n++) {
-      const peer = known(learn(200_000 + n, MOST_PEERS + 4))
-      registry.beat(peer, beatOf(peer), MOST_PEERS + 4)
+      const peer = known(learn(200_000 + n, MAX_PEERS + 4))
+      registry.beat(peer, beatOf(peer), MAX_PEERS + 4)
     }
     expect(held()).toEqual([false, false, false, false, false])
-    expect(learn(300_000, MOST_PEERS + 5)).toBeUndefined()
-    expect(registry.size).toBe(MOST_PEERS)
+    expect(learn(300_000, MAX_PEERS + 5)).toBeUndefined()
+    expect(registry.size).toBe(MAX_PEERS)
     expect(beating.every((peer) => peer === gone || peer === later || registry.get(peer.id) === peer)).toBe(true)
 
     // One that is silent for long, as it said that it beats once in an hour, holds its place for a minute.
-    for (const peer of registry.values()) if (peer !== beating[50]) registry.beat(peer, beatOf(peer), 2 * MOST_PEERS)
-    expect(learn(300_000, MOST_PEERS + 60_000)).toBeUndefined()
-    expect(learn(300_000, MOST_PEERS + 60_001)).toBeDefined()
+    for (const peer of registry.values()) if (peer !== beating[50]) registry.beat(peer, beatOf(peer), 2 * MAX_PEERS)
+    expect(learn(300_000, MAX_PEERS + 60_000)).toBeUndefined()
+    expect(learn(300_000, MAX_PEERS + 60_001)).toBeDefined()
     expect(registry.get(known(beating[50]).id)).toBeUndefined()
   }, 60_000)
 
   it('gives one source address a share of the room, in which those that never beat make way', () => {
     const { registry, learn } = scene()
     const address = '10.9.9.9'
-    for (let n = 0; n < 3 * MOST_PEERS_OF_SOURCE; n++) known(learn(n, n, { address }))
-    expect(registry.size).toBe(MOST_PEERS_OF_SOURCE)
+    for (let n = 0; n < 3 * MAX_PEERS_PER_SOURCE; n++) known(learn(n, n, { address }))
+    expect(registry.size).toBe(MAX_PEERS_PER_SOURCE)
     for (const peer of registry.values()) registry.beat(peer, beatOf(peer), 10_000)
     expect(learn(100_000, 10_000, { address })).toBeUndefined()
     expect(learn(100_000, 10_000)).toBeDefined()
@@ -139,17 +139,17 @@ describe('the registry', () => {
     const { registry, learn } = scene()
     const crowd = Array.from({ length: 100 }, (_, n) => known(learn(n, 0, { address: '10.9.9.9' })))
     const single = known(learn(1000, 0))
-    expect(registry.present).toBe(0)
+    expect(registry.presentCount).toBe(0)
     registry.beat(single, beatOf(single), 1)
-    expect(registry.present).toBe(1)
+    expect(registry.presentCount).toBe(1)
     for (const peer of crowd) for (let i = 0; i < 3; i++) registry.beat(peer, beatOf(peer), 1)
-    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    expect(registry.presentCount).toBe(1 + MAX_COUNTED_PER_SOURCE)
     for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'suspect', 2)
     for (const peer of crowd.slice(0, 95)) registry.enter(peer, 'failed', 2)
-    expect(registry.present).toBe(1 + 5)
+    expect(registry.presentCount).toBe(1 + 5)
     for (const peer of crowd) registry.enter(peer, 'alive', 3)
-    expect(registry.present).toBe(1 + MOST_COUNTED_OF_SOURCE)
+    expect(registry.presentCount).toBe(1 + MAX_COUNTED_PER_SOURCE)
     for (const peer of [...crowd, single]) registry.enter(peer, 'left', 4)
-    expect(registry.present).toBe(0)
+    expect(registry.presentCount).toBe(0)
   })
 })

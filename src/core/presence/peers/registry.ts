@@ -3,13 +3,13 @@ import { type Agenda, Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
 import { CHANGE_OF_STATE, serviceChanges } from './changes.ts'
+import { EvictionPolicy } from './eviction.ts'
 import { Journal, SERVICE_BYTES } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
-import { Room } from './room.ts'
 import type { Notice, PeerChangeType } from './types.ts'
 
-export const MOST_PEERS = 16_384
-export const MOST_RECORD_BYTES = 64 * 1024 * 1024
+export const MAX_PEERS = 16_384
+export const MAX_RECORDS_BYTES = 64 * 1024 * 1024
 /** How long failed and left peers are kept, ms. */
 export const RETENTION = 24 * 3_600_000
 /** The same for those that never beat, ms. */
@@ -26,7 +26,7 @@ export class Registry {
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
   readonly #changed: (peer: Peer, now: number) => void
-  readonly #room = new Room()
+  readonly #eviction = new EvictionPolicy()
   #recordBytes = 0
   #fullNoticed = false
   #aboutToTell: Peer | undefined
@@ -47,8 +47,8 @@ export class Registry {
   }
 
   /** How many are alive or suspect: only those that have beaten lately count, and at most eight of one source address. */
-  get present(): number {
-    return this.#room.counted
+  get presentCount(): number {
+    return this.#eviction.presentCount
   }
 
   get(id: PeerId): Peer | undefined {
@@ -81,7 +81,7 @@ export class Registry {
 
     if (!known) {
       this.#peers.set(peer.id, peer)
-      this.#room.add(peer)
+      this.#eviction.add(peer)
       this.#report(peer, 'peer-up', now)
     } else if (restarted) {
       const type = isPresent(known) ? 'peer-update' : 'peer-up'
@@ -98,13 +98,13 @@ export class Registry {
   beat(peer: Peer, beat: Beat, now: number): void {
     const isFirst = !peer.hasBeaten
     peer.beat(beat, now)
-    if (isFirst) this.#room.proved(peer)
-    else this.#room.heard(peer)
+    if (isFirst) this.#eviction.firstBeat(peer)
+    else this.#eviction.beat(peer)
   }
 
   /** Those that have not beaten since then, monotonic ms, do not count as present until they do. */
-  discount(since: number): void {
-    this.#room.discount(since)
+  discountSilent(since: number): void {
+    this.#eviction.discountSilent(since)
   }
 
   /** The same record by another way, with the addresses of another network. */
@@ -154,7 +154,7 @@ export class Registry {
     if (peer.state === state) return
     const wasPresent = isPresent(peer)
     peer.enter(state, now)
-    this.#room.moved(peer, wasPresent)
+    this.#eviction.stateChanged(peer, wasPresent)
     if (isPresent(peer)) {
       peer.plans.cancel('forget')
       return
@@ -232,16 +232,16 @@ export class Registry {
   /** Room for a record: at need others make it. */
   #makeRoom(known: Peer | undefined, bytes: number, source: string, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
-    if (!known && this.#room.isFull(source)) {
-      const victim = this.#room.victimOf(source, now)
+    if (!known && this.#eviction.isSourceFull(source)) {
+      const victim = this.#eviction.victimOfSource(source, now)
       if (!victim) return false
       this.#evict(victim, now)
     }
     const fits = () =>
-      (known !== undefined || this.#peers.size < MOST_PEERS) &&
-      (growth <= 0 || this.#recordBytes + growth <= MOST_RECORD_BYTES)
+      (known !== undefined || this.#peers.size < MAX_PEERS) &&
+      (growth <= 0 || this.#recordBytes + growth <= MAX_RECORDS_BYTES)
     while (!fits()) {
-      const victim = this.#room.victim(known, now)
+      const victim = this.#eviction.victim(known, now)
       if (!victim) return this.#full(known)
       this.#evict(victim, now)
     }
@@ -250,7 +250,7 @@ export class Registry {
 
   #full(known: Peer | undefined): false {
     if (!this.#fullNoticed) {
-      this.#notice({ type: 'limit', limit: known || this.#peers.size < MOST_PEERS ? 'record-bytes' : 'peers' })
+      this.#notice({ type: 'limit', limit: known || this.#peers.size < MAX_PEERS ? 'record-bytes' : 'peers' })
     }
     this.#fullNoticed = true
     return false
@@ -265,7 +265,7 @@ export class Registry {
   #remove(peer: Peer, now: number): void {
     peer.plans.cancelAll()
     this.#peers.delete(peer.id)
-    this.#room.remove(peer)
+    this.#eviction.remove(peer)
     this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes
