@@ -1,5 +1,4 @@
-import { serviceChanges } from './peers/changes.ts'
-import { type Journal, SERVICE_BYTES } from './peers/journal.ts'
+import type { Journal } from './peers/journal.ts'
 import type { PeerView, SelfView } from './peers/types.ts'
 
 /** What a view weighs in the journal beside its services and attributes, bytes. */
@@ -77,11 +76,8 @@ export class OwnChanges {
 
   #add(type: 'peer-up' | 'peer-update' | 'peer-left', peer: PeerView, before: PeerView['services'], at: number): void {
     const bytes = VIEW_BYTES + JSON.stringify([peer.services, peer.attributes]).length
-    this.#journal.add({ type, at, peer, own: true }, bytes)
     const offered = peer.state === 'left' ? [] : peer.services
-    for (const change of serviceChanges(before, offered)) {
-      this.#journal.add({ ...change, at, peer, own: true }, SERVICE_BYTES)
-    }
+    this.#journal.addWithServices({ type, at, peer, own: true }, bytes, before, offered)
   }
 }
 

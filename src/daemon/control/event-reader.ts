@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { isTold } from '../../core/presence/peers/changes.ts'
-import type { Change, PeerView, ToldChange } from '../../core/presence/peers/types.ts'
+import { isReported } from '../../core/presence/peers/journal.ts'
+import type { Change, PeerView, ReportedChange } from '../../core/presence/peers/types.ts'
 import { isPresent } from '../../shared/peer-state.ts'
 import { type EventText, KEEP_ALIVE, OPENING } from './event-text.ts'
 import type { PeerTest } from './filter.ts'
@@ -111,7 +111,7 @@ export class EventReader {
     }
     for (const change of changes) {
       this.#cursor = change.index
-      if ((change.own && !this.#withOwn) || !isTold(change) || !this.#wants(change)) continue
+      if ((change.own && !this.#withOwn) || !isReported(change) || !this.#wants(change)) continue
       const text = this.#untold ? this.#text.changeWithoutId(change) : this.#text.change(change)
       if (!this.#put(text)) return false
     }
@@ -158,7 +158,7 @@ export class EventReader {
   }
 
   /** Whether a change is told: its peer passes the test, or this is the change by which it no longer does. */
-  #wants(change: ToldChange): boolean {
+  #wants(change: ReportedChange): boolean {
     if (!this.#test) return true
     if (!('service' in change)) {
       this.#judged = { peer: change.peer, isWanted: this.#wantsPeer(change, this.#test) }
@@ -170,7 +170,7 @@ export class EventReader {
     return this.#judged.isWanted
   }
 
-  #wantsPeer({ index, type, peer }: ToldChange, test: PeerTest): boolean {
+  #wantsPeer({ index, type, peer }: ReportedChange, test: PeerTest): boolean {
     if (test(peer)) {
       this.#told.add(peer.id)
       return true

@@ -1,4 +1,4 @@
-import type { PeerView, ToldChange } from '../../core/presence/peers/types.ts'
+import type { PeerView, ReportedChange } from '../../core/presence/peers/types.ts'
 import type { Event, Gap, ServiceEvent, Sync } from '../../shared/api.ts'
 import { isoTime } from './iso-time.ts'
 import { writeJson } from './json.ts'
@@ -14,19 +14,19 @@ export const KEEP_ALIVE = Buffer.from(': keep-alive\n\n')
 export class EventText {
   readonly #station: Station
   // One change goes to every reader, so its text is made once and lives as long as the journal holds the change.
-  readonly #changes = new WeakMap<ToldChange, { idLength: number; whole: Buffer }>()
+  readonly #changes = new WeakMap<ReportedChange, { idLength: number; whole: Buffer }>()
 
   constructor(station: Station) {
     this.#station = station
   }
 
   /** A change, with the id that a reader can resume from. */
-  change(change: ToldChange): Buffer {
+  change(change: ReportedChange): Buffer {
     return this.#changeText(change).whole
   }
 
   /** A change without id: one who loses the stream after this must not resume from it. */
-  changeWithoutId(change: ToldChange): Buffer {
+  changeWithoutId(change: ReportedChange): Buffer {
     const { idLength, whole } = this.#changeText(change)
     return whole.subarray(idLength)
   }
@@ -48,7 +48,7 @@ export class EventText {
     return Buffer.from(event({ type: 'gap', epoch: this.#station.epoch, ...this.#now() }))
   }
 
-  #changeText(change: ToldChange): { idLength: number; whole: Buffer } {
+  #changeText(change: ReportedChange): { idLength: number; whole: Buffer } {
     let text = this.#changes.get(change)
     if (!text) {
       const id = this.#id(change.index)

@@ -1,4 +1,4 @@
-import type { PeerView, SelfView, ToldChange } from '../../core/presence/peers/types.ts'
+import type { PeerView, ReportedChange, SelfView } from '../../core/presence/peers/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from '../../shared/api.ts'
 import type { Self } from '../../shared/self-api.ts'
 import type { OwnService as OwnServiceView } from '../services/types.ts'
@@ -42,7 +42,7 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
 }
 
 /** A change of the registry as the API tells it. */
-export function changeJson(change: ToldChange, wallClock: Station['wallClock']): Event | ServiceEvent {
+export function changeJson(change: ReportedChange, wallClock: Station['wallClock']): Event | ServiceEvent {
   const { index } = change
   const at = isoTime(wallClock(change.at))
   const peer = peerJson(change.peer, wallClock)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isTold } from '../../../src/core/presence/peers/changes.ts'
+import { isReported } from '../../../src/core/presence/peers/journal.ts'
 import { encode } from '../../../src/core/wire/index.ts'
 import { SimNetwork, seededIdentity } from '../sim/network.ts'
 
@@ -178,7 +178,7 @@ describe('presence', () => {
       expect(watcher.state('flapper')).toBe('alive')
     }
     const about = () => watcher.presence.changesSince(0)?.filter(({ peer }) => peer.name === 'flapper') ?? []
-    const told = () => about().filter(isTold)
+    const told = () => about().filter(isReported)
     expect(told().filter(({ type }) => type === 'peer-failed').length).toBe(12)
     expect(told().filter(({ type }) => type === 'peer-up').length).toBeLessThan(7)
     expect(told().at(-1)).toMatchObject({ type: 'peer-failed', peer: { flapping: true } })

@@ -1,7 +1,6 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { Plans } from '../../agenda.ts'
-import { CHANGE_OF_STATE, serviceChanges } from '../peers/changes.ts'
-import { SERVICE_BYTES, type Unnumbered } from '../peers/journal.ts'
+import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES, serviceChanges } from '../peers/journal.ts'
 import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
 import type { Cover } from './covers.ts'
 
@@ -16,7 +15,7 @@ const HOST_BYTES = 512
 export interface Report {
   /** As it is listed from now on; undefined: not at all. */
   view: PeerView | undefined
-  changes: { change: Unnumbered; bytes: number }[]
+  changes: { change: NewChange; bytes: number }[]
 }
 
 /** What is to be done with a host later; `judge` and `doubt`: to find out again who it is, and whether it is there. */
@@ -124,7 +123,10 @@ export class Neighbour {
   ): Report['changes'] {
     return [
       { change: { type, at, peer }, bytes: this.bytes },
-      ...serviceChanges(before, after).map((change) => ({ change: { ...change, at, peer }, bytes: SERVICE_BYTES })),
+      ...serviceChanges(before, after).map((change) => ({
+        change: { ...change, at, peer },
+        bytes: SERVICE_CHANGE_BYTES,
+      })),
     ]
   }
 

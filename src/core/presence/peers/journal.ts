@@ -1,49 +1,91 @@
-import type { Change } from './types.ts'
+import type { PeerState } from '../../../shared/peer-state.ts'
+import type { Change, OfferedService, PeerChangeType, ReportedChange, ServiceChangeType } from './types.ts'
 
-/** A change that has no number yet. */
-export type Unnumbered = Change extends infer Each ? (Each extends Change ? Omit<Each, 'index'> : never) : never
+/** The type of the change by which a peer enters a state. */
+export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
+  alive: 'peer-up',
+  suspect: 'peer-suspect',
+  failed: 'peer-failed',
+  left: 'peer-left',
+}
 
-/** What a change of one service weighs beside its peer's, about, bytes. */
-export const SERVICE_BYTES = 256
-const MOST_CHANGES = 4096
-/** What the records in the kept changes may weigh together, bytes. */
-const MOST_BYTES = 32 * 1024 * 1024
+/** The assumed size of a change of one service, without the record of its peer, in bytes. */
+export const SERVICE_CHANGE_BYTES = 256
+const MAX_CHANGES = 4096
+/** The limit for the total size of all changes in the journal, in bytes. */
+const MAX_BYTES = 32 * 1024 * 1024
 
-/** The latest changes, numbered: what a reader that was away catches up from. */
+/** A change that has no index yet. */
+export type NewChange = Change extends infer Each ? (Each extends Change ? Omit<Each, 'index'> : never) : never
+
+/** Keeps the latest changes, numbered, so that a reader can catch up with what it missed. */
 export class Journal {
   #changes: { change: Change; bytes: number }[] = []
   #bytes = 0
   #index = 0
 
-  /** Index of the newest change; 0 before the first. */
+  /** Index of the newest change. 0 before the first. */
   get index(): number {
     return this.#index
   }
 
-  /** `bytes` is what the peer's record weighs. */
-  add(change: Unnumbered, bytes: number): void {
+  /** Appends a change. `bytes` is the size of the peer's record. */
+  add(change: NewChange, bytes: number): void {
     this.#changes.push({ change: { index: ++this.#index, ...change }, bytes })
     this.#bytes += bytes
-    if (this.#changes.length > MOST_CHANGES || this.#bytes > MOST_BYTES) this.#trim()
+    if (this.#changes.length > MAX_CHANGES || this.#bytes > MAX_BYTES) this.#trim()
   }
 
-  /** The changes after `index`, oldest first; undefined when some of them are no longer kept or `index` is yet to come. */
+  /** Appends a change of a peer, and one change for each service that it offers or no longer offers as a result. */
+  addWithServices(
+    change: Omit<NewChange, 'type' | 'service'> & { type: PeerChangeType },
+    bytes: number,
+    before: OfferedService[],
+    after: OfferedService[],
+  ): void {
+    this.add(change, bytes)
+    for (const each of serviceChanges(before, after)) this.add({ ...change, ...each }, SERVICE_CHANGE_BYTES)
+  }
+
+  /** The changes after `index`, oldest first. Undefined when the journal no longer holds all of them, or `index` is in the future. */
   since(index: number): readonly Change[] | undefined {
     const wanted = this.#index - index
     if (wanted < 0 || wanted > this.#changes.length) return undefined
     return this.#changes.slice(this.#changes.length - wanted).map(({ change }) => change)
   }
 
-  /** Down to three quarters, so that trimming is rare. */
+  /** Drops the oldest changes until the journal is three quarters full, so that trimming is rare. */
   #trim(): void {
     let cut = 0
     while (
-      this.#changes.length - cut > (MOST_CHANGES * 3) / 4 ||
-      (this.#bytes > (MOST_BYTES * 3) / 4 && cut < this.#changes.length - 1)
+      this.#changes.length - cut > (MAX_CHANGES * 3) / 4 ||
+      (this.#bytes > (MAX_BYTES * 3) / 4 && cut < this.#changes.length - 1)
     ) {
       this.#bytes -= this.#changes[cut]?.bytes ?? 0
       cut++
     }
     this.#changes = this.#changes.slice(cut)
   }
+}
+
+/** Whether a change is reported to clients as an event. */
+export function isReported(change: Change): change is ReportedChange {
+  return change.type !== 'peer-damped' && change.type !== 'peer-forgotten'
+}
+
+/** Compares the services of a peer before and after a change. Services are matched by id. */
+export function serviceChanges(
+  before: OfferedService[],
+  after: OfferedService[],
+): { type: ServiceChangeType; service: OfferedService }[] {
+  const old = new Map(before.map((service) => [service.id, service]))
+  const changes: { type: ServiceChangeType; service: OfferedService }[] = []
+  for (const service of after) {
+    const known = old.get(service.id)
+    old.delete(service.id)
+    if (!known) changes.push({ type: 'service-up', service })
+    else if (JSON.stringify(known) !== JSON.stringify(service)) changes.push({ type: 'service-update', service })
+  }
+  for (const service of old.values()) changes.push({ type: 'service-down', service })
+  return changes
 }

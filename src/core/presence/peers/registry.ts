@@ -2,9 +2,8 @@ import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import { type Agenda, Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
-import { CHANGE_OF_STATE, serviceChanges } from './changes.ts'
 import { EvictionPolicy } from './eviction.ts'
-import { Journal, SERVICE_BYTES } from './journal.ts'
+import { CHANGE_OF_STATE, Journal } from './journal.ts'
 import { type Gathered, Peer } from './peer.ts'
 import type { Notice, PeerChangeType } from './types.ts'
 
@@ -186,11 +185,10 @@ export class Registry {
       return
     }
     const view = peer.view()
-    this.journal.add({ type: returns ? 'peer-up' : type, at, peer: view }, weightOf(peer))
     const offered = isThere ? peer.services : []
-    // Readers that came since a damped return hold what it offered.
+    // Readers that connected after a damped return hold the services that the peer offered then.
     const before = isThere ? told.services : (damped ?? told.services)
-    for (const change of serviceChanges(before, offered)) this.journal.add({ ...change, at, peer: view }, SERVICE_BYTES)
+    this.journal.addWithServices({ type: returns ? 'peer-up' : type, at, peer: view }, weightOf(peer), before, offered)
     peer.told = { isPresent: isThere, services: offered }
     peer.damped = undefined
   }

@@ -106,8 +106,8 @@ export type ChangeType = PeerChangeType | ServiceChangeType | SilentChangeType
  * right behind it, one change for each service: up when it is offered by a peer that is alive, down when it is no
  * longer, or when its peer has failed or left.
  */
-export type ToldChange = ChangeOf<PeerChangeType> | (ChangeOf<ServiceChangeType> & { service: OfferedService })
-export type Change = ToldChange | ChangeOf<SilentChangeType>
+export type ReportedChange = ChangeOf<PeerChangeType> | (ChangeOf<ServiceChangeType> & { service: OfferedService })
+export type Change = ReportedChange | ChangeOf<SilentChangeType>
 
 interface ChangeOf<Type extends ChangeType> {
   type: Type
