@@ -10,7 +10,7 @@ const LISTENING_MS = 1000
  */
 export async function listenInstead(filter: PeerFilter): Promise<Peers> {
   const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersAsked }] = await Promise.all([
-    import('../daemon/listen.ts'),
+    import('../daemon/discovery.ts'),
     import('../daemon/config/index.ts'),
     import('../daemon/control/filter.ts'),
   ])

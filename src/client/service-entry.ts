@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { slug } from '../shared/slug.ts'
 import { checkValues } from './values.ts'
 
 /** A service to be offered by this machine's peer. */
@@ -22,14 +23,8 @@ const MOST_CHARACTERS = 40
 
 /** An id that no other program has: `shop-http-3f9a0c1e`. Two that publish the same do not end each other's. */
 export function idFor({ name = '', type }: ServiceEntry): string {
-  const slug = `${name} ${type.replace(/\._(tcp|udp)$/, '')}`
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, MOST_CHARACTERS)
-    .replace(/^-|-$/g, '')
-  return `${slug}-${randomBytes(4).toString('hex')}`
+  const words = `${name} ${type.replace(/\._(tcp|udp)$/, '')}`
+  return `${slug(words, MOST_CHARACTERS)}-${randomBytes(4).toString('hex')}`
 }
 
 /**

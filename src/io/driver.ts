@@ -51,7 +51,7 @@ export class Driver {
     this.#askHost = listener
   }
 
-  /** Throws RangeError when the record would be too large. */
+  /** Changes this peer's profile. @throws InvalidRecord when the record would be too large; then nothing has changed */
   describe(profile: Profile): void {
     this.#do((now) => this.#presence.describe(profile, now))
   }

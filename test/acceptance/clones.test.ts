@@ -6,7 +6,7 @@ import { type Daemon, describeLab, type Host, type HostOptions, Lab, type Networ
 import { history, knewAt, logged, start, startAll, told } from './measure.ts'
 
 const MACHINE = { machineId: '0123456789abcdef0123456789abcdef' }
-const TAKEN = 'somebody else has our identity'
+const TAKEN = 'another host uses the identity of this daemon'
 
 /** A host whose disk is a copy of the original's. */
 async function cloneOf(original: Host, lab: Lab, net: Network, options: HostOptions): Promise<Host> {

@@ -86,7 +86,7 @@ describeLab('a disk', () => {
     const { attributes, id } = await daemon.self()
     expect(answered.filter((number) => attributes[`a${number}`] !== number)).toEqual([])
     await host.exec('rm', ['-r', `${daemon.dir}/state`])
-    await daemon.process.waitForLine(/somebody has removed the state file/, 20_000)
+    await daemon.process.waitForLine(/the state file was removed/, 20_000)
     // A file that is just being written stands beside its place under another name.
     await expect
       .poll(() => files(host, `${daemon.dir}/state`), { timeout: 20_000 })

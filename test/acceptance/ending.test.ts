@@ -168,7 +168,7 @@ describeLab('the end', () => {
     await terminal.waitForLine(/^ended 1$/)
     await holds(watcher, 'shown', 'left', 3000)
     daemon.process.signal('SIGHUP')
-    await daemon.process.waitForLine(/SIGHUP has no effect/)
+    await daemon.process.waitForLine(/ignoring SIGHUP/)
     expect(await daemon.self()).toMatchObject({ name: 'service' })
   }, 120_000)
 })

@@ -154,7 +154,7 @@ describeLab('interfaces', () => {
     for (const daemon of daemons) {
       expect(await daemon.peers()).toHaveLength(1)
       expect(logged(daemon, IDENTITY)).toEqual([])
-      expect(logged(daemon, 'no longer hears itself')).toEqual([])
+      expect(logged(daemon, 'no longer receives its own beacons')).toEqual([])
     }
   }, 180_000)
 

@@ -90,7 +90,7 @@ describeLab('a record of 12 KiB', () => {
     const args = ['--config', configFile(host, content(17 * 1024)), ...places]
     const { code, stderr } = await host.exec(process.execPath, [EARSHOTD, ...args])
     expect(stderr).toMatch(
-      /^earshotd: services and attributes cannot be told to others: the record has \d+ bytes, and 16384 .*\n$/,
+      /^earshotd: cannot publish the services and attributes: the record has \d+ bytes, and the limit is 16384\n$/,
     )
     expect(code).toBeGreaterThan(0)
     expect(tap.datagrams).toEqual([])

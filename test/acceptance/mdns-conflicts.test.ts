@@ -47,7 +47,7 @@ describeMdnsLab('two that want one name', () => {
     expect(shops.toSorted()).toEqual(['Shop', 'Shop (2)'])
     const both = await nameOf(two, 'both')
     expect(['Both', 'Both (2)']).toContain(both)
-    expect(logged(one, /another host has the name 'Lamp': ours is 'Lamp \(2\)' there/)).toHaveLength(1)
+    expect(logged(one, /another host has the name 'Lamp': publishing as 'Lamp \(2\)' instead/)).toHaveLength(1)
     const wanted = [
       ...['Lamp 1', 'Lamp (2) 2', 'Desk 3', 'Desk #2 4', 'Other 9'],
       ...shops.map((name, index) => `${name} ${5 + index}`),

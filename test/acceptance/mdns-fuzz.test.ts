@@ -92,7 +92,7 @@ describeMdnsLab('200,000 mutated mDNS messages', () => {
     )
     expect(counters.received - before.received).toBeGreaterThanOrEqual(WANTED)
     // None was passed over for being too many: all were looked into.
-    expect(logged(target, 'too much comes in by mDNS')).toEqual([])
+    expect(logged(target, 'too much mDNS data')).toEqual([])
     expect(rss - warm).toBeLessThan(120 * MIB)
     for (const daemon of [target, other]) {
       expect(daemon.process.running).toBe(true)

@@ -5,8 +5,8 @@ import { type Daemon, describeLab, Lab, type Path } from '../lab/index.ts'
 import { acquainted, history, logged, start, told, udpSockets } from './measure.ts'
 
 const PATHS = ['broadcast', 'multicast4', 'multicast6'] as const
-const DEAF = 'no longer hears itself'
-const HEARING = 'hears itself again'
+const DEAF = 'no longer receives its own beacons'
+const HEARING = 'receives its own beacons again'
 
 /** The paths that the daemon says it is deaf on. */
 async function deafOn(daemon: Daemon): Promise<string[]> {

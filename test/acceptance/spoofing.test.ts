@@ -288,7 +288,9 @@ describeLab('someone who speaks for another', () => {
     const failedAt = await Promise.all(streams.map((stream) => knewAt(stream, 'peer-failed', name, VERDICT_MS)))
     console.info(`failed after ${failedAt.map((at) => at - killedAt).join(', ')} ms, ${round.length} words at 10/s`)
     for (const [index, at] of failedAt.entries()) {
-      const doubts = watchers.flatMap((watcher, of) => (of === index ? logged(watcher, 'doubts itself') : []))
+      const doubts = watchers.flatMap((watcher, of) =>
+        of === index ? logged(watcher, 'every peer gets another lease') : [],
+      )
       // One that had no processor time for half a second gives everyone another lease.
       expect(at - killedAt, JSON.stringify(doubts)).toBeLessThan(doubts.length > 0 ? VERDICT_MS : 6000)
     }

@@ -74,7 +74,7 @@ export class Presence implements PresenceReader {
   #notices: Notice[] = []
   #renewals: SharedPathOn[] = []
 
-  /** Throws RangeError when the profile makes a record larger than 16 KiB. */
+  /** @throws InvalidRecord when other peers would reject the profile's record, or it is larger than 16 KiB */
   constructor({ identity, incarnation, profile, interval, budget, random, silent = false }: PresenceOptions) {
     const notice = (notice: Notice) => this.#notices.push(notice)
     const self = new Self(identity, incarnation, profile, interval, random)
@@ -163,7 +163,7 @@ export class Presence implements PresenceReader {
     return this.#agenda.next
   }
 
-  /** Describes this peer anew. Throws RangeError, and changes nothing, when its record would be larger than 16 KiB. */
+  /** Changes this peer's profile. @throws InvalidRecord as the constructor does; then nothing has changed */
   describe(profile: Profile, now: number): void {
     const { services } = this.#self.profile
     this.#self.describe(profile)

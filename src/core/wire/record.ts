@@ -60,14 +60,35 @@ export type PeerRecord = Static<typeof RecordSchema>
 // 1e999 is JSON, and Infinity in JavaScript: no number that anyone could be told of in JSON again.
 const isRecord = new Ajv({ strict: false, strictNumbers: true }).compile<PeerRecord>(RecordSchema)
 
-/**
- * Why every receiver would refuse a record of one's own, whatever its size: what of it is wrong, and how. Undefined when it
- * is right.
- */
-export function faultOf(record: PeerRecord): string | undefined {
-  if (isRecord(record)) return undefined
-  const [{ instancePath = '', message = '' } = {}] = isRecord.errors ?? []
-  return `${instancePath.slice(1).replaceAll('/', '.')} ${message}`.trim()
+/** A record that every receiver would reject. */
+export class InvalidRecord extends RangeError {
+  /** Bytes above `MAX_RECORD_BYTES`; 0 when only something other than the size is wrong. */
+  readonly excess: number
+
+  constructor(message: string, bytes: number) {
+    super(message)
+    this.excess = Math.max(0, bytes - MAX_RECORD_BYTES)
+  }
+}
+
+/** Checks the shape and the size of this peer's own record, without signing it. @throws InvalidRecord */
+export function checkRecord(record: PeerRecord): void {
+  const { length } = encodeRecord(record)
+  if (!isRecord(record)) {
+    const [{ instancePath = '', message = '' } = {}] = isRecord.errors ?? []
+    const fault = `${instancePath.slice(1).replaceAll('/', '.')} ${message}`.trim()
+    throw new InvalidRecord(`other peers would reject the record: ${fault}`, length)
+  }
+  refuseTooLarge(length)
+}
+
+function encodeRecord(record: PeerRecord): Buffer {
+  return Buffer.from(JSON.stringify(record))
+}
+
+function refuseTooLarge(bytes: number): void {
+  if (bytes <= MAX_RECORD_BYTES) return
+  throw new InvalidRecord(`the record has ${bytes} bytes, and the limit is ${MAX_RECORD_BYTES}`, bytes)
 }
 
 /** What goes over the wire: public key, signature and the record's bytes just as they were signed. */
@@ -78,12 +99,10 @@ export interface SignedRecord {
   joined: Uint8Array
 }
 
-/** Signs a record. Throws RangeError when it is larger than 16 KiB. */
+/** Signs a record. @throws InvalidRecord when it is larger than 16 KiB */
 export function seal(identity: Identity, incarnation: number, recordVersion: number, record: PeerRecord): SignedRecord {
-  const bytes = Buffer.from(JSON.stringify(record))
-  if (bytes.length > MAX_RECORD_BYTES) {
-    throw new RangeError(`the record has ${bytes.length} bytes, and ${MAX_RECORD_BYTES} is the most`)
-  }
+  const bytes = encodeRecord(record)
+  refuseTooLarge(bytes.length)
   const signature = signRecord(identity, incarnation, recordVersion, bytes)
   return { id: identity.id, incarnation, recordVersion, joined: Buffer.concat([identity.publicKey, signature, bytes]) }
 }

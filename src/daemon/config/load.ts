@@ -1,7 +1,7 @@
 import type { Service } from '../../core/wire/record.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { type ServiceEntry, serviceOf } from '../services/entry.ts'
+import { type ServiceEntry, serviceOf } from '../services/service-entry.ts'
 import { browsedTypes } from './browse.ts'
 import { check, labelled, variableOf } from './check.ts'
 import type { Config } from './config.ts'

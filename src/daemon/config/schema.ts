@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { AttributesSchema, NameSchema } from '../../core/wire/record.ts'
 import { SERVICE_TYPE_CHARACTERS } from '../../shared/service-type.ts'
-import { ServiceEntrySchema } from '../services/entry.ts'
+import { ServiceEntrySchema } from '../services/service-entry.ts'
 
 /**
  * The one schema of all settings, in the form people write them in. From it come the checks, the flags with their

@@ -4,7 +4,7 @@ import { ServiceSchema } from '../../core/wire/record.ts'
 import { ErrorRef, OwnServiceRef } from '../../shared/api.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadRequest, NoSuchService } from '../../shared/errors.ts'
-import { ServiceEntrySchema, serviceOf } from '../services/entry.ts'
+import { ServiceEntrySchema, serviceOf } from '../services/service-entry.ts'
 import type { App, AppContext } from './app.ts'
 import { checkBody } from './bodies.ts'
 import { NOT_MODIFIED } from './list-routes.ts'
@@ -105,11 +105,11 @@ export function ownServiceRoutes(app: App, { station }: AppContext): void {
     async ({ params: { id }, headers, raw, body: { ttl, ...entry } }, reply) => {
       const service = serviceOf(entry, { id, name: station.reader.self().name })
       const ttlMs = readTtl(ttl)
-      const options = { owner: ownerOf(raw.headers), followsPeer: entry.name === undefined }
+      const options = { owner: ownerOf(raw.headers), usesPeerName: entry.name === undefined }
       checkRegistered(headers, id)
-      const { service: own, created, isToKeep } = catalogue.put(id, service, ttlMs, options)
+      const { service: own, created, needsSave } = catalogue.put(id, service, ttlMs, options)
       // What was answered is kept, also when the daemon is killed right after.
-      if (isToKeep) await catalogue.saved()
+      if (needsSave) await catalogue.saved()
       reply.code(created ? 201 : 200).header('etag', serviceTag(own))
       return ownServiceJson(own, wallClock)
     },
@@ -129,8 +129,8 @@ export function ownServiceRoutes(app: App, { station }: AppContext): void {
     },
     async ({ params: { id }, headers }, reply) => {
       checkRegistered(headers, id)
-      const { isToKeep } = catalogue.remove(id)
-      if (isToKeep) await catalogue.saved()
+      const { needsSave } = catalogue.remove(id)
+      if (needsSave) await catalogue.saved()
       reply.code(204)
       return null
     },

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { ServiceHeld } from '../../shared/errors.ts'
-import { placeOf } from '../services/merge.ts'
-import type { OwnService } from '../services/types.ts'
+import { type OwnService, sourceOf } from '../services/own-services.ts'
 
 /** An own service's entity tag (RFC 9110, section 8.8.3): of what it is and who registered it, not of how long it stays. */
 export function serviceTag({ id, name, type, port, txt, subtypes, source, file, owner }: OwnService): string {
@@ -20,11 +19,11 @@ export function checkPreconditions(headers: IncomingHttpHeaders, id: string, hel
   const noneMatch = headers['if-none-match']
   if (match !== undefined && !names(match, held)) {
     throw new ServiceHeld(
-      held ? `service '${id}' was meanwhile registered by ${placeOf(held)}` : `service '${id}' is not registered`,
+      held ? `service '${id}' was meanwhile registered by ${sourceOf(held)}` : `service '${id}' is not registered`,
     )
   }
   if (held && noneMatch !== undefined && names(noneMatch, held)) {
-    throw new ServiceHeld(`service '${id}' is registered already, by ${placeOf(held)} (take another id)`)
+    throw new ServiceHeld(`service '${id}' is registered already, by ${sourceOf(held)} (take another id)`)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { PeerView, ReportedChange, SelfView } from '../../core/presence/peers/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from '../../shared/api.ts'
 import type { Self } from '../../shared/self-api.ts'
-import type { OwnService as OwnServiceView } from '../services/types.ts'
+import type { OwnService as OwnServiceView } from '../services/own-services.ts'
 import { isoTime } from './iso-time.ts'
 import type { Station } from './station.ts'
 

@@ -1,25 +1,20 @@
 import { isDeepStrictEqual } from 'node:util'
-import { Ajv } from 'ajv'
-import { Type } from 'typebox'
 import type { Attributes, AttributeValue, Service } from '../../core/wire/index.ts'
-import { AttributesSchema, NameSchema, ServiceSchema } from '../../core/wire/record.ts'
-import { StateFile } from '../../io/state-file.ts'
-import { AttributeTaken, NoSuchService, RecordTooLarge, ServiceTaken } from '../../shared/errors.ts'
-import { checkAttribute } from './check.ts'
-import { Leases } from './leases.ts'
-import { mergeFiles, placeOf, plain } from './merge.ts'
-import { excess, leastWanted } from './room.ts'
+import { InvalidRecord } from '../../core/wire/record.ts'
+import { AttributeTaken, BadConfig, NoSuchService, RecordTooLarge, ServiceTaken } from '../../shared/errors.ts'
+import {
+  type BadFile,
+  type CatalogueNotice,
+  type Content,
+  evictionOrder,
+  mergeFiles,
+  type OwnService,
+  recordService,
+  type ServiceFile,
+  sourceOf,
+} from './own-services.ts'
+import { checkAttribute, type Registered, Registrations, type Saved } from './registrations.ts'
 import { ServiceFiles } from './service-files.ts'
-import type { BadFile, CatalogueNotice, Content, Kept, OwnService, ServiceFile } from './types.ts'
-
-const FILE = 'registered.json'
-
-const isContent = new Ajv({ strict: false, strictNumbers: true }).compile<Kept>(
-  Type.Object({
-    services: Type.Array(Type.Object({ ...ServiceSchema.properties, name: Type.Optional(NameSchema) })),
-    attributes: AttributesSchema,
-  }),
-)
 
 export interface CatalogueOptions {
   /** The peer's name. */
@@ -27,57 +22,58 @@ export interface CatalogueOptions {
   hostname: string
   stateDir: string
   servicesDir: readonly string[]
-  /** What the config file says: it is never changed, and is taken to be told already. */
+  /** The services of the config file. */
   services: readonly Service[]
+  /** The attributes of the config file. */
   attributes: Readonly<Attributes>
   /** Monotonic ms. */
   now(): number
-  /** Tells it all to others from now on. Throws RangeError, and changes nothing, when the record would be too large. */
-  describe(content: Content): void
+  /** Replaces what this peer publishes, at first nothing. @throws InvalidRecord; then nothing has changed */
+  publish(content: Content): void
   notify(notice: CatalogueNotice): void
 }
 
 /** How a service is registered. */
 export interface PutOptions {
-  /** What the program calls itself. */
+  /** The name that the program gives itself. */
   owner?: string | undefined
-  /** Its name is the peer's, also when that is another one after a restart. */
-  followsPeer?: boolean | undefined
+  /** The service takes the peer's name, also when that changes. */
+  usesPeerName?: boolean | undefined
 }
 
 /**
- * What this peer offers and says of itself, from all sources: the config file, programs over the API, service files,
- * and in this order where two have the same id. What was registered over the API without a ttl lasts.
+ * The services and attributes of this peer from all sources: the config file, programs over the API, and service
+ * files. Where two have the same id, the first of these wins.
  */
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #config: ReadonlyMap<string, OwnService>
-  readonly #file: StateFile<Kept>
+  readonly #registrations: Registrations
   readonly #files: ServiceFiles
-  readonly #leases = new Leases((id) => this.#expire(id))
-  /** Over the API. Replaced, never changed: so that what cannot be told leaves all as it was. */
-  #registered: ReadonlyMap<string, OwnService> = new Map()
-  #set: ReadonlyMap<string, AttributeValue> = new Map()
   #fromFiles: ReadonlyMap<string, OwnService> = new Map()
   #badFiles: readonly BadFile[] = []
-  #looked: readonly ServiceFile[] = []
-  /** What there was beside the files when they were looked at last. */
-  #besides: { registered?: unknown; set?: unknown } = {}
-  #told: Content
+  /** What the service files were last merged from. */
+  #merged: { files: readonly ServiceFile[]; registered: Registered | undefined } = { files: [], registered: undefined }
+  #published: Content = { services: [], attributes: {} }
 
   private constructor(options: CatalogueOptions) {
-    const { services, attributes, stateDir, servicesDir, notify } = options
+    const { services, stateDir, servicesDir, notify } = options
     this.#options = options
     this.#config = byId(services.map((each) => ({ ...each, source: 'config', file: undefined, expiresAt: undefined })))
-    this.#told = { services: [...services], attributes }
-    this.#file = new StateFile(stateDir, FILE, isContent, notify)
-    this.#files = new ServiceFiles(servicesDir, options, (files) => this.#admit(files))
+    this.#registrations = new Registrations(stateDir, (id) => this.#expire(id), notify)
+    this.#files = new ServiceFiles(servicesDir, options, (files) => this.#merge(files))
   }
 
-  /** Takes up what was registered before, reads the service files and goes on watching them. */
+  /**
+   * Publishes the config file's services and attributes, then what was registered in an earlier run, then the service
+   * files, and watches those from then on.
+   * @throws BadConfig when a record cannot hold the config file's services and attributes
+   */
   static async open(options: CatalogueOptions): Promise<Catalogue> {
     const catalogue = new Catalogue(options)
-    const saved = await catalogue.#file.read()
+    const fault = catalogue.#publish(catalogue.list(), catalogue.#registrations.current)
+    if (fault) throw new BadConfig(`cannot publish the services and attributes: ${fault.message}`)
+    const saved = await catalogue.#registrations.load()
     if (saved) catalogue.#restore(saved)
     await catalogue.#files.open()
     return catalogue
@@ -85,195 +81,189 @@ export class Catalogue {
 
   /** All services, those of the config file first. */
   list(): OwnService[] {
-    return [...this.#config.values(), ...this.#registered.values(), ...this.#fromFiles.values()]
+    return [...this.#config.values(), ...this.#registrations.current.services.values(), ...this.#fromFiles.values()]
   }
 
   get(id: string): OwnService | undefined {
-    return this.#config.get(id) ?? this.#registered.get(id) ?? this.#fromFiles.get(id)
+    return this.#config.get(id) ?? this.#registrations.current.services.get(id) ?? this.#fromFiles.get(id)
   }
 
-  /** The service files, and directories of such, that cannot be used now. */
+  /** The service files, and directories of service files, that cannot be used now. */
   get badFiles(): readonly BadFile[] {
     return this.#badFiles
   }
 
   get attributes(): Attributes {
-    return attributesOf(this.#options.attributes, this.#set)
+    return this.#attributesWith(this.#registrations.current)
   }
 
   /**
-   * Registers a service, or changes or renews one that was registered so. With `ttl` (ms) it is withdrawn when that
-   * has passed since it was last put; without, it stays and lasts. `isToKeep`: it changes what lasts, or is to last
-   * itself, and is kept only when `saved` has resolved.
+   * Registers, changes or renews a service of a program. With `ttl` (ms) it is removed when it is not put again in
+   * that time; without, it stays and is saved. `needsSave`: call `saved` before reporting success.
    * @throws ServiceTaken, RecordTooLarge; then nothing has changed
    */
   put(
     id: string,
     service: Service,
     ttl?: number,
-    { owner, followsPeer }: PutOptions = {},
-  ): { service: OwnService; created: boolean; isToKeep: boolean } {
+    { owner, usesPeerName }: PutOptions = {},
+  ): { service: OwnService; created: boolean; needsSave: boolean } {
     this.#refuseTaken(id)
-    const before = this.#registered.get(id)
+    const { services, attributes } = this.#registrations.current
+    const before = services.get(id)
     const expiresAt = ttl === undefined ? undefined : this.#options.now() + ttl
-    const own: OwnService = { ...plain(service), id, source: 'api', file: undefined, owner, followsPeer, expiresAt }
-    this.#register(new Map(this.#registered).set(id, own))
-    if (ttl === undefined) this.#leases.end(id)
-    else this.#leases.lend(id, ttl)
-    const isLasting = (each: OwnService | undefined) => each !== undefined && each.expiresAt === undefined
-    const isToKeep = isLasting(before) || isLasting(own)
-    if (isToKeep) this.#keep()
-    return { service: own, created: before === undefined, isToKeep }
-  }
-
-  /** Withdraws a service. One that was to last is gone for good only when `saved` has resolved. @throws NoSuchService, ServiceTaken */
-  remove(id: string): { isToKeep: boolean } {
-    this.#refuseTaken(id)
-    const before = this.#registered.get(id)
-    if (!before) throw new NoSuchService(id)
-    this.#leases.end(id)
-    this.#withdraw(id)
-    const isToKeep = before.expiresAt === undefined
-    if (isToKeep) this.#keep()
-    return { isToKeep }
+    const fields = { source: 'api', file: undefined, owner, usesPeerName, expiresAt } as const
+    const own: OwnService = { ...recordService(service), id, ...fields }
+    this.#register({ services: new Map(services).set(id, own), attributes })
+    this.#registrations.lease(id, ttl)
+    const wasSaved = before !== undefined && before.expiresAt === undefined
+    const needsSave = wasSaved || expiresAt === undefined
+    if (needsSave) this.#registrations.save()
+    return { service: own, created: before === undefined, needsSave }
   }
 
   /**
-   * Sets attributes, and takes away those that are null (RFC 7396); the config file's are overridden, and are back
-   * when what overrides them is taken away. Returns all there are now; they are kept only when `saved` has resolved.
+   * Removes a service that a program has registered. `needsSave`: call `saved` before reporting success.
+   * @throws NoSuchService, ServiceTaken
+   */
+  remove(id: string): { needsSave: boolean } {
+    this.#refuseTaken(id)
+    const before = this.#registrations.current.services.get(id)
+    if (!before) throw new NoSuchService(id)
+    this.#registrations.lease(id)
+    this.#unregister(id)
+    const needsSave = before.expiresAt === undefined
+    if (needsSave) this.#registrations.save()
+    return { needsSave }
+  }
+
+  /**
+   * Sets attributes, and removes those that are null (RFC 7396). An attribute set here overrides the config file's,
+   * which returns when the override is removed. Returns all attributes; call `saved` before reporting success.
    * @throws AttributeTaken, RecordTooLarge, BadRequest; then nothing has changed
    */
   patchAttributes(patch: Readonly<Record<string, AttributeValue | null>>): Attributes {
-    const set = new Map(this.#set)
+    const { services, attributes } = this.#registrations.current
+    const changed = new Map(attributes)
     for (const [key, value] of Object.entries(patch)) {
       if (value !== null) {
         checkAttribute(key, value)
-        set.set(key, value)
-      } else if (!set.delete(key) && Object.hasOwn(this.#options.attributes, key)) throw new AttributeTaken(key)
+        changed.set(key, value)
+      } else if (!changed.delete(key) && Object.hasOwn(this.#options.attributes, key)) throw new AttributeTaken(key)
     }
-    if (!isDeepStrictEqual(set, this.#set)) {
-      this.#tell(this.list(), set)
-      this.#set = set
-      this.#keep()
+    if (!isDeepStrictEqual(changed, attributes)) {
+      this.#register({ services, attributes: changed })
+      this.#registrations.save()
     }
     return this.attributes
   }
 
-  /** Resolves when what is to last lies on the disk. @throws NotKept */
+  /** Resolves when what survives a restart is on the disk. @throws NotKept */
   saved(): Promise<void> {
-    return this.#file.flush()
+    return this.#registrations.saved()
   }
 
-  /** Why what is to last does not lie on the disk; undefined when it does. */
+  /** Why what should survive a restart is not on the disk; undefined when it is. */
   get fault(): string | undefined {
-    return this.#file.fault
+    return this.#registrations.fault
   }
 
-  /** Ends leases and watching, without withdrawing anything, and saves what has not been saved yet. */
+  /** Stops leases and watching without removing services, and saves what is not saved yet. */
   async close(): Promise<void> {
     this.#files.close()
-    this.#leases.close()
-    await this.#file.close()
+    await this.#registrations.close()
   }
 
   #refuseTaken(id: string): void {
     const owner = this.#config.get(id) ?? this.#fromFiles.get(id)
-    if (owner) throw new ServiceTaken(id, placeOf(owner))
+    if (owner) throw new ServiceTaken(id, sourceOf(owner))
   }
 
-  #register(registered: ReadonlyMap<string, OwnService>): void {
-    this.#tell([...this.#config.values(), ...registered.values(), ...this.#fromFiles.values()], this.#set)
-    this.#registered = registered
+  /** @throws RecordTooLarge; then nothing has changed */
+  #register(registered: Registered): void {
+    const services = [...this.#config.values(), ...registered.services.values(), ...this.#fromFiles.values()]
+    const fault = this.#publish(services, registered)
+    if (fault) throw new RecordTooLarge(fault.message)
+    this.#registrations.current = registered
   }
 
-  #withdraw(id: string): void {
-    const registered = new Map(this.#registered)
-    registered.delete(id)
-    this.#register(registered)
+  #unregister(id: string): void {
+    const { services, attributes } = this.#registrations.current
+    const remaining = new Map(services)
+    remaining.delete(id)
+    this.#register({ services: remaining, attributes })
   }
 
   #expire(id: string): void {
-    this.#withdraw(id)
+    this.#unregister(id)
     this.#options.notify({ type: 'expired', id })
   }
 
-  #tell(services: readonly OwnService[], set: ReadonlyMap<string, AttributeValue>): void {
-    const content = { services: services.map(plain), attributes: attributesOf(this.#options.attributes, set) }
-    if (isDeepStrictEqual(content, this.#told)) return
+  #attributesWith({ attributes }: Registered): Attributes {
+    return { ...this.#options.attributes, ...Object.fromEntries(attributes) }
+  }
+
+  /** Publishes services and attributes. Returns the reason when a record cannot hold them; then nothing has changed. */
+  #publish(services: readonly OwnService[], registered: Registered): InvalidRecord | undefined {
+    const content = { services: services.map(recordService), attributes: this.#attributesWith(registered) }
+    if (isDeepStrictEqual(content, this.#published)) return undefined
     try {
-      this.#options.describe(content)
+      this.#options.publish(content)
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      throw new RecordTooLarge(error.message)
+      if (error instanceof InvalidRecord) return error
+      throw error
     }
-    this.#told = content
+    this.#published = content
+    return undefined
   }
 
-  #keep(): void {
-    const lasting = Array.from(this.#registered.values()).filter(({ expiresAt }) => expiresAt === undefined)
-    const services = lasting.map((service) => {
-      const { name, ...unnamed } = plain(service)
-      return service.followsPeer ? unnamed : { ...unnamed, name }
-    })
-    this.#file.set({ services, attributes: Object.fromEntries(this.#set) })
-  }
-
-  /** The config file may have changed since: what has no room beside it, or its id taken by it, is left out. */
-  #restore({ services, attributes }: Kept): void {
-    const leaveOut = (what: string, reason: string) => this.#options.notify({ type: 'left-out', what, reason })
+  /** The config file may have changed since: what it leaves no room for, or whose id it has taken, is not restored. */
+  #restore({ services, attributes }: Saved): void {
     const attempt = (what: string, action: () => void) => {
       try {
         action()
       } catch (error) {
         if (!(error instanceof ServiceTaken || error instanceof RecordTooLarge)) throw error
-        leaveOut(what, error.message)
+        this.#options.notify({ type: 'not-restored', what, reason: error.message })
       }
     }
     for (const [key, value] of Object.entries(attributes)) {
       attempt(`attribute '${key}'`, () => this.patchAttributes({ [key]: value }))
     }
-    for (const kept of services) {
-      const service = { ...kept, name: kept.name ?? this.#options.name }
-      attempt(`service '${kept.id}'`, () =>
-        this.put(kept.id, service, undefined, { followsPeer: kept.name === undefined }),
-      )
+    for (const saved of services) {
+      const service = { ...saved, name: saved.name ?? this.#options.name }
+      const options = { usesPeerName: saved.name === undefined }
+      attempt(`service '${saved.id}'`, () => this.put(saved.id, service, undefined, options))
     }
   }
 
-  /** Takes files in as far as they can be: again while some cannot, when what hinders them may have gone. */
-  #admit(files: readonly ServiceFile[]): void {
-    const isNews = files.length !== this.#looked.length || files.some((file, at) => file !== this.#looked[at])
-    const isOtherwise = this.#besides.registered !== this.#registered || this.#besides.set !== this.#set
-    this.#looked = files
-    this.#besides = { registered: this.#registered, set: this.#set }
-    if (!isNews && !(isOtherwise && this.#badFiles.length > 0)) return
-    const others = [...this.#config.values(), ...this.#registered.values()]
-    const attributes = this.attributes
+  /** Publishes the service files that can be used. Merges again when a file or, while there are bad files, anything else has changed. */
+  #merge(files: readonly ServiceFile[]): void {
+    const before = this.#merged
+    const registered = this.#registrations.current
+    const haveFilesChanged = files.length !== before.files.length || files.some((file, at) => file !== before.files[at])
+    this.#merged = { files, registered }
+    if (!haveFilesChanged && (registered === before.registered || this.#badFiles.length === 0)) return
+    const others = [...this.#config.values(), ...registered.services.values()]
     const refused = new Map<string, string>()
     for (;;) {
       const { services, bad } = mergeFiles(others, files, refused)
-      // What cannot fit by any means goes at once, so that the record is not made and measured for each file of many.
-      let over = excess({ services: [...others, ...services], attributes })
-      try {
-        if (over === 0) this.#tell([...others, ...services], this.#set)
-      } catch (error) {
-        if (!(error instanceof RecordTooLarge) || services.length === 0) throw error
-        over = 1
-      }
-      if (over === 0 || services.length === 0) {
+      const fault = this.#publish([...others, ...services], registered)
+      if (!fault || services.length === 0) {
         this.#fromFiles = byId(services)
-        this.#noteBad(bad, files)
+        this.#reportBadFiles(bad, files)
         return
       }
-      for (const victim of leastWanted(services, this.#fromFiles)) {
-        refused.set(victim.file, victim.error)
-        over -= victim.bytes
-        if (over <= 0) break
+      let excess = Math.max(1, fault.excess)
+      for (const { file, error, bytes } of evictionOrder(services, this.#fromFiles)) {
+        refused.set(file, error)
+        excess -= bytes
+        if (excess <= 0) break
       }
     }
   }
 
-  #noteBad(bad: readonly BadFile[], files: readonly ServiceFile[]): void {
+  #reportBadFiles(bad: readonly BadFile[], files: readonly ServiceFile[]): void {
     const before = new Map(this.#badFiles.map(({ file, error }) => [file, error]))
     for (const { file, error } of bad) {
       if (before.get(file) !== error) this.#options.notify({ type: 'bad-file', file, error })
@@ -286,8 +276,4 @@ export class Catalogue {
 
 function byId(services: readonly OwnService[]): Map<string, OwnService> {
   return new Map(services.map((service) => [service.id, service]))
-}
-
-function attributesOf(config: Readonly<Attributes>, set: ReadonlyMap<string, AttributeValue>): Attributes {
-  return { ...config, ...Object.fromEntries(set) }
 }

@@ -1,55 +1,64 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import type { Service } from '../../core/wire/record.ts'
+import { readRegular, Unsuitable } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { type FileFacts, isServiceFile, readServiceFile } from './service-file.ts'
-import type { ServiceFile } from './types.ts'
+import { slug } from '../../shared/slug.ts'
+import { type FileContext, readAvahiFile } from './avahi-file.ts'
+import type { ServiceFile } from './own-services.ts'
+import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
+import { parseToml } from './toml.ts'
 
-/** How often the directories are looked through, ms. */
-const LOOK = 500
-/** A file that changed this recently may still be being written, ms: it is read again, and a fault in it not believed yet. */
-const SETTLE = 100
+/** Time between two scans of the directories, ms. */
+const SCAN_INTERVAL = 500
+/**
+ * A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported
+ * yet.
+ */
+const SETTLE_TIME = 100
 
-/** Service files that are read, of all directories together: a record has no room for more. */
-const MOST_FILES = 256
+/** Service files that are read in all directories together: a record has no room for more services. */
+const MAX_FILES = 256
 /** Entries of a directory that are looked at. */
-const MOST_ENTRIES = 4096
+const MAX_ENTRIES = 4096
+const MAX_FILE_BYTES = 64 * 1024
 
-/** What was read of a file, and what it looked like then. */
-interface Known {
-  /** Empty: to be read again in any case. */
+/** The result of reading a file, and the file's signature at that time. */
+interface CachedFile {
+  /** Empty: the file must be read again. */
   signature: string
-  /** Undefined while it is being written for the first time. */
+  /** Undefined while the file is written for the first time. */
   result: ServiceFile | undefined
 }
 
 /**
- * The service files of some directories, looked through again and again: a change is noticed within two looks. Not by
- * fs.watch, which knows nothing of directories to come, of mounts, nor of what symbolic links lead to.
+ * Scans directories for service files, and reports every change within two scans. It does not use fs.watch, which misses
+ * directories that do not exist yet, mounts, and the targets of symbolic links.
  */
 export class ServiceFiles {
   readonly #directories: readonly string[]
-  readonly #facts: FileFacts
-  /** Called after every look with all files, in the order in which they count. */
-  readonly #onLook: (files: readonly ServiceFile[]) => void
-  #known = new Map<string, Known>()
-  /** What was last wrong with a directory. */
-  #faults = new Map<string, ServiceFile>()
+  readonly #context: FileContext
+  /** Called after every scan with all files, in order of precedence. */
+  readonly #onScan: (files: readonly ServiceFile[]) => void
+  #cache = new Map<string, CachedFile>()
+  /** The last error of each directory. */
+  #directoryErrors = new Map<string, ServiceFile>()
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(directories: readonly string[], facts: FileFacts, onLook: (files: readonly ServiceFile[]) => void) {
+  constructor(directories: readonly string[], context: FileContext, onScan: (files: readonly ServiceFile[]) => void) {
     this.#directories = [...new Set(directories.map((directory) => resolve(directory)))]
-    this.#facts = facts
-    this.#onLook = onLook
+    this.#context = context
+    this.#onScan = onScan
   }
 
-  /** Looks once, and from then on every half second. */
+  /** Scans once, and then every half second. */
   async open(): Promise<void> {
     if (this.#directories.length === 0) return
-    await this.#look()
+    await this.#scan()
     if (this.#closed) return
-    this.#timer = setTimeout(() => void this.open(), LOOK).unref()
+    this.#timer = setTimeout(() => void this.open(), SCAN_INTERVAL).unref()
   }
 
   close(): void {
@@ -57,98 +66,104 @@ export class ServiceFiles {
     clearTimeout(this.#timer)
   }
 
-  async #look(): Promise<void> {
+  async #scan(): Promise<void> {
     const files: ServiceFile[] = []
-    const known = new Map<string, Known>()
+    const cache = new Map<string, CachedFile>()
     for (const directory of this.#directories) {
-      const listed = await list(directory, MOST_FILES - known.size)
-      if (listed === 'unread') {
-        for (const [path, file] of this.#known) if (dirname(path) === directory) known.set(path, file)
+      const listed = await listFiles(directory, MAX_FILES - cache.size)
+      if (listed === 'busy') {
+        for (const [path, file] of this.#cache) if (dirname(path) === directory) cache.set(path, file)
         continue
       }
       const { names, error } = listed
-      if (error !== undefined) files.push(faultOf(directory, error, this.#faults.get(directory)))
-      for (const name of names) await this.#examine(join(directory, name), known)
+      if (error !== undefined) files.push(failedFile(directory, error, this.#directoryErrors.get(directory)))
+      for (const name of names) await this.#check(join(directory, name), cache)
     }
     if (this.#closed) return
-    this.#known = known
-    this.#faults = new Map(files.map((fault) => [fault.file, fault]))
-    this.#onLook([...files, ...Array.from(known.values()).flatMap(({ result }) => result ?? [])])
+    this.#cache = cache
+    this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
+    this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
   }
 
-  async #examine(path: string, known: Map<string, Known>): Promise<void> {
-    const before = this.#known.get(path)
-    const now = await look(path)
+  async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
+    const before = this.#cache.get(path)
+    const now = await statFile(path)
     if (now === undefined) return
-    if (before && now.signature !== '' && now.signature === before.signature) known.set(path, before)
-    else known.set(path, await this.#read(path, now, before?.result))
+    if (before && now.signature !== '' && now.signature === before.signature) cache.set(path, before)
+    else cache.set(path, await this.#read(path, now, before?.result))
   }
 
-  async #read(path: string, { signature, fresh, error }: Look, before: ServiceFile | undefined): Promise<Known> {
+  async #read(
+    path: string,
+    { signature, isSettling, error }: FileStat,
+    before: ServiceFile | undefined,
+  ): Promise<CachedFile> {
     try {
       if (error !== undefined) throw error
-      const services = await readServiceFile(path, this.#facts)
-      return { signature: fresh ? '' : signature, result: { file: path, services } }
-    } catch (fault) {
-      if (fresh || (before && isForWant(fault))) return { signature: '', result: before }
-      // What is wrong with the text stays so until it changes; what the system refused may go by itself.
-      const isItsText = fault instanceof BadService || fault instanceof BadConfig
-      return { signature: isItsText ? signature : '', result: faultOf(path, reasonOf(fault), before) }
+      const services = await readServiceFile(path, this.#context)
+      return { signature: isSettling ? '' : signature, result: { file: path, services } }
+    } catch (failure) {
+      if (isSettling || (before && isOutOfResources(failure))) return { signature: '', result: before }
+      // Wrong content stays wrong until the file changes; an error of the system may pass, so the file is read again.
+      const isContentWrong = failure instanceof BadService || failure instanceof BadConfig
+      return { signature: isContentWrong ? signature : '', result: failedFile(path, reasonOf(failure), before) }
     }
   }
 }
 
-/** The same object as before when the fault is the same, which then is no news. */
-function faultOf(file: string, error: string, before: ServiceFile | undefined): ServiceFile {
+/** Returns the same object as before when the error is the same: then nothing has changed. */
+function failedFile(file: string, error: string, before: ServiceFile | undefined): ServiceFile {
   return before && 'error' in before && before.error === error ? before : { file, error }
 }
 
-interface Look {
+interface FileStat {
+  /** Changes whenever the file changes. */
   signature: string
-  fresh: boolean
+  /** The file may still be written. */
+  isSettling: boolean
   error?: unknown
 }
 
-/** What a file looks like from outside; undefined when it has just gone. */
-async function look(path: string): Promise<Look | undefined> {
+/** Undefined when the file has just been removed. */
+async function statFile(path: string): Promise<FileStat | undefined> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true })
-    // By the time of change, which nobody can set: a file's own date may be any.
-    const fresh = Math.abs(Date.now() - Number(ctimeMs)) < SETTLE
-    return { signature: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, fresh }
+    // Uses ctime, which programs cannot set; they can set mtime to any date.
+    const isSettling = Math.abs(Date.now() - Number(ctimeMs)) < SETTLE_TIME
+    return { signature: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, isSettling }
   } catch (error) {
-    // Without an entry of its own it has gone since the directory was listed; with one it is a link to nowhere.
-    const gone = await lstat(path).then(() => false, isMissing)
-    return gone ? undefined : { signature: '', fresh: false, error }
+    // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
+    const isRemoved = await lstat(path).then(() => false, isMissing)
+    return isRemoved ? undefined : { signature: '', isSettling: false, error }
   }
 }
 
 /**
- * The names of the first service files, at most so many, and why there may be others, or none; `unread` when it cannot
- * be known now which there are.
+ * The names of at most `limit` service files in a directory, with an error when there are more or the directory cannot
+ * be read; `busy` when the process lacks file descriptors or memory to read it now.
  */
-async function list(directory: string, most: number): Promise<{ names: string[]; error?: string } | 'unread'> {
+async function listFiles(directory: string, limit: number): Promise<{ names: string[]; error?: string } | 'busy'> {
   const names: string[] = []
   let entries = 0
   try {
     for await (const { name } of await opendir(directory, { bufferSize: 256 })) {
       entries++
-      if (entries > MOST_ENTRIES) break
+      if (entries > MAX_ENTRIES) break
       if (isServiceFile(name)) names.push(name)
     }
   } catch (error) {
-    if (isForWant(error)) return 'unread'
+    if (isOutOfResources(error)) return 'busy'
     return isMissing(error) ? { names: [] } : { names: [], error: reasonOf(error) }
   }
-  const first = names.sort().slice(0, most)
-  if (entries > MOST_ENTRIES) return { names: first, error: `only ${MOST_ENTRIES} of its entries are looked at` }
+  const first = names.sort().slice(0, limit)
+  if (entries > MAX_ENTRIES) return { names: first, error: `only the first ${MAX_ENTRIES} entries are looked at` }
   if (first.length === names.length) return { names }
-  const error = `of its ${names.length} service files only the first ${first.length} are read: ${MOST_FILES} is the most in all`
+  const error = `only the first ${first.length} of ${names.length} service files are read: the limit for all directories is ${MAX_FILES}`
   return { names: first, error }
 }
 
-/** Whether a file could not be read for want of descriptors or memory, which says nothing of the file. */
-function isForWant(error: unknown): boolean {
+/** Whether the process lacks file descriptors or memory, which is no error of the file. */
+function isOutOfResources(error: unknown): boolean {
   return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')
 }
 
@@ -157,8 +172,8 @@ function isMissing(error: unknown): boolean {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'the symbolic link leads nowhere',
-  ELOOP: 'the symbolic link leads back to itself',
+  ENOENT: 'the target of the symbolic link does not exist',
+  ELOOP: 'the symbolic link is part of a loop',
   EACCES: 'permission denied',
   ENOTDIR: 'it is not a directory',
   ENXIO: 'it is not a regular file',
@@ -166,4 +181,37 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: unknown): string {
   return REASONS[codeOf(error) ?? ''] ?? messageOf(error)
+}
+
+/** Hidden files and the backup files of editors are not read. */
+function isServiceFile(name: string): boolean {
+  return /^[^.].*\.(toml|service)$/s.test(name)
+}
+
+/**
+ * Reads a service file: one service in TOML, or several in Avahi's XML.
+ * @throws BadService, BadConfig, or an error of the system; the message does not name the file
+ */
+async function readServiceFile(path: string, context: FileContext): Promise<Service[]> {
+  const text = await readText(path)
+  const extension = extname(path)
+  const base = idOf(basename(path, extension))
+  if (extension === '.service') return readAvahiFile(text, base, context)
+  const entry = checkEntry(parseToml(text, (line, column) => `line ${line}, column ${column}`))
+  return [serviceOf(entry, { name: context.name, id: base })]
+}
+
+/** A file name as an id: unchanged if it is a valid id. */
+function idOf(base: string): string {
+  return /^[!-~]{1,64}$/.test(base) ? base : slug(base, MAX_ID_LENGTH) || 'service'
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readRegular(path, MAX_FILE_BYTES))
+  } catch (error) {
+    if (error instanceof Unsuitable) throw new BadService(error.message)
+    if (error instanceof TypeError) throw new BadService('it is not UTF-8 text')
+    throw error
+  }
 }

@@ -5,6 +5,7 @@ import {
   createIdentity,
   decode,
   encode,
+  InvalidRecord,
   MAX_DATAGRAM_BYTES,
   MAX_RECORD_BYTES,
   open,
@@ -109,7 +110,7 @@ describe('a record', () => {
     expect(open(sent(seal(identity, 3, 4, largest)))).toEqual(record)
     const larger = { ...record, padding: 'p'.repeat(room + 1) }
     expect(() => seal(identity, 3, 4, larger)).toThrow(
-      new RangeError('the record has 16385 bytes, and 16384 is the most'),
+      new InvalidRecord('the record has 16385 bytes, and the limit is 16384', 16385),
     )
     expect(open(sent(signed(JSON.stringify(larger))))).toBe('bad-record')
   })

@@ -362,7 +362,7 @@ test.each<[Sources, string]>([
   ],
   [
     { toml: `[[services]]\nname = "x"\ntype = "http"\nport = 1\ntxt = { a = "${'x'.repeat(254)}" }` },
-    'FILE: services[0].txt.a: key and value have 256 bytes with the = between them, and 255 is the most (RFC 6763, section 6.1)',
+    'FILE: services[0].txt.a: key, = and value together have 256 bytes, and the limit is 255 (RFC 6763, section 6.1)',
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "http"\nport = 1\ntxt = { "a=b" = 1 }' },

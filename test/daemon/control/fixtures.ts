@@ -17,7 +17,7 @@ import type {
   SilentChangeType,
 } from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
-import type { Attributes, Service } from '../../../src/core/wire/index.ts'
+import { type Attributes, InvalidRecord, MAX_RECORD_BYTES, type Service } from '../../../src/core/wire/index.ts'
 import {
   Control,
   type ControlOptions,
@@ -26,7 +26,7 @@ import {
   type Station,
 } from '../../../src/daemon/control/index.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
-import { plain } from '../../../src/daemon/services/merge.ts'
+import { recordService } from '../../../src/daemon/services/own-services.ts'
 import type { PeerState } from '../../../src/shared/peer-state.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -203,7 +203,7 @@ export class Neighbourhood implements Station, PresenceReader {
     return { ...this.ownView, limits: { ...this.ownView.limits, peers: { now: this.#peers.size, most: 16_384 } } }
   }
   ownPeer(now: number) {
-    const services = this.catalogue.list().map(plain)
+    const services = this.catalogue.list().map(recordService)
     return ownView({ ...this.self(), services, attributes: this.catalogue.attributes }, this.facts.startedAt, now)
   }
   /** The daemon's own peer has changed. */
@@ -273,8 +273,9 @@ export async function openCatalogue(
     attributes: {},
     ...config,
     now: () => neighbourhood.now(),
-    describe: (content) => {
-      if (JSON.stringify(content).length > 16 * 1024) throw new RangeError('the record has too many bytes')
+    publish: (content) => {
+      const bytes = Buffer.byteLength(JSON.stringify(content))
+      if (bytes > MAX_RECORD_BYTES) throw new InvalidRecord('the record has too many bytes', bytes)
     },
     notify: () => {},
   })

@@ -104,7 +104,7 @@ test.each<[string, string]>([
   ['', 'Start tag expected'],
   ['[Unit]\nDescription=x', 'not expected'],
   ['<service-group><name>x</name>', 'Unclosed tag'],
-  ['<a/><b/>', 'expected one element that holds all others'],
+  ['<a/><b/>', 'expected exactly one top-level element'],
   ['<group/>', 'expected <service-group>, found <group>'],
   ['<service-group><name>x</name></service-group>', '<service> is missing'],
   ['<service-group><service><type>_a._tcp</type></service></service-group>', '<name> is missing'],
@@ -113,7 +113,10 @@ test.each<[string, string]>([
   [group('<type>_http._tcp</type><prot>1</prot>'), "unknown element <prot> (did you mean 'port'?)"],
   [group('<type>_http._tcp</type><port>80a</port>'), 'port: expected a port from 0 to 65535, found "80a"'],
   [group('<type>_http._tcp</type>', '<type>http.tcp</type>'), 'service 2: type: expected a type such as'],
-  [group('<type>_http._tcp</type><host-name>nas.local</host-name>'), "<host-name> is 'nas.local', and a peer tells"],
+  [
+    group('<type>_http._tcp</type><host-name>nas.local</host-name>'),
+    "<host-name> is 'nas.local', and a peer publishes",
+  ],
   [group('<type>_http._tcp</type><txt-record>=x</txt-record>'), 'txt: expected keys of'],
   [
     group('<type>_http._tcp</type><txt-record value-format="hex">k=0</txt-record>'),
@@ -122,11 +125,11 @@ test.each<[string, string]>([
   [group('<type>_http._tcp</type><txt-record value-format="binary-hex">k=0</txt-record>'), "txt.k: '0' is not hex"],
   [
     group('<type>_http._tcp</type><txt-record value-format="binary-hex">k=ff</txt-record>'),
-    'txt.k: these bytes are no',
+    'txt.k: the value is not UTF-8 text',
   ],
   [
     group(`<type>_http._tcp</type><txt-record>k=${'x'.repeat(300)}</txt-record>`),
-    'txt.k: key and value have 302 bytes',
+    'txt.k: key, = and value together have 302 bytes',
   ],
   [group('<type>_http._tcp</type><txt-record>k=&nbsp;</txt-record>'), "unknown reference '&nbsp;'"],
 ])('%j is refused with its reason', (text, reason) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import type { AttributeValue } from '../../../src/core/wire/index.ts'
+import { type AttributeValue, InvalidRecord } from '../../../src/core/wire/index.ts'
 import {
   AttributeTaken,
   BadRequest,
@@ -32,34 +32,34 @@ const toml = (port: number, bytes = 0) =>
   ].join('\n')
 
 describe('services over the API', () => {
-  test('are told as they come, change and go', async () => {
-    const { catalogue, told } = await openCatalogue()
+  test('are published when they are added, changed and removed', async () => {
+    const { catalogue, published } = await openCatalogue()
     expect(catalogue.put('shop', service('other', { port: 1 }))).toEqual({
       created: true,
-      isToKeep: true,
+      needsSave: true,
       service: { ...service('shop', { name: 'other', port: 1 }), source: 'api', file: undefined, expiresAt: undefined },
     })
     expect(catalogue.put('shop', service('shop')).created).toBe(false)
     catalogue.put('shop', service('shop'))
-    expect(told).toEqual([
+    expect(published).toEqual([
       { services: [service('shop', { name: 'other', port: 1 })], attributes: {} },
       { services: [service('shop')], attributes: {} },
     ])
     catalogue.remove('shop')
-    expect(told.at(-1)).toEqual({ services: [], attributes: {} })
+    expect(published.at(-1)).toEqual({ services: [], attributes: {} })
     expect(() => catalogue.remove('shop')).toThrow(NoSuchService)
   })
 
   test('with a ttl are withdrawn unless renewed', async () => {
-    const { catalogue, told, until, notices } = await openCatalogue()
+    const { catalogue, published, until, notices } = await openCatalogue()
     const { service: own } = catalogue.put('shop', service('shop'), 300)
     expect(own.expiresAt).toBe(1300)
     const start = performance.now()
     catalogue.put('shop', service('shop'), 600)
     // A renewal is nothing to tell.
-    expect(told).toHaveLength(1)
+    expect(published).toHaveLength(1)
     await until(() => notices.length > 0)
-    expect(told.at(-1)?.services).toEqual([])
+    expect(published.at(-1)?.services).toEqual([])
     expect(performance.now() - start).toBeGreaterThan(590)
     expect(notices).toEqual([{ type: 'expired', id: 'shop' }])
   })
@@ -83,13 +83,13 @@ describe('services over the API', () => {
   })
 
   test('that have no room change nothing', async () => {
-    const { catalogue, told } = await openCatalogue({}, 1000)
+    const { catalogue, published } = await openCatalogue({}, 1000)
     catalogue.put('shop', service('shop'))
     const large = service('shop', { txt: { a: 'x'.repeat(1000) } })
-    expect(() => catalogue.put('shop', large)).toThrow(/^the record has 1\d{3} bytes, and 1000 is the most \(/)
+    expect(() => catalogue.put('shop', large)).toThrow(/^the record has 1\d{3} bytes, and the limit is 1000 \(/)
     expect(() => catalogue.put('new', large, 50)).toThrow(RecordTooLarge)
     expect(() => catalogue.patchAttributes({ a: 'x'.repeat(1000) })).toThrow(RecordTooLarge)
-    expect([told.length, catalogue.get('shop'), catalogue.get('new'), catalogue.attributes]).toMatchObject([
+    expect([published.length, catalogue.get('shop'), catalogue.get('new'), catalogue.attributes]).toMatchObject([
       1,
       service('shop'),
       undefined,
@@ -100,7 +100,7 @@ describe('services over the API', () => {
 
 describe('attributes', () => {
   test("override the config file's, which are back when they are taken away", async () => {
-    const { catalogue, told } = await openCatalogue({ attributes: { room: 'kitchen', floor: 1 } })
+    const { catalogue, published } = await openCatalogue({ attributes: { room: 'kitchen', floor: 1 } })
     expect(catalogue.patchAttributes({ floor: 2, open: true, gone: null })).toEqual({
       room: 'kitchen',
       floor: 2,
@@ -109,7 +109,7 @@ describe('attributes', () => {
     expect(() => catalogue.patchAttributes({ open: null, room: null })).toThrow(AttributeTaken)
     expect(catalogue.attributes).toMatchObject({ open: true })
     expect(catalogue.patchAttributes({ floor: null, open: null })).toEqual({ room: 'kitchen', floor: 1 })
-    expect(told.map(({ attributes }) => attributes['floor'])).toEqual([2, 1])
+    expect(published.map(({ attributes }) => attributes['floor'])).toEqual([1, 2, 1])
   })
 
   test.each<[string, unknown]>([
@@ -123,14 +123,14 @@ describe('attributes', () => {
     ['a', 'x'.repeat(1025)],
     ['a', {}],
   ])('%j: %j is refused by its name', async (key, value) => {
-    const { catalogue, told } = await openCatalogue()
+    const { catalogue, published } = await openCatalogue()
     const patch = Object.fromEntries([
       ['good', 1],
       [key, value as AttributeValue],
     ])
     expect(() => catalogue.patchAttributes(patch)).toThrow(BadRequest)
     expect(() => catalogue.patchAttributes(patch)).toThrow(`attribute ${JSON.stringify(key)}: expected`)
-    expect(told).toEqual([])
+    expect(published).toEqual([])
   })
 
   test('any patches in a row come to what RFC 7396 says, also after a restart', async () => {
@@ -161,7 +161,7 @@ describe('attributes', () => {
   })
 
   test('1,000 patches are few writes', async () => {
-    const { catalogue, stateDir, told } = await openCatalogue()
+    const { catalogue, stateDir, published } = await openCatalogue()
     const file = join(stateDir, 'registered.json')
     const written = async () => (await stat(file, { bigint: true }).catch(() => undefined))?.ino
     const writes = new Set<bigint | undefined>()
@@ -172,7 +172,7 @@ describe('attributes', () => {
     }
     const seconds = (performance.now() - began) / 1000
     expect(writes.size).toBeLessThanOrEqual(2 + seconds)
-    expect(told).toHaveLength(1000)
+    expect(published).toHaveLength(1000)
     await catalogue.saved()
     expect(JSON.parse(await readFile(join(stateDir, 'registered.json'), 'utf8')).attributes).toEqual({
       temperature: 999,
@@ -195,7 +195,7 @@ describe('a restart', () => {
     catalogue.remove('gone')
     await catalogue.close()
     const again = await openCatalogue({ stateDir, attributes: { floor: 1 } })
-    expect(again.told.at(-1)).toEqual({
+    expect(again.published.at(-1)).toEqual({
       services: [service('shop', { txt: { emoji: '🛒\n\0' } }), service('was-lent')],
       attributes: { status: 'idle', floor: 2 },
     })
@@ -217,8 +217,8 @@ describe('a restart', () => {
     const again = await openCatalogue({ stateDir, services: [service('shop', { port: 9 })] }, 300)
     expect(again.catalogue.list().map(({ id, source }) => `${id} ${source}`)).toEqual(['shop config', 'osc api'])
     expect(again.notices).toMatchObject([
-      { type: 'left-out', what: "service 'shop'", reason: expect.stringContaining('the config file') },
-      { type: 'left-out', what: "service 'large'", reason: expect.stringContaining('300 is the most') },
+      { type: 'not-restored', what: "service 'shop'", reason: expect.stringContaining('the config file') },
+      { type: 'not-restored', what: "service 'large'", reason: expect.stringContaining('the limit is 300') },
     ])
   })
 
@@ -240,9 +240,9 @@ describe('a restart', () => {
     const { catalogue, stateDir } = await openCatalogue()
     catalogue.put('now-lent', service('now-lent'))
     await catalogue.saved()
-    expect(catalogue.put('now-lent', service('now-lent'), 60_000).isToKeep).toBe(true)
+    expect(catalogue.put('now-lent', service('now-lent'), 60_000).needsSave).toBe(true)
     await catalogue.saved()
-    expect(catalogue.put('now-lent', service('now-lent'), 60_000).isToKeep).toBe(false)
+    expect(catalogue.put('now-lent', service('now-lent'), 60_000).needsSave).toBe(false)
     catalogue.put('shop', service('shop'))
     catalogue.patchAttributes({ a: 1 })
     await catalogue.saved()
@@ -328,8 +328,8 @@ describe('service files', () => {
 
   test('that have no room are left out: the largest of the newcomers, none that was there before', async () => {
     const directory = await directoryOf({ 'b.toml': toml(2, 2500), 'c.toml': toml(3, 1000), 'd.toml': toml(4, 500) })
-    const { catalogue, until, told, notices } = await openCatalogue({ servicesDir: [directory] }, 2500)
-    expect(told.map(ids)).toEqual([['c', 'd']])
+    const { catalogue, until, published, notices } = await openCatalogue({ servicesDir: [directory] }, 2500)
+    expect(published.map(ids)).toEqual([['c', 'd']])
     expect(catalogue.badFiles).toEqual([
       { file: join(directory, 'b.toml'), error: expect.stringMatching(/^the record has no room for its 2\d{3} bytes/) },
     ])
@@ -342,28 +342,28 @@ describe('service files', () => {
     expect(notices.map(({ type }) => type)).toEqual(['bad-file', 'bad-file', 'good-file'])
   })
 
-  test('by the thousand are read up to a bound, told of in few lines, and looked at again for little', async () => {
+  test('by the thousand are read up to a bound, reported of in few lines, and looked at again for little', async () => {
     const files = Array.from({ length: 1000 }, (_, n) => [`f${String(n).padStart(4, '0')}.toml`, toml(n)] as const)
     const directory = await directoryOf(Object.fromEntries(files))
     let attempts = 0
-    let told: string[] = []
+    let published: string[] = []
     const { catalogue, notices } = await openCatalogue({
       servicesDir: [directory],
-      describe: (content) => {
+      publish: (content) => {
         attempts++
         const bytes = 1200 + Buffer.byteLength(JSON.stringify(content))
-        if (bytes > 16 * 1024) throw new RangeError(`the record has ${bytes} bytes`)
-        told = ids(content)
+        if (bytes > 16 * 1024) throw new InvalidRecord(`the record has ${bytes} bytes`, bytes)
+        published = ids(content)
       },
     })
     expect(attempts).toBeLessThan(30)
-    expect(told.length).toBeGreaterThan(100)
+    expect(published.length).toBeGreaterThan(100)
     const [first, ...others] = catalogue.badFiles
     expect(first).toEqual({
       file: directory,
-      error: 'of its 1000 service files only the first 256 are read: 256 is the most in all',
+      error: 'only the first 256 of 1000 service files are read: the limit for all directories is 256',
     })
-    expect(others).toHaveLength(256 - told.length)
+    expect(others).toHaveLength(256 - published.length)
     expect(notices).toHaveLength(catalogue.badFiles.length)
     // Files written a moment ago may be looked at once more; then nothing is done until something changes.
     let before = attempts

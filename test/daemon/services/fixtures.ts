@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { Service } from '../../../src/core/wire/index.ts'
+import { InvalidRecord, MAX_RECORD_BYTES, type Service } from '../../../src/core/wire/index.ts'
 import { Catalogue, type CatalogueOptions } from '../../../src/daemon/services/catalogue.ts'
-import type { CatalogueNotice, Content } from '../../../src/daemon/services/types.ts'
+import type { CatalogueNotice, Content } from '../../../src/daemon/services/own-services.ts'
 
 /** A directory that goes when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -17,20 +17,20 @@ export function service(id: string, given: Partial<Service> = {}): Service {
   return { id, name: id, type: '_http._tcp', port: 80, txt: {}, subtypes: [], ...given }
 }
 
-export interface Shelf {
+export interface OpenCatalogue {
   catalogue: Catalogue
   stateDir: string
-  /** What it told others, the newest last. */
-  told: Content[]
+  /** What it published, the newest last. */
+  published: Content[]
   /** What it wanted logged. */
   notices: CatalogueNotice[]
-  /** Resolves when it is so after something was told or noticed. */
+  /** Resolves when it is so after something was published or noticed. */
   until(met: () => boolean): Promise<void>
 }
 
 /** A catalogue whose record may have `room` bytes, closed when the test ends. */
-export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room = 14_000): Promise<Shelf> {
-  const told: Content[] = []
+export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room = 14_000): Promise<OpenCatalogue> {
+  const published: Content[] = []
   const notices: CatalogueNotice[] = []
   let wake = () => {}
   const stateDir = given.stateDir ?? (await temporaryDirectory())
@@ -42,10 +42,14 @@ export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room 
     services: [],
     attributes: {},
     now: () => 1000,
-    describe(content) {
+    publish(content) {
       const bytes = Buffer.byteLength(JSON.stringify(content))
-      if (bytes > room) throw new RangeError(`the record has ${bytes} bytes, and ${room} is the most`)
-      told.push(content)
+      if (bytes > room) {
+        // The error counts what is above the limit of a real record.
+        const counted = MAX_RECORD_BYTES + bytes - room
+        throw new InvalidRecord(`the record has ${bytes} bytes, and the limit is ${room}`, counted)
+      }
+      published.push(content)
       wake()
     },
     notify(notice) {
@@ -58,7 +62,7 @@ export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room 
   return {
     catalogue,
     stateDir,
-    told,
+    published,
     notices,
     async until(met) {
       while (!met()) {

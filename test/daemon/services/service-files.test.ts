@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
 import { ServiceFiles } from '../../../src/daemon/services/service-files.ts'
-import type { ServiceFile } from '../../../src/daemon/services/types.ts'
 import { temporaryDirectory } from './fixtures.ts'
 
 const SHOP = 'type = "http"\nport = 80\n'
@@ -74,8 +74,8 @@ test('what cannot be read is named with its reason, and the rest works', async (
     'big.toml: it is larger than 64 KiB',
     'directory.toml: it is a directory',
     'latin.toml: it is not UTF-8 text',
-    'link.toml: the symbolic link leads nowhere',
-    'loop.toml: the symbolic link leads back to itself',
+    'link.toml: the target of the symbolic link does not exist',
+    'loop.toml: the symbolic link is part of a loop',
     'pipe.toml: it is not a regular file',
     'shop.toml: shop:80',
     'twin.toml: twin:80',
@@ -144,5 +144,5 @@ test('a directory with too many entries is told of once, and the others are read
   for (let number = 0; number < 4200; number++) await writeFile(join(crowded, `${number}.txt`), '')
   await writeFile(join(other, 'shop.toml'), SHOP)
   const { seen } = await watch(crowded, other)
-  expect(seen()).toEqual([`${crowded}: only 4096 of its entries are looked at`, 'shop.toml: shop:80'])
+  expect(seen()).toEqual([`${crowded}: only the first 4096 entries are looked at`, 'shop.toml: shop:80'])
 })

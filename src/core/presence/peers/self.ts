@@ -6,8 +6,8 @@ import {
   type Beat,
   type Bye,
   CHAIN_LENGTH,
+  checkRecord,
   DIGEST_BYTES,
-  faultOf,
   goodbyeCommitment,
   HashChain,
   type Identity,
@@ -75,7 +75,7 @@ export class Self {
   /** By interface, of the present record version. */
   readonly #copies = new Map<string, Copy>()
 
-  /** Throws RangeError when the record would be too large, or be refused by others for what is in it. */
+  /** @throws InvalidRecord when other peers would reject the record, or it would be larger than 16 KiB */
   constructor(identity: Identity, incarnation: number, profile: Profile, interval: number, random: Random) {
     this.#identity = identity
     this.#incarnation = incarnation
@@ -115,7 +115,7 @@ export class Self {
     return this.#chain.anchor.sequence
   }
 
-  /** Throws RangeError, and changes nothing, when the record would become too large, or be refused by others. */
+  /** @throws InvalidRecord as the constructor does; then nothing has changed */
   describe(profile: Profile): void {
     this.#check(profile)
     this.#profile = profile
@@ -254,10 +254,7 @@ export class Self {
   /** With as many addresses as there may ever be, so that no later change of network makes it too large. */
   #check(profile: Profile): void {
     const longest = new Array<string>(MOST_ADDRESSES).fill('f'.repeat(45))
-    const record = this.#record(longest, profile)
-    const fault = faultOf(record)
-    if (fault !== undefined) throw new RangeError(`others would refuse the record: ${fault}`)
-    seal(this.#identity, this.#incarnation, this.#recordVersion, record)
+    checkRecord(this.#record(longest, profile))
   }
 
   #record(addresses: string[], profile = this.#profile): PeerRecord {

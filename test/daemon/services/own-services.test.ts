@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { mergeFiles } from '../../../src/daemon/services/merge.ts'
-import type { OwnService, ServiceFile } from '../../../src/daemon/services/types.ts'
+import type { OwnService, ServiceFile } from '../../../src/daemon/services/own-services.ts'
+import { mergeFiles } from '../../../src/daemon/services/own-services.ts'
 import { service } from './fixtures.ts'
 
 const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')

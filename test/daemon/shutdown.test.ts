@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 
-const ENDING = new URL('../../dist/daemon/ending.js', import.meta.url).href
+const SHUTDOWN = new URL('../../dist/daemon/shutdown.js', import.meta.url).href
 
 /** A process that has work left for ever; sends it these signals, ms after each other, and tells how and when it ended. */
 async function run(what: string, ...signals: NodeJS.Signals[]) {
   const log = '{ info() {}, fatal() {} }'
-  const code = `import { untilEnding } from '${ENDING}'
+  const code = `import { untilShutdown } from '${SHUTDOWN}'
     setInterval(() => {}, 1000)
-    untilEnding(${log}).then(({ finish }) => { ${what} })
+    untilShutdown(${log}).then(({ finish }) => { ${what} })
     console.log('ready')`
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['pipe', 'pipe', 'ignore'] })
   const exit = once(child, 'exit')

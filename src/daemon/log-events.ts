@@ -6,11 +6,11 @@ import type { ChangeType, Notice, Presence } from '../core/presence/index.ts'
 import type { Driver } from '../io/driver.ts'
 import type { Net } from '../io/net/index.ts'
 import type { StateNotice } from '../io/state-file.ts'
-import type { CatalogueNotice } from './services/types.ts'
+import type { CatalogueNotice } from './services/own-services.ts'
 
-/** What the daemon's log says, and how loudly. */
+/** Writes the daemon's events to its log. */
 
-const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
+const LEVELS: Record<ChangeType, 'info' | 'debug'> = {
   'peer-up': 'info',
   'peer-update': 'debug',
   'peer-suspect': 'debug',
@@ -23,19 +23,19 @@ const LOUDNESS: Record<ChangeType, 'info' | 'debug'> = {
   'peer-forgotten': 'debug',
 }
 
-/** Peers as they come and go. */
+/** Logs changes of other peers. */
 export function logChanges(log: Logger, driver: Driver, presence: Presence): void {
   let seen = presence.index
   driver.onChange(() => {
     for (const { type, peer, own } of presence.changesSince(seen) ?? []) {
       if (own) continue
-      log[LOUDNESS[type]]({ peer: peer.name, id: peer.id }, type)
+      log[LEVELS[type]]({ peer: peer.name, id: peer.id }, type)
     }
     seen = presence.index
   })
 }
 
-/** Interfaces and what fails on them: a line for each change, none for each attempt. */
+/** Logs changes of interfaces and their faults: one line per change, not per attempt. */
 export function logNetwork(log: Logger, net: Net): void {
   let before = new Map<string, Interface>()
   net.on('interfaces', (interfaces) => {
@@ -47,7 +47,7 @@ export function logNetwork(log: Logger, net: Net): void {
       const facts = { interface: name, addresses: addresses.map(({ address }) => address), paths }
       log.info(facts, old ? 'interface changed' : 'using interface')
     }
-    for (const name of before.keys()) log.info({ interface: name }, 'interface has gone')
+    for (const name of before.keys()) log.info({ interface: name }, 'interface is gone')
     before = new Map(interfaces.map((each) => [each.name, each]))
   })
   net.on('unusable', (interfaces) => {
@@ -56,7 +56,7 @@ export function logNetwork(log: Logger, net: Net): void {
   logFaults(log, net)
 }
 
-/** What fails on interfaces, and when that has ended. */
+/** Logs when sending on an interface begins to fail, and when it works again. */
 export function logFaults(log: Logger, net: Net): void {
   net.on('fault', ({ interface: name, path, error }) => {
     log.warn({ interface: name, path, reason: error.message }, 'cannot send')
@@ -64,53 +64,61 @@ export function logFaults(log: Logger, net: Net): void {
   net.on('recovered', ({ interface: name, path }) => log.info({ interface: name, path }, 'can send again'))
 }
 
-/** What the rules of presence noticed. */
+/** Logs a notice of presence. */
 export function logNotice(log: Logger, notice: Notice): void {
   switch (notice.type) {
     case 'identity-taken':
       log.error(
         { id: notice.id, address: notice.address, interface: notice.interface },
-        'somebody else has our identity: a cloned disk, or a second daemon with the same state directory?',
+        'another host uses the identity of this daemon (a cloned disk, or a second daemon with the same state directory?)',
       )
       break
     case 'incarnation':
       log.warn(
         { heard: notice.heard, incarnation: notice.incarnation, address: notice.address, interface: notice.interface },
-        'others know this daemon from a later start than it remembers: it goes on in a higher incarnation ' +
+        'other peers know a later incarnation of this daemon than it does: it begins a higher one ' +
           '(a read-only or restored state directory, or a clock that was set back?)',
       )
       break
     case 'name-shared':
-      log.warn({ name: notice.name, ids: notice.ids }, 'several peers have the same name: tell them apart by their ids')
+      log.warn(
+        { name: notice.name, ids: notice.ids },
+        'several peers have the same name: use their ids to tell them apart',
+      )
       break
     case 'deaf':
-      log.warn({ interface: notice.interface, path: notice.path }, 'no longer hears itself: joining again')
+      log.warn({ interface: notice.interface, path: notice.path }, 'no longer receives its own beacons: joining again')
       break
     case 'hearing-again':
-      log.info({ interface: notice.interface, path: notice.path }, 'hears itself again')
+      log.info({ interface: notice.interface, path: notice.path }, 'receives its own beacons again')
       break
     case 'doubt':
       log.warn(
         { cause: notice.cause, ms: Math.round(notice.ms) },
-        'doubts itself: everyone gets another lease before being judged',
+        notice.cause === 'late'
+          ? 'this daemon ran late: every peer gets another lease before it is suspected'
+          : 'no beacons at all were received: every peer gets another lease before it is suspected',
       )
       break
     case 'limit':
-      log.warn({ limit: notice.limit }, 'the registry is full: newcomers are dropped')
+      log.warn({ limit: notice.limit }, 'the registry is full: new peers are dropped')
       break
     case 'exception':
       log.error(
         { err: notice.error },
-        'an error in earshot itself while it handled a datagram or a timer; it goes on. Please report it',
+        'failed to handle a datagram or a timer: this is a bug in earshot, please report it (earshotd goes on)',
       )
       break
     case 'interval':
-      log.info({ intervalMs: notice.interval, peers: notice.peers }, 'beat interval follows the number of peers')
+      log.info(
+        { intervalMs: notice.interval, peers: notice.peers },
+        'adapted the beacon interval to the number of peers',
+      )
       break
   }
 }
 
-/** What befell this peer's own services. */
+/** Logs a notice about this peer's own services. */
 export function logCatalogue(log: Logger, notice: CatalogueNotice): void {
   switch (notice.type) {
     case 'bad-file':
@@ -120,53 +128,53 @@ export function logCatalogue(log: Logger, notice: CatalogueNotice): void {
       log.info({ file: notice.file }, 'can use service file again')
       break
     case 'expired':
-      log.info({ service: notice.id }, 'service withdrawn: nobody renewed it')
+      log.info({ service: notice.id }, 'service removed: its lease was not renewed')
       break
-    case 'left-out':
-      log.warn({ what: notice.what, reason: notice.reason }, 'registered before, now left out')
+    case 'not-restored':
+      log.warn({ what: notice.what, reason: notice.reason }, 'cannot restore what was registered in an earlier run')
       break
     default:
       logState(log, notice)
   }
 }
 
-/** What befell the files in the state directory. */
+/** Logs a notice about a file in the state directory. */
 export function logState(log: Logger, notice: StateNotice): void {
   const { file } = notice
   switch (notice.type) {
     case 'set-aside':
-      log.warn({ file, reason: notice.reason, renamedTo: notice.to }, 'state file cannot be used: beginning a new one')
-      break
-    case 'not-saved':
-      log.error(
-        { file, reason: notice.error },
-        'cannot read or write state file: a restart would lose what it should hold',
+      log.warn(
+        { file, reason: notice.reason, renamedTo: notice.to },
+        'cannot use state file: renamed it and started a new one',
       )
       break
+    case 'not-saved':
+      log.error({ file, reason: notice.error }, 'cannot read or write state file: a restart would lose its content')
+      break
     case 'saved-again':
-      log.info({ file }, 'can write state file again: all is saved')
+      log.info({ file }, 'can write state file again: everything is saved')
       break
     case 'was-gone':
-      log.warn({ file }, 'somebody has removed the state file: written again')
+      log.warn({ file }, 'the state file was removed: wrote it again')
       break
   }
 }
 
-/** What the rules of mDNS noticed. */
+/** Logs a notice of mDNS. */
 export function logMdns(log: Logger, notice: MdnsNotice): void {
   switch (notice.type) {
     case 'renamed':
       log.warn(
         { id: notice.id, type: notice.service, name: notice.to },
-        `another host has the name '${notice.from}': ours is '${notice.to}' there`,
+        `another host has the name '${notice.from}': publishing as '${notice.to}' instead`,
       )
       break
     case 'limit':
       log.warn(
         { limit: notice.limit, most: notice.most, source: notice.source },
         notice.source === undefined
-          ? 'too much comes in by mDNS: some is passed over'
-          : 'one address tells of too much by mDNS: what else it tells of is passed over',
+          ? 'too much mDNS data: some of it is ignored'
+          : 'too much mDNS data from one address: the rest of it is ignored',
       )
       break
   }

@@ -1,19 +1,25 @@
+import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { NameSchema, type Service, ServiceSchema, TextSchema } from '../../core/wire/record.ts'
 import { BadService } from '../../shared/errors.ts'
+import { slug } from '../../shared/slug.ts'
+import { describeValidationErrors, dottedPath } from '../../shared/validation-error.ts'
 
-/** Most bytes that a TXT string `key=value` may have: its length is told in one byte (RFC 6763, section 6.1). */
-const TXT_BYTES = 255
+/** Characters of a service's id. */
+export const MAX_ID_LENGTH = 64
+
+/** Bytes of a TXT string `key=value`, whose length is sent in one byte (RFC 6763, section 6.1). */
+const MAX_TXT_BYTES = 255
 
 /**
- * RFC 6335, section 5.1: at most 15 letters, digits and hyphens, one letter at least, and no hyphen at either end or beside
- * another. What others announce need not keep to it.
+ * RFC 6335, section 5.1: 1 to 15 letters, digits and hyphens, at least one letter, no hyphen at either end or next to
+ * another hyphen. Services of other hosts may break this rule.
  */
 const TYPE_NAME = '(?=[A-Za-z0-9-]{1,15}(?![A-Za-z0-9-]))(?=[0-9-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*'
 
 const { id, port, subtypes } = ServiceSchema.properties
 
-/** A service as people and programs write it: shorter than the record's form, and with defaults. */
+/** A service as people and programs write it: shorter than in a record, and with defaults. */
 export const ServiceEntrySchema = Type.Object(
   {
     id: Type.Optional(
@@ -34,7 +40,7 @@ export const ServiceEntrySchema = Type.Object(
     port: Type.Unsafe<number>({ ...port, 'x-expected': 'a port from 0 to 65535' }),
     txt: Type.Optional(
       Type.Record(
-        // The record's keys but for the sign that ends a key in a TXT string.
+        // As in a record, without the `=`, which ends a key in a TXT string.
         Type.String({ pattern: '^(?!__proto__$)[!-<>-~]{1,64}$' }),
         Type.Union([TextSchema, Type.Number(), Type.Boolean()], {
           'x-expected': 'a text of at most 1024 characters (no unpaired surrogates), a number or a boolean',
@@ -53,24 +59,33 @@ export const ServiceEntrySchema = Type.Object(
 )
 export type ServiceEntry = Static<typeof ServiceEntrySchema>
 
-/** What holds for a service that does not say it itself. */
+const isEntry = new Ajv({ strict: false, strictNumbers: true, verbose: true }).compile<ServiceEntry>(ServiceEntrySchema)
+
+/** Checks an entry from a service file. @throws BadService, which names the key, what was expected and what was found */
+export function checkEntry(value: unknown): ServiceEntry {
+  if (isEntry(value)) return value
+  const place = (pointer: string) => dottedPath(pointer).replace(/^\./, '')
+  throw new BadService(describeValidationErrors(isEntry.errors, place, { schema: ServiceEntrySchema, value }))
+}
+
+/** Values for a service that does not set them itself. */
 export interface ServiceDefaults {
   /** The peer's name. */
   name: string
-  /** Undefined: a slug of the service's own name, or else of its type. */
+  /** Undefined: a slug of the service's name, or else of its type. */
   id?: string | undefined
 }
 
 /**
- * The service as the record carries it: type `http` becomes `_http._tcp`, and everything has a value.
- * @throws BadService when `protocol` contradicts a type written in full, two TXT keys are the same but for their case, or
- * a TXT string is longer than 255 bytes
+ * Converts an entry into a service of a record: type `http` becomes `_http._tcp`, and defaults are filled in.
+ * @throws BadService when `protocol` contradicts a type written in full, two TXT keys differ in case only, or a TXT
+ * string is longer than 255 bytes
  */
 export function serviceOf(entry: ServiceEntry, defaults: ServiceDefaults): Service {
   const type = fullType(entry)
-  refuseSameKeys(Object.keys(entry.txt ?? {}))
+  refuseDuplicateKeys(Object.keys(entry.txt ?? {}))
   return {
-    id: entry.id ?? defaults.id ?? (slug(entry.name ?? '') || slug(type)),
+    id: entry.id ?? defaults.id ?? (slug(entry.name ?? '', MAX_ID_LENGTH) || slug(type, MAX_ID_LENGTH)),
     name: entry.name ?? defaults.name,
     type,
     port: entry.port,
@@ -87,14 +102,14 @@ function fullType({ type, protocol }: ServiceEntry): string {
   return type
 }
 
-/** Who reads TXT strings compares their keys without regard to case, and takes the first (RFC 6763, section 6.4). */
-function refuseSameKeys(keys: readonly string[]): void {
+/** TXT keys are compared without regard to case, and the first one wins (RFC 6763, section 6.4). */
+function refuseDuplicateKeys(keys: readonly string[]): void {
   const seen = new Map<string, string>()
   for (const key of keys) {
     const other = seen.get(key.toLowerCase())
     if (other !== undefined) {
       throw new BadService(
-        `txt.${key}: it differs from txt.${other} in case only (RFC 6763, section 6.4: they are one key)`,
+        `txt.${key}: it differs from txt.${other} in case only, so it is the same key (RFC 6763, section 6.4)`,
       )
     }
     seen.set(key.toLowerCase(), key)
@@ -103,19 +118,8 @@ function refuseSameKeys(keys: readonly string[]): void {
 
 function txtValue(key: string, value: string): string {
   const bytes = Buffer.byteLength(`${key}=${value}`)
-  if (bytes <= TXT_BYTES) return value
+  if (bytes <= MAX_TXT_BYTES) return value
   throw new BadService(
-    `txt.${key}: key and value have ${bytes} bytes with the = between them, and ${TXT_BYTES} is the most (RFC 6763, section 6.1)`,
+    `txt.${key}: key, = and value together have ${bytes} bytes, and the limit is ${MAX_TXT_BYTES} (RFC 6763, section 6.1)`,
   )
-}
-
-/** A name in lower case, its accents dropped, everything but ASCII letters and digits as single hyphens; empty when none is left. */
-export function slug(name: string): string {
-  return name
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 64)
-    .replace(/^-|-$/g, '')
 }

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkEntry } from '../../../src/daemon/services/check.ts'
-import { type ServiceEntry, serviceOf } from '../../../src/daemon/services/entry.ts'
+import { checkEntry, type ServiceEntry, serviceOf } from '../../../src/daemon/services/service-entry.ts'
 import { BadService } from '../../../src/shared/errors.ts'
 
 const peer = { name: 'kitchen' }
@@ -41,7 +40,7 @@ describe('a TXT string', () => {
   test('has 255 bytes at most, which are counted and not characters', () => {
     expect(withTxt('path', 'x'.repeat(250)).txt['path']).toHaveLength(250)
     expect(() => withTxt('path', 'x'.repeat(251))).toThrow(
-      'txt.path: key and value have 256 bytes with the = between them, and 255 is the most (RFC 6763, section 6.1)',
+      'txt.path: key, = and value together have 256 bytes, and the limit is 255 (RFC 6763, section 6.1)',
     )
     expect(() => withTxt('path', 'é'.repeat(126))).toThrow('have 257 bytes')
   })

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { Mdns } from '../core/mdns/index.ts'
+import { type Notice, Presence, type PresenceOptions, type Profile } from '../core/presence/index.ts'
+import { createIdentity, type Identity } from '../core/wire/index.ts'
+import { Clock } from '../io/clock.ts'
+import { Driver } from '../io/driver.ts'
+import { MDNS } from '../io/mdns/links.ts'
+import { MdnsDriver } from '../io/mdns-driver.ts'
+import { Net, type NetOptions } from '../io/net/index.ts'
+import { random } from '../io/random.ts'
+import type { Peers } from '../shared/api.ts'
+import { peerJson } from './control/views.ts'
+import { logChanges, logFaults, logMdns, logNetwork, logNotice } from './log-events.ts'
+
+export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
+  clock: Clock
+  /** Port and multicast groups of the beacons; the interfaces are those of mDNS too. */
+  net: NetOptions
+  /** The service types to browse for; false: no mDNS. */
+  mdns: false | { browse: readonly string[] }
+  onNotice?: (notice: Notice) => void
+  log?: Logger | undefined
+}
+
+/** Discovery on the network: beacons and, unless it is off, mDNS. Publishes this peer's profile by both. */
+export class Discovery {
+  readonly presence: Presence
+  readonly net: Net
+  readonly driver: Driver
+  /** Undefined when mDNS is off. */
+  readonly mdns: MdnsDriver | undefined
+  readonly #options: DiscoveryOptions
+  #id: string
+  #profile: Profile
+
+  constructor(options: DiscoveryOptions) {
+    const { clock, net, log, onNotice } = options
+    this.#options = options
+    this.#id = options.identity.id
+    this.#profile = options.profile
+    this.presence = new Presence({ ...options, random })
+    this.net = new Net(net)
+    this.driver = new Driver(this.presence, this.net, clock, (notice) => {
+      if (log) logNotice(log, notice)
+      onNotice?.(notice)
+    })
+    this.mdns = openMdns(options, this.driver)
+    if (!log) return
+    logNetwork(log, this.net)
+    logChanges(log, this.driver, this.presence)
+  }
+
+  /** Opens the sockets and begins. @throws PortInUse */
+  async start(): Promise<void> {
+    await this.driver.start()
+    this.#publishByMdns()
+    await this.mdns?.start()
+  }
+
+  /** Replaces this peer's profile. @throws InvalidRecord when a record cannot hold it; then nothing has changed */
+  publish(profile: Profile): void {
+    this.driver.describe(profile)
+    this.#profile = profile
+    this.#publishByMdns()
+  }
+
+  /** Goes on under another identity. */
+  become(identity: Identity, incarnation: number): void {
+    this.driver.become(identity, incarnation)
+    this.#id = identity.id
+    this.#publishByMdns()
+  }
+
+  /** Says goodbye by beacons and by mDNS, and closes the sockets. */
+  async stop(): Promise<void> {
+    await Promise.all([this.driver.stop(), this.mdns?.stop()])
+  }
+
+  #publishByMdns(): void {
+    const { silent, net } = this.#options
+    if (!silent) this.mdns?.publish({ ...this.#profile, id: this.#id, port: net.port })
+  }
+}
+
+/** Connects mDNS with presence: each tells the other which hosts it has found, or looks for. */
+function openMdns({ mdns, net: options, clock, log }: DiscoveryOptions, driver: Driver): MdnsDriver | undefined {
+  if (!mdns) return undefined
+  const net = new Net({ ...options, ...MDNS, sharedPort: true })
+  const mdnsLog = log?.child({ by: 'mdns' })
+  if (mdnsLog) logFaults(mdnsLog, net)
+  const rules = new Mdns({
+    random,
+    browse: mdns.browse,
+    isConfirmedByBeacon: (host, saying) => driver.isSigned(host, saying),
+  })
+  const mdnsDriver = new MdnsDriver(rules, net, clock, {
+    sighted: (sighting) => driver.sight(sighting),
+    noticed: (notice) => mdnsLog && logMdns(mdnsLog, notice),
+    failed: (error) => mdnsLog?.error({ err: error }, 'failed to handle an mDNS message; earshotd goes on'),
+  })
+  driver.onHostToAsk((hostname) => mdnsDriver.ask(hostname))
+  return mdnsDriver
+}
+
+export interface ListenOptions extends NetOptions {
+  /** How long to listen. */
+  milliseconds: number
+  /** The service types to browse for; false: no mDNS. */
+  mdns: false | { browse: readonly string[] }
+}
+
+/**
+ * Finds the peers without a daemon: sends queries and listens for a while. Sends nothing about this machine.
+ * @throws PortInUse
+ */
+export async function listenOnce({ milliseconds, mdns, ...net }: ListenOptions): Promise<Peers> {
+  const clock = new Clock()
+  const discovery = new Discovery({
+    identity: createIdentity(),
+    incarnation: 0,
+    profile: { name: 'listener', hostname: '', version: '', services: [], attributes: {} },
+    interval: 1000,
+    budget: Number.POSITIVE_INFINITY,
+    silent: true,
+    clock,
+    net,
+    mdns,
+  })
+  await discovery.start()
+  await delay(milliseconds)
+  const { presence } = discovery
+  const peers = presence.peers().map((view) => peerJson(view, (moment) => clock.wallClock(moment)))
+  await discovery.stop()
+  return { epoch: randomBytes(4).toString('hex'), index: presence.index, peers }
+}
