@@ -2,3 +2,8 @@
 export function isLinkLocal(address: string): boolean {
   return /^(?:169\.254\.|fe[89ab][0-9a-f]:)/i.test(address)
 }
+
+/** Appends the zone to a link-local IPv6 address (`fe80::1%eth0`, RFC 4007). Other addresses have none. */
+export function withZone(address: string, interfaceName: string): string {
+  return address.includes(':') && isLinkLocal(address) ? `${address}%${interfaceName}` : address
+}

@@ -1,5 +1,6 @@
 import type { PeerView, ReportedChange, SelfView } from '../../core/presence/peers/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from '../../shared/api.ts'
+import { withZone } from '../../shared/link-local.ts'
 import type { Self } from '../../shared/self-api.ts'
 import type { OwnService as OwnServiceView } from '../services/own-services.ts'
 import { isoTime } from './iso-time.ts'
@@ -170,9 +171,4 @@ export function addressesJson({ addresses }: Pick<PeerView, 'addresses'>): Peer[
     family,
     interface: through,
   }))
-}
-
-/** A link-local IPv6 address (RFC 4291, section 2.5.6) means nothing without the interface it is on. */
-function withZone(address: string, through: string): string {
-  return /^fe[89ab][0-9a-f]:/i.test(address) ? `${address}%${through}` : address
 }

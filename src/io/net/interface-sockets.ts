@@ -1,5 +1,5 @@
 import type { Interface, SharedPath } from '../../core/link.ts'
-import { isLinkLocal } from '../../shared/link-local.ts'
+import { withZone } from '../../shared/link-local.ts'
 import { FamilySockets, type SocketsOwner } from './family-sockets.ts'
 import { isRemade, type SystemInterface } from './interfaces.ts'
 import { type Plan, planIpv4, planIpv6 } from './plan.ts'
@@ -96,7 +96,7 @@ export class InterfaceSockets {
 
   sendTo(address: string, port: number, bytes: Uint8Array): void {
     if (!address.includes(':')) this.#ipv4?.sendTo(address, port, bytes)
-    else this.#ipv6?.sendTo(isLinkLocal(address) ? `${address}%${this.#about.name}` : address, port, bytes)
+    else this.#ipv6?.sendTo(withZone(address, this.#about.name), port, bytes)
   }
 
   renew(path: SharedPath): void {

@@ -1,4 +1,4 @@
-"""Holds docs/examples/beacon.py against the vectors: an implementation that shares no line with src/wire."""
+"""Holds docs/examples/beacon.py against the vectors: an implementation that shares no line with src/core/wire."""
 import importlib.util
 import json
 import pathlib
@@ -8,7 +8,7 @@ HERE = pathlib.Path(__file__).parent
 PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6']
 TYPES = {'beat': 1, 'record': 2, 'query': 3, 'bye': 4, 'probe': 5}
 
-spec = importlib.util.spec_from_file_location('beacon', HERE.parent.parent / 'docs' / 'examples' / 'beacon.py')
+spec = importlib.util.spec_from_file_location('beacon', HERE.parent.parent.parent / 'docs' / 'examples' / 'beacon.py')
 beacon = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(beacon)
 checked = 0

@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
+import { isHostAddress, isIpAddress } from '../../address.ts'
 import type { DatagramSource } from '../../link.ts'
-import { isHostAddress } from '../dns/host-address.ts'
 import { nameKey, SERVICE_TYPES, serviceTypeOf, splitInstance } from '../dns/names.ts'
 import type { Message, ResourceRecord } from '../dns/types.ts'
 import type { TypeBrowser } from './browse.ts'
@@ -194,7 +193,7 @@ function isHostname(name: string): boolean {
   return (
     name.length <= MAX_NAME_CHARACTERS &&
     /^[^.].*\.[^.]+$/.test(name) &&
-    isIP(name) === 0 &&
+    !isIpAddress(name.replace(/%.*/s, '')) &&
     !CONTROL_CHARACTER.test(name)
   )
 }

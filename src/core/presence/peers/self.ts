@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIpAddress } from '../../address.ts'
 import type { Interface } from '../../link.ts'
 import type { Random } from '../../random.ts'
 import {
@@ -239,7 +239,7 @@ export class Self {
     const held = this.#copies.get(network.name)
     if (held && (held.position === this.sequence || now < this.#signAgainAt(held))) return held
     const addresses = network.addresses
-      .flatMap(({ address }) => (isAddress(address) ? address : []))
+      .flatMap(({ address }) => (isIpAddress(address) ? address : []))
       .slice(0, MOST_ADDRESSES)
     const signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
     const copy = { signed, position: this.sequence, signedAt: now, saidAt: now }
@@ -287,9 +287,4 @@ export class Self {
 
 function isOnePart({ signed }: Copy): boolean {
   return signed.joined.length <= PART_BYTES
-}
-
-/** An IP address without a zone, as a record may name it. */
-function isAddress(text: string): boolean {
-  return isIPv4(text) || (isIPv6(text) && !text.includes('%'))
 }
