@@ -1,5 +1,5 @@
-import type { Address } from '../client/best-address.ts'
 import type { OfferedService, Peer, Service } from '../client/index.ts'
+import type { Address } from '../client/resolve.ts'
 import { isLinkLocal } from '../shared/link-local.ts'
 
 /** What is needed of whoever offers a service. */

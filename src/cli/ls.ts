@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs'
-import { serviceTest } from '../client/filter.ts'
+import { serviceMatcher } from '../client/filter.ts'
 import type { Peer, PeerFilter, Peers } from '../client/index.ts'
 import { askOrListen } from './ask-or-listen.ts'
 import { avahiLines, type Offer } from './avahi-lines.ts'
@@ -86,7 +86,7 @@ async function remarkIfEmpty(
 
 /** Every service of these peers, or those of the types that were asked for. */
 function offersOf(peers: readonly Peer[], types: string[] | undefined): Offer[] {
-  const wanted = serviceTest(types)
+  const wanted = serviceMatcher(types)
   return peers.flatMap((peer) => peer.services.filter(wanted).map((service) => ({ service, peer })))
 }
 

@@ -1,5 +1,5 @@
-import { bestAddress } from '../client/best-address.ts'
 import type { OfferedService, Peer } from '../client/index.ts'
+import { bestAddress } from '../client/resolve.ts'
 import { shortId as shortIdOf } from '../core/wire/id.ts'
 import { printable } from './printable.ts'
 

@@ -1,7 +1,7 @@
 import type { Options } from 'yargs'
-import { bestAddress, hostAndPort } from '../client/best-address.ts'
-import { serviceTest } from '../client/filter.ts'
+import { serviceMatcher } from '../client/filter.ts'
 import type { PeerService, Peers, Services } from '../client/index.ts'
+import { bestAddress, hostAndPort } from '../client/resolve.ts'
 import { dnsTypes } from '../shared/service-type.ts'
 import { askOrListen } from './ask-or-listen.ts'
 import { avahiLines } from './avahi-lines.ts'
@@ -93,7 +93,7 @@ async function ask(options: ServicesOptions, context: Context): Promise<Services
 
 /** The services of these peers, in the shape of the API's list of services. */
 function servicesOf({ epoch, index, peers }: Peers, type: string | undefined): Services {
-  const wanted = serviceTest(type)
+  const wanted = serviceMatcher(type)
   const services = peers.flatMap(({ services, id, name, state, hostname, addresses }) =>
     services.filter(wanted).map((service) => ({ ...service, peer: { id, name, state, hostname, addresses } })),
   )

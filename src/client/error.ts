@@ -1,8 +1,13 @@
-/** Whatever goes wrong between an application and the daemon. */
+/** Codes that mean that the daemon is away. */
+const CONNECTION_CODES = ['EARSHOT_NO_DAEMON', 'EARSHOT_CONNECTION_LOST', 'EARSHOT_TIMED_OUT']
+/** Request Timeout and Service Unavailable (RFC 9110, section 15): the daemon is there and too busy. */
+const TRANSIENT_STATUSES = [408, 503]
+
+/** An error between an application and the daemon. */
 export class EarshotError extends Error {
-  /** Stable: EARSHOT_NO_DAEMON, EARSHOT_BAD_ANSWER, EARSHOT_CONNECTION_LOST, EARSHOT_TIMED_OUT, or what the API answered. */
+  /** Stable: EARSHOT_NO_DAEMON, EARSHOT_BAD_ANSWER, EARSHOT_CONNECTION_LOST, EARSHOT_TIMED_OUT, or the code from the API. */
   readonly code: string
-  /** The answer's HTTP status; undefined when there was no answer. */
+  /** HTTP status of the response; undefined when there was no response. */
   readonly status: number | undefined
 
   constructor(code: string, message: string, options: { status?: number; cause?: unknown } = {}) {
@@ -10,5 +15,25 @@ export class EarshotError extends Error {
     this.name = 'EarshotError'
     this.code = code
     this.status = options.status
+  }
+}
+
+/** Whether a later attempt may succeed, because the daemon is away or too busy. Any other error is a definite answer. */
+export function isTransient(error: unknown): error is EarshotError {
+  if (!(error instanceof EarshotError)) return false
+  return CONNECTION_CODES.includes(error.code) || TRANSIENT_STATUSES.includes(error.status ?? 0)
+}
+
+/**
+ * Calls a function of the application. If it throws, the error becomes an uncaught exception of the process and does not
+ * disturb the caller, as with the listeners of an `EventTarget`.
+ */
+export function callListener<Args extends unknown[]>(listener: (...args: Args) => void, ...args: Args): void {
+  try {
+    listener(...args)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

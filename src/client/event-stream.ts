@@ -1,18 +1,31 @@
+import { Backoff } from './cancellation.ts'
+import { type EarshotError, isTransient } from './error.ts'
+
+/**
+ * Reads Server-Sent Events, and reconnects when a stream ends. The parser is written here and does not come from a package
+ * such as eventsource-parser: applications import this client, and it has no dependencies at run time.
+ */
+
+/** A connection that lasted this long is reopened at once, ms. */
+const STABLE_AFTER = 1000
+/** The first pause after a connection that delivered events but was shorter, ms. */
+const PAUSE_AFTER_SHORT_CONNECTION = 100
+
 /** One event of a stream. */
 export interface StreamEvent {
-  /** `message` when the stream names none. */
+  /** `message` when the stream gives no type. */
   type: string
   data: string
-  /** Of the last event that had one; empty before that. */
+  /** The id of the last event that had one; empty before the first. */
   lastEventId: string
 }
 
 /**
- * Reads Server-Sent Events (WHATWG HTML, section 9.2.6) from chunks that end anywhere.
- * Holds the unfinished line and the unfinished event, together at most `mostCharacters`.
+ * Parses Server-Sent Events (WHATWG HTML, section 9.2.6) from chunks of any size. Buffers the unfinished line and the
+ * unfinished event, together at most `maxCharacters`.
  */
 export class EventStreamParser {
-  readonly #mostCharacters: number
+  readonly #maxCharacters: number
   readonly #decoder = new TextDecoder()
   #unfinishedLine = ''
   #endedWithReturn = false
@@ -21,8 +34,8 @@ export class EventStreamParser {
   #dataCharacters = 0
   #lastEventId = ''
 
-  constructor(mostCharacters = 4 * 1024 * 1024) {
-    this.#mostCharacters = mostCharacters
+  constructor(maxCharacters = 4 * 1024 * 1024) {
+    this.#maxCharacters = maxCharacters
   }
 
   /**
@@ -32,7 +45,7 @@ export class EventStreamParser {
   read(chunk: Uint8Array): StreamEvent[] {
     let text = this.#decoder.decode(chunk, { stream: true })
     if (text === '') return []
-    // A line may end in CR LF, and the chunk between the two.
+    // A chunk may end between the CR and the LF of one line break.
     if (this.#endedWithReturn && text.startsWith('\n')) text = text.slice(1)
     this.#endedWithReturn = chunk.at(-1) === 0x0d
 
@@ -45,7 +58,7 @@ export class EventStreamParser {
       if (event) events.push(event)
     }
     this.#unfinishedLine += rest
-    this.#refuseTooLong()
+    this.#checkLength()
     return events
   }
 
@@ -57,13 +70,13 @@ export class EventStreamParser {
     if (field === 'data') {
       this.#data.push(value)
       this.#dataCharacters += value.length + 1
-      this.#refuseTooLong()
+      this.#checkLength()
     } else if (field === 'event') {
       this.#type = value
     } else if (field === 'id' && !value.includes('\0')) {
       this.#lastEventId = value
     }
-    // What remains are comments, `retry`, which only concerns those that come back by themselves, and the unknown.
+    // Comments, `retry` and unknown fields are ignored.
     return undefined
   }
 
@@ -76,9 +89,41 @@ export class EventStreamParser {
     return hasData ? event : undefined
   }
 
-  #refuseTooLong(): void {
-    if (this.#unfinishedLine.length + this.#dataCharacters > this.#mostCharacters) {
-      throw new RangeError(`an event has more than ${this.#mostCharacters} characters`)
+  #checkLength(): void {
+    if (this.#unfinishedLine.length + this.#dataCharacters > this.#maxCharacters) {
+      throw new RangeError(`an event has more than ${this.#maxCharacters} characters`)
     }
+  }
+}
+
+/**
+ * The events of one connection after another, without end. When a connection is lost, the next is opened at once, and then
+ * with growing pauses.
+ * @param open opens a connection
+ * @param onLoss called when a connection ends, with the error if there was one
+ * @throws an error that is not transient, and the signal's reason
+ */
+export async function* reconnecting<Event>(
+  open: () => AsyncIterable<Event>,
+  onLoss: (error: EarshotError | undefined) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void, void> {
+  const backoff = new Backoff()
+  for (;;) {
+    const openedAt = performance.now()
+    let isConnected = false
+    let loss: EarshotError | undefined
+    try {
+      for await (const event of open()) {
+        isConnected = true
+        yield event
+      }
+    } catch (error) {
+      if (signal?.aborted || !isTransient(error)) throw error
+      loss = error
+    }
+    onLoss(loss)
+    if (isConnected) backoff.reset(performance.now() - openedAt >= STABLE_AFTER ? 0 : PAUSE_AFTER_SHORT_CONNECTION)
+    await backoff.pause(signal)
   }
 }

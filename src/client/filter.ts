@@ -4,24 +4,24 @@ import { dnsTypes } from '../shared/service-type.ts'
 export type PeerState = Peer['state']
 
 /**
- * Which peers a program wants to follow. Everything given must hold; of several values in one place, any. An empty list
- * asks for nothing, as if it had not been given.
+ * Selects the peers to follow. A peer must match every given field; a field with several values matches any of them. An
+ * empty list counts as not given.
  */
 export interface WatchFilter {
   /** `http` (over TCP or UDP), `http/tcp` or `_http._tcp`. */
   service?: string | readonly string[] | undefined
   name?: string | readonly string[] | undefined
   attributes?: Readonly<Record<string, string | number | boolean>> | undefined
-  /** Whether this daemon's own peer is among them. */
+  /** Whether the daemon's own peer is included. */
   self?: boolean | undefined
 }
 
 export interface PeerFilter extends WatchFilter {
   /** Alive and suspect unless given. */
   state?: PeerState | 'all' | readonly PeerState[] | undefined
-  /** `beacon`: only peers that beacon, and of their services what they have signed; `mdns`: only what mDNS found. */
+  /** `beacon`: only peers that send beacons, with their signed services only; `mdns`: only what mDNS has found. */
   source?: Peer['source'] | undefined
-  /** Whether hosts of mDNS are among them that are not listed, since each is taken for a peer (`hidden`). */
+  /** Whether mDNS hosts that are the same machine as a peer, and therefore not listed, are included (`hidden`). */
   hidden?: boolean | undefined
 }
 
@@ -30,58 +30,57 @@ export interface ServiceFilter {
   type?: string | readonly string[] | undefined
   /** Instance name. */
   name?: string | readonly string[] | undefined
-  /** Of these peers only: id, name, or how the id begins. */
+  /** Only services of these peers: id, name, or beginning of the id. */
   peer?: string | readonly string[] | undefined
-  /** Of peers in this state; alive and suspect unless given. */
+  /** Only services of peers in this state; alive and suspect unless given. */
   state?: PeerState | 'all' | readonly PeerState[] | undefined
-  /** `beacon`: only what their peers have signed; `mdns`: only what mDNS found. */
+  /** `beacon`: only services that their peers have signed; `mdns`: only what mDNS has found. */
   source?: Peer['source'] | undefined
-  /** Whether this daemon's own are among them. */
+  /** Whether the daemon's own services are included. */
   self?: boolean | undefined
 }
 
-type Values = Record<string, string | readonly string[] | undefined>
-
-/** The filter as the API reads it. */
+/** The filter as a query of the API. */
 export function peersQuery({ attributes = {}, self, hidden, ...filter }: PeerFilter): URLSearchParams {
   const { service, name, state, source } = filter
-  const set = { self: self ? '1' : undefined, hidden: hidden ? '1' : undefined }
-  const query = writeQuery({ service, name, state, source, ...set })
+  const flags = { self: self ? '1' : undefined, hidden: hidden ? '1' : undefined }
+  const query = toQuery({ service, name, state, source, ...flags })
   for (const [key, value] of Object.entries(attributes)) query.append(`attr.${key}`, String(value))
   return query
 }
 
-export function writeQuery(values: Values): URLSearchParams {
+/** Writes a query. A list becomes one parameter per value; undefined values are left out. */
+export function toQuery(values: Record<string, string | readonly string[] | undefined>): URLSearchParams {
   const query = new URLSearchParams()
-  for (const [key, value] of Object.entries(values)) for (const one of valuesOf(value)) query.append(key, one)
+  for (const [key, value] of Object.entries(values)) for (const one of toList(value)) query.append(key, one)
   return query
 }
 
-/** Whether a service is of one of these types; any is when there are none. The daemon understands them likewise. */
-export function serviceTest(types: WatchFilter['service']): (service: Pick<Service, 'type'>) => boolean {
-  const given = valuesOf(types)
+/** A test for services of one of these types; every service matches when none is given. The daemon applies the same rule. */
+export function serviceMatcher(types: WatchFilter['service']): (service: Pick<Service, 'type'>) => boolean {
+  const given = toList(types)
   if (given.length === 0) return () => true
   const wanted = new Set(given.flatMap(dnsTypes))
   return ({ type }) => wanted.has(type.toLowerCase())
 }
 
-/** Whether a peer passes, in whatever state it is. */
-export function peerTest({ service, name, attributes = {} }: WatchFilter): (peer: Peer) => boolean {
-  const offers = serviceTest(service)
-  const names = valuesOf(name)
+/** A test for peers that match the filter. It ignores the peer's state. */
+export function peerMatcher({ service, name, attributes = {} }: WatchFilter): (peer: Peer) => boolean {
+  const matchesService = serviceMatcher(service)
+  const names = toList(name)
   return (peer) =>
-    (valuesOf(service).length === 0 || peer.services.some(offers)) &&
+    (toList(service).length === 0 || peer.services.some(matchesService)) &&
     (names.length === 0 || names.includes(peer.name)) &&
-    Object.entries(attributes).every(([key, value]) => isWritten(peer.attributes, key, String(value)))
+    Object.entries(attributes).every(([key, value]) => hasAttribute(peer.attributes, key, String(value)))
 }
 
-function valuesOf(given: string | readonly string[] | undefined): readonly string[] {
+function toList(given: string | readonly string[] | undefined): readonly string[] {
   return typeof given === 'string' ? [given] : (given ?? [])
 }
 
-/** Whether this text is a way to write the attribute: `21.50` is the number 21.5. */
-function isWritten(attributes: Peer['attributes'], key: string, text: string): boolean {
-  const held = Object.hasOwn(attributes, key) ? attributes[key] : undefined
-  if (typeof held === 'number') return text.trim() !== '' && Number(text) === held
-  return held !== undefined && String(held) === text
+/** Whether the attribute has the value that the text stands for: `21.50` is the number 21.5. */
+function hasAttribute(attributes: Peer['attributes'], key: string, text: string): boolean {
+  const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined
+  if (typeof value === 'number') return text.trim() !== '' && Number(text) === value
+  return value !== undefined && String(value) === text
 }

@@ -1,85 +1,85 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OwnService } from '../shared/api.ts'
-import { callBack } from './call-back.ts'
-import { whenAborted } from './call-signal.ts'
-import type { Calls } from './calls.ts'
-import { EarshotError } from './error.ts'
-import type { Lifeline } from './lifeline.ts'
-import { isLoss } from './reconnect.ts'
-import { Registration } from './registration.ts'
-import { idFor, type ServiceEntry } from './service-entry.ts'
+import type { ApiClient } from './api-client.ts'
+import { onAbort } from './cancellation.ts'
+import { callListener, EarshotError, isTransient } from './error.ts'
+import { reconnecting } from './event-stream.ts'
+import { createServiceId, Registration, type ServiceEntry } from './registration.ts'
 
-/** How it is published. */
+/** Options of `Earshot.publish`. */
 export interface PublishOptions {
-  /** Aborted before it is published, this rejects; afterwards, the service is withdrawn. */
+  /** If it is aborted before the service is published, `publish` rejects; after that, the service is withdrawn. */
   signal?: AbortSignal | undefined
-  /** Called when it is found not to be published any longer, once for each reason; renewing goes on. */
+  /** Called when the service is found not to be published any longer, once per reason; renewing continues. */
   onError?: ((error: EarshotError) => void) | undefined
 }
 
 export type EntryChanges = Partial<Omit<ServiceEntry, 'id' | 'ttl'>>
 
 const DEFAULT_TTL = 10_000
-/** Two renewals may be lost before a service is withdrawn. */
+/** Two renewals may fail before the daemon withdraws the service. */
 const RENEWALS_PER_TTL = 3
-/** How long a renewal under way may hold up the withdrawal, ms. */
-const GRACE = 100
+/** How long the withdrawal waits for a renewal in progress, ms. */
+const RENEWAL_GRACE = 100
+/** The pause after another program has answered in the daemon's place, ms. */
+const DETECTOR_RETRY_DELAY = 1000
 
-/** A service that stays published, also across the daemon's restarts, until it is closed or the program ends. */
+/** A service that stays published, also across restarts of the daemon, until it is closed or the program ends. */
 export class Published {
   readonly id: string
-  readonly #calls: Calls
+  readonly #client: ApiClient
   readonly #registration: Registration
   readonly #onError: (error: EarshotError) => void
   readonly #ended = new AbortController()
   #entry: ServiceEntry
   #service: OwnService | undefined
   #error: EarshotError | undefined
-  /** Ends when the last call so far has been answered. */
+  /** Resolves when the last request so far has been answered. */
   #answered: Promise<unknown> = Promise.resolve()
   #isRenewing = false
   #isRenewalDue = false
-  #release = () => {}
+  #stopRenewing = () => {}
   #closed: Promise<void> | undefined
 
-  private constructor(calls: Calls, entry: ServiceEntry, onError: (error: EarshotError) => void) {
-    this.id = entry.id ?? idFor(entry)
-    this.#calls = calls
-    this.#registration = new Registration(calls, this.id)
+  private constructor(client: ApiClient, entry: ServiceEntry, onError: (error: EarshotError) => void) {
+    this.id = entry.id ?? createServiceId(entry)
+    this.#client = client
+    this.#registration = new Registration(client, this.id)
     this.#entry = { ttl: DEFAULT_TTL, ...entry }
     this.#onError = onError
   }
 
   /** Publishes; used by `Earshot.publish`. */
   static async begin(
-    calls: Calls,
-    lifeline: Lifeline,
+    client: ApiClient,
+    restarts: RestartDetector,
     entry: ServiceEntry,
     { signal, onError = () => {} }: PublishOptions,
   ): Promise<Published> {
-    const published = new Published(calls, entry, onError)
+    const published = new Published(client, entry, onError)
     try {
       await published.#put({}, signal)
     } catch (error) {
       published.#registration.abandon()
       throw error
     }
-    published.#keep(lifeline, signal)
+    published.#startRenewing(restarts, signal)
     return published
   }
 
-  /** As the daemon answered last. */
+  /** The daemon's last answer. */
   get service(): OwnService | undefined {
     return this.#service
   }
 
-  /** Why it is not published now, as far as that is known. */
+  /** Why the service is not published at the moment; undefined when it is, as far as is known. */
   get error(): EarshotError | undefined {
     return this.#error
   }
 
   /**
-   * Changes what is given; `txt` and `subtypes` as a whole. With the daemon away, the change is published when it is back.
+   * Changes the given fields; `txt` and `subtypes` are replaced as a whole. While the daemon is away, the change is kept and
+   * published when the daemon is back.
    * @throws EarshotError when the daemon refuses the change: then the service stays as it was
    */
   async update(changes: EntryChanges, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -87,14 +87,14 @@ export class Published {
     try {
       await this.#put(changes, signal)
     } catch (error) {
-      if (!isLoss(error)) throw error
+      if (!isTransient(error)) throw error
       this.#entry = { ...this.#entry, ...changes }
       this.#fail(error)
     }
   }
 
   /**
-   * Withdraws the service. With the daemon away there is nothing to withdraw: it forgets what is not renewed.
+   * Withdraws the service. While the daemon is away there is nothing to withdraw: it forgets services that are not renewed.
    * @throws EarshotError when the daemon refuses
    */
   close({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -106,18 +106,18 @@ export class Published {
     await this.close()
   }
 
-  #keep(lifeline: Lifeline, signal: AbortSignal | undefined): void {
+  #startRenewing(restarts: RestartDetector, signal: AbortSignal | undefined): void {
     const renew = () => void this.#renew()
     const timer = setInterval(renew, (this.#entry.ttl ?? DEFAULT_TTL) / RENEWALS_PER_TTL)
-    const letGo = lifeline.hold(this.#calls, renew)
-    const end = () => void this.close().catch((error: EarshotError) => this.#fail(error))
-    let unfollow = () => {}
-    this.#release = () => {
+    const unsubscribe = restarts.subscribe(this.#client, renew)
+    let removeCallback = () => {}
+    this.#stopRenewing = () => {
       clearInterval(timer)
-      letGo()
-      unfollow()
+      unsubscribe()
+      removeCallback()
     }
-    if (signal) unfollow = whenAborted(signal, end)
+    const close = () => void this.close().catch((error: EarshotError) => this.#fail(error))
+    if (signal) removeCallback = onAbort(signal, close)
   }
 
   async #renew(): Promise<void> {
@@ -134,7 +134,7 @@ export class Published {
     }
   }
 
-  /** Registers the service with these changes, after what is under way: nothing older may overtake it. */
+  /** Registers the service with these changes. Requests run one after another, so that no older one overtakes a newer one. */
   async #put(changes: EntryChanges, signal: AbortSignal | undefined): Promise<void> {
     const turn = this.#answered.then(async () => {
       const entry = { ...this.#entry, ...changes }
@@ -147,20 +147,63 @@ export class Published {
   }
 
   async #withdraw(signal: AbortSignal | undefined): Promise<void> {
-    this.#release()
-    await Promise.race([this.#answered, delay(GRACE)])
+    this.#stopRenewing()
+    await Promise.race([this.#answered, delay(RENEWAL_GRACE)])
     this.#ended.abort()
     try {
       await this.#registration.withdraw(signal)
     } catch (error) {
-      if (!isLoss(error)) throw error
+      if (!isTransient(error)) throw error
     }
   }
 
   #fail(error: unknown): void {
     if (!(error instanceof EarshotError)) throw error
-    const isNews = this.#error?.code !== error.code
+    const isNew = this.#error?.code !== error.code
     this.#error = error
-    if (isNews) callBack(this.#onError, error)
+    if (isNew) callListener(this.#onError, error)
+  }
+}
+
+/**
+ * Detects restarts of the daemon for all published services, over one connection that is open while there are subscribers.
+ * The connection is an event stream that stays empty, because it is limited to peers with an empty name, and no peer has one.
+ */
+export class RestartDetector {
+  readonly #listeners = new Set<() => void>()
+  #connection: { client: ApiClient; abort: AbortController } | undefined
+
+  /** The client of the daemon that it is connected to; undefined while there are no subscribers. */
+  get client(): ApiClient | undefined {
+    return this.#connection?.client
+  }
+
+  /** Calls `listener` whenever a connection has been made. Returns a function that unsubscribes. */
+  subscribe(client: ApiClient, listener: () => void): () => void {
+    this.#listeners.add(listener)
+    if (!this.#connection) {
+      this.#connection = { client, abort: new AbortController() }
+      void this.#run(client, this.#connection.abort.signal)
+    }
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      this.#connection?.abort.abort()
+      this.#connection = undefined
+    }
+  }
+
+  async #run(client: ApiClient, signal: AbortSignal): Promise<void> {
+    const open = () => client.events(new URLSearchParams({ name: '' }), signal)
+    while (!signal.aborted) {
+      try {
+        for await (const { type } of reconnecting(open, () => {}, signal)) {
+          if (type === 'sync') for (const listener of this.#listeners) listener()
+        }
+      } catch {
+        // Another program answers in the daemon's place. The services report it when they are renewed.
+        await delay(DETECTOR_RETRY_DELAY, undefined, { signal }).catch(() => {})
+      }
+    }
   }
 }

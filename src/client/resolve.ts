@@ -1,79 +1,54 @@
 import { isPeerId, shortId } from '../core/wire/id.ts'
-import type { Offer, OfferedService, Peer } from '../shared/api.ts'
+import type { Host, Offer, OfferedService, Peer, Services } from '../shared/api.ts'
+import { isLinkLocal } from '../shared/link-local.ts'
 import { isPresent } from '../shared/peer-state.ts'
-import { bestAddress } from './best-address.ts'
-import type { Earshot } from './earshot.ts'
 import { EarshotError } from './error.ts'
-import { serviceTest } from './filter.ts'
+import { type ServiceFilter, serviceMatcher } from './filter.ts'
 
-type Address = Peer['addresses'][number]
+export type Address = Peer['addresses'][number]
+export type Family = Address['family']
 
 export interface ResolveOptions {
   /** The port of a service of this type: `http`, `http/tcp` or `_http._tcp`. */
   service?: string | undefined
   family?: Address['family'] | undefined
-  /** Nothing of what mDNS tells, which nobody has signed. */
+  /** Whether to ignore what mDNS has found, because it is not signed. */
   signed?: boolean | undefined
   signal?: AbortSignal | undefined
 }
 
-/** Where to reach a peer, or a service of it. */
+/** Where to reach a peer or one of its services. */
 export interface Resolved {
-  /** Absent when it is a host that only mDNS knows of. */
+  /** Absent for a host that is known by mDNS only. */
   peer?: Peer
-  /** When a service was asked for. */
+  /** Present when a service was asked for. */
   service?: OfferedService
-  /** By what this is known: signed by the peer, or by mDNS, where anyone may say anything. */
+  /** `beacon`: signed by the peer; `mdns`: found by mDNS, where any program on the network can claim anything. */
   source: Peer['source']
   /** Link-local IPv6 with its zone: `fe80::1%eth0`. */
   address: string
   family: Address['family']
-  /** The address as a URL has it: `[fd00::1]`; the zone of a link-local one is written after RFC 6874, `[fe80::1%25eth0]`. */
+  /** The address for a URL: `[fd00::1]`; a link-local one with its zone as in RFC 6874, `[fe80::1%25eth0]`. */
   hostname: string
   port?: number
-  /** As a URL has it: `hostname`, and the port if there is one. */
+  /** For a URL: `hostname`, and the port if there is one. */
   host: string
 }
 
-/**
- * A peer's address, by the peer's name or id, else by the name of a service, else that of a host by its name in mDNS. Of
- * several addresses one that is not link-local, and IPv4 before IPv6. Where several have the name, there is no answer.
- * @throws EarshotError EARSHOT_UNRESOLVED, EARSHOT_AMBIGUOUS_PEER, and what the daemon answers
- */
-export async function resolve(earshot: Earshot, name: string, options: ResolveOptions): Promise<Resolved> {
-  const { service: type, family, signed = false, signal } = options
-  const search: Search = { earshot, name, type, source: signed ? 'beacon' : undefined, given: signal && { signal } }
-  const found = (await ofPeer(search)) ?? (await ofService(search))
-  const { peer, service } = found ?? {}
-  // The host of a peer that beaconed is no substitute for it: by mDNS anyone may say that it is that host.
-  const mayBeHost = !signed && type === undefined && isHostName(name) && peer?.source !== 'beacon'
-  if (peer && !isPresent(peer) && !mayBeHost) {
-    throw unresolved(`'${name}' is not there: it has ${peer.state}, last seen ${peer.lastSeen}`)
-  }
-  const there = peer && isPresent(peer) ? peer : undefined
-  if (!there && !mayBeHost) throw unresolved(nobody(search))
-  const addresses = there ? (service?.addresses ?? there.addresses) : await ofHost(search)
-  const best = bestAddress({ addresses }, family)
-  if (!best) throw unresolved(`'${name}' has no ${family ?? 'known'} address`)
-  const hostname = best.family === 'ipv6' ? `[${best.address.replace('%', '%25')}]` : best.address
-  return {
-    ...(there && { peer: there }),
-    address: best.address,
-    family: best.family,
-    hostname,
-    host: service ? `${hostname}:${service.port}` : hostname,
-    source: service?.source ?? there?.source ?? 'mdns',
-    ...(service && { service, port: service.port }),
-  }
+/** What `resolve` asks the daemon; `Earshot` is one. */
+interface Directory {
+  peer(reference: string, options: { source?: Peer['source'] | undefined; signal?: AbortSignal }): Promise<Peer>
+  services(filter: ServiceFilter, options?: { signal: AbortSignal }): Promise<Services>
+  host(hostname: string, options?: { signal: AbortSignal }): Promise<Host>
 }
 
-/** What is looked for, and where. */
+/** What to search for, and where. */
 interface Search {
-  earshot: Earshot
+  directory: Directory
   name: string
   type: string | undefined
   source: 'beacon' | undefined
-  given: { signal: AbortSignal } | undefined
+  options: { signal: AbortSignal } | undefined
 }
 
 interface Found {
@@ -81,32 +56,83 @@ interface Found {
   service?: OfferedService | undefined
 }
 
-async function ofPeer({ earshot, name, type, source, given }: Search): Promise<Found | undefined> {
-  const peer = await earshot.peer(name, { ...given, source }).catch(ifUnknown)
+/**
+ * Finds an address: of the peer with this name or id, else of the service with this name, else of the mDNS host with this
+ * name. Prefers addresses that are not link-local, and IPv4 to IPv6. Rejects when the name is ambiguous.
+ * @throws EarshotError EARSHOT_UNRESOLVED, EARSHOT_AMBIGUOUS_PEER, and errors of the daemon
+ */
+export async function resolve(directory: Directory, name: string, options: ResolveOptions): Promise<Resolved> {
+  const { service: type, family, signed = false, signal } = options
+  const search: Search = { directory, name, type, source: signed ? 'beacon' : undefined, options: signal && { signal } }
+  const { peer, service } = (await findPeer(search)) ?? (await findService(search)) ?? {}
+  // An mDNS host never replaces a peer that has sent beacons: any program on the network can claim its name in mDNS.
+  const mayBeHost = !signed && type === undefined && isHostName(name) && peer?.source !== 'beacon'
+  if (peer && !isPresent(peer) && !mayBeHost) {
+    throw unresolved(`'${name}' is not present: it has ${peer.state}, last seen ${peer.lastSeen}`)
+  }
+  const present = peer && isPresent(peer) ? peer : undefined
+  if (!present && !mayBeHost) throw unresolved(notFoundMessage(search))
+  const addresses = present ? (service?.addresses ?? present.addresses) : await hostAddresses(search)
+  const best = bestAddress({ addresses }, family)
+  if (!best) throw unresolved(`'${name}' has no ${family ?? 'known'} address`)
+  const hostname = best.family === 'ipv6' ? `[${best.address.replace('%', '%25')}]` : best.address
+  return {
+    ...(present && { peer: present }),
+    address: best.address,
+    family: best.family,
+    hostname,
+    host: service ? `${hostname}:${service.port}` : hostname,
+    source: service?.source ?? present?.source ?? 'mdns',
+    ...(service && { service, port: service.port }),
+  }
+}
+
+/**
+ * The best address to reach a peer at. Prefers IPv4, which more programs support. Link-local addresses come last, because
+ * they need a zone. Among equal addresses the first wins: the daemon lists the addresses that it hears the peer from first.
+ * Undefined when there is no address of this family.
+ */
+export function bestAddress({ addresses }: Pick<Peer, 'addresses'>, family?: Family): Address | undefined {
+  return addresses
+    .filter((one) => family === undefined || one.family === family)
+    .sort((one, other) => rank(one) - rank(other))[0]
+}
+
+function rank({ address, family }: Address): number {
+  return (isLinkLocal(address) ? 2 : 0) + (family === 'ipv6' ? 1 : 0)
+}
+
+/** `192.168.1.20:80` or `[fe80::1%eth0]:80`. */
+export function hostAndPort({ address, family }: Pick<Address, 'address' | 'family'>, port: number): string {
+  return family === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+async function findPeer({ directory, name, type, source, options }: Search): Promise<Found | undefined> {
+  const peer = await directory.peer(name, { ...options, source }).catch(undefinedIfNoSuchPeer)
   if (!peer || type === undefined) return peer && { peer }
-  // What the peer has signed comes first in its list.
-  const service = peer.services.find(serviceTest(type))
+  // The peer's signed services are first in its list.
+  const service = peer.services.find(serviceMatcher(type))
   if (!service) throw unresolved(`'${name}' offers no service of type ${type}`)
   return { peer, service }
 }
 
-async function ofService({ earshot, name, type, source, given }: Search): Promise<Found | undefined> {
-  // What looks like an id is one.
+async function findService({ directory, name, type, source, options }: Search): Promise<Found | undefined> {
+  // A name in the form of an id is always taken as an id.
   if (isPeerId(name)) return undefined
-  const filter = { name, type, source, state: 'all' as const, self: true }
-  const { services } = await earshot.services(filter, given)
-  const found = theOffer(name, services)
-  if (!found) return undefined
-  const { peer: offerer, ...service } = found
-  return { peer: await earshot.peer(offerer.id, given), service }
+  const filter: ServiceFilter = { name, type, source, state: 'all', self: true }
+  const { services } = await directory.services(filter, options)
+  const offer = selectOffer(name, services)
+  if (!offer) return undefined
+  const { peer: offerer, ...service } = offer
+  return { peer: await directory.peer(offerer.id, { ...options }), service }
 }
 
 /**
- * The one offer of this name. A service that a peer has signed may go over to another peer that signs it, when the first
- * has gone; mDNS alone takes it over from nobody.
+ * Selects one of the offers of this name. When the peer that signed an offer is gone, another peer that signs the same name
+ * takes it over. An offer that is known by mDNS only never takes over a signed one.
  * @throws EarshotError EARSHOT_AMBIGUOUS_PEER
  */
-function theOffer(name: string, offers: readonly Offer[]): Offer | undefined {
+function selectOffer(name: string, offers: readonly Offer[]): Offer | undefined {
   const present = offers.filter(({ peer }) => isPresent(peer))
   const isSigned = ({ source }: Offer) => source === undefined
   const claims = present.some(isSigned)
@@ -114,34 +140,34 @@ function theOffer(name: string, offers: readonly Offer[]): Offer | undefined {
     : [...present, ...offers.filter((one) => isSigned(one) && !isPresent(one.peer))]
   const offerers = new Map(claims.map(({ peer }) => [peer.id, peer]))
   if (present.length > 0 && offerers.size > 1) {
-    const who = [...offerers.values()].map(({ id, name, state }) => `${name} (${shortId(id)}, ${state})`)
+    const peers = [...offerers.values()].map(({ id, name, state }) => `${name} (${shortId(id)}, ${state})`)
     throw new EarshotError(
       'EARSHOT_AMBIGUOUS_PEER',
-      `several peers offer a service called '${name}': ${who.join(', ')} (give the id of one)`,
+      `several peers offer a service called '${name}': ${peers.join(', ')} (give the id of one)`,
     )
   }
   return present.find(isSigned) ?? present[0] ?? offers[0]
 }
 
-/** What mDNS knows, or hears when it asks. */
-async function ofHost({ earshot, name, given }: Search): Promise<Address[]> {
+/** The addresses of an mDNS host, which the daemon knows or asks for. */
+async function hostAddresses({ directory, name, options }: Search): Promise<Address[]> {
   try {
-    return (await earshot.host(name, given)).addresses
+    return (await directory.host(name, options)).addresses
   } catch (error) {
     throw error instanceof EarshotError && error.code === 'EARSHOT_NO_SUCH_HOST' ? unresolved(error.message) : error
   }
 }
 
-function nobody({ name, type, source }: Search): string {
-  const signed = source === 'beacon' ? ' among what is signed' : ''
-  return `no peer and no service${type === undefined ? '' : ` of type ${type}`} is called '${name}'${signed}`
+function notFoundMessage({ name, type, source }: Search): string {
+  const kind = source === 'beacon' ? 'signed ' : ''
+  return `no ${kind}peer and no ${kind}service${type === undefined ? '' : ` of type ${type}`} is called '${name}'`
 }
 
 function isHostName(name: string): boolean {
   return /^.+\.local\.?$/i.test(name)
 }
 
-function ifUnknown(error: unknown): undefined {
+function undefinedIfNoSuchPeer(error: unknown): undefined {
   if (error instanceof EarshotError && error.code === 'EARSHOT_NO_SUCH_PEER') return undefined
   throw error
 }

@@ -172,7 +172,7 @@ describeLab('a program', () => {
     await acquainted([a, b])
     const [atA, atB] = [client(a), client(b)]
 
-    const late = { code: 'EARSHOT_TIMED_OUT', message: 'after 300 ms there are 1 of 2 such peers' }
+    const late = { code: 'EARSHOT_TIMED_OUT', message: 'after 300 ms, 1 of 2 peers were found' }
     await expect(atA.waitFor({ count: 2 }, { timeout: 300 })).rejects.toMatchObject(late)
     await using watcher = new Watcher(atA)
     const both = atA.waitFor({ count: 2 }, { timeout: 20_000 }).then((peers) => ({ peers, at: performance.now() }))

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Daemon } from '../../src/client/daemon.ts'
-import { peerTest } from '../../src/client/filter.ts'
+import { peerMatcher } from '../../src/client/filter.ts'
 import { Earshot, type Peer } from '../../src/client/index.ts'
+import { Transport } from '../../src/client/transport.ts'
 import { type Asked, StandIn, somePeer } from './stand-in.ts'
 
 const ipv4 = { address: '192.168.1.20', family: 'ipv4', interface: 'eth0' } as const
@@ -44,7 +44,7 @@ describe('writing', () => {
     [{}, '[object Object]'],
   ])('refuses the value %s, which JSON has no form for', async (value, shown) => {
     const { earshot, asked } = await answering(200, { attributes: {} })
-    const message = `must be a text, a finite number or a boolean, not ${shown}`
+    const message = `must be a string, a finite number or a boolean, not ${shown}`
     const values = { load: value as number }
     await expect(earshot.set(values)).rejects.toThrow(new TypeError(`attribute 'load' ${message}`))
     const entry = { type: 'http', port: 80, txt: values }
@@ -110,7 +110,7 @@ test('an empty list asks for nothing, as if it were not given', async () => {
   expect(asked()?.url.search).toBe('')
   await earshot.services({ type: [], name: [], peer: [], state: [] })
   expect(asked()?.url.search).toBe('')
-  expect([somePeer('a')].filter(peerTest({ service: [], name: [] }))).toHaveLength(1)
+  expect([somePeer('a')].filter(peerMatcher({ service: [], name: [] }))).toHaveLength(1)
 })
 
 test('an answer may take for ever, if that is wanted', async () => {
@@ -177,7 +177,7 @@ describe('waitFor', () => {
     const daemon = await StandIn.start()
     daemon.happens('peer-up', somePeer('a'))
     const earshot = new Earshot({ socket: daemon.socket })
-    const timeout = { code: 'EARSHOT_TIMED_OUT', message: 'after 30 ms there are 1 of 2 such peers' }
+    const timeout = { code: 'EARSHOT_TIMED_OUT', message: 'after 30 ms, 1 of 2 peers were found' }
     await expect(earshot.waitFor({ count: 2 }, { timeout: 30 })).rejects.toMatchObject(timeout)
     await expect(earshot.waitFor({ count: 0 })).rejects.toThrow(RangeError)
     for (const timeout of [Number.NaN, -1]) await expect(earshot.waitFor({}, { timeout })).rejects.toThrow(RangeError)
@@ -339,7 +339,7 @@ describe('resolve', () => {
 
   test('who has gone is nowhere', async () => {
     const earshot = await knowing({ ...kitchen, state: 'failed' })
-    await expect(earshot.resolve('kitchen')).rejects.toThrow("'kitchen' is not there: it has failed")
+    await expect(earshot.resolve('kitchen')).rejects.toThrow("'kitchen' is not present: it has failed")
   })
 })
 
@@ -360,13 +360,13 @@ describe('over loopback', () => {
     onTestFinished(() => rm(directory, { recursive: true }))
     await writeFile(join(directory, 'token'), 'secret\n')
     const { url, tokens } = await listening()
-    const around = { env: { EARSHOT_SOCKET: join(directory, 'control.sock') }, uid: 1, temporaryDirectory: '/nowhere' }
-    const daemon = new Daemon({ url }, around)
-    await daemon.ask({ path: '/' })
-    await daemon.ask({ method: 'PATCH', path: '/', body: {} })
+    const context = { env: { EARSHOT_SOCKET: join(directory, 'control.sock') }, uid: 1, temporaryDirectory: '/nowhere' }
+    const transport = new Transport({ url }, context)
+    await transport.send({ path: '/' })
+    await transport.send({ method: 'PATCH', path: '/', body: {} })
     expect(tokens).toEqual([undefined, 'Bearer secret'])
-    const elsewhere = { ...around, env: { EARSHOT_SOCKET: '/nowhere/control.sock' } }
-    await new Daemon({ url }, elsewhere).ask({ method: 'PATCH', path: '/', body: {} })
+    const elsewhere = { ...context, env: { EARSHOT_SOCKET: '/nowhere/control.sock' } }
+    await new Transport({ url }, elsewhere).send({ method: 'PATCH', path: '/', body: {} })
     expect(tokens.at(-1)).toBeUndefined()
   })
 })
@@ -390,12 +390,12 @@ test('a filter means to the client what it means to the daemon', async () => {
   const usual = ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']
   for (const service of [...usual, '_nvstream_dbd._tcp', 'nvstream_dbd', 'androidtvremote2/tcp', '_undefined']) {
     const asked = peersAsked({ service: [service], state: ['all'] })
-    expect(peers.filter(peerTest({ service }))).toEqual(peers.filter((peer) => asked(peer)))
+    expect(peers.filter(peerMatcher({ service }))).toEqual(peers.filter((peer) => asked(peer)))
   }
   for (const [key, value] of Object.entries({ n: ' 1.0', text: '1', yes: 'true', no: '', N: '1' })) {
     const asked = peersAsked({ [`attr.${key}`]: [value] })
-    expect(peers.filter(peerTest({ attributes: { [key]: value } }))).toEqual(peers.filter((peer) => asked(peer)))
+    expect(peers.filter(peerMatcher({ attributes: { [key]: value } }))).toEqual(peers.filter((peer) => asked(peer)))
   }
-  expect(peers.filter(peerTest({ service: 'nvstream_dbd' })).map(({ name }) => name)).toEqual(['p3'])
-  expect(peers.filter(peerTest({ service: 'a b' }))).toEqual([])
+  expect(peers.filter(peerMatcher({ service: 'nvstream_dbd' })).map(({ name }) => name)).toEqual(['p3'])
+  expect(peers.filter(peerMatcher({ service: 'a b' }))).toEqual([])
 })

@@ -3,8 +3,8 @@ import { chmod, mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Daemon } from '../../src/client/daemon.ts'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
+import { Transport } from '../../src/client/transport.ts'
 import { candidateSockets } from '../../src/shared/socket-paths.ts'
 import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
 
@@ -144,7 +144,7 @@ describe('the daemon is looked for', () => {
       uid: process.getuid?.(),
       temporaryDirectory: temporary,
     }
-    const failure = new Daemon({}, context).ask({ path: '/healthz' })
+    const failure = new Transport({}, context).send({ path: '/healthz' })
     await expect(failure).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
     for (const place of candidateSockets(context)) await expect(failure).rejects.toThrow(`${place} (`)
     await expect(failure).rejects.toThrow('start one: earshotd')
@@ -154,20 +154,22 @@ describe('the daemon is looked for', () => {
     const temporary = await temporaryDirectory()
     const context = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
     await startControl(new Neighbourhood(), { socket: join(temporary, 'earshot', 'control.sock') })
-    expect((await new Daemon({}, context).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
+    expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
   })
 
   test('nowhere else when a place is named', async () => {
     const named = { env: { EARSHOT_SOCKET: '/nowhere/named.sock' }, uid: 1, temporaryDirectory: '/nowhere' }
-    await expect(new Daemon({}, named).ask({ path: '/' })).rejects.toThrow(
-      /looked at \/nowhere\/named.sock \(not there\) /,
+    await expect(new Transport({}, named).send({ path: '/' })).rejects.toThrow(
+      /looked at \/nowhere\/named.sock \(does not exist\) /,
     )
-    await expect(new Daemon({ socket: '/nowhere/s' }, named).ask({ path: '/' })).rejects.toThrow(
+    await expect(new Transport({ socket: '/nowhere/s' }, named).send({ path: '/' })).rejects.toThrow(
       'looked at /nowhere/s (',
     )
     const url = 'http://127.0.0.1:1'
-    await expect(new Daemon({ url }, named).ask({ path: '/' })).rejects.toThrow(`looked at ${url} (nobody listens)`)
-    expect(() => new Daemon({ url: 'ftp://x' }, named)).toThrow(TypeError)
+    await expect(new Transport({ url }, named).send({ path: '/' })).rejects.toThrow(
+      `looked at ${url} (connection refused)`,
+    )
+    expect(() => new Transport({ url: 'ftp://x' }, named)).toThrow(TypeError)
   })
 
   test('not in a directory that somebody else may have made', async () => {
@@ -178,11 +180,11 @@ describe('the daemon is looked for', () => {
     await mkdir(directory)
     await chmod(directory, 0o755)
     await startControl(new Neighbourhood(), { socket: join(directory, 'control.sock') })
-    await expect(new Daemon({}, context).ask({ path: '/healthz' })).rejects.toThrow(
+    await expect(new Transport({}, context).send({ path: '/healthz' })).rejects.toThrow(
       'not trusted: other users can access',
     )
     await chmod(directory, 0o700)
-    expect((await new Daemon({}, context).ask({ path: '/healthz' })).answer.statusCode).toBe(200)
+    expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
   })
 
   test('over loopback, when its socket is there but may not be opened, unless another user listens there', async () => {
@@ -204,26 +206,26 @@ describe('the daemon is looked for', () => {
       },
     }))
     onTestFinished(() => void vi.doUnmock('node:http'))
-    const { Daemon: Played } = await import('../../src/client/daemon.ts')
+    const { Transport: Played } = await import('../../src/client/transport.ts')
     const context = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
-    await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow(
-      /may not be opened\), http:\/\/127.0.0.1:15353 \(nobody/,
+    await expect(new Played({}, context).send({ path: '/' })).rejects.toThrow(
+      /permission denied\), http:\/\/127.0.0.1:15353 \(connection refused/,
     )
     expect(asked.slice(-2)).toEqual(['/run/earshot/control.sock', '127.0.0.1:15353'])
     for (owner of [0, 1]) {
-      await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow('127.0.0.1:15353 (nobody listens)')
+      await expect(new Played({}, context).send({ path: '/' })).rejects.toThrow('127.0.0.1:15353 (connection refused)')
     }
     asked.length = 0
     owner = 1001
-    await expect(new Played({}, context).ask({ path: '/' })).rejects.toThrow(
+    await expect(new Played({}, context).send({ path: '/' })).rejects.toThrow(
       '127.0.0.1:15353 (not trusted: user 1001 listens there',
     )
     expect(asked).not.toContain('127.0.0.1:15353')
     const url = 'http://127.0.0.1:15353'
-    await expect(new Played({ url }, context).ask({ path: '/' })).rejects.toThrow('nobody listens')
+    await expect(new Played({ url }, context).send({ path: '/' })).rejects.toThrow('connection refused')
     asked.length = 0
-    await expect(new Played({ socket: '/run/earshot/x' }, context).ask({ path: '/' })).rejects.toThrow(
-      'may not be opened',
+    await expect(new Played({ socket: '/run/earshot/x' }, context).send({ path: '/' })).rejects.toThrow(
+      'permission denied',
     )
     expect(asked).toEqual(['/run/earshot/x'])
   })

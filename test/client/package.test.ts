@@ -119,6 +119,7 @@ test('it loads nothing but its own files and what Node has', async () => {
     'shared/link-local.js',
     'shared/peer-state.js',
     'shared/service-type.js',
+    'shared/slug.js',
     'shared/socket-paths.js',
   ])
 })

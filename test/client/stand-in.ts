@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { peerTest } from '../../src/client/filter.ts'
+import { peerMatcher } from '../../src/client/filter.ts'
 import type { Event, Gap, Peer, Sync } from '../../src/client/index.ts'
 
 export const AT = '2026-11-21T09:00:00.000Z'
@@ -177,7 +177,7 @@ export class StandIn {
     const resumes = since === epoch && Number(after) >= this.journalFrom
     const names = query.getAll('name')
     const services = query.getAll('service')
-    const wants = peerTest({
+    const wants = peerMatcher({
       ...(names.length > 0 && { name: names }),
       ...(services.length > 0 && { service: services }),
     })

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { LONGEST_SILENCE } from '../../src/client/calls.ts'
+import { MAX_SILENCE } from '../../src/client/api-client.ts'
 import { type Change, Earshot, type Synced } from '../../src/client/index.ts'
 import { StandIn, somePeer } from './stand-in.ts'
 
@@ -189,11 +189,11 @@ describe('watch', () => {
     const reasons: unknown[] = []
     const { next } = await watching(daemon, { onConnection: (_, error) => reasons.push(error?.message) })
     const waiting = next(1)
-    await vi.advanceTimersByTimeAsync(LONGEST_SILENCE)
+    await vi.advanceTimersByTimeAsync(MAX_SILENCE)
     vi.useRealTimers()
     await daemon.until(() => daemon.asked.filter(({ url }) => url.searchParams.get('since') === 'e1-1').length === 1)
     daemon.happens('peer-update', idle('back'))
     expect(await waiting).toEqual(['peer-update kitchen back'])
-    expect(reasons).toEqual([`the earshot daemon was silent for ${LONGEST_SILENCE} ms`, undefined])
+    expect(reasons).toEqual([`the earshot daemon was silent for ${MAX_SILENCE} ms`, undefined])
   })
 })

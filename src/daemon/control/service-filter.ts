@@ -28,12 +28,12 @@ export function servicesAsked(query: ServiceQuery, station: Station): (peer: Pee
     (!source || (service.source ?? 'beacon') === source) &&
     (!types || types.includes(service.type.toLowerCase())) &&
     (!name || name.includes(service.name))
-  const isMeant = peer && peerTest(peer, station)
+  const isMeant = peer && peerMatcher(peer, station)
   return (view) => ((!isMeant || isMeant(view)) && isInState(view) ? view.services.filter(passes) : [])
 }
 
 /** Whether a peer is one of those that these references may mean. */
-function peerTest(references: readonly string[], station: Station): (peer: PeerView) => boolean {
+function peerMatcher(references: readonly string[], station: Station): (peer: PeerView) => boolean {
   const tests = references.map((reference) => meaningTest(reference, station))
   return (view) => tests.some((mayMean) => mayMean(view))
 }
