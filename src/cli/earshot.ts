@@ -3,22 +3,20 @@ import { hideBin } from 'yargs/helpers'
 import { Earshot } from '../client/index.ts'
 import { PARSING, textFlag } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.ts'
-import { setCommand, unsetCommand } from './attributes.ts'
 import type { Context } from './command.ts'
-import { exitStatus, type KnownWords, sentence, usageError } from './failure.ts'
+import { errorText, exitStatus, type KnownWords, usageError } from './errors.ts'
 import { lsCommand } from './ls.ts'
-import { processOutput } from './output.ts'
+import { publishCommand, setCommand, unpublishCommand, unsetCommand } from './own-record.ts'
 import { pingCommand } from './ping.ts'
-import { publishCommand } from './publish.ts'
 import { resolveCommand } from './resolve.ts'
 import { servicesCommand } from './services.ts'
 import { showCommand } from './show.ts'
 import { statusCommand } from './status.ts'
-import { unpublishCommand } from './unpublish.ts'
+import { processOutput } from './terminal.ts'
 import { waitCommand } from './wait.ts'
 import { watchCommand } from './watch.ts'
 
-/** The command `earshot`: parses, runs one command, and ends with a status that scripts can use. */
+/** The program `earshot`: parses the command line, runs one command and sets the exit status. */
 
 const GLOBAL_FLAGS = {
   socket: { ...textFlag, describe: "The daemon's control socket (also EARSHOT_SOCKET)" },
@@ -89,19 +87,20 @@ async function run(argv: readonly string[], context: Context): Promise<void> {
     .parseAsync()
 }
 
-interface Worded {
+/** The parts of a command that a user types. */
+interface CommandWords {
   command?: string | readonly string[] | undefined
   aliases?: string | readonly string[] | undefined
   builder?: unknown
   flags?: object | undefined
 }
 
-/** Every word of the command line that a user may have meant. */
-function wordsOf(commands: readonly Worded[]): KnownWords {
+/** All commands and flags, for suggestions when a word is misspelt. */
+function wordsOf(commands: readonly CommandWords[]): KnownWords {
   const usages = commands.flatMap(({ command = [], aliases = [] }) => {
-    const [whole = '', ...others] = [command, aliases].flat()
-    const [, ...needed] = whole.split(' ')
-    return [whole, ...others.map((name) => [name, ...needed].join(' '))]
+    const [usage = '', ...otherNames] = [command, aliases].flat()
+    const [, ...args] = usage.split(' ')
+    return [usage, ...otherNames.map((name) => [name, ...args].join(' '))]
   })
   return {
     usages,
@@ -129,6 +128,6 @@ try {
     now: Date.now,
   })
 } catch (error) {
-  if (!interruption.signal.aborted) output.remark(sentence(error))
+  if (!interruption.signal.aborted) output.warn(errorText(error))
   process.exitCode = interruption.signal.aborted ? 130 : exitStatus(error)
 }

@@ -4,12 +4,12 @@ import { type Config, daemonOptions, factsOfProcess, loadConfig } from '../daemo
 import { LineOutput } from '../daemon/line-output.ts'
 import { PARSING } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.ts'
-import { EXIT, exitStatus, sentence, usageError } from './failure.ts'
+import { EXIT, errorText, exitStatus, usageError } from './errors.ts'
 
-/** The command `earshotd`: parses, checks the settings, runs the daemon until it is told to stop. */
+/** The program `earshotd`: parses the flags, loads the configuration and runs the daemon until a signal stops it. */
 
 async function readConfig(argv: readonly string[]): Promise<Config | undefined> {
-  let wantsText = false
+  let isHelp = false
   const known = { commands: [], flags: [...Object.keys(daemonOptions), 'help', 'version'] }
   const flags = await yargs([...argv])
     .scriptName('earshotd')
@@ -27,11 +27,11 @@ async function readConfig(argv: readonly string[]): Promise<Config | undefined> 
     })
     .parseAsync(argv, {}, (_error, _parsed, text) => {
       if (text) {
-        wantsText = true
+        isHelp = true
         process.stdout.write(`${text}\n`)
       }
     })
-  return wantsText ? undefined : loadConfig(flags, factsOfProcess())
+  return isHelp ? undefined : loadConfig(flags, factsOfProcess())
 }
 
 try {
@@ -41,7 +41,7 @@ try {
     await runDaemon(config)
   }
 } catch (error) {
-  // Not by Node's own stream, which waits for a paused terminal.
-  new LineOutput(2).write(`earshotd: ${sentence(error)}\n`)
+  // process.stderr would block while the terminal is paused (Ctrl-S).
+  new LineOutput(2).write(`earshotd: ${errorText(error)}\n`)
   process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : 1
 }

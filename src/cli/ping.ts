@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Earshot, EarshotError, type Peer } from '../client/index.ts'
 import { textFlag } from '../shared/flags.ts'
-import type { Command, Context, GlobalOptions } from './command.ts'
-import { EXIT } from './failure.ts'
-import { measured } from './layout.ts'
+import { type Command, type Context, type GlobalOptions, parseDurationFlag, parseInteger } from './command.ts'
+import { EXIT } from './errors.ts'
+import { millisecondsText } from './format.ts'
 import { mainAddress } from './peer-text.ts'
-import { printable, printableJson } from './printable.ts'
-import { readDuration, readWhole } from './values.ts'
+import { printable, printableJson } from './terminal.ts'
 
 interface PingOptions extends GlobalOptions {
   peer: string
@@ -19,16 +18,16 @@ const FLAGS = {
   interval: {
     ...textFlag,
     alias: 'i',
-    describe: 'Time between probes, at least that between its beats',
+    describe: "Time between probes, at least the peer's beacon interval",
     defaultDescription: '1s',
   },
 } as const
 
-const MOST_PROBES = 1_000_000
-const SECOND_MS = 1000
-const HOUR_MS = 3_600_000
+const MAX_PROBES = 1_000_000
+const MIN_DEFAULT_INTERVAL_MS = 1000
+const MAX_INTERVAL_MS = 3_600_000
 
-/** `earshot ping PEER`: its round-trip time, as `ping` tells it. */
+/** `earshot ping PEER`: the round-trip time to a peer, in the format of `ping`. */
 export function pingCommand(context: Context): Command<PingOptions> {
   return {
     command: 'ping <peer>',
@@ -40,39 +39,40 @@ export function pingCommand(context: Context): Command<PingOptions> {
     flags: FLAGS,
     handler: async (options) => {
       const { output, signal } = context
-      const count = options.count === undefined ? undefined : readWhole('--count', options.count, [1, MOST_PROBES])
+      const count = options.count === undefined ? undefined : parseInteger('--count', options.count, [1, MAX_PROBES])
       const daemon = context.daemon(options)
       const peer = await daemon.peer(options.peer, { signal })
       const { id, name } = peer
-      const interval = readInterval(options.interval, peer)
-      const say = options.json ? jsonReport(id, name) : textReport(printable(name))
+      const interval = intervalOf(options.interval, peer)
+      const report = options.json ? jsonReport(id, name) : textReport(printable(name))
       if (!options.json) await output.write(`PING ${printable(name)} ${mainAddress(peer) || '(no address)'}`)
-      const trips: number[] = []
+      const roundTrips: number[] = []
       let sent = 0
       while (!signal.aborted && (count === undefined || sent < count)) {
         if (sent > 0) await delay(interval, undefined, { signal }).catch(() => {})
         const rttMs = await probe(daemon, id, signal)
         if (rttMs === 'interrupted') break
         sent++
-        if (rttMs !== undefined) trips.push(rttMs)
-        await output.write(say.probe(sent, rttMs))
+        if (rttMs !== undefined) roundTrips.push(rttMs)
+        await output.write(report.probe(sent, rttMs))
       }
-      await output.write(...say.summary(sent, trips))
-      if (trips.length === 0) process.exitCode = EXIT.no
+      await output.write(...report.summary(sent, roundTrips))
+      if (roundTrips.length === 0) process.exitCode = EXIT.no
     },
   }
 }
 
 /**
- * A peer answers two probes between two beats, whoever asks: one who asks more often would take its silence for a loss.
- * @throws Usage
+ * The time between probes, ms. A peer answers at most two probes in each of its beacon intervals, so faster probes would
+ * count as lost.
+ * @throws UsageError if the interval is no duration or out of range
  */
-function readInterval(text: string | undefined, { intervalMs }: Peer): number {
-  if (text === undefined) return Math.max(SECOND_MS, intervalMs)
-  return readDuration('--interval', text, [intervalMs, Math.max(HOUR_MS, intervalMs)])
+function intervalOf(text: string | undefined, { intervalMs }: Peer): number {
+  if (text === undefined) return Math.max(MIN_DEFAULT_INTERVAL_MS, intervalMs)
+  return parseDurationFlag('--interval', text, [intervalMs, Math.max(MAX_INTERVAL_MS, intervalMs)])
 }
 
-/** The round trip in ms; undefined when no answer came. */
+/** The round trip in ms; undefined if no answer came. */
 async function probe(daemon: Earshot, id: string, signal: AbortSignal): Promise<number | undefined | 'interrupted'> {
   try {
     return await daemon.ping(id, { signal })
@@ -85,7 +85,7 @@ async function probe(daemon: Earshot, id: string, signal: AbortSignal): Promise<
 
 interface Report {
   probe: (sequence: number, rttMs: number | undefined) => string
-  summary: (sent: number, trips: readonly number[]) => string[]
+  summary: (sent: number, roundTrips: readonly number[]) => string[]
 }
 
 function textReport(name: string): Report {
@@ -93,14 +93,14 @@ function textReport(name: string): Report {
     probe: (sequence, rttMs) =>
       rttMs === undefined
         ? `no answer from ${name}: seq=${sequence}`
-        : `${name}: seq=${sequence} time=${measured(rttMs)}`,
-    summary: (sent, trips) => {
-      const { lossPercent, min, avg, max } = statistics(sent, trips)
+        : `${name}: seq=${sequence} time=${millisecondsText(rttMs)}`,
+    summary: (sent, roundTrips) => {
+      const { lossPercent, min, avg, max } = statistics(sent, roundTrips)
       const times = [min, avg, max].map((one) => one?.toFixed(2)).join('/')
       return [
         '',
-        `--- ${name}: ${sent} sent, ${trips.length} answered, ${lossPercent} % lost`,
-        ...(trips.length > 0 ? [`round trip min/avg/max = ${times} ms`] : []),
+        `--- ${name}: ${sent} sent, ${roundTrips.length} answered, ${lossPercent} % lost`,
+        ...(roundTrips.length > 0 ? [`round trip min/avg/max = ${times} ms`] : []),
       ]
     },
   }
@@ -111,13 +111,15 @@ function jsonReport(id: string, name: string): Report {
   return {
     probe: (seq, rttMs) =>
       printableJson({ seq, peer, ...(rttMs === undefined ? { code: 'EARSHOT_NO_ANSWER' } : { rttMs }) }),
-    summary: (sent, trips) => [printableJson({ peer, sent, answered: trips.length, ...statistics(sent, trips) })],
+    summary: (sent, roundTrips) => [
+      printableJson({ peer, sent, answered: roundTrips.length, ...statistics(sent, roundTrips) }),
+    ],
   }
 }
 
-function statistics(sent: number, trips: readonly number[]) {
-  const lossPercent = sent === 0 ? 0 : Math.round((100 * (sent - trips.length)) / sent)
-  if (trips.length === 0) return { lossPercent }
-  const avg = trips.reduce((sum, one) => sum + one, 0) / trips.length
-  return { lossPercent, min: Math.min(...trips), avg, max: Math.max(...trips) }
+function statistics(sent: number, roundTrips: readonly number[]) {
+  const lossPercent = sent === 0 ? 0 : Math.round((100 * (sent - roundTrips.length)) / sent)
+  if (roundTrips.length === 0) return { lossPercent }
+  const avg = roundTrips.reduce((sum, one) => sum + one, 0) / roundTrips.length
+  return { lossPercent, min: Math.min(...roundTrips), avg, max: Math.max(...roundTrips) }
 }

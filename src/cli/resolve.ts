@@ -1,6 +1,6 @@
 import { textFlag } from '../shared/flags.ts'
-import type { Command, Context, GlobalOptions } from './command.ts'
-import { printable, printableJson } from './printable.ts'
+import { type Command, type Context, type GlobalOptions, peerOptions } from './command.ts'
+import { printable, printableJson } from './terminal.ts'
 
 interface ResolveOptions extends GlobalOptions {
   name: string
@@ -14,10 +14,10 @@ const FLAGS = {
   service: { ...textFlag, describe: 'The address and port of its service of this type: http, osc/udp or _http._tcp' },
   ipv4: { alias: '4', type: 'boolean', describe: 'An IPv4 address', conflicts: 'ipv6' },
   ipv6: { alias: '6', type: 'boolean', describe: 'An IPv6 address' },
-  signed: { type: 'boolean', describe: 'Nothing of what mDNS tells, which nobody has signed' },
+  signed: peerOptions.signed,
 } as const
 
-/** `earshot resolve NAME`: one address, for scripts; with the port where a service is meant. */
+/** `earshot resolve NAME`: the address of a peer or host, or the address and port of a service, for scripts. */
 export function resolveCommand(context: Context): Command<ResolveOptions> {
   return {
     command: 'resolve <name>',
@@ -39,8 +39,8 @@ export function resolveCommand(context: Context): Command<ResolveOptions> {
       if (options.json) return await output.write(printableJson(found, 2))
       const { peer } = found
       if (peer?.source === 'beacon' && found.source === 'mdns') {
-        output.remark(
-          `'${printable(peer.name)}' has not signed this service: mDNS tells of it (--signed leaves it out)`,
+        output.warn(
+          `'${printable(peer.name)}' has not signed this service: it was found by mDNS (--signed leaves it out)`,
         )
       }
       await output.write(printable(found.service ? found.host : found.address))

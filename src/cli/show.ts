@@ -1,19 +1,29 @@
 import type { CommandModule } from 'yargs'
 import type { OfferedService, Peer } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
+import { LEASE_INTERVALS } from '../shared/peer-state.ts'
 import type { Context, GlobalOptions } from './command.ts'
-import { aligned, counted, type Field, fields, measured, section } from './layout.ts'
-import { printable, printableJson } from './printable.ts'
-import { reasonOf } from './reason.ts'
-import { peerFacts } from './show-facts.ts'
-import { STATE_FORMATS, type Style } from './style.ts'
-import { localTime, since } from './time.ts'
+import {
+  ageText,
+  alignedLines,
+  countText,
+  type Fact,
+  type Field,
+  factLine,
+  factSection,
+  fieldLines,
+  localTime,
+  millisecondsText,
+  section,
+} from './format.ts'
+import { STATE_FORMATS, shortId, txtText } from './peer-text.ts'
+import { printable, printableJson, type Style } from './terminal.ts'
 
 interface ShowOptions extends GlobalOptions {
   peer: string
 }
 
-/** `earshot show PEER`: everything known of one. */
+/** `earshot show PEER`: everything that is known about one peer. */
 export function showCommand(context: Context): CommandModule<GlobalOptions, ShowOptions> {
   return {
     command: 'show <peer>',
@@ -29,78 +39,78 @@ export function showCommand(context: Context): CommandModule<GlobalOptions, Show
       const peer = await context.daemon(options).peer(options.peer, { signal })
       if (options.json) return await output.write(printableJson(peer, 2))
       if (!output.terminal) return await output.write(...peerFacts(peer))
-      await output.write(...describePeer(peer, context.now(), output.style))
+      await output.write(...peerLines(peer, context.now(), output.style))
     },
   }
 }
 
-/** What `show` says of a peer, line by line. `now` is in ms since 1970. */
-function describePeer(peer: Peer, now: number, style: Style): string[] {
-  const reason = reasonOf(peer, now)
+/** What `show` prints on a terminal. `now` is in ms since 1970. */
+function peerLines(peer: Peer, now: number, style: Style): string[] {
+  const reason = stateReason(peer, now)
   return [
     `${style('bold', printable(peer.name))}  ${style(STATE_FORMATS[peer.state], peer.state)}`,
     ...(reason === undefined ? [] : [reason]),
-    ...fields([
+    ...fieldLines([
       ['id', printable(peer.id)],
       ['host', printable(peer.hostname)],
       ['software', peer.version && `earshot ${printable(peer.version)}`],
-      ['last seen', `${since(peer.lastSeen, now)} ago`],
-      ['first seen', `${since(peer.firstSeen, now)} ago, ${localTime(peer.firstSeen)}`],
+      ['last seen', `${ageText(peer.lastSeen, now)} ago`],
+      ['first seen', `${ageText(peer.firstSeen, now)} ago, ${localTime(peer.firstSeen)}`],
       ...(peer.source === 'beacon' ? beaconFields(peer) : []),
-      ['flapping', peer.flapping ? 'yes: that it is back is told when it has settled' : undefined],
+      ['flapping', peer.flapping ? 'yes: its return is reported once it is stable' : undefined],
     ]),
-    ...section('Addresses', aligned(peer.addresses.map((address) => addressCells(address, peer))), style),
-    ...section('Services', peer.services.flatMap(describeService), style),
+    ...section('Addresses', alignedLines(peer.addresses.map((address) => addressCells(address, peer))), style),
+    ...section('Services', peer.services.flatMap(serviceLines), style),
     ...section(
       'Attributes',
-      fields(Object.entries(peer.attributes).map(([key, value]) => [printable(key), printable(String(value))])),
+      fieldLines(Object.entries(peer.attributes).map(([key, value]) => [printable(key), printable(String(value))])),
       style,
     ),
     ...section(
       'Paths',
-      aligned(
+      alignedLines(
         peer.paths.map((path) => [
           printable(path.interface),
           path.path,
-          `last heard ${since(path.lastHeard, now)} ago`,
+          `last heard ${ageText(path.lastHeard, now)} ago`,
         ]),
       ),
       style,
     ),
     ...section(
       'History',
-      aligned(peer.history.map(({ at, state }) => [localTime(at), state, `${since(at, now)} ago`])),
+      alignedLines(peer.history.map(({ at, state }) => [localTime(at), state, `${ageText(at, now)} ago`])),
       style,
     ),
   ]
 }
 
-/** What a record names and no beacon comes from is only the peer's word. */
+/** Marks an address that is named in the peer's record, but from which no datagram came. */
 function addressCells({ address, interface: through }: Peer['addresses'][number], { source, paths }: Peer): string[] {
   const isHeard = source === 'mdns' || paths.some((path) => path.address === address)
-  return [printable(address), printable(through), isHeard ? '' : 'by its own word: nothing was heard from there']
+  return [printable(address), printable(through), isHeard ? '' : 'from its record only: nothing was heard from there']
 }
 
 function beaconFields({ intervalMs, beacons, jitterMs, rttMs, recordVersion, incarnation }: Peer): Field[] {
   const { heard, lost } = beacons
   return [
-    ['beats', `every ${formatDuration(intervalMs)}, ${counted(heard)} heard, ${lossText(heard, lost)}`],
-    ['jitter', measured(jitterMs)],
-    ['round trip', rttMs === undefined ? 'not measured yet' : measured(rttMs)],
+    ['beats', `every ${formatDuration(intervalMs)}, ${countText(heard)} heard, ${lossText(heard, lost)}`],
+    ['jitter', millisecondsText(jitterMs)],
+    ['round trip', rttMs === undefined ? 'not measured yet' : millisecondsText(rttMs)],
     ['record', `version ${recordVersion} of incarnation ${incarnation}`],
   ]
 }
 
 function lossText(heard: number, lost: number): string {
   const share = heard + lost === 0 ? 0 : (100 * lost) / (heard + lost)
-  return `${counted(lost)} lost (${share.toFixed(1)} %)`
+  return `${countText(lost)} lost (${share.toFixed(1)} %)`
 }
 
-function describeService({ id, name, type, port, txt, subtypes, source }: OfferedService): string[] {
+function serviceLines({ id, name, type, port, txt, subtypes, source }: OfferedService): string[] {
   const pairs = Object.entries(txt).map(([key, value]) => printable(`${key}=${value}`))
   return [
     `  ${printable(name)}`,
-    ...fields([
+    ...fieldLines([
       ['type', `${printable(type)}, port ${port}`],
       ['id', printable(id)],
       ['subtypes', subtypes.map(printable).join(', ')],
@@ -108,4 +118,119 @@ function describeService({ id, name, type, port, txt, subtypes, source }: Offere
       ['txt', pairs],
     ]).map((line) => `  ${line}`),
   ]
+}
+
+/** A path is silent if it missed this many beacons before the peer was last heard. */
+const SILENT_BEACONS = 10
+
+/**
+ * Why a peer is in its state, in one sentence; undefined if it is alive and heard on all its paths. `now` is in ms since
+ * 1970.
+ */
+export function stateReason(peer: Peer, now: number): string | undefined {
+  if (peer.source === 'mdns') return mdnsStateReason(peer, now)
+  const lastHeard = `last heard ${ageText(peer.lastSeen, now)} ago, although it sends a beacon every ${formatDuration(peer.intervalMs)}`
+  switch (peer.state) {
+    case 'suspect':
+      return `Suspect: ${lastHeard} (a peer is suspect after ${LEASE_INTERVALS} missed beacons); it has not answered a direct probe yet.`
+    case 'failed':
+      return `Failed: ${lastHeard}; it did not answer a direct probe.`
+    case 'left':
+      return `Left: it said goodbye ${ageText(lastChange(peer), now)} ago.`
+    case 'alive':
+      return silentPathsReason(peer)
+  }
+}
+
+function mdnsStateReason(peer: Peer, now: number): string {
+  if (peer.hidden) return hiddenReason(peer.hidden)
+  const lastHeard = `last heard ${ageText(peer.lastSeen, now)} ago`
+  switch (peer.state) {
+    case 'suspect':
+      return `Suspect: ${lastHeard}; it has not answered an mDNS query yet.`
+    case 'failed':
+      return `Failed: ${lastHeard}; it answered no mDNS query, and its records have expired.`
+    case 'left':
+      return `Left: ${ageText(lastChange(peer), now)} ago it withdrew its services or became known by its beacons.`
+    case 'alive':
+      return 'Alive according to mDNS only: it sends no beacons, and mDNS is not signed, so any host can forge it.'
+  }
+}
+
+function hiddenReason({ id, name, because }: NonNullable<Peer['hidden']>): string {
+  const peer = `'${printable(name)}' (${shortId(id)})`
+  const why = because === 'claim' ? `it says by mDNS that it is ${peer}` : `its mDNS address is an address of ${peer}`
+  return `Not listed: ${why}. mDNS is not signed, so any host could say this.`
+}
+
+/** If one path is silent while others are heard, the network has a fault. */
+function silentPathsReason({ paths, lastSeen, intervalMs }: Peer): string | undefined {
+  const oldest = Date.parse(lastSeen) - SILENT_BEACONS * intervalMs
+  const silent = paths.filter(({ path, lastHeard }) => path !== 'unicast' && Date.parse(lastHeard) < oldest)
+  if (silent.length === 0) return undefined
+  const names = silent.map((path) => `${printable(path.interface)} ${path.path}`).join(', ')
+  return `Alive, but no longer heard on ${names}: a switch, access point or firewall may drop these packets.`
+}
+
+function lastChange({ history, lastSeen }: Peer): string {
+  return history.at(-1)?.at ?? lastSeen
+}
+
+/**
+ * What `show` prints in a pipe: one fact in each line, its name first, with tabs between the fields, whole values and
+ * ISO 8601 times. Headings are lines without a tab.
+ */
+export function peerFacts(peer: Peer): string[] {
+  return [
+    ['name', peer.name],
+    ['state', peer.state],
+    ['source', peer.source],
+    ['id', peer.id],
+    ['host', peer.hostname],
+    ['last-seen', peer.lastSeen],
+    ['first-seen', peer.firstSeen],
+    ['flapping', peer.flapping],
+    ...(peer.source === 'beacon' ? beaconFacts(peer) : []),
+    ...(peer.hidden ? [['hidden', peer.hidden.id, peer.hidden.name, peer.hidden.because]] : []),
+    ...factSection(
+      'Addresses',
+      peer.addresses.map((address) => addressFact(address, peer)),
+    ),
+    ...factSection('Services', peer.services.map(serviceFact)),
+    ...factSection(
+      'Attributes',
+      Object.entries(peer.attributes).map(([key, value]) => ['attribute', key, value]),
+    ),
+    ...factSection(
+      'Paths',
+      peer.paths.map((path) => ['path', path.interface, path.path, path.lastHeard]),
+    ),
+    ...factSection(
+      'History',
+      peer.history.map(({ at, state }) => ['history', at, state]),
+    ),
+  ].map(factLine)
+}
+
+/** `heard` if datagrams came from this address, `named` if only the peer's record names it. */
+function addressFact({ address, interface: through }: Peer['addresses'][number], { source, paths }: Peer): Fact {
+  if (source === 'mdns') return ['address', address, through]
+  return ['address', address, through, paths.some((path) => path.address === address) ? 'heard' : 'named']
+}
+
+function beaconFacts(peer: Peer): Fact[] {
+  return [
+    ['version', peer.version],
+    ['interval-ms', peer.intervalMs],
+    ['beats-heard', peer.beacons.heard],
+    ['beats-lost', peer.beacons.lost],
+    ['jitter-ms', peer.jitterMs],
+    ...(peer.rttMs === undefined ? [] : [['rtt-ms', peer.rttMs]]),
+    ['record-version', peer.recordVersion],
+    ['incarnation', peer.incarnation],
+  ]
+}
+
+function serviceFact({ id, name, type, port, subtypes, txt, source }: OfferedService): Fact {
+  return ['service', id, name, type, port, source ?? 'beacon', subtypes.join(','), txtText(txt)]
 }

@@ -34,7 +34,7 @@ describe('ls', () => {
       status: 0,
       stdout: '',
       stderr:
-        'earshot: nobody else is heard on eth0 (earshotd has to run on the others, and their firewalls to let in UDP port 15353)\n',
+        'earshot: no other peer is heard on eth0 (earshotd must run on the other machines, and their firewalls must let in UDP port 15353)\n',
     })
     expect((await run('earshot', ['services', 'http'], { env })).stderr).toBe(alone.stderr)
   })
@@ -140,7 +140,7 @@ describe('ls', () => {
     const alone = { EARSHOT_SOCKET: '/nonexistent/socket', EARSHOT_PORT: '25353', EARSHOT_INTERFACE: 'none' }
     const unnamed = await run('earshot', ['ls', '--json'], { env: { ...alone } })
     expect(unnamed.stderr).toMatch(
-      /^earshot: no daemon is running: listening for a second \(start one: earshotd\)\n(earshot: nobody that fits was heard .*\n)?$/,
+      /^earshot: no daemon is running: listening for a second \(start one: earshotd\)\n(earshot: no matching peer was heard .*\n)?$/,
     )
     expect(JSON.parse(unnamed.stdout)).toMatchObject({ peers: [] })
     expect(unnamed.status).toBe(0)
@@ -151,7 +151,7 @@ describe('show', () => {
   test('says everything that is known of one', async () => {
     const { stdout, status } = await runOnTerminal(200, ['show', 'studio'], { env: { ...env, NO_COLOR: '1' } })
     expect(status).toBe(0)
-    expect(stdout).toMatch(/^studio {2}suspect\nSuspect: last heard \S+ ago, though it beats every 1s/)
+    expect(stdout).toMatch(/^studio {2}suspect\nSuspect: last heard \S+ ago, although it sends a beacon every 1s/)
     for (const part of [studio.id, 'Addresses', '192.168.1.44', '_osc._udp, port 9000', '2 lost (0.2 %)', 'History']) {
       expect(stdout).toContain(part)
     }
@@ -162,7 +162,7 @@ describe('show', () => {
   test('says of what mDNS tells what there is to say', async () => {
     daemon.peers = [printer]
     const { stdout } = await runOnTerminal(200, ['show', 'printer.local'], { env: { ...env, NO_COLOR: '1' } })
-    expect(stdout).toMatch(/^Office printer {2}alive\nAlive, as far as mDNS tells/)
+    expect(stdout).toMatch(/^Office printer {2}alive\nAlive according to mDNS only/)
     expect(stdout).toMatch(/found by {2}mDNS/)
     for (const part of ['beats', 'jitter', 'round trip', 'incarnation', 'software']) expect(stdout).not.toContain(part)
   })
@@ -266,7 +266,7 @@ describe('exit status and errors', () => {
     [['publish', 'Shop', 'http', '80', '--subtyp', 'x'], "unknown flag '--subtyp' (did you mean '--subtype'?)"],
     [
       ['publish', 'Shop', 'http', '80', '--detach', '--', 'true'],
-      '--detach ends at once: there is no time for a command to run',
+      '--detach exits at once, so no command can follow --',
     ],
     [['set', 'status'], 'set: expected key=value, found "status"'],
     [['wait', '--timeout', '5'], '--timeout: expected a duration such as 500ms, 2s or 5m, found "5"'],

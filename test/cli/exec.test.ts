@@ -94,7 +94,7 @@ test('what piles up behind a slow command is dropped, and said', async () => {
   daemon.tell('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
   expect(await line()).toBe('begun')
   for (let at = 1; at <= 1010; at++) daemon.tell('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
-  expect(await line('stderr')).toBe('earshot: --exec: 1000 changes are waiting: dropping what comes now')
+  expect(await line('stderr')).toBe('earshot: --exec: 1000 changes are waiting: dropping new ones')
   expect(await line('stderr')).toBe('earshot: --exec: dropped 10 changes')
   child.kill('SIGINT')
 })

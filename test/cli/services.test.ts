@@ -81,7 +81,7 @@ describe('services', () => {
     const resolved = await run('earshot', ['resolve', 'kitchen', '--service', 'ipp'], { env })
     expect([resolved.stdout, resolved.stderr]).toEqual([
       '192.168.1.21:8080\n',
-      "earshot: 'kitchen' has not signed this service: mDNS tells of it (--signed leaves it out)\n",
+      "earshot: 'kitchen' has not signed this service: it was found by mDNS (--signed leaves it out)\n",
     ])
     daemon.asked.length = 0
     for (const args of [['services'], ['ls'], ['resolve', 'kitchen'], ['wait', '--name', 'kitchen']]) {

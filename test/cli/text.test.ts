@@ -1,14 +1,11 @@
 import fc from 'fast-check'
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
+import { cut, spanText, table } from '../../src/cli/format.ts'
 import { allAddresses, referenceTo, typeText, viaText } from '../../src/cli/peer-text.ts'
-import { printable, printableJson } from '../../src/cli/printable.ts'
-import { reasonOf } from '../../src/cli/reason.ts'
-import { peerFacts } from '../../src/cli/show-facts.ts'
-import { plain, styleFor } from '../../src/cli/style.ts'
-import { cut, table } from '../../src/cli/table.ts'
-import { span } from '../../src/cli/time.ts'
-import { watchText } from '../../src/cli/watch-text.ts'
+import { peerFacts, stateReason } from '../../src/cli/show.ts'
+import { plain, printable, printableJson, styleFor } from '../../src/cli/terminal.ts'
+import { watchText } from '../../src/cli/watch.ts'
 import { anyText } from './any-text.ts'
 import { ago, NASTY_NAME, NOW, printer, somePeer, someService, studio } from './some-peers.ts'
 
@@ -43,9 +40,9 @@ describe('a host that is taken for a peer', () => {
   test('is told with whom and why', () => {
     const taken = { ...printer, hidden }
     expect(viaText(taken)).toBe(`eth0 mdns,wlan0 mdns = ${studio.id.slice(0, 8)}`)
-    expect(reasonOf(taken, NOW)).toMatch(/^Not listed: it says by mDNS that it is 'studio' \(zzvq7m2x\)/)
+    expect(stateReason(taken, NOW)).toMatch(/^Not listed: it says by mDNS that it is 'studio' \(zzvq7m2x\)/)
     const byAddress = { ...taken, hidden: { ...hidden, because: 'address' as const } }
-    expect(reasonOf(byAddress, NOW)).toMatch(/^Not listed: by mDNS it has an address at which is 'studio'/)
+    expect(stateReason(byAddress, NOW)).toMatch(/^Not listed: its mDNS address is an address of 'studio'/)
   })
 
   test('is told to programs, too, and which addresses a record only names', () => {
@@ -58,7 +55,7 @@ describe('a host that is taken for a peer', () => {
 })
 
 describe('table', () => {
-  const columns = [{ heading: 'NAME', least: 12 }, { heading: 'STATE' }, { heading: 'SERVICES', least: 4 }]
+  const columns = [{ heading: 'NAME', minWidth: 12 }, { heading: 'STATE' }, { heading: 'SERVICES', minWidth: 4 }]
   const rows = fc.array(
     fc.tuple(anyText, anyText, anyText).map((row) => row.map(printable)),
     { maxLength: 5 },
@@ -164,7 +161,7 @@ test.each([
   [7_199_000, '1h'],
   [4 * 86_400_000, '4d'],
 ])('%i ms are %s', (ms, text) => {
-  expect(span(ms)).toBe(text)
+  expect(spanText(ms)).toBe(text)
 })
 
 describe('a peer in words', () => {
@@ -196,18 +193,22 @@ describe('a peer in words', () => {
   })
 
   test('its state has a reason', () => {
-    expect(reasonOf(somePeer(), NOW)).toBeUndefined()
-    expect(reasonOf(studio, NOW)).toMatch(/^Suspect: last heard 3\.8s ago, though it beats every 1s/)
-    expect(reasonOf(somePeer({ state: 'failed', lastSeen: ago(180_000) }), NOW)).toMatch(/^Failed: last heard 3m ago/)
+    expect(stateReason(somePeer(), NOW)).toBeUndefined()
+    expect(stateReason(studio, NOW)).toMatch(/^Suspect: last heard 3\.8s ago, although it sends a beacon every 1s/)
+    expect(stateReason(somePeer({ state: 'failed', lastSeen: ago(180_000) }), NOW)).toMatch(
+      /^Failed: last heard 3m ago/,
+    )
     const left = somePeer({ state: 'left', history: [{ at: ago(7_200_000), state: 'left' }] })
-    expect(reasonOf(left, NOW)).toBe('Left: it said goodbye 2h ago.')
+    expect(stateReason(left, NOW)).toBe('Left: it said goodbye 2h ago.')
     const [unicast, ...shared] = somePeer().paths
     const halfDeaf = somePeer({ paths: [...shared, { interface: 'eth0', path: 'broadcast', lastHeard: ago(90_000) }] })
     expect(unicast?.path).toBe('unicast')
-    expect(reasonOf(halfDeaf, NOW)).toMatch(/^Alive, but no longer heard on eth0 broadcast/)
-    expect(reasonOf(printer, NOW)).toMatch(/^Alive, as far as mDNS tells/)
-    expect(reasonOf({ ...printer, state: 'suspect' }, NOW)).toMatch(/^Suspect: last heard 40s ago; it has been asked/)
-    expect(reasonOf({ ...printer, state: 'failed' }, NOW)).toMatch(/^Failed: last heard 40s ago; .* records expired/)
-    expect(reasonOf({ ...printer, state: 'left' }, NOW)).toMatch(/^Left: /)
+    expect(stateReason(halfDeaf, NOW)).toMatch(/^Alive, but no longer heard on eth0 broadcast/)
+    expect(stateReason(printer, NOW)).toMatch(/^Alive according to mDNS only/)
+    expect(stateReason({ ...printer, state: 'suspect' }, NOW)).toMatch(
+      /^Suspect: last heard 40s ago; it has not answered/,
+    )
+    expect(stateReason({ ...printer, state: 'failed' }, NOW)).toMatch(/^Failed: last heard 40s ago; .* records expired/)
+    expect(stateReason({ ...printer, state: 'left' }, NOW)).toMatch(/^Left: /)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { avahiLines } from '../../src/cli/avahi-lines.ts'
+import { avahiBrowseLines } from '../../src/cli/avahi-browse.ts'
 import { anyText } from './any-text.ts'
 import { somePeer, someService } from './some-peers.ts'
 
@@ -30,7 +30,7 @@ function wellFormed(text: string): string {
 describe('the lines of avahi-browse -rpk', () => {
   test('are two for each interface and protocol', () => {
     const service = { ...someService, name: 'My Name', txt: { path: '/', v: '2' } }
-    expect(avahiLines([{ service, peer }])).toEqual([
+    expect(avahiBrowseLines([{ service, peer }])).toEqual([
       '+;eth0;IPv6;My\\032Name;_http._tcp;local',
       '+;eth0;IPv4;My\\032Name;_http._tcp;local',
       '+;wlan0;IPv6;My\\032Name;_http._tcp;local',
@@ -38,26 +38,26 @@ describe('the lines of avahi-browse -rpk', () => {
       '=;eth0;IPv4;My\\032Name;_http._tcp;local;kitchen.local;192.168.1.20;8080;"v=2" "path=/"',
       '=;wlan0;IPv6;My\\032Name;_http._tcp;local;kitchen.local;fe80::2;8080;"v=2" "path=/"',
     ])
-    expect(avahiLines([])).toEqual([])
+    expect(avahiBrowseLines([])).toEqual([])
   })
 
   test('escape as Avahi does', () => {
-    const lines = (name: string) => avahiLines([{ service: { ...someService, name }, peer }])
+    const lines = (name: string) => avahiBrowseLines([{ service: { ...someService, name }, peer }])
     expect(lines('a.b\\c;d_-9')[0]).toBe('+;eth0;IPv6;a\\.b\\\\c\\059d_-9;_http._tcp;local')
     expect(lines('Küche')[0]).toBe('+;eth0;IPv6;K\\195\\188che;_http._tcp;local')
     const service = { ...someService, txt: { k: 'a"b\\c\nd\u001be\u0000;ü🖥️' } }
-    expect(avahiLines([{ service, peer }])[3]).toMatch(
+    expect(avahiBrowseLines([{ service, peer }])[3]).toMatch(
       /;"k=a\\"b\\\\c\\010d\\027e\\000;\\195\\188\\240\\159\\150\\165\\239\\184\\143"$/,
     )
     const printer = { ...someService, txt: { ty: 'Größe', note: '', b: '~ !' } }
-    expect(avahiLines([{ service: printer, peer }])[3]).toMatch(/;"b=~ !" "note=" "ty=Gr\\195\\182\\195\\159e"$/)
+    expect(avahiBrowseLines([{ service: printer, peer }])[3]).toMatch(/;"b=~ !" "note=" "ty=Gr\\195\\182\\195\\159e"$/)
   })
 
   test('cannot be forged, and can be read back, whatever stands in a name or TXT', () => {
     fc.assert(
       fc.property(anyText, anyText, anyText, (name, value, hostname) => {
         const service = { ...someService, name, txt: { key: value } }
-        const lines = avahiLines([{ service, peer: { ...peer, hostname } }])
+        const lines = avahiBrowseLines([{ service, peer: { ...peer, hostname } }])
         expect(lines).toHaveLength(6)
         for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
         const [, , , instance = '', type, , host = '', address, port, ...rest] = lines[3]?.split(';') ?? []

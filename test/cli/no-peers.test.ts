@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hearingFault, whyNobody } from '../../src/cli/nobody-heard.ts'
+import { noPeersReason, receiveFault } from '../../src/cli/no-peers.ts'
 import type { Self } from '../../src/client/index.ts'
 import { someSelf } from './some-peers.ts'
 
@@ -10,8 +10,8 @@ function selfWith(paths: OwnPath[]): Self {
 }
 
 test('no interface in use: names what is left out, and why', () => {
-  expect(whyNobody({ ...someSelf, interfaces: [] })).toBe(
-    'nobody can be heard: no network interface is in use (docker0: excluded by docker*) ' +
+  expect(noPeersReason({ ...someSelf, interfaces: [] })).toBe(
+    'no peer can be heard: no network interface is in use (docker0: excluded by docker*) ' +
       "(to use one, start earshotd with --interface NAME; 'earshot status' shows all)",
   )
 })
@@ -21,21 +21,21 @@ test('deaf on every path: a firewall', () => {
     { path: 'broadcast', deaf: true },
     { path: 'multicast4', deaf: true },
   ])
-  expect(hearingFault(self)).toMatch(/^this machine does not hear its own beacons: a firewall may drop UDP port 15353/)
+  expect(receiveFault(self)).toMatch(/^this machine does not hear its own beacons: a firewall may drop UDP port 15353/)
 })
 
 test('sending fails on every path', () => {
   const self = selfWith([{ path: 'broadcast', deaf: false, fault: 'send EPERM' }])
-  expect(hearingFault(self)).toMatch(/^nobody can be heard: sending on eth0 fails: send EPERM/)
+  expect(receiveFault(self)).toMatch(/^no peer can be heard: sending on eth0 fails: send EPERM/)
 })
 
 test('one path that works is enough, and then nobody is there', () => {
-  expect(hearingFault(someSelf)).toBeUndefined()
-  expect(whyNobody(someSelf)).toMatch(/^nobody else is heard on eth0/)
-  expect(hearingFault(selfWith([]))).toBeUndefined()
+  expect(receiveFault(someSelf)).toBeUndefined()
+  expect(noPeersReason(someSelf)).toMatch(/^no other peer is heard on eth0/)
+  expect(receiveFault(selfWith([]))).toBeUndefined()
 })
 
 test('names from the network are one line', () => {
   const leftOut = [{ name: 'a\nb', cause: 'excluded' as const, reason: '\u001b[31m' }]
-  expect(whyNobody({ ...someSelf, interfaces: [], leftOut })).not.toMatch(/\p{Cc}/u)
+  expect(noPeersReason({ ...someSelf, interfaces: [], leftOut })).not.toMatch(/\p{Cc}/u)
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sentence } from '../../src/cli/failure.ts'
+import { errorText } from '../../src/cli/errors.ts'
 
 test.each([
   ['body/type must be a type', 'TYPE must be a type'],
@@ -12,5 +12,5 @@ test.each([
   ['querystring/service must be', '--service must be'],
   ['the body is not JSON', 'the body is not JSON'],
 ])('what the daemon says of %j is told as %j', (message, told) => {
-  expect(sentence(new Error(message))).toBe(told)
+  expect(errorText(new Error(message))).toBe(told)
 })
