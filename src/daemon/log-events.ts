@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Interface } from '../core/link.ts'
-import type { MdnsNotice } from '../core/mdns/index.ts'
+import type { MdnsNotice } from '../core/mdns/mdns.ts'
 import type { ChangeType, Notice, Presence } from '../core/presence/index.ts'
 import type { Driver } from '../io/driver.ts'
 import type { Net } from '../io/net/index.ts'

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Mdns, MdnsNotice, MdnsView, OwnProfile } from '../core/mdns/index.ts'
+import type { Mdns, MdnsNotice, MdnsView, OwnProfile } from '../core/mdns/mdns.ts'
 import type { Sighting } from '../core/presence/index.ts'
 import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
-import { MdnsTransport } from './mdns/links.ts'
+import { MdnsTransport } from './mdns/transport.ts'
 import type { Net } from './net/index.ts'
 
 /** An address of one IP version is waited for so much longer than one of the other, ms: they may come one by one. */

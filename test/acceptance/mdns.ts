@@ -1,5 +1,5 @@
 import { expect, vi } from 'vitest'
-import type { MdnsView } from '../../src/core/mdns/dns/types.ts'
+import type { MdnsView } from '../../src/core/mdns/mdns.ts'
 import type { Peer, Service, ServiceEvent } from '../../src/shared/api.ts'
 import type {
   AvahiBrowser,

@@ -1,19 +1,31 @@
 import { Agenda } from '../agenda.ts'
-import type { DatagramSource, Interface } from '../link.ts'
+import type { DatagramSource, Interface, Path } from '../link.ts'
 import type { Sighting } from '../presence/peers/types.ts'
 import type { Random } from '../random.ts'
-import { OWN_TYPE, sameName } from './dns/names.ts'
-import type {
-  IsConfirmedByBeacon,
-  MdnsNotice,
-  MdnsView,
-  Message,
-  OutgoingMessage,
-  PublishedService,
-  ResourceRecord,
-} from './dns/types.ts'
+import type { Message, OutgoingMessage } from './dns/messages.ts'
+import { OWN_TYPE, type ResourceRecord, sameName } from './dns/records.ts'
+import type { IsConfirmedByBeacon } from './finder/cache-maintenance.ts'
 import { Finder } from './finder/finder.ts'
-import { Publisher } from './publisher/publisher.ts'
+import type { LimitNotice, MdnsLimits } from './finder/quotas.ts'
+import type { PublishedService } from './publisher/claim.ts'
+import { type Publication, Publisher, type RenamedNotice } from './publisher/publisher.ts'
+
+/** An event for the log. */
+export type MdnsNotice = RenamedNotice | LimitNotice
+
+/** For `status`. */
+export interface MdnsView {
+  /** The host name in use: the machine's, `kitchen.local`, or where another has that, `k3vq7m2xa4.local`. */
+  hostname: string
+  publications: Publication[]
+  /** Service types that are browsed for. */
+  browsing: string[]
+  limits: MdnsLimits
+  /** The interfaces in use, with the paths that are open or fail, and why those fail. */
+  interfaces: { name: string; paths: { path: Path; fault?: string }[] }[]
+  /** Messages; `unsent` ones were dropped, as too many were waiting to be sent. */
+  counters: { received: number; sent: number; dropped: number; unsent: number }
+}
 
 /** As much of a peer's id makes its host name: short enough to be read, 50 bits against two being the same. */
 const HOST_ID_CHARACTERS = 10

@@ -1,5 +1,5 @@
 import type { Path } from '../../core/link.ts'
-import type { MdnsView } from '../../core/mdns/dns/types.ts'
+import type { MdnsView } from '../../core/mdns/mdns.ts'
 import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import type { PeerId } from '../../core/wire/index.ts'
 import type { LeftOut } from '../../io/net/index.ts'

@@ -1,20 +1,29 @@
 /** Where things stand in a DNS message (RFC 1035, section 4); nothing is decoded, and nothing beyond its end is read. */
 
 const HEADER_BYTES = 12
+
 /** The least that a record takes: the root as name, and its fixed fields. */
 const MIN_RECORD_BYTES = 11
+
 /** Where the header tells how many answers, authorities and additionals there are. */
 const RECORD_COUNT_OFFSETS = [6, 8, 10]
+
 /** Labels and pointers that any message may have, however short. */
 const MIN_STEPS = 1024
+
 /** Type, class, TTL and length of data behind a record's name. */
 const RECORD_FIELD_BYTES = 10
 
 export const A = 1
+
 export const PTR = 12
+
 export const TXT = 16
+
 export const AAAA = 28
+
 export const SRV = 33
+
 export const NSEC = 47
 
 export interface RecordOffsets {
@@ -163,4 +172,45 @@ export function completeRecords(bytes: Buffer): Buffer {
     whole -= count
   }
   return part
+}
+
+/** A type of records that nobody has (RFC 6895, section 3.1), for what dns-packet is not to look into. */
+const UNASSIGNED_TYPE = 0xff00
+
+/**
+ * A message as dns-packet can read it, which would give up the whole of it for one record. Of a response that breaks off,
+ * the whole records are left: some devices miscount their records, or send half of the last one. A query that breaks off
+ * is none: answers that we know of may be missing from it.
+ * @throws BadLayout when nothing of it can be read, or not soon enough
+ */
+export function sanitizePacket(bytes: Buffer): Buffer {
+  try {
+    return maskForeignRecords(bytes)
+  } catch (error) {
+    if (error instanceof PacketTooComplex || !isResponse(bytes)) throw error
+    return maskForeignRecords(completeRecords(bytes))
+  }
+}
+
+/**
+ * The message with every record that is not of DNS-SD, or not what its type says, made one that dns-packet passes over.
+ * @throws BadLayout
+ */
+function maskForeignRecords(bytes: Buffer): Buffer {
+  const layout = new PacketWalker(bytes)
+  const foreign: number[] = []
+  layout.walk({
+    name: () => {},
+    record: (place) => {
+      if (!layout.fits(place)) foreign.push(place.typeAt)
+    },
+  })
+  if (foreign.length === 0) return bytes
+  const copy = Buffer.from(bytes)
+  for (const typeAt of foreign) copy.writeUInt16BE(UNASSIGNED_TYPE, typeAt)
+  return copy
+}
+
+function isResponse(bytes: Buffer): boolean {
+  return ((bytes[2] ?? 0) & 0x80) !== 0
 }

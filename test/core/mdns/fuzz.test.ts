@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { expect, test } from 'vitest'
 import type { DatagramSource } from '../../../src/core/link.ts'
-import type { Message } from '../../../src/core/mdns/dns/types.ts'
+import type { Message } from '../../../src/core/mdns/dns/messages.ts'
 import { Mdns } from '../../../src/core/mdns/mdns.ts'
 import { seededRandom } from '../sim/network.ts'
 import { pointerChain } from './tools/hostile.ts'

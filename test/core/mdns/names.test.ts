@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  instanceName,
-  nameKey,
-  numberedLabel,
-  SERVICE_TYPES,
-  sameName,
-  splitInstance,
-  truncateLabel,
-} from '../../../src/core/mdns/dns/names.ts'
+import { instanceName, nameKey, SERVICE_TYPES, sameName, splitInstance } from '../../../src/core/mdns/dns/records.ts'
+import { numberedLabel, truncateLabel } from '../../../src/core/mdns/publisher/claim.ts'
 
 describe('names', () => {
   test('are the same whatever their ASCII case, and only that', () => {

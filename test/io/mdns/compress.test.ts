@@ -1,9 +1,9 @@
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { ResourceRecord } from '../../../src/core/mdns/dns/types.ts'
-import { compressNames } from '../../../src/io/mdns/compress.ts'
-import { packetFromMessage } from '../../../src/io/mdns/message.ts'
+import type { ResourceRecord } from '../../../src/core/mdns/dns/records.ts'
+import { compressNames } from '../../../src/io/mdns/name-encoding.ts'
+import { packetFromMessage } from '../../../src/io/mdns/packet-conversion.ts'
 import { encoded, whole } from '../../core/mdns/tools/encoded.ts'
 import { message } from '../../core/mdns/tools/wire.ts'
 

@@ -1,7 +1,7 @@
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hideDots, isSendable, restoreDots } from '../../../src/io/mdns/dots.ts'
+import { hideDots, isSendable, restoreDots } from '../../../src/io/mdns/name-encoding.ts'
 
 /** The labels of the name at a place, as they stand in the bytes. */
 function labelsAt(bytes: Buffer, start: number): string[] {

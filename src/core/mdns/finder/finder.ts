@@ -2,36 +2,28 @@ import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource, Interface } from '../../link.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import type { Random } from '../../random.ts'
-import { nameKey } from '../dns/names.ts'
-import type {
-  IsConfirmedByBeacon,
-  MdnsLimits,
-  MdnsNotice,
-  Message,
-  OutgoingMessage,
-  Question,
-  ResourceRecord,
-} from '../dns/types.ts'
-import { TypeBrowser } from './browse.ts'
-import { RecordCache } from './cache.ts'
-import { Quotas } from './caps.ts'
-import { Resolver } from './follow-ups.ts'
-import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
-import { DiscoveredHosts } from './hosts.ts'
-import { ResponseHandler } from './intake.ts'
-import { LivenessCheck } from './life.ts'
-import { QueryScheduler } from './questions.ts'
-import { addressesOf } from './sighting.ts'
-import { CacheMaintenance } from './upkeep.ts'
+import { MDNS_PORT, type Message, type OutgoingMessage, type Question } from '../dns/messages.ts'
+import { nameKey, type ResourceRecord } from '../dns/records.ts'
+import { CacheMaintenance, type IsConfirmedByBeacon } from './cache-maintenance.ts'
+import { addressesOf, type DiscoveredHost, type DiscoveredInstance } from './discovered-host.ts'
+import { HostTable } from './host-table.ts'
+import { QueryScheduler } from './query-scheduler.ts'
+import { type LimitNotice, type MdnsLimits, Quotas } from './quotas.ts'
+import { RecordCache } from './record-cache.ts'
+import { Resolver } from './resolver.ts'
+import { ResponseHandler } from './response-handler.ts'
+import { TypeBrowser } from './type-browser.ts'
 
-/** Responses come from this port only (RFC 6762, section 6). */
-const MDNS_PORT = 5353
 /** When the addresses of a host that somebody wants to know are asked for, and how long answers are waited for, ms. */
 const HOST_QUERY_DELAYS = [0, 1120, 3120]
+
 const HOST_QUERY_TIMEOUT = 10_000
+
 const MAX_QUERIED_HOSTS = 256
+
 /** One that runs an earshotd has answered by then, ms. */
 const EARSHOT_ANSWER_TIMEOUT = 5000
+
 /** What was learnt on an interface that has gone is kept for so long, ms: a cable is soon put back, and nobody died of it. */
 const INTERFACE_GRACE = 5000
 
@@ -45,7 +37,7 @@ export class Finder {
   readonly #queries: QueryScheduler
   readonly #browser: TypeBrowser
   readonly #cache: RecordCache
-  readonly #hosts: DiscoveredHosts
+  readonly #hosts: HostTable
   readonly #responses: ResponseHandler
   readonly #maintenance: CacheMaintenance
   /** The interfaces that can be spoken on, and by how many ways. */
@@ -61,7 +53,7 @@ export class Finder {
     agenda: Agenda
     random: Random
     send: (out: OutgoingMessage) => void
-    notice: (notice: MdnsNotice) => void
+    notice: (notice: LimitNotice) => void
     /** Service types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
     browse: readonly string[]
     /** A host was found, has changed, was heard again, or has gone. */
@@ -92,17 +84,15 @@ export class Finder {
       resolver.cancel(item)
       if ('type' in item) maintenance.forgetUnusedType(item.type)
     }
-    const hosts = new DiscoveredHosts({ agenda, cache, quotas, sighted, removed })
+    const hosts = new HostTable({ agenda, cache, quotas, sighted, removed })
     const unresolved = (item: DiscoveredInstance | DiscoveredHost, now: number) => maintenance.unresolved(item, now)
     const resolver = new Resolver({ agenda, cache, quotas, queries, unresolved })
-    const liveness = new LivenessCheck({ cache, queries })
     const maintenance = new CacheMaintenance({
       cache,
       quotas,
       queries,
       browser,
       hosts,
-      liveness,
       resolver,
       isConfirmedByBeacon,
     })

@@ -1,15 +1,15 @@
 import type { Agenda } from '../../agenda.ts'
-import { nameKey } from '../dns/names.ts'
-import { recordKey } from '../dns/rdata.ts'
-import type { ResourceRecord } from '../dns/types.ts'
+import { nameKey, type ResourceRecord, recordKey } from '../dns/records.ts'
 import type { Claim } from './claim.ts'
-import type { OwnRecords } from './holdings.ts'
-import { MIN_RESEND_INTERVAL, type MulticastSender } from './voice.ts'
+import { MIN_RESEND_INTERVAL, type MulticastSender } from './multicast-sender.ts'
+import type { OwnRecords } from './own-records.ts'
 
 /** When what is new is said, for loss more than once (RFC 6762, section 8.3): ms after the first. */
 const ANNOUNCEMENT_DELAYS = [0, 1000, 3000, 7000]
+
 /** The same for what has changed. */
 const UPDATE_DELAYS = [0, 1000]
+
 /** And for what goes. Whoever hears it forgets a second later, and if it hears it again, a second after that (section 10.1). */
 const GOODBYE_DELAYS = [0, 50, 1500, 2500, 4000]
 

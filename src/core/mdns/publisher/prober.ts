@@ -1,10 +1,11 @@
 import type { Agenda } from '../../agenda.ts'
-import type { ResourceRecord } from '../dns/types.ts'
+import type { ResourceRecord } from '../dns/records.ts'
 import type { Claim } from './claim.ts'
-import type { MulticastSender } from './voice.ts'
+import type { MulticastSender } from './multicast-sender.ts'
 
 /** Probes of a name, and the time from one to the next, and from the last to the name being ours, ms. */
 const PROBE_COUNT = 3
+
 const PROBE_INTERVAL = 250
 
 /** What the prober asks of the interface that it is for. */

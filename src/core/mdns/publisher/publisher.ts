@@ -1,23 +1,37 @@
 import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource, Interface } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import { nameKey, sameName } from '../dns/names.ts'
-import type {
-  MdnsNotice,
-  Message,
-  OutgoingMessage,
-  Publication,
-  PublishedService,
-  ResourceRecord,
-} from '../dns/types.ts'
-import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
-import { ProbeBackoff } from './conflict-rate.ts'
-import { ConflictResolver } from './conflicts.ts'
+import { MDNS_PORT, type Message, type OutgoingMessage } from '../dns/messages.ts'
+import { nameKey, type ResourceRecord, sameName } from '../dns/records.ts'
+import { type Claim, HostClaim, type PublishedService, ServiceClaim } from './claim.ts'
+import { ConflictResolver } from './conflict-resolver.ts'
 import { Segment } from './segment.ts'
 
-const MDNS_PORT = 5353
+/** How a service of this peer stands on the network. */
+export interface Publication {
+  id: string
+  /** The instance name in use: the wanted one, or with a number behind it when another host holds that. */
+  name: string
+  type: string
+  /**
+   * `waiting`: there is no interface on which mDNS can be spoken. `elsewhere`: another mDNS program on this machine
+   * publishes the same, and this one leaves it to that.
+   */
+  state: 'waiting' | 'probing' | 'published' | 'elsewhere'
+}
+
+/** Another host owns the instance name `from`. This peer now probes for `to` instead. */
+export interface RenamedNotice {
+  type: 'renamed'
+  id: string
+  service: string
+  from: string
+  to: string
+}
+
 /** The first probe goes out after up to this long, so that hosts that start together do not speak together, ms. */
 const MAX_PROBE_DELAY = 250
+
 /** Goodbyes at the end, ms after the first. */
 const SHUTDOWN_GOODBYE_DELAYS = [0, 50, 100]
 
@@ -25,7 +39,7 @@ export interface PublisherOptions {
   agenda: Agenda
   random: Random
   send: (out: OutgoingMessage) => void
-  notice: (notice: MdnsNotice) => void
+  notice: (notice: RenamedNotice) => void
 }
 
 /**
@@ -40,7 +54,6 @@ export class Publisher {
   /** All claims, by the key of the name in use. */
   readonly #claims = new Map<string, Claim>()
   readonly #conflicts: ConflictResolver
-  readonly #backoff = new ProbeBackoff()
   /** Their changes wait to be told. */
   readonly #pendingUpdates = new Set<ServiceClaim>()
   #hasLeft = false
@@ -52,10 +65,6 @@ export class Publisher {
       segments: this.#segments,
       claims: this.#claims,
       rename: (claim, lostOn, now) => this.#rename(claim, lostOn, now),
-      contested: (claim, segment, at, now) => {
-        this.#backoff.conflict(now)
-        this.#probe([claim], [segment], at)
-      },
       probe: (claim, segment, at) => this.#probe([claim], [segment], at),
     })
   }
@@ -164,7 +173,6 @@ export class Publisher {
 
   /** Leaves the name to the host that has it on the segments `lostOn`, everywhere. */
   #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
-    this.#backoff.conflict(now)
     const segments = [...this.#segments.values()]
     // Where it was lost a goodbye would be for the other's records too.
     for (const segment of segments) segment.withdraw(claim, !lostOn.includes(segment), now)
@@ -221,7 +229,7 @@ export class Publisher {
   #probe(claims: readonly Claim[], segments: readonly Segment[], now: number): void {
     if (claims.length === 0) return
     for (const segment of segments) {
-      const wait = this.#backoff.delay(now) + MAX_PROBE_DELAY * this.#options.random.number()
+      const wait = this.#conflicts.probeDelay(now) + MAX_PROBE_DELAY * this.#options.random.number()
       segment.prober.begin(claims, now + wait)
     }
   }

@@ -2,28 +2,33 @@ import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import type { MessageGroup } from '../dns/packing.ts'
-import { recordKey } from '../dns/rdata.ts'
-import type { Message, Question, ResourceRecord } from '../dns/types.ts'
-import { QueryDuplicates } from './copies.ts'
-import type { OwnRecords } from './holdings.ts'
-import { MIN_RESEND_INTERVAL, type MulticastSender } from './voice.ts'
+import { MDNS_PORT, type Message, type MessageGroup, type Question } from '../dns/messages.ts'
+import { nameKey, type ResourceRecord, recordKey, uncachedRecordKey } from '../dns/records.ts'
+import { MIN_RESEND_INTERVAL, type MulticastSender } from './multicast-sender.ts'
+import type { OwnRecords } from './own-records.ts'
 
-const MDNS_PORT = 5353
 /** What several hosts may answer is answered after a random time of this length, ms (RFC 6762, section 6). */
 const SHARED_DELAY = { least: 20, most: 120 }
+
 /** A truncated query's further known answers are waited for so long, ms (section 7.2). */
 const TRUNCATED_DELAY = { least: 400, most: 500 }
+
 /** Truncated queries that are waited for at once, and messages of each. What is beyond is answered like any other. */
 const MAX_TRUNCATED = 64
+
 const MAX_TRUNCATED_MESSAGES = 8
+
 /** A record is said again within a second when a probe asks for it, but not within this, ms (section 6). */
 const MIN_PROBE_RESEND_INTERVAL = 250
+
 /** Highest TTL in answers to simple resolvers, seconds (section 6.7). */
 const LEGACY_TTL = 10
+
 /** Messages to one asker, of all askers together. */
 const UNICAST_PER_SECOND = 50
+
 const UNICAST_BURST = 100
+
 const MAX_REPEATED_QUESTIONS = 8
 
 /** Answers of which those that the asker knows are still to be taken out. */
@@ -237,4 +242,37 @@ export class Responder {
       return { answers: [record], additionals }
     })
   }
+}
+
+/** How far apart the two copies of a query may come, ms: less than the second after which a question is asked again. */
+const DUPLICATE_WINDOW = 300
+
+/** So many queries are remembered at most: beyond, the oldest is forgotten, and its copy answered once more. */
+const MAX_QUERIES = 64
+
+interface ReceivedQuery {
+  key: string
+  isIpv6: boolean
+  at: number
+}
+
+/** Tells the second copy of a query, which most hosts ask over IPv4 and IPv6 both, from one that is asked again. */
+class QueryDuplicates {
+  /** Those whose other copy has not come, the oldest first. */
+  #queries: ReceivedQuery[] = []
+
+  /** Whether the same query has come over the other IP version, and that one had no copy yet. */
+  isDuplicate(message: Message, address: string, now: number): boolean {
+    const query = { key: queryKey(message), isIpv6: address.includes(':'), at: now }
+    this.#queries = this.#queries.filter(({ at }) => at > now - DUPLICATE_WINDOW)
+    const other = this.#queries.findIndex(({ key, isIpv6 }) => key === query.key && isIpv6 !== query.isIpv6)
+    if (other === -1) this.#queries = [...this.#queries.slice(1 - MAX_QUERIES), query]
+    else this.#queries.splice(other, 1)
+    return other !== -1
+  }
+}
+
+function queryKey({ questions, truncated, answers, authorities }: Message): string {
+  const asked = questions.map(({ name, type, unicast }) => `${nameKey(name)} ${type} ${unicast ?? ''}`)
+  return [truncated, ...asked, ...answers.map(uncachedRecordKey), ...authorities.map(uncachedRecordKey)].join('\n')
 }

@@ -1,15 +1,14 @@
 import type { Agenda } from '../../agenda.ts'
 import type { Interface, InterfaceAddress } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import { nameKey } from '../dns/names.ts'
-import { recordKey } from '../dns/rdata.ts'
-import type { OutgoingMessage, ResourceRecord } from '../dns/types.ts'
+import type { OutgoingMessage } from '../dns/messages.ts'
+import { nameKey, type ResourceRecord, recordKey } from '../dns/records.ts'
 import { Announcer } from './announcer.ts'
 import type { Claim } from './claim.ts'
-import { OwnRecords } from './holdings.ts'
+import { MIN_RESEND_INTERVAL, MulticastSender } from './multicast-sender.ts'
+import { OwnRecords } from './own-records.ts'
 import { Prober } from './prober.ts'
 import { Responder } from './responder.ts'
-import { MIN_RESEND_INTERVAL, MulticastSender } from './voice.ts'
 
 export interface SegmentOptions {
   agenda: Agenda

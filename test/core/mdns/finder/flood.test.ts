@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import type { Message, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
-import { RecordCache } from '../../../../src/core/mdns/finder/cache.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import { RecordCache } from '../../../../src/core/mdns/finder/record-cache.ts'
 import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }

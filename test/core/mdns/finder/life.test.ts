@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Message, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { a, aaaa, Device, goodbye, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const HOST = 'esp.local'

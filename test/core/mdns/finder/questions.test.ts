@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { a, aaaa, Device, ETH0, goodbye, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const TYPE = '_ipp._tcp.local'

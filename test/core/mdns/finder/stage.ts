@@ -1,16 +1,11 @@
 import { Agenda } from '../../../../src/core/agenda.ts'
 import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
-import { instanceName, sameName } from '../../../../src/core/mdns/dns/names.ts'
-import { recordKey } from '../../../../src/core/mdns/dns/rdata.ts'
-import type {
-  IsConfirmedByBeacon,
-  MdnsNotice,
-  Message,
-  OutgoingMessage,
-  Question,
-  ResourceRecord,
-} from '../../../../src/core/mdns/dns/types.ts'
+import type { Message, OutgoingMessage, Question } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import { instanceName, recordKey, sameName } from '../../../../src/core/mdns/dns/records.ts'
+import type { IsConfirmedByBeacon } from '../../../../src/core/mdns/finder/cache-maintenance.ts'
 import { Finder } from '../../../../src/core/mdns/finder/finder.ts'
+import type { MdnsNotice } from '../../../../src/core/mdns/mdns.ts'
 import type { Sighting } from '../../../../src/core/presence/index.ts'
 import { seededRandom } from '../../sim/network.ts'
 

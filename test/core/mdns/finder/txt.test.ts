@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readTxt } from '../../../../src/core/mdns/finder/txt.ts'
+import { readTxt } from '../../../../src/core/mdns/finder/discovered-host.ts'
 
 function read(...strings: string[]): Record<string, string> {
   return readTxt(strings.map((string) => Buffer.from(string)))

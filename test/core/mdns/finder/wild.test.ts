@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { a, aaaa, Device, goodbye, ptr, Stage, service, srv, txt } from './stage.ts'
 
 /** What devices send in real networks, and other programs have had trouble with. */

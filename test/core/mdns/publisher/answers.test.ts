@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Message, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
 
 const PTR: ResourceRecord = {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Message, Question, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { Message, Question } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { Simulation, service } from './simulated.ts'
 
 const name = fc.oneof(

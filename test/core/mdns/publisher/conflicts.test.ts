@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
 
 const names = (...hosts: SimulatedHost[]) => hosts.map(({ publisher }) => publisher.publications[0]?.name)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compareProbes, rdata, recordKey } from '../../../../src/core/mdns/dns/rdata.ts'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import { compareProbes, rdata, recordKey } from '../../../../src/core/mdns/dns/records.ts'
 
 const name = 'x.local'
 const common = { ttl: fc.constant(120), flush: fc.boolean(), name: fc.constant(name) }

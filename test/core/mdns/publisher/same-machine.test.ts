@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Message, PublishedService, ResourceRecord } from '../../../../src/core/mdns/dns/types.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
 import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
 
 /** A message of another mDNS program on the first host. */

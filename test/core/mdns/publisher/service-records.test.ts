@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { hostRecords, serviceRecords } from '../../../../src/core/mdns/publisher/service-records.ts'
+import { hostRecords, serviceRecords } from '../../../../src/core/mdns/publisher/claim.ts'
 import { lines, service } from './simulated.ts'
 
 describe("a service's records", () => {

@@ -1,13 +1,9 @@
 import { Agenda } from '../../../../src/core/agenda.ts'
 import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
-import type {
-  MdnsNotice,
-  Message,
-  OutgoingMessage,
-  PublishedService,
-  Question,
-  ResourceRecord,
-} from '../../../../src/core/mdns/dns/types.ts'
+import type { Message, OutgoingMessage, Question } from '../../../../src/core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import type { MdnsNotice } from '../../../../src/core/mdns/mdns.ts'
+import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
 import { Publisher } from '../../../../src/core/mdns/publisher/publisher.ts'
 import type { Random } from '../../../../src/core/random.ts'
 import { seededRandom } from '../../sim/network.ts'

@@ -1,8 +1,7 @@
 import dnsPacket from 'dns-packet'
-import type { Message } from '../../../../src/core/mdns/dns/types.ts'
-import { compressNames } from '../../../../src/io/mdns/compress.ts'
-import { restoreDots } from '../../../../src/io/mdns/dots.ts'
-import { packetFromMessage } from '../../../../src/io/mdns/message.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import { compressNames, restoreDots } from '../../../../src/io/mdns/name-encoding.ts'
+import { packetFromMessage } from '../../../../src/io/mdns/packet-conversion.ts'
 
 /** A message as it is sent. */
 export function encoded(message: Message): Buffer {

@@ -1,6 +1,7 @@
 import type { DatagramSource } from '../../../../src/core/link.ts'
-import type { MdnsNotice, Message } from '../../../../src/core/mdns/dns/types.ts'
-import { MdnsTransport } from '../../../../src/io/mdns/links.ts'
+import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
+import type { MdnsNotice } from '../../../../src/core/mdns/mdns.ts'
+import { MdnsTransport } from '../../../../src/io/mdns/transport.ts'
 
 /** What `BonjourLinks` handed to its sockets. */
 export interface Sent {

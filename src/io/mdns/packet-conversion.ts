@@ -1,11 +1,13 @@
 import { isIP, SocketAddress } from 'node:net'
 import { type Answer, type Packet, type Question as PacketQuestion, TRUNCATED_RESPONSE } from 'dns-packet'
-import type { Message, Question, ResourceRecord } from '../../core/mdns/dns/types.ts'
-import { hideDots, isSendable } from './dots.ts'
+import type { Message, Question } from '../../core/mdns/dns/messages.ts'
+import type { ResourceRecord } from '../../core/mdns/dns/records.ts'
+import { hideDots, isSendable } from './name-encoding.ts'
 
 /** Between dns-packet's messages, which may hold anything, and ours, which hold what DNS-SD is made of. */
 
 const QUESTION_CLASSES: ReadonlySet<string> = new Set(['IN', 'ANY'])
+
 /** dns-packet takes the bit that asks for a unicast answer (RFC 6762, section 5.4) as part of a question's class. */
 const UNICAST_CLASSES: ReadonlySet<string> = new Set(['UNKNOWN_32769', 'UNKNOWN_33023'])
 

@@ -1,17 +1,19 @@
 import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
-import { nameKey, sameName } from '../dns/names.ts'
-import { compareProbes, recordKey } from '../dns/rdata.ts'
-import type { Message, ResourceRecord } from '../dns/types.ts'
+import type { Message } from '../dns/messages.ts'
+import { compareProbes, nameKey, type ResourceRecord, recordKey, sameName } from '../dns/records.ts'
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
 import type { Segment } from './segment.ts'
 
 /** The wait when a name that was ours is in doubt: copies of what cast the doubt are not to be taken for answers, ms. */
 const REPROBE_DELAY = 100
+
 /** Whoever loses against a simultaneous probe waits so long, ms (RFC 6762, section 8.2). */
 const TIEBREAK_DELAY = 1000
+
 /** What is left to another program on this machine is claimed again after this, ms: that program may have died. */
 const RECLAIM_DELAY = 120_000
+
 /** And after its goodbye, ms: its records live on for a second. */
 const RECLAIM_AFTER_GOODBYE = 1000
 
@@ -23,14 +25,13 @@ export interface ConflictResolverOptions {
   claims: ReadonlyMap<string, Claim>
   /** Another has the name on these segments: it is left to that one everywhere. */
   rename: (claim: Claim, lostOn: readonly Segment[], now: number) => void
-  /** Both may have it: to be probed for again at `at`. */
-  contested: (claim: Claim, segment: Segment, at: number, now: number) => void
   probe: (claim: Claim, segment: Segment, at: number) => void
 }
 
 /** Judges what others say about names of ours, and who gives way (RFC 6762, sections 8.2 and 9). */
 export class ConflictResolver {
   readonly #parts: ConflictResolverOptions
+  readonly #backoff = new ProbeBackoff()
 
   constructor(parts: ConflictResolverOptions) {
     this.#parts = parts
@@ -51,9 +52,19 @@ export class ConflictResolver {
     }
   }
 
+  /** How long the next probe has to wait after many conflicts, ms. */
+  probeDelay(now: number): number {
+    return this.#backoff.delay(now)
+  }
+
   /** Something may have ended that a claim was ceded for. */
   reclaim(claim: Claim, segment: Segment, at: number): void {
     if (segment.reclaim(claim)) this.#parts.probe(claim, segment, at)
+  }
+
+  #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
+    this.#backoff.conflict(now)
+    this.#parts.rename(claim, lostOn, now)
   }
 
   /** Another probes for a name at the same time as we do: whoever has the lesser records waits (section 8.2). */
@@ -68,11 +79,12 @@ export class ConflictResolver {
   #handleConflict(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     const others = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
     if (!this.#hasForeign(claim, others, now)) return
-    if (segment.prober.hasProbed(claim)) this.#parts.rename(claim, [segment], now)
+    if (segment.prober.hasProbed(claim)) this.#rename(claim, [segment], now)
     else if (segment.hasClaim(claim)) {
       // It may be a mistake, or both may be there: asking again tells, and only one of two that ask gets the name.
       segment.withdraw(claim, false, now)
-      this.#parts.contested(claim, segment, now + REPROBE_DELAY, now)
+      this.#backoff.conflict(now)
+      this.#parts.probe(claim, segment, now + REPROBE_DELAY)
     }
   }
 
@@ -82,7 +94,7 @@ export class ConflictResolver {
     const addresses = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
     if (!(claim instanceof HostClaim) || !claim.isMachineName || !this.#isFromOthers(addresses, now)) return false
     // A goodbye would be for the other's records too, which may be the same.
-    this.#parts.rename(claim, [...this.#parts.segments.values()], now)
+    this.#rename(claim, [...this.#parts.segments.values()], now)
     return true
   }
 
@@ -125,5 +137,39 @@ export class ConflictResolver {
   #isFromOthers(records: readonly ResourceRecord[], now: number): boolean {
     const segments = [...this.#parts.segments.values()]
     return records.some((record) => !segments.some((segment) => segment.hasJustSent(recordKey(record), now)))
+  }
+}
+
+/** So many conflicts within so long, ms, make every further attempt wait so long, ms (RFC 6762, section 8.1). */
+const MAX_CONFLICTS = 15
+
+const CONFLICT_WINDOW = 10_000
+
+const BACKOFF_DELAY = 5000
+
+/** Until there has been no conflict for so long, ms. */
+const BACKOFF_RESET = 60_000
+
+/** Keeps a host that is always contradicted from asking without end. */
+class ProbeBackoff {
+  /** The newest last. */
+  #times: number[] = []
+  #isHigh = false
+
+  conflict(now: number): void {
+    if (this.#isCalm(now)) this.#isHigh = false
+    this.#times = [...this.#times.slice(1 - MAX_CONFLICTS), now]
+    const [oldest] = this.#times
+    if (this.#times.length === MAX_CONFLICTS && oldest !== undefined && now - oldest < CONFLICT_WINDOW)
+      this.#isHigh = true
+  }
+
+  /** How long to wait before asking, ms. */
+  delay(now: number): number {
+    return this.#isHigh && !this.#isCalm(now) ? BACKOFF_DELAY : 0
+  }
+
+  #isCalm(now: number): boolean {
+    return now - (this.#times.at(-1) ?? Number.NEGATIVE_INFINITY) > BACKOFF_RESET
   }
 }

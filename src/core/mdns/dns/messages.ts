@@ -1,9 +1,44 @@
-import { rdata, recordKey } from './rdata.ts'
-import type { Message, Question, ResourceRecord } from './types.ts'
+import { type RecordType, type ResourceRecord, rdata, recordKey } from './records.ts'
+
+/** The UDP port of mDNS (RFC 6762, section 3). */
+export const MDNS_PORT = 5353
+
+/**
+ * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
+ * label stands there as it is.
+ */
+export interface Question {
+  name: string
+  type: RecordType | 'ANY'
+  /** The answer is to go to the asker alone (section 5.4): nobody else may rely on hearing it. */
+  unicast?: true
+}
+
+/** A whole mDNS message. What it held beside records of the types above has been left out. */
+export interface Message {
+  kind: 'query' | 'response'
+  /** 0 in all but questions of simple resolvers (section 6.7) and the answers to them. */
+  id: number
+  /** More known answers follow in another message (section 7.2). */
+  truncated: boolean
+  questions: Question[]
+  answers: ResourceRecord[]
+  authorities: ResourceRecord[]
+  additionals: ResourceRecord[]
+}
+
+/** A message to send: to everyone on an interface's segment by IPv4 and IPv6 both, or to one that asked. */
+export interface OutgoingMessage {
+  interface: string
+  to: 'multicast' | { address: string; port: number }
+  message: Message
+}
 
 /** The most bytes of a message: fits a frame with either IP's headers. One larger group goes by itself. */
 const MAX_MESSAGE_BYTES = 1400
+
 const HEADER_BYTES = 12
+
 /** What a name takes that stands in the message already (RFC 1035, section 4.1.4). */
 const POINTER_BYTES = 2
 

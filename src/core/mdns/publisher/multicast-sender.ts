@@ -1,6 +1,5 @@
-import { type MessageGroup, packMessages } from '../dns/packing.ts'
-import { recordKey } from '../dns/rdata.ts'
-import type { OutgoingMessage, ResourceRecord } from '../dns/types.ts'
+import { type MessageGroup, type OutgoingMessage, packMessages } from '../dns/messages.ts'
+import { type ResourceRecord, recordKey } from '../dns/records.ts'
 
 /** No record is said to everyone again within this, ms (RFC 6762, section 6). */
 export const MIN_RESEND_INTERVAL = 1000

@@ -2,6 +2,7 @@ import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import Bonjour from 'bonjour-service'
 import type { Packet } from 'dns-packet'
+import { MDNS_PORT } from '../../core/mdns/dns/messages.ts'
 
 /** Where to: the group, or one that asked. */
 export interface Destination {
@@ -59,7 +60,7 @@ export class BonjourInstance {
   constructor(transmit: (bytes: Buffer, to: Destination) => void) {
     this.#socket = new VirtualSocket(transmit)
     // A variable, as bonjour-service's types have the options of a service in the place of those of multicast-dns.
-    const options = { type: 'udp4', port: 5353, socket: this.#socket, bind: false, multicast: false }
+    const options = { type: 'udp4', port: MDNS_PORT, socket: this.#socket, bind: false, multicast: false }
     // Its own way with errors is to throw them, in whatever turn they turn up.
     this.#bonjour = new Bonjour(options, () => {})
     this.#mdns = mdnsOf(this.#bonjour)

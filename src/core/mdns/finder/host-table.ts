@@ -2,22 +2,24 @@ import type { Agenda } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import { Timetable } from '../../timetable.ts'
-import { nameKey } from '../dns/names.ts'
-import type { RecordCache } from './cache.ts'
-import type { Quotas } from './caps.ts'
-import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
-import { goneSightingOf, sightingOf } from './sighting.ts'
+import { nameKey } from '../dns/records.ts'
+import { type DiscoveredHost, type DiscoveredInstance, goneSightingOf, sightingOf } from './discovered-host.ts'
+import type { Quotas } from './quotas.ts'
+import type { RecordCache } from './record-cache.ts'
 
 /** A service is shown without a TXT record when none was heard for this long, ms. */
 const TXT_TIMEOUT = 1000
+
 /** That a host was heard again is told this often, ms. */
 const LAST_SEEN_INTERVAL = 1000
+
 /** Changes of one host that are told at once, and per second from then on. */
 const CHANGE_BURST = 10
+
 const CHANGES_PER_SECOND = 1
 
 /** The hosts and service instances that were found, how they hang together, and telling of them. */
-export class DiscoveredHosts {
+export class HostTable {
   readonly #cache: RecordCache
   readonly #quotas: Quotas
   readonly #sighted: (sighting: Sighting, now: number) => void

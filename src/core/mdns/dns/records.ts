@@ -1,5 +1,62 @@
-import { nameKey } from './names.ts'
-import type { RecordData, ResourceRecord } from './types.ts'
+export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA' | 'NSEC'
+
+/** A resource record of class IN, of the types that DNS-SD is made of. */
+export type ResourceRecord = {
+  name: string
+  /** Seconds; 0 is a goodbye (RFC 6762, section 10.1). */
+  ttl: number
+  /** The cache-flush bit (section 10.2): this set of records takes the place of older ones. */
+  flush: boolean
+} & RecordData
+
+export type RecordData =
+  | { type: 'PTR'; data: string }
+  | { type: 'SRV'; data: { priority: number; weight: number; port: number; target: string } }
+  /** The strings as they came, `key=value` each (RFC 6763, section 6). */
+  | { type: 'TXT'; data: Uint8Array[] }
+  | { type: 'A' | 'AAAA'; data: string }
+  /** The name has records of these types and of no other (RFC 6762, section 6.1). Only sent; what is heard is left out. */
+  | { type: 'NSEC'; data: Exclude<RecordType, 'NSEC'>[] }
+
+/** The name whose PTR records tell which service types there are (RFC 6763, section 9). */
+export const SERVICE_TYPES = '_services._dns-sd._udp.local'
+
+/** The service type under which an earshotd publishes itself. */
+export const OWN_TYPE = '_earshot._udp'
+
+const INSTANCE = /^(.+)\.(_[^.]+\._(?:tcp|udp))\.local$/is
+
+/** A subtype's name, or that of the service types: neither is an instance (RFC 6763, sections 7.1 and 9). */
+const NOT_AN_INSTANCE = /^(?:_[^.]+\._sub\..+|_services\._dns-sd\._udp\.local)$/is
+
+/** A name as a key of maps: equal for names that are the same, which ASCII case does not tell apart (RFC 4343). */
+export function nameKey(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
+export function sameName(a: string, b: string): boolean {
+  return a === b || nameKey(a) === nameKey(b)
+}
+
+/** `Office` and `_ipp._tcp` make `Office._ipp._tcp.local`. */
+export function instanceName(instance: string, type: string): string {
+  return `${instance}.${type}.local`
+}
+
+/** `_IPP._tcp.local` is of the type `_ipp._tcp`. */
+export function serviceTypeOf(name: string): string {
+  return nameKey(name).replace(/\.local$/, '')
+}
+
+/**
+ * Takes an instance's full name apart, from the right, as the instance may hold dots. The type comes in lower case.
+ * Undefined when it is no instance's name.
+ */
+export function splitInstance(name: string): { instance: string; type: string } | undefined {
+  if (NOT_AN_INSTANCE.test(name)) return undefined
+  const [, instance, type] = INSTANCE.exec(name) ?? []
+  return instance === undefined || type === undefined ? undefined : { instance, type: nameKey(type) }
+}
 
 const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47 }
 

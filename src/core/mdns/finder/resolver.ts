@@ -1,10 +1,10 @@
 import type { Agenda } from '../../agenda.ts'
 import { Timetable } from '../../timetable.ts'
-import type { RecordType } from '../dns/types.ts'
-import type { RecordCache } from './cache.ts'
-import type { Quotas } from './caps.ts'
-import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
-import type { QueryScheduler } from './questions.ts'
+import type { RecordType } from '../dns/records.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './discovered-host.ts'
+import type { QueryScheduler } from './query-scheduler.ts'
+import type { Quotas } from './quotas.ts'
+import type { RecordCache } from './record-cache.ts'
 
 /** Asking for what is missing, and how long each time is waited for an answer, ms. */
 const RETRY_DELAYS = [1120, 2000, 4000, 8000, 2000]

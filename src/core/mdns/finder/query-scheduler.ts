@@ -1,19 +1,30 @@
 import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import { nameKey } from '../dns/names.ts'
-import { type MessageGroup, packMessages } from '../dns/packing.ts'
-import type { Message, OutgoingMessage, Question, ResourceRecord } from '../dns/types.ts'
+import {
+  MDNS_PORT,
+  type Message,
+  type MessageGroup,
+  type OutgoingMessage,
+  packMessages,
+  type Question,
+} from '../dns/messages.ts'
+import { nameKey, type ResourceRecord } from '../dns/records.ts'
 
 /** Questions are gathered for this long, ms, so that hosts that begin together do not ask together (RFC 6762, section 5.2). */
 const QUERY_DELAY = { least: 20, spread: 100 }
+
 /** What somebody else asked is not asked again within this, ms: the answer is on its way. */
 const DUPLICATE_WINDOW = 1000
+
 /** So many of others' questions are remembered. */
 const MAX_REMEMBERED = 1024
+
 /** Of so many senders, and of each with so many questions, is waited for the rest. */
 const MAX_TRUNCATED = 16
+
 const MAX_TRUNCATED_QUESTIONS = 256
+
 /** Of the known answers no more go along: the rest is only answered once more. */
 const MAX_KNOWN_ANSWERS = 400
 
@@ -94,7 +105,7 @@ export class QueryScheduler {
    * Returns the names whose PTR records they ask for so.
    */
   receiveQuery(message: Message, { interface: interfaceName, address, port }: DatagramSource, now: number): string[] {
-    if (port !== 5353) return []
+    if (port !== MDNS_PORT) return []
     const sender = `${interfaceName} ${address}`
     const before = this.#truncated.get(sender)
     this.#truncated.delete(sender)

@@ -1,5 +1,5 @@
 import type { Random } from '../../random.ts'
-import type { RecordType, ResourceRecord } from '../dns/types.ts'
+import type { RecordType, ResourceRecord } from '../dns/records.ts'
 
 /**
  * When a record is asked for again, as parts of its life, and by how much that varies: as RFC 6762, section 5.2, has
@@ -15,18 +15,24 @@ const REFRESH_SCHEDULE = [
   { at: 0.975, spread: 0.0075 },
   { at: 0.99, spread: 0.0075 },
 ]
+
 /** A record that was asked for twice in vain makes us ask its host for a sign of life, as it is asked for the third time. */
 export const HOST_QUERY_REFRESH = 3
+
 /** When a record is asked for the fourth time (85 %), its host counts as silent unless something was heard of it since `ASKED`. */
 export const SUSPECT_REFRESH = 4
+
 /** What is heard after this part of a record's life may be an answer: the first question is asked before. */
 const ANSWER_FROM = 0.82
+
 /** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
 const MIN_REFRESH_INTERVAL = 1000
+
 const MIN_REFRESH_PART = 0.01
 
 /** The longest life of any record, ms. */
 const MAX_LIFETIME = 24 * 3_600_000
+
 /**
  * The shortest life of a record, ms, whatever its time to live: time enough to ask and to be answered. Some devices give
  * one of a second, or of ten seconds to pointers, for which they would have to be asked without end.
@@ -39,6 +45,7 @@ const MIN_LIFETIME: Record<RecordType, number> = {
   AAAA: 10_000,
   NSEC: 10_000,
 }
+
 /**
  * The longest life, ms, of one that was never confirmed by an answer to a question of ours: short for those whose
  * owner's life they tell of. So what was made up goes soon, whatever time to live it was given.

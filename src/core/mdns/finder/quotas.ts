@@ -1,22 +1,54 @@
 import { Budget, BudgetByAddress } from '../../budget.ts'
-import type { MdnsLimits, MdnsNotice } from '../dns/types.ts'
+
+/**
+ * A limit is reached, so something is dropped: by all sources together, or by the one `source` address. Reported once,
+ * and again when the limit is reached anew after there was room.
+ */
+export interface LimitNotice {
+  type: 'limit'
+  limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types' | 'packets'
+  most: number
+  source?: string
+}
+
+/** How much is held of other hosts, of how much at most. */
+export interface MdnsLimits {
+  hosts: MdnsLimit
+  services: MdnsLimit
+  txtBytes: MdnsLimit
+}
+
+export interface MdnsLimit {
+  now: number
+  most: number
+  /** Source addresses of which more is passed over, as each of them has its share, a quarter of `most`. */
+  full: string[]
+}
 
 /** One source address may hold this part of what there is room for: no single liar takes it all. */
 const SOURCE_SHARE = 1 / 4
+
 /** A cap that was reached has room again when it is filled to this part. */
 const ROOM_AGAIN = 3 / 4
 
 const MAX_HOSTS = 1024
+
 const MAX_SERVICES = 4096
+
 const MAX_TXT_BYTES = 2 * 1024 * 1024
+
 const MAX_RECORDS = 16_384
+
 const MAX_TYPES = 256
 
 /** Hosts that were unknown, per second: a flood of made-up ones fills neither journal nor registry. */
 const NEW_HOSTS_PER_SECOND = 20
+
 const NEW_HOSTS_BURST = 200
+
 /** Questions per second that nobody but the one who answers has a use for. */
 const QUESTIONS_PER_SECOND = 100
+
 const QUESTIONS_PER_SECOND_AND_SOURCE = 20
 
 /** How much of something is held, and by whom it was brought. */
@@ -89,7 +121,7 @@ export class Quotas {
     4 * QUESTIONS_PER_SECOND_AND_SOURCE,
   )
 
-  constructor(notice: (notice: MdnsNotice) => void) {
+  constructor(notice: (notice: LimitNotice) => void) {
     const cap = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>
       new Quota(most, (source) => {
         notice(

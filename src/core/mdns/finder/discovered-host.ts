@@ -1,10 +1,62 @@
+import type { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import { isPeerId, type Service } from '../../wire/index.ts'
-import { OWN_TYPE } from '../dns/names.ts'
-import type { RecordCache } from './cache.ts'
-import { type DiscoveredHost, type DiscoveredInstance, isServiceOf } from './found.ts'
-import { type CacheEntry, isNewer } from './held.ts'
-import { readTxt } from './txt.ts'
+import { nameKey, OWN_TYPE, type ResourceRecord } from '../dns/records.ts'
+import { type CacheEntry, isNewer } from './cache-entry.ts'
+import type { RecordCache } from './record-cache.ts'
+
+/** A service instance that was found on an interface. */
+export interface DiscoveredInstance {
+  readonly interface: string
+  /** Its full name as it is written, `Office._ipp._tcp.local`. */
+  readonly name: string
+  readonly label: string
+  /** In lower case. */
+  readonly type: string
+  /** Who told of it first. */
+  readonly source: string
+  /** When one of its records was heard last. */
+  lastSeen: number
+  /** The target of its SRV record, once that is known and is not this host itself. */
+  host: DiscoveredHost | undefined
+  /** Without a TXT record, it is shown from then on. */
+  listedAt: number
+  isListed: boolean
+}
+
+/** A host that SRV records name. */
+export interface DiscoveredHost {
+  /** Its name in lower case. */
+  readonly key: string
+  hostname: string
+  /** Who told of it first. */
+  readonly source: string
+  readonly instances: Set<DiscoveredInstance>
+  /** How many of them are shown. */
+  listedInstances: number
+  /** Those whose SRV record was asked for in vain. */
+  readonly unanswered: Set<DiscoveredInstance>
+  state: 'alive' | 'suspect'
+  lastSeen: number
+  /** When one of its addresses was told of last. */
+  addressSeen: number
+  /** When it was asked for a sign of life. */
+  queriedAt: number
+  /** All its addresses were taken back, and it was told to have gone. It returns with the next address. */
+  isAbsent: boolean
+  readonly heardOn: Map<string, number>
+  /** There is news of it that was not told yet. */
+  isChanged: boolean
+  /** What was told of it last, and when. */
+  reported: { sighting: Sighting; at: number } | undefined
+  /** Of its changes, those that may be told at once. */
+  readonly changeBudget: Budget
+}
+
+/** Whether a record tells the port of a service on this host. */
+export function isServiceOf(record: ResourceRecord, host: DiscoveredHost): boolean {
+  return record.type === 'SRV' && nameKey(record.data.target) === host.key
+}
 
 /** What is to be told of a host now: of its services those that are shown. */
 export function sightingOf(host: DiscoveredHost, cache: RecordCache): Sighting {
@@ -82,4 +134,25 @@ function heardOn(host: DiscoveredHost): Sighting['heardOn'] {
 
 function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b)
+}
+
+/** A key that ours may be (src/core/wire/record.ts). */
+const TXT_KEY = /^(?!__proto__$)[!-~]{1,64}$/
+
+/**
+ * The pairs that TXT strings tell (RFC 6763, section 6): a key alone has the value '', of two that are the same, case
+ * aside, the first counts, and what is not UTF-8 is replaced. Keys that ours may not be are left out.
+ */
+export function readTxt(strings: readonly Uint8Array[]): Record<string, string> {
+  const txt: Record<string, string> = {}
+  const seen = new Set<string>()
+  for (const string of strings) {
+    const text = Buffer.from(string).toString('utf8')
+    const equals = text.indexOf('=')
+    const key = equals === -1 ? text : text.slice(0, equals)
+    if (!TXT_KEY.test(key) || seen.has(key.toLowerCase())) continue
+    seen.add(key.toLowerCase())
+    txt[key] = equals === -1 ? '' : text.slice(equals + 1)
+  }
+  return txt
 }

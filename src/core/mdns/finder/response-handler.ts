@@ -1,22 +1,26 @@
 import { isHostAddress, isIpAddress } from '../../address.ts'
 import type { DatagramSource } from '../../link.ts'
-import { nameKey, SERVICE_TYPES, serviceTypeOf, splitInstance } from '../dns/names.ts'
-import type { Message, ResourceRecord } from '../dns/types.ts'
-import type { TypeBrowser } from './browse.ts'
-import type { RecordCache } from './cache.ts'
-import type { Resolver } from './follow-ups.ts'
-import { type DiscoveredHost, type DiscoveredInstance, isServiceOf } from './found.ts'
-import type { DiscoveredHosts } from './hosts.ts'
+import type { Message } from '../dns/messages.ts'
+import { nameKey, type ResourceRecord, SERVICE_TYPES, serviceTypeOf, splitInstance } from '../dns/records.ts'
+import { type DiscoveredHost, type DiscoveredInstance, isServiceOf } from './discovered-host.ts'
+import type { HostTable } from './host-table.ts'
+import type { RecordCache } from './record-cache.ts'
+import type { Resolver } from './resolver.ts'
+import type { TypeBrowser } from './type-browser.ts'
 
 /** In a message they may stand in any order: what others hang on is taken first. */
 const HANDLING_ORDER = ['PTR', 'SRV', 'TXT', 'A', 'AAAA'] as const
+
 /** The most addresses and services of one host. */
 const MAX_ADDRESSES = 64
+
 const MAX_SERVICES = 256
 
 /** Nobody on the network writes to people's terminals. */
 const CONTROL_CHARACTER = /\p{Cc}/u
+
 const MAX_LABEL_CHARACTERS = 63
+
 const MAX_NAME_CHARACTERS = 255
 
 type RecordOf<T extends ResourceRecord['type']> = Extract<ResourceRecord, { type: T }>
@@ -24,7 +28,7 @@ type RecordOf<T extends ResourceRecord['type']> = Extract<ResourceRecord, { type
 /** Takes from responses what belongs to the services that are looked for, and passes over everything else. */
 export class ResponseHandler {
   readonly #cache: RecordCache
-  readonly #hosts: DiscoveredHosts
+  readonly #hosts: HostTable
   readonly #browser: TypeBrowser
   readonly #resolver: Resolver
   readonly #isQueried: (hostname: string) => boolean
@@ -32,7 +36,7 @@ export class ResponseHandler {
 
   constructor(parts: {
     cache: RecordCache
-    hosts: DiscoveredHosts
+    hosts: HostTable
     browser: TypeBrowser
     resolver: Resolver
     /** Somebody wants to know the addresses of this host. */

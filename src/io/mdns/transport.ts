@@ -1,24 +1,24 @@
 import { Budget, BudgetByAddress } from '../../core/budget.ts'
 import type { DatagramSource } from '../../core/link.ts'
-import type { MdnsNotice, Message, OutgoingMessage } from '../../core/mdns/dns/types.ts'
+import { MDNS_PORT, type Message, type OutgoingMessage } from '../../core/mdns/dns/messages.ts'
+import type { LimitNotice } from '../../core/mdns/finder/quotas.ts'
 import { errorOf } from '../../shared/caught-error.ts'
-import { compressNames } from './compress.ts'
-import { restoreDots } from './dots.ts'
-import { LoopbackFilter } from './echoes.ts'
-import { BonjourInstance, type Destination } from './instance.ts'
-import { messageFromPacket, packetFromMessage } from './message.ts'
-import { MalformedPacket, PacketWalker } from './packet-layout.ts'
-import { sanitizePacket } from './readable.ts'
+import { BonjourInstance, type Destination } from './bonjour-instance.ts'
+import { compressNames, restoreDots } from './name-encoding.ts'
+import { messageFromPacket, packetFromMessage } from './packet-conversion.ts'
+import { MalformedPacket, PacketWalker, sanitizePacket } from './packet-layout.ts'
 
 /** Where mDNS is spoken (RFC 6762, section 3). */
-export const MDNS = { port: 5353, group4: '224.0.0.251', group6: 'ff02::fb' } as const
+export const MDNS = { port: MDNS_PORT, group4: '224.0.0.251', group6: 'ff02::fb' } as const
 
 /** The largest message there may be, bytes (RFC 6762, section 17). */
 const MAX_MESSAGE_BYTES = 9000
 
 /** Messages a second that are decoded at most: of one sender, and of all. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
+
 const TOTAL = { perSecond: 4000, burst: 8000 }
+
 /** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or records. */
 const MESSAGE_UNIT = { bytes: 1500, records: 10 }
 
@@ -41,7 +41,7 @@ export interface MdnsTransportOptions {
   /** Monotonic ms: bonjour-service sends in a later turn than it was told to. */
   now: () => number
   /** More came in than is decoded. */
-  notice: (notice: MdnsNotice) => void
+  notice: (notice: LimitNotice) => void
   /** The library failed: said once for each kind of failure. */
   problem: (error: Error) => void
 }
@@ -53,7 +53,7 @@ export interface MdnsTransportOptions {
 export class MdnsTransport {
   readonly #net: MdnsNet
   readonly #now: () => number
-  readonly #notice: (notice: MdnsNotice) => void
+  readonly #notice: (notice: LimitNotice) => void
   readonly #problem: (error: Error) => void
   readonly #instances = new Map<string, BonjourInstance>()
   readonly #loopback = new LoopbackFilter()
@@ -217,4 +217,52 @@ function dropReason(bytes: Buffer): DropReason | undefined {
   if (bytes.length < 12 || bytes.length > MAX_MESSAGE_BYTES) return 'size'
   // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
   return (bytes.readUInt16BE(2) & 0x780f) === 0 ? undefined : 'opcode'
+}
+
+/** How long a message may take to come back to its sender, ms. */
+const LOOPBACK_WINDOW = 2000
+
+/** So many messages are remembered at most. */
+const MAX_SENT = 512
+
+interface SentMessage {
+  until: number
+  /** How often it was sent on each link and has not come back yet. */
+  pendingByLink: Map<string, number>
+}
+
+/**
+ * Tells our own messages, which the system hands back to us, from equal ones of other programs on this machine: two
+ * that browse for the same thing ask the same question with the same bytes.
+ */
+class LoopbackFilter {
+  readonly #sent = new Map<string, SentMessage>()
+
+  /** @param link interface and IP version */
+  sent(link: string, bytes: Buffer, now: number): void {
+    const key = bytes.toString('latin1')
+    const entry = this.#sent.get(key) ?? { until: 0, pendingByLink: new Map() }
+    this.#sent.delete(key)
+    this.#sent.set(key, entry)
+    entry.until = now + LOOPBACK_WINDOW
+    entry.pendingByLink.set(link, (entry.pendingByLink.get(link) ?? 0) + 1)
+    for (const [oldest, { until }] of this.#sent) {
+      if (this.#sent.size <= MAX_SENT && until > now) break
+      this.#sent.delete(oldest)
+    }
+  }
+
+  /**
+   * Whether a message from this machine is one of ours come back: once on each link for each time it was sent there,
+   * and always on those where it was not sent, as two interfaces may be in one network.
+   */
+  isLoopback(link: string, bytes: Buffer, now: number): boolean {
+    const entry = this.#sent.get(bytes.toString('latin1'))
+    if (entry === undefined || entry.until < now) return false
+    const due = entry.pendingByLink.get(link)
+    if (due === undefined) return true
+    if (due === 0) return false
+    entry.pendingByLink.set(link, due - 1)
+    return true
+  }
 }

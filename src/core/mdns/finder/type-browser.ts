@@ -1,16 +1,20 @@
 import type { Agenda } from '../../agenda.ts'
 import { Timetable } from '../../timetable.ts'
-import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/names.ts'
-import type { Quota } from './caps.ts'
-import type { QueryScheduler } from './questions.ts'
+import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/records.ts'
+import type { QueryScheduler } from './query-scheduler.ts'
+import type { Quota } from './quotas.ts'
 
 /** First and longest time between two questions for one type, ms; it doubles each time (RFC 6762, section 5.2). */
 const FIRST_INTERVAL = 1000
+
 const MAX_INTERVAL = 3_600_000
+
 /** The questions for a type begin anew only when they have become rarer than this, ms. */
 const RESTART_ABOVE = 30_000
+
 /** What gathering questions may shift two of them towards each other, ms: one second must lie between them. */
 const MAX_QUERY_DELAY = 120
+
 /** Others' questions take the place of ours until ours are as rare as this, ms: nobody keeps us from asking for good. */
 const MAX_SHARED_INTERVAL = 600_000
 

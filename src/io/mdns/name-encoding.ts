@@ -5,11 +5,14 @@ import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
  * (RFC 6763, section 4.3). They go through it as another character, and become dots again in the bytes.
  */
 const STAND_IN = '\u001a'
+
 const STAND_IN_BYTE = 0x1a
+
 const DOT = 0x2e
 
 /** The most bytes of a label, and of a name with the length of each label and the root (RFC 1035, section 2.3.4). */
 const LABEL_BYTES = 63
+
 const NAME_BYTES = 255
 
 const INSTANCE = /^(.+?)((?:\._sub)?\._[^.]+\._(?:tcp|udp)\.local)$/is
@@ -49,4 +52,62 @@ export function restoreDots(bytes: Buffer): void {
       if (type === SRV) restore(dataAt + 6)
     },
   })
+}
+
+/** A pointer has 14 bits for the place that it leads to (RFC 1035, section 4.1.4). */
+const MAX_POINTER_OFFSET = 0x4000
+
+const POINTER = 0xc000
+
+/**
+ * The same message with each name, or end of a name, that stands in it already replaced by a pointer (RFC 1035, section
+ * 4.1.4): dns-packet reads pointers, and writes none. Within data, those of PTR, SRV and NSEC records are replaced,
+ * which every mDNS program can read (RFC 6762, section 18.14).
+ *
+ * @param bytes a message whose names are all whole
+ */
+export function compressNames(bytes: Buffer): Buffer {
+  const layout = new PacketWalker(bytes)
+  const out = Buffer.alloc(bytes.length)
+  /** Where each end of a name was written, by its bytes. */
+  const known = new Map<string, number>()
+  let written = 0
+  let read = 0
+
+  const copyTo = (end: number) => {
+    written += bytes.copy(out, written, read, end)
+    read = end
+  }
+  const writeName = () => {
+    const end = layout.nameEnd(read)
+    while ((bytes[read] ?? 0) > 0) {
+      const rest = bytes.toString('latin1', read, end)
+      const place = known.get(rest)
+      if (place !== undefined) {
+        written = out.writeUInt16BE(POINTER | place, written)
+        read = end
+        return
+      }
+      if (written < MAX_POINTER_OFFSET) known.set(rest, written)
+      copyTo(read + 1 + (bytes[read] ?? 0))
+    }
+    copyTo(end)
+  }
+
+  layout.walk({
+    name: (at) => {
+      copyTo(at)
+      writeName()
+    },
+    record: ({ type, dataAt, dataEnd }) => {
+      copyTo(dataAt)
+      const start = written
+      if (type === SRV) copyTo(dataAt + 6)
+      if (type === PTR || type === SRV || type === NSEC) writeName()
+      copyTo(dataEnd)
+      out.writeUInt16BE(written - start, start - 2)
+    },
+  })
+  copyTo(bytes.length)
+  return out.subarray(0, written)
 }

@@ -2,14 +2,14 @@ import type { Agenda } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
 import { Timetable } from '../../timetable.ts'
-import { nameKey } from '../dns/names.ts'
-import { uncachedRecordKey } from '../dns/rdata.ts'
-import type { Question, RecordType, ResourceRecord } from '../dns/types.ts'
-import type { Quotas } from './caps.ts'
-import { type CacheEntry, isNewer, lifetimeOf, MAX_REFRESHES, nextCheck } from './held.ts'
+import type { Question } from '../dns/messages.ts'
+import { nameKey, type RecordType, type ResourceRecord, uncachedRecordKey } from '../dns/records.ts'
+import { type CacheEntry, isNewer, lifetimeOf, MAX_REFRESHES, nextCheck } from './cache-entry.ts'
+import type { Quotas } from './quotas.ts'
 
 /** How long goodbyes and records whose place was taken live on, ms (RFC 6762, sections 10.1 and 10.2). */
 const GOODBYE_LIFETIME = 1000
+
 /** Unlike pointers and addresses there is one of these; more only while one takes the other's place. */
 const MAX_UNIQUE_RECORDS = 4
 

@@ -1,6 +1,5 @@
-import { nameKey } from '../dns/names.ts'
-import { recordKey, uncachedRecordKey } from '../dns/rdata.ts'
-import type { Question, RecordType, ResourceRecord } from '../dns/types.ts'
+import type { Question } from '../dns/messages.ts'
+import { nameKey, type RecordType, type ResourceRecord, recordKey, uncachedRecordKey } from '../dns/records.ts'
 import type { Claim } from './claim.ts'
 
 /** The records that are ours on one interface: those of the claims that nobody contested. */

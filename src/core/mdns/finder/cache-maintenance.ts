@@ -1,14 +1,74 @@
-import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/names.ts'
-import type { IsConfirmedByBeacon } from '../dns/types.ts'
-import type { TypeBrowser } from './browse.ts'
-import type { RecordCache } from './cache.ts'
-import type { Quotas } from './caps.ts'
-import type { Resolver } from './follow-ups.ts'
-import type { DiscoveredHost, DiscoveredInstance } from './found.ts'
-import { type CacheEntry, HOST_QUERY_REFRESH, MAX_REFRESHES, refreshedSince, SUSPECT_REFRESH } from './held.ts'
-import type { DiscoveredHosts } from './hosts.ts'
-import type { LivenessCheck } from './life.ts'
-import type { QueryScheduler } from './questions.ts'
+import type { Saying } from '../../presence/peers/types.ts'
+import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/records.ts'
+import { type CacheEntry, HOST_QUERY_REFRESH, MAX_REFRESHES, refreshedSince, SUSPECT_REFRESH } from './cache-entry.ts'
+import type { DiscoveredHost, DiscoveredInstance } from './discovered-host.ts'
+import type { HostTable } from './host-table.ts'
+import type { QueryScheduler } from './query-scheduler.ts'
+import type { Quotas } from './quotas.ts'
+import type { RecordCache } from './record-cache.ts'
+import type { Resolver } from './resolver.ts'
+import type { TypeBrowser } from './type-browser.ts'
+
+/** Whether the beacons of a living peer tell what a host, named in lower case, says of itself by mDNS. */
+export type IsConfirmedByBeacon = (host: string, saying: Saying) => boolean
+
+/** An answer may take this long, ms: our question is gathered with others, and so may be the answer. */
+const ANSWER_TIMEOUT = 500
+
+/** Of so many of a host's services, and of so many types, is asked. */
+const MAX_CHECKED_SERVICES = 8
+
+const MAX_CHECKED_TYPES = 8
+
+/**
+ * Asks hosts for a sign of life. Many devices answer for their service type, or for their service, and never for their
+ * host name alone: so all three are asked for. What is asked for is doubted, so that no known answer keeps them silent.
+ */
+class LivenessCheck {
+  readonly #cache: RecordCache
+  readonly #queries: QueryScheduler
+
+  constructor(cache: RecordCache, queries: QueryScheduler) {
+    this.#cache = cache
+    this.#queries = queries
+  }
+
+  /** Asks on account of a record that nobody tells again, unless the host was asked since that was asked for. */
+  query(host: DiscoveredHost, entry: CacheEntry, now: number): void {
+    if (host.queriedAt >= refreshedSince(entry)) return
+    host.queriedAt = now
+    for (const type of ['A', 'AAAA'] as const) this.#queryFor(this.#cache.entries(type, host.key), now)
+    const types = new Set<string>()
+    let services = 0
+    for (const instance of host.instances) {
+      if (services++ < MAX_CHECKED_SERVICES) {
+        for (const type of ['SRV', 'TXT'] as const) {
+          this.#queryFor(this.#cache.entries(type, instance.name, instance.interface), now)
+        }
+      }
+      if (types.size < MAX_CHECKED_TYPES) types.add(instance.type)
+      if (types.has(instance.type)) this.#queryFor(this.#pointerOf(instance), now)
+    }
+  }
+
+  /** Whether it was asked, and has had the time to answer. */
+  hadTimeToAnswer({ queriedAt: askedAt }: DiscoveredHost, now: number): boolean {
+    return now - askedAt >= ANSWER_TIMEOUT
+  }
+
+  #pointerOf({ type, name, interface: interfaceName }: DiscoveredInstance): CacheEntry[] {
+    const pointer = this.#cache.pointer(`${type}.local`, name, interfaceName)
+    return pointer ? [pointer] : []
+  }
+
+  #queryFor(all: readonly CacheEntry[], now: number): void {
+    for (const entry of all) {
+      entry.needsConfirmation = true
+      const { type, name } = entry.record
+      this.#queries.schedule(entry.interface, { type, name }, now, 'always')
+    }
+  }
+}
 
 /** Asks again for what is about to run out, and judges from what does who is still there. */
 export class CacheMaintenance {
@@ -16,7 +76,7 @@ export class CacheMaintenance {
   readonly #quotas: Quotas
   readonly #queries: QueryScheduler
   readonly #browser: TypeBrowser
-  readonly #hosts: DiscoveredHosts
+  readonly #hosts: HostTable
   readonly #liveness: LivenessCheck
   readonly #resolver: Resolver
   readonly #isConfirmedByBeacon: IsConfirmedByBeacon
@@ -26,8 +86,7 @@ export class CacheMaintenance {
     quotas: Quotas
     queries: QueryScheduler
     browser: TypeBrowser
-    hosts: DiscoveredHosts
-    liveness: LivenessCheck
+    hosts: HostTable
     resolver: Resolver
     isConfirmedByBeacon: IsConfirmedByBeacon
   }) {
@@ -36,7 +95,7 @@ export class CacheMaintenance {
     this.#queries = parts.queries
     this.#browser = parts.browser
     this.#hosts = parts.hosts
-    this.#liveness = parts.liveness
+    this.#liveness = new LivenessCheck(parts.cache, parts.queries)
     this.#resolver = parts.resolver
     this.#isConfirmedByBeacon = parts.isConfirmedByBeacon
   }

@@ -1,2 +1,0 @@
-export type * from './dns/types.ts'
-export { Mdns, type MdnsOptions, type OwnProfile } from './mdns.ts'
