@@ -1,4 +1,4 @@
-// Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
+// Offers a service while this program runs, and prints peers with a service of this type as they come (+) and go (-):
 //   earshot.mts NAME TYPE PORT
 // Copy it into a project that has earshot installed (see docs/CLIENT.md), and run it there:
 //   node earshot.mts Shop http 8080        Node 22.18 and newer
@@ -11,7 +11,7 @@ const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 process.once('SIGTERM', () => stop.abort())
 
-// Renewed as long as this runs, registered again when the daemon restarts, until it is closed.
+// The client renews the service, and registers it again when the daemon restarts, until it is closed.
 const published = await earshot.publish({ name, type, port: Number(port) }).catch((error: unknown) => {
   if (!(error instanceof EarshotError)) throw error
   console.error(`earshot.mts: ${error.message}`)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Offers a service as long as this runs, and prints the peers that offer one of the type, as they come (+) and go (-):
+"""Offers a service while this program runs, and prints peers with a service of this type as they come (+) and go (-):
     earshot.py NAME TYPE PORT        for example: earshot.py Shop http 8080
 Python 3.9 and nothing else. See docs/HTTP-API.md."""
 import http.client, json, os, signal, socket, sys, tempfile, threading, time
@@ -7,18 +7,18 @@ from urllib.parse import urlencode
 
 
 def places():
-    """Where the daemon's socket may be: the user's own goes before the system's, as for the command earshot."""
+    """Possible paths of the daemon's socket: the user's own daemon comes before the system's, as for the command earshot."""
     if os.environ.get('EARSHOT_SOCKET'):
         return [os.environ['EARSHOT_SOCKET']]
     own = os.path.join(tempfile.gettempdir(), f'earshot-{os.getuid()}')
     found = [os.path.join(os.environ['XDG_RUNTIME_DIR'], 'earshot')] if os.environ.get('XDG_RUNTIME_DIR') else []
-    # Anybody may have made a directory in the temporary one.
+    # Any user can create this directory in the temporary directory: it counts only if this user owns it.
     found += [own] if os.path.isdir(own) and os.lstat(own).st_uid == os.getuid() else []
     return [os.path.join(place, 'control.sock') for place in [*found, '/run/earshot']]
 
 
 def connect(timeout):
-    """A connection with the first daemon that answers. Raises OSError when none does."""
+    """Connects to the first daemon that answers. Raises OSError when none does."""
     for place in places():
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
@@ -38,7 +38,7 @@ class Connection(http.client.HTTPConnection):
 
 
 def call(method, path, body=None):
-    """The answer, parsed. Raises OSError when the daemon is away, RuntimeError when it refuses."""
+    """Returns the parsed answer. Raises OSError when the daemon is away, RuntimeError when it refuses."""
     connection = Connection('localhost', timeout=10)
     try:
         headers = {'content-type': 'application/json'} if body is not None else {}
@@ -53,7 +53,7 @@ def call(method, path, body=None):
 
 
 def keep_published(path, service, stopped):
-    """Put again within its ttl it stays published; so it comes back with a daemon that was restarted, too."""
+    """Renews the service within its ttl. This also registers it again after a restart of the daemon."""
     while not stopped.wait(1):
         try:
             call('PUT', path, service)

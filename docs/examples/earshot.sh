@@ -1,5 +1,5 @@
 #!/bin/sh
-# Offers a service as long as this runs, and prints what happens on the network: one line of JSON for each event.
+# Offers a service while this script runs, and prints events on the network, one line of JSON each.
 #   earshot.sh NAME TYPE PORT        for example: earshot.sh Shop http 8080
 # Needs curl. See docs/HTTP-API.md.
 set -eu
@@ -15,7 +15,7 @@ publish() {
 		-X PUT -H 'content-type: application/json' -d "$offer" "$service"
 }
 
-# The present state, then changes, until the daemon ends.
+# Prints the current state, then changes, until the daemon stops.
 read_events() {
 	sed -un 's/^data: //p' <"$tmp/events" &
 	curl -sN --unix-socket "$socket" 'http://localhost/v1/events?state=1' >"$tmp/events" &
@@ -27,11 +27,11 @@ stop() {
 	curl -s --unix-socket "$socket" -o /dev/null -X DELETE "$service" || :
 	rm -r "$tmp"
 }
-# The user's own daemon goes before the system's, as for the command earshot.
+# The user's own daemon comes before the system's, as for the command earshot.
 find_socket() {
 	for place in ${EARSHOT_SOCKET:+"$EARSHOT_SOCKET"} ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/earshot/control.sock"} \
 		"${TMPDIR:-/tmp}/earshot-$(id -u)/control.sock" /run/earshot/control.sock; do
-		# Anybody may have made a directory in the temporary one.
+		# Any user can create this directory in the temporary directory: it counts only if this user owns it.
 		case $place in */earshot-"$(id -u)"/*) [ -O "${place%/*}" ] || continue ;; esac
 		if curl -sf --unix-socket "$place" -o /dev/null http://localhost/healthz; then
 			socket=$place
@@ -51,7 +51,7 @@ trap 'exit 0' INT TERM
 publish || { cat "$tmp/answer" >&2 && exit 1; }
 mkfifo "$tmp/events"
 read_events
-# Put again within its ttl the service stays published; so it comes back with a daemon that was restarted, too.
+# Renews the service within its ttl. This also registers it again after a restart of the daemon.
 while sleep 1 & wait $!; do
 	publish 2>/dev/null || :
 	kill -0 "$reader" 2>/dev/null || read_events
