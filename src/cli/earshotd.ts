@@ -1,6 +1,7 @@
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { type Config, daemonOptions, factsOfProcess, loadConfig } from '../daemon/config/index.ts'
+import { type Config, loadConfig } from '../daemon/config/config.ts'
+import { daemonOptions } from '../daemon/config/schema.ts'
 import { LineOutput } from '../daemon/line-output.ts'
 import { PARSING } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.ts'
@@ -31,7 +32,7 @@ async function readConfig(argv: readonly string[]): Promise<Config | undefined> 
         process.stdout.write(`${text}\n`)
       }
     })
-  return isHelp ? undefined : loadConfig(flags, factsOfProcess())
+  return isHelp ? undefined : loadConfig(flags)
 }
 
 try {

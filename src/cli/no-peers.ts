@@ -40,14 +40,14 @@ export async function askOrListen<Answer>(
  * modules, which no other command needs, only when it is called.
  */
 async function listen(filter: PeerFilter): Promise<Peers> {
-  const [{ listenOnce }, { loadConfig, factsOfProcess }, { peersAsked }] = await Promise.all([
+  const [{ listenOnce }, { loadConfig }, { peersAsked }] = await Promise.all([
     import('../daemon/discovery.ts'),
-    import('../daemon/config/index.ts'),
+    import('../daemon/config/config.ts'),
     import('../daemon/control/filter.ts'),
   ])
   // Throws before the wait if the filter is wrong.
   const match = peersAsked(queryOf(filter))
-  const config = loadConfig({}, factsOfProcess())
+  const config = loadConfig({})
   const heard = await listenOnce({
     milliseconds: LISTEN_MS,
     port: config.port,

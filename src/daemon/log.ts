@@ -2,7 +2,7 @@ import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
 import pretty from 'pino-pretty'
-import type { Config } from './config/index.ts'
+import type { Config } from './config/config.ts'
 import { LineOutput } from './line-output.ts'
 
 /**

@@ -4,13 +4,12 @@ import { MAX_INTERVAL, MIN_INTERVAL } from '../../core/wire/record.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadConfig } from '../../shared/errors.ts'
 import { describeValidationErrors, dottedPath } from '../../shared/validation-error.ts'
-import { browsedType } from './browse.ts'
-import { isGroup4, isGroup6 } from './group.ts'
-import { parseRate } from './rate.ts'
-import { type SettingKey, settings, type TableKey, tables, type Written } from './schema.ts'
+import { fullServiceType } from './browse-types.ts'
+import { environmentVariable, type RawSettings, type SettingKey, settings, type TableKey, tables } from './schema.ts'
+import { isGroup4, isGroup6, parseRate } from './values.ts'
 
-const within = (value: number | undefined, least: number, most: number) =>
-  value !== undefined && value >= least && value <= most
+const isWithin = (value: number | undefined, min: number, max: number) =>
+  value !== undefined && value >= min && value <= max
 
 const ajv = new Ajv({
   strict: false,
@@ -19,10 +18,10 @@ const ajv = new Ajv({
   formats: {
     group4: isGroup4,
     group6: isGroup6,
-    browsed: (text: string) => browsedType(text) !== undefined,
+    browsed: (text: string) => fullServiceType(text) !== undefined,
     duration: (text: string) => parseDuration(text) !== undefined,
-    interval: (text: string) => within(parseDuration(text), MIN_INTERVAL, MAX_INTERVAL),
-    budget: (text: string) => within(parseRate(text), 1000, 1_000_000_000),
+    interval: (text: string) => isWithin(parseDuration(text), MIN_INTERVAL, MAX_INTERVAL),
+    budget: (text: string) => isWithin(parseRate(text), 1000, 1_000_000_000),
   },
 })
 
@@ -31,38 +30,37 @@ const schemas: Schemas = { ...settings, ...tables }
 const validators = new Map<string, ValidateFunction>()
 
 /**
- * Checks one value against its schema. `source` is where it was found: a file, `EARSHOT_…` or `--…`; `written` how the
- * key is written there.
+ * Checks a value against the schema of its setting.
+ * @param source where the value was found: a file, `EARSHOT_…` or `--…`
+ * @param writtenAs how the key is written there
  * @throws BadConfig, which names source, key, what was expected and what was found
  */
-export function check<Key extends keyof Written>(
+export function checkSetting<Key extends keyof RawSettings>(
   key: Key,
   value: unknown,
   source: string,
-  written: string = key,
-): Written[Key] {
+  writtenAs: string = key,
+): RawSettings[Key] {
   let validate = validators.get(key)
   if (!validate) {
     validate = ajv.compile(schemas[key])
     validators.set(key, validate)
   }
   if (isChecked<Key>(validate, value)) return value
-  const place = (pointer: string) => labelled(source, written + dottedPath(pointer))
+  const place = (pointer: string) => errorPrefix(source, writtenAs + dottedPath(pointer))
   throw new BadConfig(describeValidationErrors(validate.errors, place, { schema: schemas[key], value }))
 }
 
-function isChecked<Key extends keyof Written>(validate: ValidateFunction, value: unknown): value is Written[Key] {
+function isChecked<Key extends keyof RawSettings>(
+  validate: ValidateFunction,
+  value: unknown,
+): value is RawSettings[Key] {
   return validate(value) === true
 }
 
-/** Source and key, without saying the same word twice where the source is the key's own flag or variable. */
-export function labelled(source: string, key: string): string {
-  // Which one of a list it is, is no matter where nobody has written it as one.
-  const [whole = key] = key.split('[')
-  return source === `--${whole}` || source === variableOf(whole) ? source : `${source}: ${key}`
-}
-
-/** The environment variable of a key: `state-dir` is `EARSHOT_STATE_DIR`. */
-export function variableOf(key: string): string {
-  return `EARSHOT_${key.toUpperCase().replaceAll('-', '_')}`
+/** The source and the key of a value; the source alone when it is the flag or the variable of that key. */
+export function errorPrefix(source: string, key: string): string {
+  // A flag or a variable is named without the index in a list.
+  const [setting = key] = key.split('[')
+  return source === `--${setting}` || source === environmentVariable(setting) ? source : `${source}: ${key}`
 }

@@ -3,20 +3,20 @@ import { isAbsolute, join } from 'node:path'
 import { BadConfig } from '../../shared/errors.ts'
 import { defaultSocketPath, untrustedReason } from '../../shared/socket-paths.ts'
 
-/** What the defaults depend on. */
-export interface Facts {
+/** The properties of the process that the defaults depend on. */
+export interface ProcessInfo {
   env: Readonly<Record<string, string | undefined>>
-  /** Undefined where users have no numbers. */
+  /** Undefined on systems without numeric user ids. */
   uid: number | undefined
-  /** The user's home; undefined when there is none. */
+  /** The home directory; undefined when there is none. */
   home: string | undefined
   hostname: string
   temporaryDirectory: string
-  /** Whether the log goes to a terminal. */
+  /** Whether standard output, where the log goes, is a terminal. */
   terminal: boolean
 }
 
-const NAME_CHARACTERS = 63
+const MAX_NAME_CHARACTERS = 63
 /** The longest host name that a peer record can hold (docs/PROTOCOL.md, section 9). */
 const MAX_HOST_NAME_CHARACTERS = 255
 
@@ -28,39 +28,42 @@ export function printableHostName(hostname: string): string {
   return [...hostname.replace(/[\p{Cc}\p{Cs}]/gu, '')].slice(0, MAX_HOST_NAME_CHARACTERS).join('')
 }
 
-/** The host name up to its first dot, cut to what a peer's name may be. */
-export function defaultName({ hostname }: Facts): string {
+/** The host name up to its first dot, shortened to the length of a peer's name. */
+export function defaultName({ hostname }: ProcessInfo): string {
   const short = printableHostName(hostname).split('.')[0] ?? ''
-  return [...short].slice(0, NAME_CHARACTERS).join('') || 'localhost'
+  return [...short].slice(0, MAX_NAME_CHARACTERS).join('') || 'localhost'
 }
 
-/** Under systemd `$STATE_DIRECTORY`, by hand `$XDG_STATE_HOME/earshot`. @throws BadConfig when there is no home either */
-export function defaultStateDir({ env, home }: Facts): string {
+/**
+ * `$STATE_DIRECTORY` (set by systemd), else `$XDG_STATE_HOME/earshot`, else `~/.local/state/earshot`.
+ * @throws BadConfig when there is no home directory either
+ */
+export function defaultStateDir({ env, home }: ProcessInfo): string {
   const [stateDirectory] = env['STATE_DIRECTORY']?.split(':') ?? []
   if (stateDirectory) return stateDirectory
-  const asked = env['XDG_STATE_HOME']
-  if (asked && isAbsolute(asked)) return join(asked, 'earshot')
+  const stateHome = env['XDG_STATE_HOME']
+  if (stateHome && isAbsolute(stateHome)) return join(stateHome, 'earshot')
   if (home) return join(home, '.local/state/earshot')
   throw new BadConfig('state-dir: there is no home directory to keep it in (give --state-dir)')
 }
 
-/** The user's own directory of service files, and the system's. Root, as for the config file, has the system's only. */
-export function defaultServicesDir({ env, uid, home }: Facts): string[] {
+/** The user's directory of service files, then the system's; for root, as with the config file, only the system's. */
+export function defaultServicesDir({ env, uid, home }: ProcessInfo): string[] {
   const own = uid === 0 ? undefined : configHome(env, home)
   return [...(own ? [join(own, 'earshot/services.d')] : []), '/etc/earshot/services.d']
 }
 
-/** `$XDG_CONFIG_HOME`, by default `~/.config`; undefined when there is no home either. */
-export function configHome(env: Facts['env'], home: string | undefined): string | undefined {
-  const asked = env['XDG_CONFIG_HOME']
-  return asked && isAbsolute(asked) ? asked : home && join(home, '.config')
+/** `$XDG_CONFIG_HOME`, else `~/.config`; undefined when there is no home directory either. */
+export function configHome(env: ProcessInfo['env'], home: string | undefined): string | undefined {
+  const xdg = env['XDG_CONFIG_HOME']
+  return xdg && isAbsolute(xdg) ? xdg : home && join(home, '.config')
 }
 
 /**
  * The default path of the control socket.
  * @throws BadConfig when the path is in the temporary directory and other users could have created its parent
  */
-export function defaultSocket({ env, uid, temporaryDirectory }: Facts): string {
+export function defaultSocket({ env, uid, temporaryDirectory }: ProcessInfo): string {
   const context = { env, uid, temporaryDirectory }
   const socket = defaultSocketPath(context)
   const reason = untrustedReason(socket, context)
@@ -68,8 +71,7 @@ export function defaultSocket({ env, uid, temporaryDirectory }: Facts): string {
   return socket
 }
 
-/** The facts of this process; its log goes to standard output. */
-export function factsOfProcess(): Facts {
+export function processInfo(): ProcessInfo {
   return {
     env: process.env,
     uid: process.getuid?.(),

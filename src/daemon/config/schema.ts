@@ -1,19 +1,21 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import type { Options } from 'yargs'
 import { AttributesSchema, NameSchema } from '../../core/wire/record.ts'
+import { listFlag, textFlag } from '../../shared/flags.ts'
 import { SERVICE_TYPE_CHARACTERS } from '../../shared/service-type.ts'
 import { ServiceEntrySchema } from '../services/service-entry.ts'
 
 /**
- * The one schema of all settings, in the form people write them in. From it come the checks, the flags with their
- * help, the environment variables and `docs/CONFIG.md`. Beside JSON Schema's own words each setting has
- * - `x-expected`: what an error says was expected, which reads on after «expected»;
- * - `placeholder`: what the help shows in place of a default that depends on the machine.
+ * The schema of all settings, in the form in which people write them. The checks, the flags with their help, and the
+ * names of the environment variables are made from it. In addition to the keywords of JSON Schema, a setting has
+ * - `x-expected`: what an error message says after "expected";
+ * - `placeholder`: what the help shows for a default that depends on the machine.
  */
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-export const LOG_FORMATS = ['auto', 'pretty', 'json'] as const
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const LOG_FORMATS = ['auto', 'pretty', 'json'] as const
 
-/** What holds where nothing else is said, as far as it does not depend on the machine; in the form people write it in. */
+/** The defaults that do not depend on the machine, in the form in which people write them. */
 export const DEFAULTS = {
   port: 15_353,
   group4: '239.255.153.53',
@@ -26,16 +28,16 @@ export const DEFAULTS = {
   'log-format': 'auto',
 } as const
 
-const Patterns = (description: string, placeholder: string) =>
+const patternList = (description: string, placeholder: string) =>
   Type.Array(Type.String({ minLength: 1, 'x-expected': 'an interface name or pattern such as eth* or wlan0' }), {
     description,
     placeholder,
     'x-expected': 'a list of interface names or patterns such as ["eth*", "wlan0"]',
   })
-const Path = (description: string, placeholder: string) =>
+const path = (description: string, placeholder: string) =>
   Type.String({ minLength: 1, description, placeholder, 'x-expected': 'a path' })
 
-/** What a flag, an environment variable and the file can all say. The key is the same word in all of them. */
+/** The settings that can be given as a flag, in the environment, and in the file, with the same key everywhere. */
 export const settings = {
   name: Type.Unsafe<string>({
     ...NameSchema,
@@ -43,8 +45,8 @@ export const settings = {
     placeholder: 'short host name',
     'x-expected': 'a name of 1 to 63 characters without control characters',
   }),
-  interface: Patterns('Use only interfaces of these names or patterns', 'all not excluded'),
-  exclude: Patterns(
+  interface: patternList('Use only interfaces of these names or patterns', 'all not excluded'),
+  exclude: patternList(
     'Leave out interfaces of these names or patterns',
     'lo, bridges and tunnels of containers and VPNs',
   ),
@@ -81,13 +83,13 @@ export const settings = {
     description: 'Traffic that all peers of a segment together may make, per second',
     'x-expected': 'a rate from 1kbit to 1gbit such as 256kbit, 1mbit or 256000 (bits per second)',
   }),
-  'state-dir': Path('Directory of what lasts: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
+  'state-dir': path('Directory of what lasts: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
   'services-dir': Type.Array(Type.String({ minLength: 1, 'x-expected': 'the path of a directory' }), {
     description: 'Directories of service files, *.toml and *.service',
     placeholder: '$XDG_CONFIG_HOME/earshot/services.d, /etc/earshot/services.d',
     'x-expected': 'a list of paths of directories such as ["/etc/earshot/services.d"]',
   }),
-  socket: Path('Unix socket of the control API', '$XDG_RUNTIME_DIR/earshot/control.sock'),
+  socket: path('Unix socket of the control API', '$XDG_RUNTIME_DIR/earshot/control.sock'),
   http: Type.String({
     default: DEFAULTS.http,
     description: 'Loopback address of the control API over TCP, or off',
@@ -123,10 +125,10 @@ export const settings = {
 }
 export type SettingKey = keyof typeof settings
 
-/** What only a flag or the environment can say. */
-export const configSetting = Path('Config file', '$XDG_CONFIG_HOME/earshot/earshot.toml, /etc/earshot/earshot.toml')
+/** The setting that can be given as a flag and in the environment only. */
+const configSetting = path('Config file', '$XDG_CONFIG_HOME/earshot/earshot.toml, /etc/earshot/earshot.toml')
 
-/** What only the file can say. */
+/** The settings that can be given in the file only. */
 export const tables = {
   attributes: Type.Unsafe<Static<typeof AttributesSchema>>({
     ...AttributesSchema,
@@ -147,13 +149,43 @@ export function isTableKey(key: string): key is TableKey {
   return Object.hasOwn(tables, key)
 }
 
-/** A word that a schema carries beside JSON Schema's own, such as `placeholder`; undefined when it is absent or no text. */
-export function annotation(schema: TSchema, word: 'placeholder' | 'description'): string | undefined {
-  const value: unknown = Reflect.get(schema, word)
+/** How a setting is spelled as a flag and in the environment: lists, booleans and integers, else text. */
+export function kindOf(key: string): 'list' | 'boolean' | 'integer' | 'text' {
+  if (!isSettingKey(key)) return 'text'
+  const schema = settings[key]
+  if ('items' in schema) return 'list'
+  return 'type' in schema && (schema.type === 'boolean' || schema.type === 'integer') ? schema.type : 'text'
+}
+
+/** The environment variable of a setting: `EARSHOT_STATE_DIR` for `state-dir`. */
+export function environmentVariable(key: string): string {
+  return `EARSHOT_${key.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** The daemon's flags for yargs, with descriptions and defaults. */
+export const daemonOptions: Readonly<Record<string, Options>> = Object.fromEntries(
+  Object.entries({ config: configSetting, ...settings }).map(([key, schema]) => {
+    const description = annotation(schema, 'description')
+    const shownDefault = 'default' in schema ? String(schema.default) : annotation(schema, 'placeholder')
+    // Numbers are text for yargs: the check of the schema has the better error for `--port abc`.
+    const option: Options = kindOf(key) === 'list' ? listFlag : textFlag
+    return [
+      key,
+      {
+        ...option,
+        ...(description !== undefined && { describe: description }),
+        ...(shownDefault !== undefined && { defaultDescription: shownDefault }),
+      },
+    ]
+  }),
+)
+
+function annotation(schema: TSchema, keyword: 'placeholder' | 'description'): string | undefined {
+  const value: unknown = Reflect.get(schema, keyword)
   return typeof value === 'string' ? value : undefined
 }
 
-/** The values in the form people write them in, by key. */
-export type Written = { [Key in SettingKey]: Static<(typeof settings)[Key]> } & {
+/** The values by key, in the form in which people write them. */
+export type RawSettings = { [Key in SettingKey]: Static<(typeof settings)[Key]> } & {
   [Key in TableKey]: Static<(typeof tables)[Key]>
 }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { isTroubleOfDisk } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
-import { checkLoopback, type HttpAddress, writeHttpAddress } from '../config/http-address.ts'
+import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
 import { buildApp } from './app.ts'
 import { BlockedQueries, QUERIES, type QueriesOptions } from './blocked-queries.ts'
 import { boundConnections } from './connections.ts'
@@ -114,7 +114,7 @@ export class Control {
       if (http) {
         const server = this.#createServer(app.routing, this.#most.onLoopback)
         await listenOnLoopback(server, http)
-        this.#listening.http = writeHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
+        this.#listening.http = formatHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
       }
       const server = this.#createServer(app.routing, this.#most.onSocket)
       server.prependListener('connection', (connection) => this.#throughSocket.add(connection))
@@ -169,7 +169,7 @@ async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress):
     server.listen({ host, port, exclusive: true, backlog: BACKLOG })
     await once(server, 'listening')
   } catch (error) {
-    const address = writeHttpAddress({ host, port })
+    const address = formatHttpAddress({ host, port })
     if (codeOf(error) === 'EADDRINUSE') throw new HttpInUse(address)
     throw new HttpUnusable(address, messageOf(error))
   }

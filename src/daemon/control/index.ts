@@ -1,4 +1,3 @@
-export { checkLoopback, type HttpAddress, readHttpAddress, writeHttpAddress } from '../config/http-address.ts'
 export { Control, type ControlOptions } from './control.ts'
 export { prepareSocket } from './socket-file.ts'
 export type { DaemonFacts, MdnsStation, Station } from './station.ts'

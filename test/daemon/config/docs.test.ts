@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { daemonOptions, loadConfig } from '../../../src/daemon/config/index.ts'
-import { DEFAULTS } from '../../../src/daemon/config/schema.ts'
+import { loadConfig } from '../../../src/daemon/config/config.ts'
+import { DEFAULTS, daemonOptions } from '../../../src/daemon/config/schema.ts'
 
 const guide = readFileSync(new URL('../../../docs/CONFIG.md', import.meta.url), 'utf8')
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isGroup4, isGroup6 } from '../../../src/daemon/config/group.ts'
-import { formatDuration, parseDuration, parseRate } from '../../../src/daemon/config/index.ts'
+import { isGroup4, isGroup6, parseRate } from '../../../src/daemon/config/values.ts'
 import { nearest } from '../../../src/shared/did-you-mean.ts'
+import { formatDuration, parseDuration } from '../../../src/shared/duration.ts'
 
 describe('durations', () => {
   test('read back as they were written', () => {

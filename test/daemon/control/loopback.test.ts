@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
-import { Control, readHttpAddress } from '../../../src/daemon/control/index.ts'
+import { parseHttpAddress } from '../../../src/daemon/config/values.ts'
+import { Control } from '../../../src/daemon/control/index.ts'
 import { ask, Neighbourhood, startControl } from './fixtures.ts'
 
 describe('on loopback', () => {
@@ -65,7 +66,7 @@ describe('on loopback', () => {
     ['127.0.0.9:80', { host: '127.0.0.9', port: 80 }],
     ['[::1]:15353', { host: '::1', port: 15353 }],
   ])('--http %s', (text, address) => {
-    expect(readHttpAddress(text)).toEqual(address)
+    expect(parseHttpAddress(text)).toEqual(address)
   })
 
   test.each([
@@ -79,7 +80,7 @@ describe('on loopback', () => {
     '127.0.0.1:99999',
     '127.1:80',
   ])('refuses --http %s', (text) => {
-    expect(() => readHttpAddress(text)).toThrow(/^http must be/)
+    expect(() => parseHttpAddress(text)).toThrow(/^http must be/)
   })
 
   test('cannot be made to listen elsewhere', () => {

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../../../src/core/mdns/dns/messages.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
 import type { Saying, Sighting } from '../../../../src/core/presence/index.ts'
-import { DEFAULT_BROWSE } from '../../../../src/daemon/config/browse.ts'
+import { DEFAULT_BROWSE_TYPES } from '../../../../src/daemon/config/browse-types.ts'
 import { seededRandom } from '../../sim/network.ts'
 import { encoded } from './encoded.ts'
 
@@ -44,7 +44,7 @@ export class Crowd {
     const id = idOf(number)
     const mdns = new Mdns({
       random: this.#random,
-      browse: DEFAULT_BROWSE,
+      browse: DEFAULT_BROWSE_TYPES,
       isConfirmedByBeacon: (host, saying) => this.#isConfirmedByBeacon(host, saying),
     })
     const member: Member = { id, name: `host-${number}`, address: `10.0.0.${number}`, mdns, seen: new Map() }

@@ -1,7 +1,7 @@
 import { parseServiceType } from '../../shared/service-type.ts'
 
-/** The service types that are looked for unless something else is said: what is common in homes, offices and studios. */
-export const DEFAULT_BROWSE: readonly string[] = [
+/** The service types to browse for by default: those common in homes, offices and studios. */
+export const DEFAULT_BROWSE_TYPES: readonly string[] = [
   // The web, files, terminals, screens
   '_http._tcp',
   '_https._tcp',
@@ -58,19 +58,22 @@ export const DEFAULT_BROWSE: readonly string[] = [
   '_ntp._udp',
 ]
 
-/** A service type in full and lower case: `ipp` and `_ipp._tcp` are `_ipp._tcp`, `osc/udp` is `_osc._udp`; `*` is itself. Undefined when it is none. */
-export function browsedType(text: string): string | undefined {
+/**
+ * A service type in full and in lower case: `_ipp._tcp` for `ipp`, `_osc._udp` for `osc/udp`; `*` stays as it is. Undefined
+ * when the text is not a service type.
+ */
+export function fullServiceType(text: string): string | undefined {
   if (text === '*') return text
   const { name, protocol = 'tcp' } = parseServiceType(text) ?? {}
   return name === undefined ? undefined : `_${name}._${protocol}`
 }
 
 /**
- * What is looked for when this is written, each type once; the common types when nothing is. With `*`, which stands in
- * the list as it is, the common types are among them.
+ * The types to browse for, each once, for a value of `mdns-browse`; undefined gives the default types. `*` stays in the
+ * list, and adds the default types.
  */
-export function browsedTypes(written: string | readonly string[] | undefined): readonly string[] {
-  if (written === undefined) return DEFAULT_BROWSE
-  const types = [written].flat().flatMap((text) => browsedType(text) ?? [])
-  return [...new Set(types.includes('*') ? [...types, ...DEFAULT_BROWSE] : types)]
+export function browseTypes(setting: string | readonly string[] | undefined): readonly string[] {
+  if (setting === undefined) return DEFAULT_BROWSE_TYPES
+  const types = [setting].flat().flatMap((text) => fullServiceType(text) ?? [])
+  return [...new Set(types.includes('*') ? [...types, ...DEFAULT_BROWSE_TYPES] : types)]
 }

@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { browsedType, DEFAULT_BROWSE } from '../../../src/daemon/config/browse.ts'
-import { type Config, type Facts, loadConfig } from '../../../src/daemon/config/index.ts'
+import { DEFAULT_BROWSE_TYPES, fullServiceType } from '../../../src/daemon/config/browse-types.ts'
+import { type Config, loadConfig } from '../../../src/daemon/config/config.ts'
+import type { ProcessInfo } from '../../../src/daemon/config/defaults.ts'
 import { BadConfig } from '../../../src/shared/errors.ts'
 
 let directory: string
@@ -18,7 +19,7 @@ interface Sources {
   flags?: Record<string, unknown>
   env?: Record<string, string>
   toml?: string
-  facts?: Partial<Facts>
+  facts?: Partial<ProcessInfo>
 }
 
 function load({ flags = {}, env = {}, toml, facts = {} }: Sources): Config {
@@ -59,7 +60,7 @@ test('has defaults for everything', () => {
     servicesDir: [join(directory, 'home/.config/earshot/services.d'), '/etc/earshot/services.d'],
     socket: join(directory, 'earshot-1000/control.sock'),
     http: { host: '127.0.0.1', port: 15_353 },
-    mdns: { browse: DEFAULT_BROWSE },
+    mdns: { browse: DEFAULT_BROWSE_TYPES },
     logLevel: 'info',
     logFormat: 'json',
     file: undefined,
@@ -184,26 +185,26 @@ describe('mDNS', () => {
     ],
     ['the longest type', { toml: `mdns.browse = ["${'x'.repeat(62)}/udp"]` }, { browse: [`_${'x'.repeat(62)}._udp`] }],
     ['none but its own', { toml: 'mdns.browse = []' }, { browse: [] }],
-    ['all types', { toml: 'mdns.browse = "*"' }, { browse: ['*', ...DEFAULT_BROWSE] }],
+    ['all types', { toml: 'mdns.browse = "*"' }, { browse: ['*', ...DEFAULT_BROWSE_TYPES] }],
     [
       'all types by a flag',
       { flags: { 'mdns-browse': ['mine', '*'] } },
-      { browse: ['_mine._tcp', '*', ...DEFAULT_BROWSE] },
+      { browse: ['_mine._tcp', '*', ...DEFAULT_BROWSE_TYPES] },
     ],
     [
       'types in the environment',
       { env: { EARSHOT_MDNS_BROWSE: 'ipp,osc/udp' } },
       { browse: ['_ipp._tcp', '_osc._udp'] },
     ],
-    ['an empty table', { toml: '[mdns]' }, { browse: DEFAULT_BROWSE }],
+    ['an empty table', { toml: '[mdns]' }, { browse: DEFAULT_BROWSE_TYPES }],
   ])('%s', (_, sources, mdns) => {
     expect(load(sources).mdns).toEqual(mdns)
   })
 
   test('looks for types that are types, each once', () => {
-    for (const type of DEFAULT_BROWSE) expect(browsedType(type)).toBe(type)
-    expect(DEFAULT_BROWSE).toContain('_androidtvremote2._tcp')
-    expect(new Set(DEFAULT_BROWSE).size).toBe(DEFAULT_BROWSE.length)
+    for (const type of DEFAULT_BROWSE_TYPES) expect(fullServiceType(type)).toBe(type)
+    expect(DEFAULT_BROWSE_TYPES).toContain('_androidtvremote2._tcp')
+    expect(new Set(DEFAULT_BROWSE_TYPES).size).toBe(DEFAULT_BROWSE_TYPES.length)
   })
 })
 
@@ -374,7 +375,7 @@ test.each<[Sources, string]>([
   ],
   [
     { toml: '[[services]]\nname = "x"\ntype = "a"\nport = 1\n[[services]]\nname = "X"\ntype = "b"\nport = 1' },
-    "FILE: services[1].id: 'x' is the id of services[0] too (give each an id of its own)",
+    "FILE: services[1].id: services[0] has the id 'x' too (give each service its own id)",
   ],
 ])('%j', (sources, message) => {
   expect(fault(sources)).toBe(message)

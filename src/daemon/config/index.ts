@@ -1,6 +1,0 @@
-export { formatDuration, parseDuration } from '../../shared/duration.ts'
-export type { Config } from './config.ts'
-export { type Facts, factsOfProcess, printableHostName } from './defaults.ts'
-export { daemonOptions } from './flags.ts'
-export { loadConfig } from './load.ts'
-export { parseRate } from './rate.ts'
