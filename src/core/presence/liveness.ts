@@ -81,7 +81,7 @@ export class Liveness {
   }
 
   /** A newcomer, or one that began anew: its lease begins. */
-  watch(peer: Peer): void {
+  startLease(peer: Peer): void {
     peer.plans.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseRunsOut(peer, now))
   }
 
@@ -92,7 +92,7 @@ export class Liveness {
   }
 
   /** A fresh beat: it lives. */
-  heard(peer: Peer, now: number): void {
+  beat(peer: Peer, now: number): void {
     if (isLongKnown(peer, now)) {
       this.#lastHeard = now
       const from = now + SILENCE_INTERVALS * Math.min(peer.record.interval, EVICTABLE_AFTER_INTERVAL)
@@ -101,11 +101,11 @@ export class Liveness {
     if (peer.state === 'alive') return
     const wasFailed = peer.state === 'failed'
     this.#registry.enter(peer, 'alive', now)
-    if (wasFailed) this.watch(peer)
+    if (wasFailed) this.startLease(peer)
   }
 
   /** The answer to a probe. */
-  echoed(peer: Peer, nonce: number, now: number): void {
+  echo(peer: Peer, nonce: number, now: number): void {
     const probe = this.#probes.get(nonce)
     if (probe?.id !== peer.id) return
     this.#probes.delete(nonce)
@@ -130,12 +130,12 @@ export class Liveness {
         break
       }
     }
-    const whereabouts = peer.whereabouts()
-    for (const where of whereabouts) this.#outbox.tell(probe, where)
+    const whereabouts = peer.heardFrom()
+    for (const where of whereabouts) this.#outbox.sendUnicast(probe, where)
     if (isShared) {
       const names = new Set(whereabouts.map((where) => where.interface))
       const networks = this.#outbox.interfaces.filter(({ name }) => names.has(name))
-      this.#outbox.shout(probe, networks)
+      this.#outbox.sendShared(probe, networks)
     }
     return probe.nonce
   }
@@ -150,7 +150,7 @@ export class Liveness {
       this.#reprieve(peer, now)
     }
     if (now < this.#leaseEnd(peer)) {
-      this.watch(peer)
+      this.startLease(peer)
     } else {
       this.#suspect(peer, now)
     }

@@ -2,7 +2,17 @@ import type { DatagramSource, Interface } from '../link.ts'
 import { encode, type Message, type MessageType, onPath } from '../wire/index.ts'
 import type { Outgoing } from './peers/types.ts'
 
-/** What is to be sent, and on what: the interfaces there are. */
+/** How the interfaces in use have changed. */
+export interface InterfaceChanges {
+  /** Names of the interfaces that are no longer in use. */
+  removed: string[]
+  /** The interfaces on which this peer is to be announced: each has a new path or other addresses. */
+  toAnnounce: Interface[]
+  /** Other peers may know an address of this machine that it no longer has. */
+  hasLostAddresses: boolean
+}
+
+/** Holds the interfaces in use, and the datagrams to send on them until the driver takes them. */
 export class Outbox {
   readonly sent: Record<MessageType, number> = { beat: 0, record: 0, query: 0, bye: 0, probe: 0 }
   #interfaces: Interface[] = []
@@ -12,26 +22,42 @@ export class Outbox {
     return this.#interfaces
   }
 
-  /** The greatest number of shared paths that an interface has. */
-  get paths(): number {
+  /** The largest number of shared paths that one interface has. */
+  get maxPaths(): number {
     return Math.max(0, ...this.#interfaces.map(({ paths }) => paths.length))
   }
 
-  setInterfaces(interfaces: Interface[]): void {
+  setInterfaces(interfaces: Interface[]): InterfaceChanges {
+    const known = new Map(this.#interfaces.map((each) => [each.name, each]))
+    const names = new Set(interfaces.map(({ name }) => name))
+    const hasOtherAddresses = (each: Interface) => {
+      const old = known.get(each.name)
+      return old !== undefined && addressesOf(old) !== addressesOf(each)
+    }
+    const hasNewPath = ({ name, paths }: Interface) => paths.some((path) => !known.get(name)?.paths.includes(path))
+    const removed = [...known.keys()].filter((name) => !names.has(name))
     this.#interfaces = interfaces
+    return {
+      removed,
+      toAnnounce: interfaces.filter((each) => hasNewPath(each) || hasOtherAddresses(each)),
+      hasLostAddresses: removed.length > 0 || interfaces.some(hasOtherAddresses),
+    }
   }
 
   find(name: string): Interface | undefined {
     return this.#interfaces.find((each) => each.name === name)
   }
 
-  /** To everyone, on every path of these interfaces. */
-  shout(message: Message, interfaces: readonly Interface[] = this.#interfaces): void {
-    for (const network of interfaces) this.shoutAll([message], network)
+  /** Sends a message to every peer: on each shared path of these interfaces. */
+  sendShared(message: Message, interfaces: readonly Interface[] = this.#interfaces): void {
+    for (const network of interfaces) this.sendAllShared([message], network)
   }
 
-  /** Several messages to everyone on one interface: on each path one right after the other, so that the least comes in between. */
-  shoutAll(messages: readonly Message[], { name, paths }: Interface): void {
+  /**
+   * Sends several messages to every peer on one interface. On each path they directly follow each other, so that few
+   * other datagrams come in between.
+   */
+  sendAllShared(messages: readonly Message[], { name, paths }: Interface): void {
     const datagrams = messages.map((message) => ({ message, bytes: encode(message) }))
     for (const path of paths) {
       for (const { message, bytes } of datagrams) {
@@ -41,19 +67,19 @@ export class Outbox {
   }
 
   /**
-   * To one address. Several daemons of one machine share the port, and unicast reaches but one of them, so an
-   * address of this machine is told on the shared paths; one that is not on the link is told nothing.
+   * Sends a message to one address, if that is on the link. To an address of this machine the message goes on the shared
+   * paths: several daemons of one machine share the port, and the system delivers a unicast datagram to only one of them.
    */
-  tell(message: Message, where: DatagramSource): void {
-    if (!where.onLink) return
-    const { address, port } = where
-    const through = this.find(where.interface)
+  sendUnicast(message: Message, to: DatagramSource): void {
+    if (!to.onLink) return
+    const { address, port } = to
+    const through = this.find(to.interface)
     if (!through) return
-    if (where.own) this.shout(message, [through])
+    if (to.own) this.sendShared(message, [through])
     else this.#add(message, { interface: through.name, to: { address, port }, bytes: encode(message) })
   }
 
-  take(): Outgoing[] {
+  takeOutgoing(): Outgoing[] {
     const outgoing = this.#outgoing
     this.#outgoing = []
     return outgoing
@@ -63,4 +89,8 @@ export class Outbox {
     this.sent[message.type]++
     this.#outgoing.push(outgoing)
   }
+}
+
+function addressesOf({ addresses }: Interface): string {
+  return addresses.map(({ address }) => address).join(' ')
 }

@@ -4,18 +4,15 @@ import { Agenda } from '../agenda.ts'
 import type { DatagramSource, Interface } from '../link.ts'
 import type { Random } from '../random.ts'
 import { type Identity, isPeerId, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
+import { Announcer, beatInterval } from './announcer.ts'
 import { Answerer } from './answerer.ts'
-import { Asker } from './asker.ts'
-import { beatInterval } from './bandwidth.ts'
-import { Ears } from './ears.ts'
-import { FailedPeers } from './failed-peers.ts'
-import { Hearing } from './hearing.ts'
-import { interfaceChanges } from './interface-changes.ts'
+import { Inbound } from './inbound.ts'
+import { IncarnationReminders, OwnKeyConflicts } from './incarnations.ts'
 import { Liveness } from './liveness.ts'
+import { LoopbackMonitor } from './loopback-monitor.ts'
 import { Neighbours } from './mdns/neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { OwnChanges } from './own-changes.ts'
-import { OwnRecords } from './own-records.ts'
 import { EVICTABLE_AFTER } from './peers/eviction.ts'
 import { closest } from './peers/lookup.ts'
 import { MAX_PEERS, MAX_RECORDS_BYTES, Registry } from './peers/registry.ts'
@@ -32,8 +29,7 @@ import type {
   SharedPathOn,
   Sighting,
 } from './peers/types.ts'
-import { Reminders } from './reminders.ts'
-import { Speaker } from './speaker.ts'
+import { Querier } from './querier.ts'
 
 /** Late by so much, the machine slept, and much may have changed, ms. */
 const SLEPT = 5000
@@ -67,10 +63,10 @@ export class Presence implements PresenceReader {
   readonly #ownChanges: OwnChanges
   readonly #neighbours: Neighbours
   readonly #liveness: Liveness
-  readonly #speaker: Speaker
-  readonly #hearing: Hearing
-  readonly #ears: Ears
-  readonly #failedPeers: FailedPeers
+  readonly #announcer: Announcer
+  readonly #inbound: Inbound
+  readonly #loopback: LoopbackMonitor
+  readonly #querier: Querier
   #notices: Notice[] = []
   #renewals: SharedPathOn[] = []
 
@@ -80,12 +76,12 @@ export class Presence implements PresenceReader {
     const self = new Self(identity, incarnation, profile, interval, random)
     const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
     const liveness = new Liveness(self, registry, this.#outbox, notice)
-    const speaker = new Speaker(self, this.#outbox, this.#agenda, random, (now) => this.#beforeBeat(now))
+    const announcer = new Announcer(self, this.#outbox, this.#agenda, random, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, random)
-    const ownRecords = silent ? undefined : new OwnRecords(self, speaker, random, notice)
-    const reminders = silent ? undefined : new Reminders(registry, this.#outbox, this.#agenda, random)
-    const asker = new Asker(self, this.#outbox, this.#agenda, random)
-    const ears = new Ears(notice)
+    const ownKeyConflicts = silent ? undefined : new OwnKeyConflicts(self, announcer, random, notice)
+    const reminders = silent ? undefined : new IncarnationReminders(registry, this.#outbox, this.#agenda, random)
+    const querier = new Querier(self, registry, this.#outbox, this.#agenda, random)
+    const loopback = new LoopbackMonitor(notice)
     this.#base = interval
     this.#budget = budget
     this.#silent = silent
@@ -94,19 +90,19 @@ export class Presence implements PresenceReader {
     this.#ownChanges = new OwnChanges(registry.journal, () => this.self())
     this.#neighbours = new Neighbours(self, registry, this.#agenda)
     this.#liveness = liveness
-    this.#speaker = speaker
-    this.#ears = ears
-    this.#failedPeers = new FailedPeers(self, registry, this.#outbox, this.#agenda)
-    this.#hearing = new Hearing({
+    this.#announcer = announcer
+    this.#loopback = loopback
+    this.#querier = querier
+    this.#inbound = new Inbound({
       self,
       registry,
       liveness,
       answerer,
-      ownRecords,
+      ownKeyConflicts,
       reminders,
-      asker,
-      speaker,
-      ears,
+      querier,
+      announcer,
+      loopback,
       notice,
     })
   }
@@ -114,36 +110,35 @@ export class Presence implements PresenceReader {
   /** Begins: from now on it beats. */
   start(now: number): void {
     if (!this.#silent) this.#ownChanges.begin(now)
-    if (!this.#silent) this.#speaker.start(now)
-    this.#failedPeers.start(now)
+    if (!this.#silent) this.#announcer.start(now)
+    this.#querier.start(now)
   }
 
   /** The interfaces there are now: networks that appear are told and asked at once. */
   setInterfaces(interfaces: Interface[], now: number): void {
-    const { gone, fresh, isReaddressed } = interfaceChanges(this.#outbox.interfaces, interfaces)
-    this.#outbox.setInterfaces(interfaces)
-    this.#ears.setInterfaces(interfaces, now)
+    const { removed, toAnnounce, hasLostAddresses } = this.#outbox.setInterfaces(interfaces)
+    this.#loopback.setInterfaces(interfaces, now)
     this.#neighbours.setOwn(interfaces, now)
-    for (const name of gone) this.#registry.forgetInterface(name, now)
+    for (const name of removed) this.#registry.forgetInterface(name, now)
     // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
-    if (isReaddressed) this.#self.readdress()
+    if (hasLostAddresses) this.#self.addressesChanged()
     if (this.#silent) {
-      this.#outbox.shout(this.#self.query([]), fresh)
+      this.#outbox.sendShared(this.#self.query([]), toAnnounce)
     } else {
-      if (isReaddressed) this.#speaker.changed(now, true)
-      this.#speaker.announce(fresh, now)
+      if (hasLostAddresses) this.#announcer.recordChanged(now, true)
+      this.#announcer.announce(now, toAnnounce)
     }
     this.#ownChanges.tell(now)
   }
 
   /** A datagram that came in. */
   hear(datagram: Uint8Array, where: DatagramSource, now: number): void {
-    this.#hearing.hear(datagram, where, now)
+    this.#inbound.receive(datagram, where, now)
   }
 
   /** An error that came out of a call here, and that its caller caught: it is counted and noticed. */
   failed(error: unknown): void {
-    this.#hearing.failed(error)
+    this.#inbound.countException(error)
   }
 
   /** A host as it was seen by mDNS. */
@@ -154,7 +149,7 @@ export class Presence implements PresenceReader {
   /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
   wake(now: number): void {
     const late = this.#liveness.wokeUp(this.#agenda.next, now)
-    if (late > SLEPT && !this.#silent) this.#speaker.announce(this.#outbox.interfaces, now)
+    if (late > SLEPT && !this.#silent) this.#announcer.announce(now)
     this.#agenda.run(now)
   }
 
@@ -166,22 +161,22 @@ export class Presence implements PresenceReader {
   /** Changes this peer's profile. @throws InvalidRecord as the constructor does; then nothing has changed */
   describe(profile: Profile, now: number): void {
     const { services } = this.#self.profile
-    this.#self.describe(profile)
-    this.#speaker.changed(now, !isDeepStrictEqual(services, profile.services))
+    this.#self.setProfile(profile)
+    this.#announcer.recordChanged(now, !isDeepStrictEqual(services, profile.services))
     this.#ownChanges.tell(now)
   }
 
   /** Goes on under a new identity, after `identity-taken`. */
   become(identity: Identity, incarnation: number, now: number): void {
-    this.#self.become(identity, incarnation)
+    this.#self.setIdentity(identity, incarnation)
     this.#neighbours.setOwn(this.#outbox.interfaces, now)
-    this.#speaker.announce(this.#outbox.interfaces, now)
+    this.#announcer.announce(now)
     this.#ownChanges.tell(now)
   }
 
   /** Asks everyone for their records. */
   query(): void {
-    this.#outbox.shout(this.#self.query([]))
+    this.#outbox.sendShared(this.#self.query([]))
   }
 
   /**
@@ -199,11 +194,11 @@ export class Presence implements PresenceReader {
 
   /** Says goodbye: to be woken for 20 ms more. */
   leave(now: number): void {
-    if (!this.#silent) this.#speaker.leave(now)
+    if (!this.#silent) this.#announcer.leave(now)
   }
 
   takeOutgoing(): Outgoing[] {
-    return this.#outbox.take()
+    return this.#outbox.takeOutgoing()
   }
 
   takeNotices(): Notice[] {
@@ -267,8 +262,8 @@ export class Presence implements PresenceReader {
       incarnation: self.incarnation,
       recordVersion: self.recordVersion,
       interval: self.interval,
-      interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#ears.view(each.name) })),
-      counters: { received: this.#hearing.received, sent: this.#outbox.sent, refused: this.#refused() },
+      interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#loopback.view(each.name) })),
+      counters: { received: this.#inbound.received, sent: this.#outbox.sent, refused: this.#refused() },
       limits: {
         peers: { now: this.#registry.size, most: MAX_PEERS },
         recordBytes: { now: this.#registry.recordBytes, most: MAX_RECORDS_BYTES },
@@ -277,7 +272,7 @@ export class Presence implements PresenceReader {
   }
 
   #refused(): Record<string, number> {
-    const refused: Partial<Record<Refusal, number>> = this.#hearing.refused
+    const refused: Partial<Record<Refusal, number>> = this.#inbound.refused
     return { ...refused }
   }
 
@@ -286,12 +281,12 @@ export class Presence implements PresenceReader {
     // Peers that are too many to be heard as often have longer intervals, and so has this one.
     this.#registry.discountSilent(now - Math.max(EVICTABLE_AFTER, LEASE_INTERVALS * this.#self.interval))
     const peers = this.#registry.presentCount + 1
-    const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.paths, this.#budget)
+    const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.maxPaths, this.#budget)
     if (interval !== this.#self.interval) {
-      this.#self.beatEvery(Math.min(interval, MAX_INTERVAL))
+      this.#self.setBeatInterval(Math.min(interval, MAX_INTERVAL))
       this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
       this.#ownChanges.tell(now)
     }
-    this.#renewals.push(...this.#ears.check(this.#self.interval, now))
+    this.#renewals.push(...this.#loopback.takeDeafPaths(this.#self.interval, now))
   }
 }

@@ -58,7 +58,7 @@ export class Covers {
   setPeer(peer: Peer): Set<string> {
     const before = this.#places.keysOf(peer.id)
     const mayCover = this.#mayCover(peer)
-    const keys = mayCover ? keysOf(peer.places) : []
+    const keys = mayCover ? keysOf(peer.provenAddresses) : []
     if (before.join() !== keys.join()) this.#places.set(peer.id, keys)
     this.#said.set(peer.id, mayCover ? keysOf(peer.addresses) : [])
     const there = [...before, ...keys].flatMap((key) => this.#hostAddresses.ownersOf(key))

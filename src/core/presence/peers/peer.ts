@@ -8,7 +8,7 @@ import type { OfferedService, PeerView } from './types.ts'
 
 const HISTORY = 16
 /** Copies of one record kept: a peer signs one for each of its networks. */
-export const MOST_COPIES = 8
+export const MAX_COPIES = 8
 /** Signatures of records in its name that are checked for each of its fresh beats, whatever others have used up. */
 const CHECKS_PER_BEAT = 16
 
@@ -69,7 +69,7 @@ export class Peer {
   readonly #paths = new Map<string, HeardPath>()
   #copies: Copy[] = []
   #reception = new Reception()
-  #checks = 0
+  #signatureChecks = 0
   #history: { at: number; state: PeerState }[] = []
 
   constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, source: string, now: number) {
@@ -98,11 +98,11 @@ export class Peer {
     this.record = record
     this.recordBytes = bytes
     this.recordVersion = recordVersion
-    this.anchorAt(record.anchor)
+    this.setAnchor(record.anchor)
   }
 
   /** The anchor of a record whose signature has been checked: beats are proven from there on, if that is ahead. */
-  anchorAt({ sequence, value }: PeerRecord['anchor']): void {
+  setAnchor({ sequence, value }: PeerRecord['anchor']): void {
     if (sequence <= this.link.sequence) return
     this.link = { sequence, value: readDigest(value) }
     this.provenAt = undefined
@@ -112,7 +112,7 @@ export class Peer {
   hasCopy(where: DatagramSource): boolean {
     const copies = this.#copies.filter(({ recordVersion }) => recordVersion === this.recordVersion)
     return (
-      copies.length >= MOST_COPIES ||
+      copies.length >= MAX_COPIES ||
       copies.some((copy) => copy.interface === where.interface && copy.source === where.address)
     )
   }
@@ -129,7 +129,7 @@ export class Peer {
       old.recordVersion !== recordVersion &&
       old.interface === where.interface &&
       (old.source === where.address || old.addresses.some((address) => addresses.includes(address)))
-    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(-MOST_COPIES)
+    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(-MAX_COPIES)
     this.#copies.push({ interface: where.interface, source: where.address, addresses, signature, recordVersion })
   }
 
@@ -154,12 +154,12 @@ export class Peer {
 
   /** Each once for every interface that it was told on: those first that its beats come from. */
   get addresses(): PeerView['addresses'] {
-    const proven = new Set(this.places.map(({ address }) => address))
+    const proven = new Set(this.provenAddresses.map(({ address }) => address))
     return this.#signedAddresses().sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
   }
 
   /** The addresses that its beats come from, as far as its record names them: what it has, rather than what it says. */
-  get places(): { address: string; interface: string }[] {
+  get provenAddresses(): { address: string; interface: string }[] {
     const signed = new Set(this.#copies.flatMap(({ addresses }) => addresses))
     const places = new Map<string, { address: string; interface: string }>()
     for (const { where, isProven } of this.#paths.values()) {
@@ -214,7 +214,7 @@ export class Peer {
   }
 
   /** Where it was last heard, each address once: where to look for it. */
-  whereabouts(): DatagramSource[] {
+  heardFrom(): DatagramSource[] {
     const known = new Map<string, DatagramSource>()
     for (const { where } of this.#paths.values()) known.set(`${where.interface} ${where.address}`, where)
     return [...known.values()]
@@ -226,14 +226,14 @@ export class Peer {
     this.provenAt = now
     this.lastSeen = now
     this.hasBeaten = true
-    this.#checks = CHECKS_PER_BEAT
+    this.#signatureChecks = CHECKS_PER_BEAT
     if (beat.echo === 0) this.#reception.take(beat, now)
   }
 
   /** Takes one of the signature checks that its newest beat has given it, which nobody but the peer itself could say. */
-  takeCheck(): boolean {
-    if (this.#checks === 0) return false
-    this.#checks--
+  takeSignatureCheck(): boolean {
+    if (this.#signatureChecks === 0) return false
+    this.#signatureChecks--
     return true
   }
 

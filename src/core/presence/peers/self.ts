@@ -24,7 +24,7 @@ import {
   writeDigest,
 } from '../../wire/index.ts'
 
-const MOST_ADDRESSES = 32
+const MAX_ADDRESSES = 32
 /** A copy of the record is signed again, with a newer anchor, after this at the earliest, ms. */
 const SIGN_EVERY = 2000
 /**
@@ -36,7 +36,7 @@ const STABLE_FOR = 3000
 const OLD_ANCHOR = 64
 
 /** Goodbye commitments of earlier incarnations that are remembered. */
-const MOST_COMMITMENTS = 16
+const MAX_COMMITMENTS = 16
 
 /** The signed record for one network. All times are monotonic ms. */
 interface Copy {
@@ -44,7 +44,7 @@ interface Copy {
   /** Position of its anchor. */
   position: number
   signedAt: number
-  saidAt: number
+  sentAt: number
 }
 
 /** What this daemon says of itself. */
@@ -116,30 +116,30 @@ export class Self {
   }
 
   /** @throws InvalidRecord as the constructor does; then nothing has changed */
-  describe(profile: Profile): void {
+  setProfile(profile: Profile): void {
     this.#check(profile)
     this.#profile = profile
     this.#revise()
   }
 
-  beatEvery(interval: number): void {
+  setBeatInterval(interval: number): void {
     this.#interval = interval
     this.#revise()
   }
 
   /** Addresses have changed: the record is signed anew. */
-  readdress(): void {
+  addressesChanged(): void {
     this.#revise()
   }
 
   /** Goes on under another identity. */
-  become(identity: Identity, incarnation: number): void {
+  setIdentity(identity: Identity, incarnation: number): void {
     this.#identity = identity
-    this.begin(incarnation)
+    this.startIncarnation(incarnation)
   }
 
   /** Begins a higher incarnation. `supersedes` is the goodbye commitment in the record of our own key that gave cause. */
-  begin(incarnation: number, supersedes?: string): void {
+  startIncarnation(incarnation: number, supersedes?: string): void {
     this.#incarnation = incarnation
     this.#supersedes = supersedes
     this.#chain = this.#newChain(0)
@@ -156,7 +156,7 @@ export class Self {
   }
 
   /** Whether the next beat is the last of its chain: it goes to everyone, and the record with the new chain right behind it. */
-  get endsChain(): boolean {
+  get nextBeatEndsChain(): boolean {
     return this.#chain.left === 1
   }
 
@@ -189,7 +189,7 @@ export class Self {
    */
   recordFor(network: Interface, now: number): RecordPart[] {
     const copy = this.#copyFor(network, now)
-    copy.saidAt = now
+    copy.sentAt = now
     const { recordVersion, joined } = copy.signed
     const parts = split(joined)
     return parts.map((bytes, part) => ({
@@ -203,15 +203,15 @@ export class Self {
   }
 
   /** When this version of the record was last said on that network, monotonic ms. */
-  saidAt(network: Interface): number {
-    return this.#copies.get(network.name)?.saidAt ?? Number.NEGATIVE_INFINITY
+  lastSentAt(network: Interface): number {
+    return this.#copies.get(network.name)?.sentAt ?? Number.NEGATIVE_INFINITY
   }
 
   /** Until when to wait with an answer, monotonic ms, so that a copy with an old anchor can be signed again; the past when there is no need. */
   stableUntil(network: Interface): number {
     const copy = this.#copies.get(network.name)
     if (!copy || isOnePart(copy) || this.sequence - copy.position <= OLD_ANCHOR) return Number.NEGATIVE_INFINITY
-    return copy.saidAt + STABLE_FOR
+    return copy.sentAt + STABLE_FOR
   }
 
   query(ids: PeerId[]): Query {
@@ -239,21 +239,22 @@ export class Self {
     const held = this.#copies.get(network.name)
     if (held && (held.position === this.sequence || now < this.#signAgainAt(held))) return held
     const addresses = network.addresses
-      .flatMap(({ address }) => (isIpAddress(address) ? address : []))
-      .slice(0, MOST_ADDRESSES)
+      .map(({ address }) => address)
+      .filter(isIpAddress)
+      .slice(0, MAX_ADDRESSES)
     const signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
-    const copy = { signed, position: this.sequence, signedAt: now, saidAt: now }
+    const copy = { signed, position: this.sequence, signedAt: now, sentAt: now }
     this.#copies.set(network.name, copy)
     return copy
   }
 
   #signAgainAt(copy: Copy): number {
-    return isOnePart(copy) ? copy.signedAt + SIGN_EVERY : copy.saidAt + STABLE_FOR
+    return isOnePart(copy) ? copy.signedAt + SIGN_EVERY : copy.sentAt + STABLE_FOR
   }
 
   /** With as many addresses as there may ever be, so that no later change of network makes it too large. */
   #check(profile: Profile): void {
-    const longest = new Array<string>(MOST_ADDRESSES).fill('f'.repeat(45))
+    const longest = new Array<string>(MAX_ADDRESSES).fill('f'.repeat(45))
     checkRecord(this.#record(longest, profile))
   }
 
@@ -280,7 +281,7 @@ export class Self {
 
   #commit(): string {
     const commitment = writeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
-    this.#commitments = [...this.#commitments, commitment].slice(-MOST_COMMITMENTS)
+    this.#commitments = [...this.#commitments, commitment].slice(-MAX_COMMITMENTS)
     return commitment
   }
 }

@@ -1,0 +1,79 @@
+import type { Interface, SharedPath } from '../link.ts'
+import type { Notice, SharedPathOn } from './peers/types.ts'
+
+/** A path is deaf when none of the last beats came back: after this many intervals, and after this time at least, in ms. */
+const DEAF_INTERVALS = 3
+const DEAF_AFTER = 2000
+/** A deaf path is joined again and again, with a growing delay up to this, in ms. */
+const MAX_REJOIN_DELAY = 60_000
+
+/** The state of one shared path. All times are monotonic ms. */
+interface PathState {
+  /** When the path came into use, or was last heard again after it was deaf. */
+  since: number
+  lastEcho: number | undefined
+  isDeaf: boolean
+  rejoinAt: number
+  rejoinDelay: number
+}
+
+/**
+ * Notices when this peer no longer receives its own multicast or broadcast. Every shared path delivers the beats of a
+ * sender also to the sender itself. If the beats stop coming back, the path has lost its group membership, and the socket
+ * must join the group again.
+ */
+export class LoopbackMonitor {
+  readonly #interfaces = new Map<string, Map<SharedPath, PathState>>()
+  readonly #notice: (notice: Notice) => void
+
+  constructor(notice: (notice: Notice) => void) {
+    this.#notice = notice
+  }
+
+  setInterfaces(interfaces: readonly Interface[], now: number): void {
+    const names = new Set(interfaces.map(({ name }) => name))
+    for (const name of this.#interfaces.keys()) if (!names.has(name)) this.#interfaces.delete(name)
+    for (const { name, paths } of interfaces) {
+      const before = this.#interfaces.get(name)
+      const states = new Map<SharedPath, PathState>()
+      for (const path of paths) states.set(path, before?.get(path) ?? newState(now))
+      this.#interfaces.set(name, states)
+    }
+  }
+
+  /** Notes that a beat of this peer came back. */
+  echo(name: string, path: SharedPath, now: number): void {
+    const state = this.#interfaces.get(name)?.get(path)
+    if (!state) return
+    state.lastEcho = now
+    if (!state.isDeaf) return
+    Object.assign(state, { ...newState(now), lastEcho: now })
+    this.#notice({ type: 'hearing-again', interface: name, path })
+  }
+
+  /** The paths to join again now. `interval` is this peer's own beat interval, in ms. */
+  takeDeafPaths(interval: number, now: number): SharedPathOn[] {
+    const deaf: SharedPathOn[] = []
+    const timeout = Math.max(DEAF_AFTER, DEAF_INTERVALS * interval)
+    for (const [name, states] of this.#interfaces) {
+      for (const [path, state] of states) {
+        if (now - Math.max(state.since, state.lastEcho ?? 0) < timeout || now < state.rejoinAt) continue
+        if (!state.isDeaf) this.#notice({ type: 'deaf', interface: name, path })
+        state.isDeaf = true
+        state.rejoinDelay = Math.min(Math.max(timeout, state.rejoinDelay * 2), MAX_REJOIN_DELAY)
+        state.rejoinAt = now + state.rejoinDelay
+        deaf.push({ interface: name, path })
+      }
+    }
+    return deaf
+  }
+
+  view(name: string): { path: SharedPath; lastHeard: number | undefined; deaf: boolean }[] {
+    const states = this.#interfaces.get(name) ?? []
+    return [...states].map(([path, { lastEcho, isDeaf }]) => ({ path, lastHeard: lastEcho, deaf: isDeaf }))
+  }
+}
+
+function newState(now: number): PathState {
+  return { since: now, lastEcho: undefined, isDeaf: false, rejoinAt: 0, rejoinDelay: 0 }
+}
