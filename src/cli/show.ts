@@ -149,7 +149,7 @@ function mdnsStateReason(peer: Peer, now: number): string {
     case 'suspect':
       return `Suspect: ${lastHeard}; it has not answered an mDNS query yet.`
     case 'failed':
-      return `Failed: ${lastHeard}; it answered no mDNS query, and its records have expired.`
+      return `Failed: ${lastHeard}; it answered no mDNS query, and its records expired.`
     case 'left':
       return `Left: ${ageText(lastChange(peer), now)} ago it withdrew its services or became known by its beacons.`
     case 'alive':
