@@ -1,5 +1,5 @@
 import { type Earshot, EarshotError, type PeerFilter, type Peers, type Self } from '../client/index.ts'
-import type { PeerQuery } from '../daemon/control/filter.ts'
+import type { PeerQuery } from '../daemon/control/peer-filter.ts'
 import type { Context, GlobalOptions } from './command.ts'
 import { printable } from './terminal.ts'
 
@@ -40,13 +40,13 @@ export async function askOrListen<Answer>(
  * modules, which no other command needs, only when it is called.
  */
 async function listen(filter: PeerFilter): Promise<Peers> {
-  const [{ listenOnce }, { loadConfig }, { peersAsked }] = await Promise.all([
+  const [{ listenOnce }, { loadConfig }, { peerFilter }] = await Promise.all([
     import('../daemon/discovery.ts'),
     import('../daemon/config/config.ts'),
-    import('../daemon/control/filter.ts'),
+    import('../daemon/control/peer-filter.ts'),
   ])
   // Throws before the wait if the filter is wrong.
-  const match = peersAsked(queryOf(filter))
+  const match = peerFilter(queryOf(filter))
   const config = loadConfig({})
   const heard = await listenOnce({
     milliseconds: LISTEN_MS,

@@ -7,7 +7,9 @@ import { IdentityFile } from '../io/state.ts'
 import { VERSION } from '../shared/version.ts'
 import type { Config } from './config/config.ts'
 import { printableHostName } from './config/defaults.ts'
-import { Control, prepareSocket, type Station } from './control/index.ts'
+import type { ControlDependencies } from './control/context.ts'
+import { ControlServer } from './control/server.ts'
+import { prepareSocket } from './control/socket-file.ts'
 import { Discovery } from './discovery.ts'
 import { captureConsole, openLog } from './log.ts'
 import { logCatalogue, logState } from './log-events.ts'
@@ -91,8 +93,8 @@ async function startDaemon(
   }
 
   const startedAt = clock.now()
-  const station: Station = {
-    reader: presence,
+  const dependencies: ControlDependencies = {
+    registry: presence,
     catalogue,
     token: randomBytes(32).toString('base64url'),
     epoch: randomBytes(4).toString('hex'),
@@ -108,7 +110,7 @@ async function startDaemon(
     query: () => driver.query(),
     mdns,
   }
-  const control = new Control(station, { socket: config.socket, http: config.http, log })
+  const control = new ControlServer(dependencies, { socket: config.socket, http: config.http, log })
   const stop = async () => {
     await discovery.stop()
     await control.close()

@@ -11,7 +11,7 @@ import { MdnsDriver } from '../io/mdns-driver.ts'
 import { Net, type NetOptions } from '../io/net/index.ts'
 import { random } from '../io/random.ts'
 import type { Peers } from '../shared/api.ts'
-import { peerJson } from './control/views.ts'
+import { peerJson } from './control/api-json.ts'
 import { logChanges, logFaults, logMdns, logNetwork, logNotice } from './log-events.ts'
 
 export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {

@@ -372,7 +372,7 @@ describe('over loopback', () => {
 })
 
 test('a filter means to the client what it means to the daemon', async () => {
-  const { peersAsked } = await import('../../src/daemon/control/filter.ts')
+  const { peerFilter } = await import('../../src/daemon/control/peer-filter.ts')
   const services = ['_http._tcp', '_HTTP._udp', '_osc._udp', '_NVstream_dbd._tcp', '_androidtvremote2._tcp'].map(
     (type, id) => ({
       id: `${id}`,
@@ -389,11 +389,11 @@ test('a filter means to the client what it means to the daemon', async () => {
   )
   const usual = ['http', '_http', 'HTTP/tcp', '_http._udp', 'osc/udp', 'osc', 'ipp']
   for (const service of [...usual, '_nvstream_dbd._tcp', 'nvstream_dbd', 'androidtvremote2/tcp', '_undefined']) {
-    const asked = peersAsked({ service: [service], state: ['all'] })
+    const asked = peerFilter({ service: [service], state: ['all'] })
     expect(peers.filter(peerMatcher({ service }))).toEqual(peers.filter((peer) => asked(peer)))
   }
   for (const [key, value] of Object.entries({ n: ' 1.0', text: '1', yes: 'true', no: '', N: '1' })) {
-    const asked = peersAsked({ [`attr.${key}`]: [value] })
+    const asked = peerFilter({ [`attr.${key}`]: [value] })
     expect(peers.filter(peerMatcher({ attributes: { [key]: value } }))).toEqual(peers.filter((peer) => asked(peer)))
   }
   expect(peers.filter(peerMatcher({ service: 'nvstream_dbd' })).map(({ name }) => name)).toEqual(['p3'])

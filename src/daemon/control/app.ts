@@ -1,114 +1,74 @@
-import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import Fastify, {
-  type FastifyInstance,
-  type FastifyTypeProvider,
-  LogController,
-  type RawRequestDefaultExpression,
-} from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
-import type { Static, TSchema } from 'typebox'
-import {
-  AttributesSchema,
-  ErrorSchema,
-  EventSchema,
-  GapSchema,
-  HealthSchema,
-  HostSchema,
-  OfferedServiceSchema,
-  OfferSchema,
-  OwnServiceSchema,
-  PeerSchema,
-  PeersSchema,
-  ProbeSchema,
-  ServiceEventSchema,
-  ServicesSchema,
-  SyncSchema,
-} from '../../shared/api.ts'
 import { BadRequest, MethodNotAllowed, TokenNeeded } from '../../shared/errors.ts'
-import { SelfSchema } from '../../shared/self-api.ts'
-import type { BlockedQueries } from './blocked-queries.ts'
-import { hasBody, MOST_BODY_BYTES, mayBeEmpty, readBodies } from './bodies.ts'
-import type { EventReaders } from './event-readers.ts'
+import { hasToken, refuseForeignSites, tokenPath } from './access.ts'
+import { writeJson } from './api-json.ts'
+import type { BlockingQueries } from './blocking-queries.ts'
+import type { App, ControlDependencies, ListenAddresses } from './context.ts'
+import { sendError, throwNoSuchRoute } from './error-responses.ts'
 import { eventRoutes } from './event-routes.ts'
-import { answerFailure, refuseUnknownRoute } from './failures.ts'
-import { refuseForeign } from './guard.ts'
-import { writeJson } from './json.ts'
-import { Lists } from './lists.ts'
-import { addRoutes } from './methods.ts'
+import type { EventStreams } from './event-streams.ts'
+import { ListResponses } from './list-responses.ts'
 import { networkRoutes } from './network-routes.ts'
-import { complete, OPENAPI } from './openapi.ts'
-import { ownServiceRoutes } from './own-service-routes.ts'
-import { peerRoutes } from './peer-routes.ts'
+import { API_SCHEMAS, completeDocument, OPENAPI } from './openapi.ts'
+import { checkQueryEncoding } from './parameters.ts'
+import { registryRoutes } from './registry-routes.ts'
+import { hasBody, MAX_BODY_BYTES, mayBeEmpty, parseBodies } from './request-body.ts'
 import { selfRoutes } from './self-routes.ts'
-import { serviceRoutes } from './service-routes.ts'
-import type { Station } from './station.ts'
-import { bearsToken, tokenPath } from './token.ts'
-import { checkQuery } from './url.ts'
-import type { Listening } from './views.ts'
 
-/** Gives handlers the types of their TypeBox schemas. */
-interface TypeBoxProvider extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-}
-type Request = RawRequestDefaultExpression<Server>
-export type App = FastifyInstance<Server, Request, ServerResponse, Logger, TypeBoxProvider>
-
-/** What the routes work with. */
-export interface AppContext {
-  station: Station
-  readers: EventReaders
-  queries: BlockedQueries
-  listening: Listening
+export interface AppOptions {
+  deps: ControlDependencies
+  streams: EventStreams
+  queries: BlockingQueries
+  listening: ListenAddresses
   log: Logger
-  /** Whether a connection came through the Unix socket, whose mode has already decided who may ask. */
-  cameThroughSocket(connection: Socket): boolean
+  /** Whether a connection came over the Unix socket, where the mode of the file decides who has access. */
+  isOnSocket(connection: Socket): boolean
 }
 
-/** What changes nothing (RFC 9110, section 9.2.1). */
+/** Methods that change nothing (RFC 9110, section 9.2.1). */
 const SAFE_METHODS = ['GET', 'HEAD']
 const NO_HOST = "the header Host is missing, which HTTP/1.1 requires ('localhost' will do)"
-/** In characters, still percent-encoded: a name has 63 at most, up to four bytes each. */
-const MOST_REFERENCE_CHARACTERS = 1024
+/** Percent-encoded. A name has at most 63 characters of up to four bytes. */
+const MAX_REFERENCE_CHARACTERS = 1024
 
-/** The HTTP API as a Fastify application that listens nowhere: its `routing` is given to the servers. */
-export async function buildApp(context: AppContext): Promise<App> {
+/** Builds the HTTP API as a Fastify application that does not listen. Its `routing` is the request handler of a server. */
+export async function buildApp({ deps, streams, queries, listening, log, isOnSocket }: AppOptions): Promise<App> {
   const app: App = Fastify({
-    loggerInstance: context.log,
+    loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: MOST_BODY_BYTES,
-    routerOptions: { maxParamLength: MOST_REFERENCE_CHARACTERS },
-    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
-    frameworkErrors: answerFailure,
-  }).withTypeProvider<TypeBoxProvider>()
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_REFERENCE_CHARACTERS },
+    ajv: { customOptions: { removeAdditional: false, allErrors: false, verbose: true } },
+    frameworkErrors: sendError,
+  }).withTypeProvider()
 
   app.addHook('onRequest', async (request) => {
     const { raw, method, headers } = request
     const { url = '', config, schema } = request.routeOptions
     if (headers.host === undefined && raw.httpVersion === '1.1') throw new BadRequest(NO_HOST)
-    if (!context.cameThroughSocket(raw.socket)) {
-      refuseForeign(headers)
-      const { station, listening } = context
-      if (!SAFE_METHODS.includes(method) && !bearsToken(headers.authorization, station.token)) {
+    if (!isOnSocket(raw.socket)) {
+      refuseForeignSites(headers)
+      if (!SAFE_METHODS.includes(method) && !hasToken(headers.authorization, deps.token)) {
         throw new TokenNeeded(tokenPath(listening.socket), listening.socket)
       }
     }
     if (config.allow) throw new MethodNotAllowed(method, url, config.allow.join(', '))
     if (!request.is404 && !schema?.body) {
       if (hasBody(headers) && !mayBeEmpty(request)) throw new BadRequest(`${method} ${url} takes no body`)
-      // Some programs name the type of a body that they do not send.
+      // Some programs send a content type without a body, which Fastify would refuse.
       if (!hasBody(headers)) delete raw.headers['content-type']
     }
-    checkQuery(raw.url ?? '')
+    checkQueryEncoding(raw.url ?? '')
   })
-  readBodies(app)
-  app.setErrorHandler(answerFailure)
-  app.setNotFoundHandler(refuseUnknownRoute)
-  // The views build exactly what the schemas say, and V8 writes a list of peers four times as fast as a serialiser made of them.
+  parseBodies(app)
+  app.setErrorHandler(sendError)
+  app.setNotFoundHandler(throwNoSuchRoute)
+  // The JSON is built to match the schemas. For a list of peers, V8 is four times as fast as a serialiser made from them.
   app.setSerializerCompiler(() => writeJson)
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+  for (const schema of API_SCHEMAS) app.addSchema(schema)
   await app.register(swagger, {
     openapi: OPENAPI,
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, position) => String($id ?? position) },
@@ -116,35 +76,31 @@ export async function buildApp(context: AppContext): Promise<App> {
   let document: object | undefined
   await app.register(async (scope: App) => {
     addRoutes(scope, () => {
-      const lists = new Lists(context)
-      peerRoutes(scope, context, lists)
-      serviceRoutes(scope, context, lists)
-      ownServiceRoutes(scope, context)
-      selfRoutes(scope, context)
-      networkRoutes(scope, context)
-      eventRoutes(scope, context)
-      scope.get('/openapi.json', { schema: { hide: true } }, () => (document ??= complete(app.swagger())))
+      registryRoutes(scope, deps, new ListResponses({ deps, queries, isOnSocket }))
+      selfRoutes(scope, deps, listening)
+      networkRoutes(scope, deps)
+      eventRoutes(scope, deps, { streams, isOnSocket })
+      scope.get('/openapi.json', { schema: { hide: true } }, () => (document ??= completeDocument(app.swagger())))
     })
   })
   await app.ready()
   return app
 }
 
-const SHARED_SCHEMAS = [
-  OwnServiceSchema,
-  OfferedServiceSchema,
-  OfferSchema,
-  ServicesSchema,
-  AttributesSchema,
-  ProbeSchema,
-  HostSchema,
-  PeerSchema,
-  PeersSchema,
-  EventSchema,
-  ServiceEventSchema,
-  SyncSchema,
-  GapSchema,
-  SelfSchema,
-  HealthSchema,
-  ErrorSchema,
-]
+/** Adds routes. Then adds, for each of their URLs, routes that answer 405 to all other methods. */
+function addRoutes(app: App, add: () => void): void {
+  const methods = new Map<string, string[]>()
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (!config?.allow) methods.set(url, [...(methods.get(url) ?? []), ...[method].flat()])
+  })
+  add()
+  for (const [url, allow] of methods) {
+    app.route({
+      url,
+      method: app.supportedMethods.filter((method) => !allow.includes(method)),
+      config: { allow },
+      schema: { hide: true },
+      handler: () => null,
+    })
+  }
+}

@@ -1,94 +1,93 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { rawFailure } from './failures.ts'
-import { hangUp } from './hang-up.ts'
+import { refuseConnection } from './error-responses.ts'
 
-export interface ConnectionsOptions {
-  /** Connections at the same time. */
-  most: number
-  /** How often connections are looked at, ms. */
+export interface ConnectionLimits {
+  /** The maximum number of connections. */
+  max: number
+  /** The interval between checks of all connections, ms. */
   tickMs: number
-  /** One who takes nothing of a whole answer for so long gets no more of it, ms. */
-  untakenMs: number
+  /** A connection whose client takes no byte of a complete answer for this long is closed, ms. */
+  sendTimeoutMs: number
 }
 
-/** Requests on one connection that may wait for their turn: programs that send the next one early send few. */
-const MOST_PIPELINED = 16
-/** A connection may be without a whole request for so many ticks. */
-const MOST_IDLE_TICKS = 10
+/** The maximum number of pipelined requests on one connection. */
+const MAX_PIPELINED_REQUESTS = 16
+/** A connection without a complete request is closed after this many ticks. */
+const MAX_IDLE_TICKS = 10
 
-interface Held {
-  /** The answers that are under way, with what they answer. */
+interface ConnectionState {
+  /** The answers that are not finished, with their requests. */
   answers: Map<ServerResponse, IncomingMessage>
-  /** Ticks since there was last a whole request. */
+  /** The number of ticks since the last complete request. */
   idleTicks: number
-  /** Bytes that had been read when the last answer went out. */
+  /** The number of bytes that were read when the last answer was finished. */
   readBefore: number
 }
 
 /**
- * The connections of one server: each has an end, and none keeps others away.
+ * Limits the connections of one server, in number and in time.
  *
- * A connection without a whole request is closed after ten ticks; when there is no room for a new one, the connection
- * that has been idle for the longest is closed at once. Ticks are counted, and not the time between them: a daemon that
- * was frozen, or got no time from a busy machine, has not read what was sent to it meanwhile. For the same reason a
- * connection is judged only after everything that has arrived was read.
+ * A connection without a complete request is closed after ten ticks. If a new connection is one too many, the longest
+ * idle connection is closed at once, or else the new one. Ticks are counted instead of milliseconds: a daemon that was
+ * suspended, or was not scheduled on a busy machine, has not read what its clients sent in that time. For the same
+ * reason, a connection is only judged after all pending input was read.
  */
-export function boundConnections(server: Server, { most, tickMs, untakenMs }: ConnectionsOptions): void {
-  // Those that became idle first come first.
-  const connections = new Map<Socket, Held>()
+export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }: ConnectionLimits): void {
+  // In the order in which they became idle.
+  const connections = new Map<Socket, ConnectionState>()
 
   server.on('connection', (connection: Socket) => {
-    if (connections.size >= most) {
-      const [idle] = Array.from(connections).find(([, held]) => isIdle(held)) ?? []
+    if (connections.size >= max) {
+      const [idle] = Array.from(connections).find(([, state]) => isIdle(state)) ?? []
       if (idle) connections.delete(idle)
       else connection.destroy()
       idle?.destroy()
       if (connection.destroyed) return
     }
-    const answers: Held['answers'] = new Map()
+    const answers: ConnectionState['answers'] = new Map()
     connections.set(connection, { answers, idleTicks: 0, readBefore: 0 })
     connection.once('close', () => {
       connections.delete(connection)
-      // Node closes the first answer only.
+      // Node destroys only the first of the pipelined answers.
       for (const answer of answers.keys()) if (answer.socket === null) answer.destroy().emit('close')
     })
   })
 
   server.prependListener('request', (request, answer) => {
     const { socket } = request
-    const held = connections.get(socket)
-    if (!held) return
-    held.answers.set(answer, request)
-    answer.once('prefinish', () => socket.setTimeout(untakenMs))
+    const state = connections.get(socket)
+    if (!state) return
+    state.answers.set(answer, request)
+    answer.once('prefinish', () => socket.setTimeout(sendTimeoutMs))
     answer.once('close', () => {
       socket.setTimeout(0)
-      held.answers.delete(answer)
-      held.idleTicks = 0
-      held.readBefore = socket.bytesRead
-      if (connections.delete(socket)) connections.set(socket, held)
+      state.answers.delete(answer)
+      state.idleTicks = 0
+      state.readBefore = socket.bytesRead
+      if (connections.delete(socket)) connections.set(socket, state)
     })
-    // All those answers would have to be held for one who does not wait for them.
-    if (held.answers.size > MOST_PIPELINED) socket.destroy()
+    // All these answers would have to be kept in memory.
+    if (state.answers.size > MAX_PIPELINED_REQUESTS) socket.destroy()
   })
 
   server.once('listening', () => {
-    const clock = setInterval(() => setImmediate(() => tick(connections)), tickMs).unref()
-    server.once('close', () => clearInterval(clock))
+    const timer = setInterval(() => setImmediate(() => tick(connections)), tickMs).unref()
+    server.once('close', () => clearInterval(timer))
   })
 }
 
-function tick(connections: ReadonlyMap<Socket, Held>): void {
-  for (const [connection, held] of connections) {
-    held.idleTicks = isIdle(held) ? held.idleTicks + 1 : 0
-    if (held.idleTicks < MOST_IDLE_TICKS) continue
-    if (connection.bytesRead === held.readBefore || !connection.writable) connection.destroy()
-    else hangUp(connection, rawFailure(408, 'the request did not come in time'))
+function tick(connections: ReadonlyMap<Socket, ConnectionState>): void {
+  for (const [connection, state] of connections) {
+    state.idleTicks = isIdle(state) ? state.idleTicks + 1 : 0
+    if (state.idleTicks < MAX_IDLE_TICKS) continue
+    if (connection.bytesRead === state.readBefore || !connection.writable) connection.destroy()
+    else refuseConnection(connection, 408, 'the request was not complete in time')
   }
 }
 
-/** Whether no whole request has come that is still to be answered. */
-function isIdle({ answers }: Held): boolean {
+/** Whether no complete request is waiting for its answer. */
+function isIdle({ answers }: ConnectionState): boolean {
   for (const { complete } of answers.values()) if (complete) return false
   return true
 }

@@ -1,24 +1,22 @@
+import type { Socket } from 'node:net'
 import { Type } from 'typebox'
 import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from '../../shared/api.ts'
-import type { App, AppContext } from './app.ts'
-import type { Beginning } from './event-reader.ts'
-import { eventsTest } from './filter.ts'
-import { flag, isOn } from './flag.ts'
-import { LIST_PARAMETERS } from './list-routes.ts'
-import { NameParameter, ServiceParameter } from './peer-routes.ts'
-import { type Position, readPosition, readSince } from './position.ts'
-import type { Station } from './station.ts'
+import type { App, ControlDependencies } from './context.ts'
+import type { EventStreams, StreamStart } from './event-streams.ts'
+import { LIST_PARAMETERS } from './list-responses.ts'
+import { flag, isOn, NameParameter, type Position, readPosition, readSince, ServiceParameter } from './parameters.ts'
+import { eventFilter } from './peer-filter.ts'
 
 const EventsQuery = Type.Object(
   {
     service: ServiceParameter,
     name: NameParameter,
     self: LIST_PARAMETERS.self,
-    state: flag('Whether the stream begins with the present state'),
+    state: flag('Whether to begin with the present state'),
     since: Type.Optional(
       Type.String({
         maxLength: 128,
-        description: 'Begin after this change: an `index`, or an event id. Goes before `state`',
+        description: 'Begin after this change: an `index`, or an event id. Overrides `state`',
       }),
     ),
   },
@@ -27,40 +25,46 @@ const EventsQuery = Type.Object(
 
 const EventsHeaders = Type.Object({
   'last-event-id': Type.Optional(
-    Type.String({ description: 'As `since`, sent by a browser that comes back. Goes before `since`' }),
+    Type.String({ description: 'The same as `since`, sent by a browser that reconnects. Overrides `since`' }),
   ),
 })
 
-const HEAD = {
+const RESPONSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  // The stream ends with its connection: nothing else will ever be asked on it.
+  // The stream ends with its connection, which therefore serves no other requests.
   connection: 'close',
   'x-accel-buffering': 'no',
 }
 
-/** The call that goes on answering. */
-export function eventRoutes(app: App, { station, readers, cameThroughSocket }: AppContext): void {
+export interface EventRouteOptions {
+  streams: EventStreams
+  isOnSocket(connection: Socket): boolean
+}
+
+/** The route of the event stream. */
+export function eventRoutes(app: App, deps: ControlDependencies, { streams, isOnSocket }: EventRouteOptions): void {
   app.get(
     '/v1/events',
     {
       exposeHeadRoute: false,
       schema: {
         operationId: 'events',
-        summary: 'Changes as they happen, as Server-Sent Events',
+        summary: 'Streams changes as Server-Sent Events',
         description:
-          'The event name is the data’s `type`. `peer-up`, `peer-update`, `peer-suspect`, `peer-failed` and `peer-left` ' +
-          '(schema Event) carry an id, EPOCH-INDEX, to resume from, and so do `service-up`, `service-update` and ' +
-          '`service-down` (ServiceEvent), which follow the change of a peer that they come from. `peer` (Event) tells a part of the present state. ' +
-          '`sync` (Sync) says that the reader now knows everything up to its index: it comes once at the beginning, ' +
-          'after the present state or the missed changes if there are any. `gap` (Gap) says that changes were missed; ' +
-          'the present state and a `sync` follow.',
+          'The event name is the `type` of the data. `peer-up`, `peer-update`, `peer-suspect`, `peer-failed` and `peer-left` ' +
+          '(schema Event) are changes of peers. `service-up`, `service-update` and `service-down` (ServiceEvent) are ' +
+          'changes of services, and follow the change of the peer that caused them. All of these have an id, ' +
+          'EPOCH-INDEX, from which the stream can be resumed. `peer` (Event) is one peer of the present state. `sync` ' +
+          '(Sync) means that the client is up to date: it comes once at the beginning, after the present state or the ' +
+          'missed changes if there are any. `gap` (Gap) means that changes were missed; the present state and a `sync` ' +
+          'follow.',
         querystring: EventsQuery,
         headers: EventsHeaders,
         response: {
           200: {
-            description: 'Until either side ends it',
-            // One event's data; the stream is a text of many.
+            description: 'A stream that lasts until one side ends it',
+            // The data of one event.
             content: { 'text/event-stream': { schema: Type.Union([EventRef, ServiceEventRef, SyncRef, GapRef]) } },
           },
           '4xx': ErrorRef,
@@ -69,28 +73,29 @@ export function eventRoutes(app: App, { station, readers, cameThroughSocket }: A
       },
     },
     ({ query, headers, raw }, reply) => {
-      const onLoopback = !cameThroughSocket(raw.socket)
-      const test = eventsTest(query)
-      const withOwn = isOn(query.self)
-      const beginning = begin(query, headers['last-event-id'], station)
-      readers.refuseOverLimit(onLoopback)
+      const onLoopback = !isOnSocket(raw.socket)
+      const test = eventFilter(query)
+      const start = readStart(query, headers['last-event-id'], deps)
+      streams.throwIfFull(onLoopback)
       reply.hijack()
-      reply.raw.writeHead(200, HEAD)
-      readers.add(reply.raw, onLoopback, { beginning, test, withOwn })
+      reply.raw.writeHead(200, RESPONSE_HEADERS)
+      streams.add(reply.raw, onLoopback, { start, test, withOwn: isOn(query.self) })
     },
   )
 }
 
-/** @throws BadRequest when `since` is not one of ours */
-function begin(query: { since?: string; state?: string }, lastId: string | undefined, station: Station): Beginning {
-  if (lastId) {
-    // Whatever a browser sends was given by some daemon: what this one does not know is a gap.
-    return positionOrGap(readPosition(lastId, station))
-  }
-  if (query.since !== undefined) return positionOrGap(readSince(query.since, station))
+/** @throws BadRequest if `since` is not an index or an event id */
+function readStart(
+  query: { since?: string; state?: string },
+  lastEventId: string | undefined,
+  deps: ControlDependencies,
+): StreamStart {
+  // An id that a browser sends may come from any other program on this port: it is a gap, not an error.
+  if (lastEventId) return startAt(readPosition(lastEventId, deps))
+  if (query.since !== undefined) return startAt(readSince(query.since, deps))
   return isOn(query.state) ? 'state' : 'now'
 }
 
-function positionOrGap(position: Position | undefined): Beginning {
+function startAt(position: Position | undefined): StreamStart {
   return position === undefined || position === 'elsewhere' ? 'gap' : position
 }

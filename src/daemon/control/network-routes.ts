@@ -1,34 +1,33 @@
 import { Type } from 'typebox'
 import { isPeerId } from '../../core/wire/id.ts'
 import { ErrorRef, HostRef, ProbeRef } from '../../shared/api.ts'
-import { formatDuration, parseDuration } from '../../shared/duration.ts'
+import { formatDuration } from '../../shared/duration.ts'
 import { BadRequest, MdnsOff, NoAnswer, NoSuchHost, NotProbed, TooBusy } from '../../shared/errors.ts'
-import type { App, AppContext } from './app.ts'
-import { PeerReference } from './peer-routes.ts'
-import { thePeer } from './the-peer.ts'
-import { addressesJson } from './views.ts'
+import { expectedButFound } from '../../shared/validation-error.ts'
+import { addressesJson } from './api-json.ts'
+import type { App, ControlDependencies } from './context.ts'
+import { type DurationRange, PeerReference, readDuration, resolvePeer } from './parameters.ts'
 
-/** How long a peer's answer to a probe is awaited, ms. */
+/** Default timeout of a probe, ms. */
 const PROBE_TIMEOUT_MS = 1000
 /**
- * The same for answers by mDNS. A host that has just announced its addresses need not repeat them for a second, and is
- * asked again after that (RFC 6762, section 6).
+ * Default timeout of an mDNS query, ms. A host that has just multicast its addresses may not multicast them again for one
+ * second, and is then asked again (RFC 6762, section 6).
  */
 const HOST_TIMEOUT_MS = 3000
-const SHORTEST_TIMEOUT_MS = 1
-const LONGEST_TIMEOUT_MS = 10_000
-const MOST_PROBES = 64
-const MOST_HOSTS_ASKED = 64
-/** Everyone answers a query: asked again sooner than this, ms, the answers to the last one serve. */
+const TIMEOUT_RANGE: DurationRange = { min: 1, max: 10_000, expected: 'a duration from 1ms to 10s such as 500ms' }
+const MAX_CONCURRENT_PROBES = 64
+const MAX_CONCURRENT_HOST_QUERIES = 64
+/** All peers answer a query. Within this time after a query, further ones do nothing, ms. */
 const QUERY_PAUSE_MS = 1000
 
-const timeoutQuery = (unlessGiven: number) =>
+const timeoutQuery = (defaultMs: number) =>
   Type.Object(
     {
       timeout: Type.Optional(
         Type.String({
           maxLength: 32,
-          description: `1ms to 10s, ${formatDuration(unlessGiven)} unless given`,
+          description: `1ms to 10s. Default: ${formatDuration(defaultMs)}`,
           examples: ['500ms'],
         }),
       ),
@@ -36,35 +35,35 @@ const timeoutQuery = (unlessGiven: number) =>
     { additionalProperties: false },
   )
 const HostParams = Type.Object({
-  hostname: Type.String({ description: 'A host name of mDNS', examples: ['printer.local'] }),
+  hostname: Type.String({ description: 'An mDNS host name', examples: ['printer.local'] }),
 })
 
-/** The calls that send something out at once. */
-export function networkRoutes(app: App, { station }: AppContext): void {
+/** The routes that send datagrams to the network. */
+export function networkRoutes(app: App, deps: ControlDependencies): void {
   let probes = 0
-  let hostsAsked = 0
-  let askedAt = Number.NEGATIVE_INFINITY
+  let hostQueries = 0
+  let lastQueryAt = Number.NEGATIVE_INFINITY
 
   app.post(
     '/v1/probe/:reference',
     {
       schema: {
         operationId: 'probe',
-        summary: 'Asks a peer for a sign of life, and takes the time',
+        summary: 'Sends a probe to a peer, and measures the round-trip time',
         params: PeerReference,
         querystring: timeoutQuery(PROBE_TIMEOUT_MS),
         response: { 200: ProbeRef, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
       },
     },
     async ({ params, query }) => {
-      const timeout = readTimeout(query.timeout, PROBE_TIMEOUT_MS)
-      const { id, name } = thePeer(params.reference, station)
-      if (id === station.reader.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
+      const timeout = readTimeout(query.timeout) ?? PROBE_TIMEOUT_MS
+      const { id, name } = resolvePeer(params.reference, deps)
+      if (id === deps.registry.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
       if (!isPeerId(id)) throw new NotProbed(name)
-      if (probes >= MOST_PROBES) throw new TooBusy(`${MOST_PROBES} probes under way`)
+      if (probes >= MAX_CONCURRENT_PROBES) throw new TooBusy(`${MAX_CONCURRENT_PROBES} probes under way`)
       probes++
-      const rttMs = await station.probe(id, timeout).finally(() => probes--)
-      // An answer may come before the timer is looked at, and yet too late.
+      const rttMs = await deps.probe(id, timeout).finally(() => probes--)
+      // A late answer may be read before the timer runs.
       if (rttMs === undefined || rttMs > timeout) throw new NoAnswer(name, formatDuration(timeout))
       return { peer: { id, name }, rttMs }
     },
@@ -75,19 +74,21 @@ export function networkRoutes(app: App, { station }: AppContext): void {
     {
       schema: {
         operationId: 'host',
-        summary: "A host's addresses, by mDNS: as they are known, else as they are answered",
+        summary: 'Finds the addresses of a host by mDNS, in the cache or with a query',
         params: HostParams,
         querystring: timeoutQuery(HOST_TIMEOUT_MS),
         response: { 200: HostRef, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
     async ({ params, query }) => {
-      const timeout = readTimeout(query.timeout, HOST_TIMEOUT_MS)
+      const timeout = readTimeout(query.timeout) ?? HOST_TIMEOUT_MS
       const hostname = readHostname(params.hostname)
-      if (!station.mdns) throw new MdnsOff()
-      if (hostsAsked >= MOST_HOSTS_ASKED) throw new TooBusy(`${MOST_HOSTS_ASKED} hosts being asked for`)
-      hostsAsked++
-      const addresses = await station.mdns.resolve(hostname, timeout).finally(() => hostsAsked--)
+      if (!deps.mdns) throw new MdnsOff()
+      if (hostQueries >= MAX_CONCURRENT_HOST_QUERIES) {
+        throw new TooBusy(`${MAX_CONCURRENT_HOST_QUERIES} queries for hosts under way`)
+      }
+      hostQueries++
+      const addresses = await deps.mdns.resolve(hostname, timeout).finally(() => hostQueries--)
       if (addresses.length === 0) throw new NoSuchHost(hostname, formatDuration(timeout))
       return { hostname, addresses: addressesJson({ addresses }) }
     },
@@ -98,16 +99,16 @@ export function networkRoutes(app: App, { station }: AppContext): void {
     {
       schema: {
         operationId: 'query',
-        summary: 'Asks every peer for its record',
-        description: 'Peers that were not known, or have changed unheard, show up in the moments after.',
-        response: { 202: Type.Object({}, { description: 'It has been asked' }), '4xx': ErrorRef },
+        summary: 'Asks all peers for their records',
+        description: 'New peers, and changes that were missed, appear shortly after.',
+        response: { 202: Type.Object({}, { description: 'The query was sent' }), '4xx': ErrorRef },
       },
     },
     (_request, reply) => {
-      const now = station.now()
-      if (now - askedAt >= QUERY_PAUSE_MS) {
-        askedAt = now
-        station.query()
+      const now = deps.now()
+      if (now - lastQueryAt >= QUERY_PAUSE_MS) {
+        lastQueryAt = now
+        deps.query()
       }
       reply.code(202)
       return {}
@@ -116,20 +117,15 @@ export function networkRoutes(app: App, { station }: AppContext): void {
 }
 
 /** @throws BadRequest */
-function readTimeout(text: string | undefined, unlessGiven: number): number {
-  if (text === undefined) return unlessGiven
-  const ms = parseDuration(text)
-  if (ms === undefined || ms < SHORTEST_TIMEOUT_MS || ms > LONGEST_TIMEOUT_MS) {
-    throw new BadRequest(`querystring/timeout must be a duration from 1ms to 10s such as 500ms, not '${text}'`)
-  }
-  return ms
+function readTimeout(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : readDuration(text, 'querystring/timeout', TIMEOUT_RANGE)
 }
 
-/** Without the final dot. @throws BadRequest */
+/** Returns the host name without a final dot. @throws BadRequest */
 function readHostname(text: string): string {
   const [, hostname] = /^(\P{Cc}{1,249}\.local)\.?$/iu.exec(text) ?? []
   if (hostname === undefined) {
-    throw new BadRequest(`params/hostname must be a host name of mDNS such as printer.local, not '${text}'`)
+    throw new BadRequest(expectedButFound('params/hostname', 'an mDNS host name such as printer.local', text))
   }
   return hostname
 }

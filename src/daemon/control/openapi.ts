@@ -1,16 +1,55 @@
-/** What the OpenAPI document says beside the routes and their schemas. */
+import {
+  AttributesSchema,
+  ErrorSchema,
+  EventSchema,
+  GapSchema,
+  HealthSchema,
+  HostSchema,
+  OfferedServiceSchema,
+  OfferSchema,
+  OwnServiceSchema,
+  PeerSchema,
+  PeersSchema,
+  ProbeSchema,
+  ServiceEventSchema,
+  ServicesSchema,
+  SyncSchema,
+} from '../../shared/api.ts'
+import { SelfSchema } from '../../shared/self-api.ts'
+
+/** The schemas that have a name in the document. */
+export const API_SCHEMAS = [
+  OwnServiceSchema,
+  OfferedServiceSchema,
+  OfferSchema,
+  ServicesSchema,
+  AttributesSchema,
+  ProbeSchema,
+  HostSchema,
+  PeerSchema,
+  PeersSchema,
+  EventSchema,
+  ServiceEventSchema,
+  SyncSchema,
+  GapSchema,
+  SelfSchema,
+  HealthSchema,
+  ErrorSchema,
+]
+
+/** The parts of the OpenAPI document that do not come from the routes and their schemas. */
 export const OPENAPI = {
   openapi: '3.1.0',
   info: {
     title: 'earshot',
-    description: 'Who is on this local network right now, what they offer, and whether they are alive.',
+    description: 'The peers on the local network, the services that they offer, and whether they are alive.',
     version: '1',
     license: { name: 'MIT', identifier: 'MIT' },
   },
   servers: [
     {
       url: 'http://127.0.0.1:15353',
-      description: 'Loopback, where --http does not say otherwise. The Unix socket answers the same calls',
+      description: 'The default; another address can be set with --http. The same API is on the Unix socket',
     },
   ],
   components: {
@@ -18,33 +57,37 @@ export const OPENAPI = {
       token: {
         type: 'http' as const,
         scheme: 'bearer',
-        description: 'The token in the file `token` beside the Unix socket, new at every start of the daemon',
+        description: 'The token is in the file `token` beside the Unix socket. It is new at every start of the daemon',
       },
     },
   },
 }
 
-const READING = ['get', 'head']
-/** What changes something needs the token on loopback, and nothing on the Unix socket. */
-const CHANGING_SECURITY = [{ token: [] }, {}]
+const SAFE_METHODS = ['get', 'head']
+/** Changes need the token on loopback, but not on the Unix socket. */
+const SECURITY_OF_CHANGES = [{ token: [] }, {}]
 
-const TAGGED = ['peers', 'services', 'service', 'putService']
-const HEADERS = {
+/** The operations whose answers have an ETag, by operationId. */
+const OPERATIONS_WITH_ETAG = ['peers', 'services', 'service', 'putService']
+const ETAG_HEADERS = {
   ETag: {
-    description: 'Names the answer as it is, for If-None-Match and If-Match',
+    description: 'Identifies this version of the answer, for If-None-Match and If-Match',
     schema: { type: 'string' as const },
   },
 }
-const FAILURE_HEADERS = {
-  Allow: { description: 'With 405: the methods that there are', schema: { type: 'string' as const } },
+const ERROR_HEADERS = {
+  Allow: { description: 'With 405: the methods that this URL has', schema: { type: 'string' as const } },
   'WWW-Authenticate': { description: 'With 401', schema: { type: 'string' as const } },
 }
 
-/** Any parameter whose name begins with `attr.`: an object in the form style is written as one parameter for each key. */
-const ATTRIBUTES = {
+/**
+ * The parameters whose names begin with `attr.`. OpenAPI has no parameters with a prefix, but an object in the style
+ * `form` stands for one parameter per key.
+ */
+const ATTRIBUTE_PARAMETERS = {
   name: 'attr.KEY',
   in: 'query',
-  description: 'Has the attribute KEY with this value: `attr.status=idle`, `attr.ready=true`. May be repeated',
+  description: 'The attribute KEY has this value, for example `attr.status=idle` or `attr.ready=true`. May be repeated',
   style: 'form',
   explode: true,
   schema: {
@@ -61,15 +104,17 @@ interface Operation {
   responses: Record<string, { headers?: object }>
 }
 
-/** Adds to each operation of a document what the schemas of routes have no place for. To be called once. */
-export function complete<Document extends { paths?: object }>(document: Document): Document {
+/** Adds to each operation what route schemas cannot describe. Changes the document: call it once. */
+export function completeDocument<Document extends { paths?: object }>(document: Document): Document {
   const paths: Record<string, Record<string, Operation>> = { ...document.paths }
   for (const [method, operation] of Object.values(paths).flatMap((path) => Object.entries(path))) {
-    operation.security = READING.includes(method) ? [] : CHANGING_SECURITY
-    if (operation.operationId === 'peers') operation.parameters = [...(operation.parameters ?? []), ATTRIBUTES]
+    operation.security = SAFE_METHODS.includes(method) ? [] : SECURITY_OF_CHANGES
+    if (operation.operationId === 'peers')
+      operation.parameters = [...(operation.parameters ?? []), ATTRIBUTE_PARAMETERS]
     for (const [status, response] of Object.entries(operation.responses)) {
-      if (status === '4XX') response.headers = FAILURE_HEADERS
-      else if (/^[23]/.test(status) && TAGGED.includes(operation.operationId)) response.headers = HEADERS
+      if (status === '4XX') response.headers = ERROR_HEADERS
+      else if (/^[23]/.test(status) && OPERATIONS_WITH_ETAG.includes(operation.operationId))
+        response.headers = ETAG_HEADERS
     }
   }
   return document

@@ -76,13 +76,13 @@ describe('a blocking query', () => {
   })
 
   test.each([
-    ['since=x', "querystring/since must be an index or EPOCH-INDEX, not 'x'"],
-    ['since=-1', "querystring/since must be an index or EPOCH-INDEX, not '-1'"],
-    ['since=1&since=2', 'querystring/since must be string'],
-    ['since=1&wait=5', "querystring/wait must be a duration of 10m or less such as 30s or 5m, not '5'"],
-    ['since=1&wait=11m', "querystring/wait must be a duration of 10m or less such as 30s or 5m, not '11m'"],
-    ['wait=5s', 'querystring/wait needs querystring/since: the index of the answer that is to change'],
-    [`since=${'1'.repeat(129)}`, 'querystring/since must NOT have more than 128 characters'],
+    ['since=x', 'querystring/since: expected an index or EPOCH-INDEX, found "x"'],
+    ['since=-1', 'querystring/since: expected an index or EPOCH-INDEX, found "-1"'],
+    ['since=1&since=2', 'querystring/since: must be string'],
+    ['since=1&wait=5', 'querystring/wait: expected a duration of 10m or less such as 30s or 5m, found "5"'],
+    ['since=1&wait=11m', 'querystring/wait: expected a duration of 10m or less such as 30s or 5m, found "11m"'],
+    ['wait=5s', 'querystring/wait needs querystring/since: the index of the answer to wait for a change of'],
+    [`since=${'1'.repeat(129)}`, 'querystring/since: must NOT have more than 128 characters'],
   ])('is refused: %s', async (query, message) => {
     const { socket } = await startControl(household())
     for (const path of ['/v1/peers', '/v1/services']) {
@@ -199,7 +199,7 @@ describe('a blocking query', () => {
   })
 
   test('frees its place when its connection goes', async () => {
-    const { socket, neighbourhood } = await startControl(household(), { queries: { most: 2 } })
+    const { socket, neighbourhood } = await startControl(household(), { blockingQueries: { max: 2 } })
     // The second one's turn on its connection never comes.
     const connection = connect(socket)
     connection.write('GET /v1/peers?since=2 HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2))
@@ -213,7 +213,7 @@ describe('a blocking query', () => {
   })
 
   test('keeps places free for those who may open the socket', async () => {
-    const { socket, port } = await startControl(household(), { queries: { mostOnLoopback: 1 } })
+    const { socket, port } = await startControl(household(), { blockingQueries: { maxOnLoopback: 1 } })
     const asked = ask({ port }, '/v1/peers?since=2&wait=10s')
     await vi.waitUntil(async () => (await ask({ port }, '/v1/peers?since=2&wait=1ms')).status === 503)
     expect((await ask({ socket }, '/v1/peers?since=2&wait=1ms')).status).toBe(200)
@@ -222,7 +222,7 @@ describe('a blocking query', () => {
 
   test('is answered when the daemon stops', async () => {
     // Were it left to the end of the farewell, the test would not end.
-    const { socket, control } = await startControl(household(), { farewellMs: 3_600_000 })
+    const { socket, control } = await startControl(household(), { closeTimeoutMs: 3_600_000 })
     const { answered } = await blocked(socket, '/v1/peers?since=2')
     await control.close()
     expect(await answered).toMatchObject({ status: 200, body: { index: 2 } })

@@ -12,7 +12,7 @@ const QUERIES = 1000
 async function answersTo(paths: string[], change: (neighbourhood: Neighbourhood) => unknown): Promise<number> {
   const neighbourhood = new Neighbourhood()
   for (let number = 0; number < PEERS; number++) neighbourhood.happens('peer-up', number)
-  const { socket } = await startControl(neighbourhood, { queries: { most: paths.length } })
+  const { socket } = await startControl(neighbourhood, { blockingQueries: { max: paths.length } })
   const statuses: (number | undefined)[] = []
   let answered = 0
   const all = new Promise<void>((resolve) => {

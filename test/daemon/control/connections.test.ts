@@ -56,13 +56,13 @@ describe('a connection that its client never closes', () => {
   test('and who does not read what was asked for gets no more of it', async () => {
     const neighbourhood = new Neighbourhood()
     for (let number = 0; number < 3000; number++) neighbourhood.happens('peer-up', number)
-    const { socket } = await startControl(neighbourhood, { untakenMs: 50 })
+    const { socket } = await startControl(neighbourhood, { sendTimeoutMs: 50 })
     await untilGone(await connected(socket, LARGE))
   })
 })
 
 test('idle connections keep nobody off, on either transport', async () => {
-  const { socket, port } = await startControl(new Neighbourhood(), { openFiles: 32 })
+  const { socket, port } = await startControl(new Neighbourhood(), { maxOpenFiles: 32 })
   const idle = await Promise.all(Array.from({ length: 100 }, () => connected(port, 'G')))
   expect((await ask({ port }, '/healthz')).status).toBe(200)
   expect((await ask({ socket }, '/healthz')).status).toBe(200)
@@ -73,7 +73,7 @@ test('idle connections keep nobody off, on either transport', async () => {
 })
 
 test('who waits for an answer is not sent away for a newcomer', async () => {
-  const { port, neighbourhood } = await startControl(new Neighbourhood(), { openFiles: 32 })
+  const { port, neighbourhood } = await startControl(new Neighbourhood(), { maxOpenFiles: 32 })
   const readers = Array.from({ length: 8 }, () => new Listener({ port }, '/v1/events'))
   await Promise.all(readers.map((reader) => reader.untilType('sync')))
   await expect(ask({ port }, '/healthz')).rejects.toMatchObject({ code: 'ECONNRESET' })

@@ -158,7 +158,7 @@ describe('GET /v1/events', () => {
   })
 
   test('holds no more readers than its limit', async () => {
-    const { socket } = await startControl(new Neighbourhood(), { readers: { most: 2 } })
+    const { socket } = await startControl(new Neighbourhood(), { eventStreams: { max: 2 } })
     const first = new Listener({ socket }, '/v1/events')
     const second = new Listener({ socket }, '/v1/events')
     await Promise.all([first.untilType('sync'), second.untilType('sync')])
@@ -175,7 +175,7 @@ describe('GET /v1/events', () => {
   })
 
   test('keeps places free for those who may open the socket', async () => {
-    const { socket, port } = await startControl(new Neighbourhood(), { readers: { mostOnLoopback: 1 } })
+    const { socket, port } = await startControl(new Neighbourhood(), { eventStreams: { maxOnLoopback: 1 } })
     await new Listener({ port }, '/v1/events').untilType('sync')
     expect((await ask({ port }, '/v1/events')).status).toBe(503)
     await new Listener({ socket }, '/v1/events').untilType('sync')
@@ -187,7 +187,7 @@ describe('GET /v1/events', () => {
   })
 
   test('shows life on a quiet connection', async () => {
-    const { socket } = await startControl(new Neighbourhood(), { readers: { keepAliveMs: 5 } })
+    const { socket } = await startControl(new Neighbourhood(), { eventStreams: { keepAliveMs: 5 } })
     const connection = deafReader(socket, '/v1/events')
     let text = ''
     connection.on('data', (chunk) => {
@@ -199,7 +199,7 @@ describe('GET /v1/events', () => {
 
   test('at the end, writes the last changes and ends every stream at once', async () => {
     // Were a stream left to the end of the farewell, the test would not end.
-    const { socket, control, neighbourhood } = await startControl(new Neighbourhood(), { farewellMs: 3_600_000 })
+    const { socket, control, neighbourhood } = await startControl(new Neighbourhood(), { closeTimeoutMs: 3_600_000 })
     const listener = new Listener({ socket }, '/v1/events')
     await listener.untilType('sync')
     const deaf = deafReader(socket, '/v1/events?since=0')

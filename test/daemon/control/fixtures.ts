@@ -18,13 +18,8 @@ import type {
 } from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
 import { type Attributes, InvalidRecord, MAX_RECORD_BYTES, type Service } from '../../../src/core/wire/index.ts'
-import {
-  Control,
-  type ControlOptions,
-  type DaemonFacts,
-  type MdnsStation,
-  type Station,
-} from '../../../src/daemon/control/index.ts'
+import type { ControlDependencies, DaemonStatus, MdnsAccess } from '../../../src/daemon/control/context.ts'
+import { ControlServer, type ControlServerOptions } from '../../../src/daemon/control/server.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
 import { recordService } from '../../../src/daemon/services/own-services.ts'
 import type { PeerState } from '../../../src/shared/peer-state.ts'
@@ -83,7 +78,7 @@ const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined>
 }
 
 /** For the tests that are about other things. */
-const NOTHING_TO_OFFER: Station['catalogue'] = {
+const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
   get: () => undefined,
   list: () => [],
   badFiles: [],
@@ -95,19 +90,19 @@ const NOTHING_TO_OFFER: Station['catalogue'] = {
 }
 
 /** Peers without a network: the test says what happens, and the control side reads it as it reads the real registry. */
-export class Neighbourhood implements Station, PresenceReader {
+export class Neighbourhood implements ControlDependencies, PresenceReader {
   readonly epoch = 'e1'
   readonly token = 'the-token-of-this-run'
-  readonly reader = this
-  catalogue: Station['catalogue'] = NOTHING_TO_OFFER
+  readonly registry = this
+  catalogue: ControlDependencies['catalogue'] = NOTHING_TO_OFFER
   /** Round-trip times, ms, by id: who is not here does not answer. */
   readonly roundTrips = new Map<string, number>()
   queries = 0
   /** mDNS is off unless a test has it speak. */
-  mdns: MdnsStation | undefined
+  mdns: MdnsAccess | undefined
   index = 0
   time = 62_000
-  facts: DaemonFacts = {
+  facts: DaemonStatus = {
     ...{ startedAt: 500, port: 15353, stateDir: '/var/lib/earshot', leftOut: [], faults: [] },
     dropped: { unicast: 0, shared: 0 },
   }
@@ -240,7 +235,7 @@ export function hostView(number: number, given: Partial<PeerView> = {}): PeerVie
 }
 
 /** mDNS that knows these hosts. */
-export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsStation {
+export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsAccess {
   return {
     view: () => ({
       hostname: 'own.local',
@@ -292,20 +287,20 @@ export async function temporaryDirectory(): Promise<string> {
 }
 
 export interface Running {
-  control: Control
+  control: ControlServer
   neighbourhood: Neighbourhood
   socket: string
   /** On loopback TCP. */
   port: number
 }
 
-/** A control side on a socket and a port of its own, closed when the test ends. */
+/** A control server on a socket and a port of its own, closed when the test ends. */
 export async function startControl(
   neighbourhood = new Neighbourhood(),
-  options: Partial<ControlOptions> = {},
+  options: Partial<ControlServerOptions> = {},
 ): Promise<Running> {
   const socket = options.socket ?? join(await temporaryDirectory(), 'control.sock')
-  const control = new Control(neighbourhood, {
+  const control = new ControlServer(neighbourhood, {
     socket,
     http: { host: '127.0.0.1', port: 0 },
     log: pino({ level: 'silent' }),

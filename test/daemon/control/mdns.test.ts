@@ -136,19 +136,19 @@ describe('GET /v1/hosts', () => {
       'printer',
       400,
       'EARSHOT_BAD_REQUEST',
-      "params/hostname must be a host name of mDNS such as printer.local, not 'printer'",
+      'params/hostname: expected an mDNS host name such as printer.local, found "printer"',
     ],
     [
       '.local',
       400,
       'EARSHOT_BAD_REQUEST',
-      "params/hostname must be a host name of mDNS such as printer.local, not '.local'",
+      'params/hostname: expected an mDNS host name such as printer.local, found ".local"',
     ],
     [
       'printer.local?timeout=1h',
       400,
       'EARSHOT_BAD_REQUEST',
-      "querystring/timeout must be a duration from 1ms to 10s such as 500ms, not '1h'",
+      'querystring/timeout: expected a duration from 1ms to 10s such as 500ms, found "1h"',
     ],
   ])('answers %s with %i', async (path, status, code, message) => {
     const { socket } = await startControl(withPrinter())

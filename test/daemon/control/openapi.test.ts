@@ -43,7 +43,7 @@ async function running() {
     attributes: { room: 'attic' },
     servicesDir: ['/dev/null'],
   })
-  const run = await startControl(neighbourhood, { queries: { most: 0 }, readers: { mostOnLoopback: 0 } })
+  const run = await startControl(neighbourhood, { blockingQueries: { max: 0 }, eventStreams: { maxOnLoopback: 0 } })
   const { body } = await ask({ socket: run.socket }, '/openapi.json')
   return { ...run, document: body as Document }
 }

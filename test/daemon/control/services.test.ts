@@ -67,17 +67,17 @@ describe('GET /v1/services', () => {
   })
 
   test.each([
-    ['service=http', "querystring has no parameter 'service'"],
+    ['service=http', "querystring: unknown key 'service'"],
     [
       'type=a%20b',
-      "querystring/type must be a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), not 'a b'",
+      'querystring/type: expected a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), found "a b"',
     ],
     [
       `type=${'x'.repeat(63)}`,
-      `querystring/type must be a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), not '${'x'.repeat(63)}'`,
+      `querystring/type: expected a service type such as http, http/tcp or _http._tcp (at most 62 letters, digits, - and _), found "${'x'.repeat(59)}…`,
     ],
-    ['name=%ff', 'the querystring is not UTF-8'],
-    ['name=%', 'the querystring is not UTF-8'],
+    ['name=%ff', 'the query string is not percent-encoded UTF-8'],
+    ['name=%', 'the query string is not percent-encoded UTF-8'],
   ])('refuses ?%s', async (query, message) => {
     const { socket } = await running()
     expect(await ask({ socket }, `/v1/services?${query}`)).toMatchObject({
@@ -216,8 +216,8 @@ describe('POST /v1/probe', () => {
     ['studio?timeout=50ms', 504, 'EARSHOT_NO_ANSWER', "'studio' did not answer a probe within 50ms"],
     ['nobody', 404, 'EARSHOT_NO_SUCH_PEER', "'nobody'"],
     ['here', 400, 'EARSHOT_BAD_REQUEST', "'here' is this daemon"],
-    ['studio?timeout=1m', 400, 'EARSHOT_BAD_REQUEST', 'querystring/timeout must be a duration from 1ms to 10s'],
-    ['studio?wait=1s', 400, 'EARSHOT_BAD_REQUEST', "querystring has no parameter 'wait'"],
+    ['studio?timeout=1m', 400, 'EARSHOT_BAD_REQUEST', 'querystring/timeout: expected a duration from 1ms to 10s'],
+    ['studio?wait=1s', 400, 'EARSHOT_BAD_REQUEST', "querystring: unknown key 'wait'"],
   ])('%s: %i', async (path, status, code, message) => {
     const { socket } = await running()
     expect(await ask({ socket }, `/v1/probe/${path}`, {}, 'POST')).toMatchObject({

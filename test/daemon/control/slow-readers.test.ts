@@ -27,7 +27,7 @@ describe('a slow reader', () => {
 
   test('that has stopped for good is cut off', async () => {
     const neighbourhood = new Neighbourhood(50)
-    const { socket } = await startControl(neighbourhood, { readers: { keepAliveMs: 5, cutOffMs: 30_000 } })
+    const { socket } = await startControl(neighbourhood, { eventStreams: { keepAliveMs: 5, cutOffMs: 30_000 } })
     const stopped = deafReader(socket, '/v1/events')
     const reading = new Listener({ socket }, '/v1/events')
     await Promise.all([once(stopped, 'readable'), reading.untilType('sync')])

@@ -5,21 +5,21 @@ import type { TSchema } from 'typebox'
 import { isNestedDeeper, MAX_NESTING } from '../../core/wire/index.ts'
 import { messageOf } from '../../shared/caught-error.ts'
 import { BadRequest, WrongContentType } from '../../shared/errors.ts'
-import type { App } from './app.ts'
+import type { App } from './context.ts'
 
-/** A record has 16 KiB at most, so nothing longer can become a part of one. */
-export const MOST_BODY_BYTES = 64 * 1024
+/** A record has at most 16 KiB. The same data as JSON needs more bytes. */
+export const MAX_BODY_BYTES = 64 * 1024
 export const JSON_TYPES = ['application/json', 'application/merge-patch+json']
 
-// Unlike a parameter, a body says what type its values are: nothing is converted.
+// JSON has types, so nothing is converted, unlike in parameters.
 const ajv = new Ajv({ strict: false, strictNumbers: true, verbose: true })
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Checks a body as it is written. For the routes that take one. */
-export const checkBody: FastifySchemaCompiler<TSchema> = ({ schema }) => ajv.compile(schema)
+/** Validates without converting types. For routes that take a body. */
+export const bodyValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => ajv.compile(schema)
 
-/** Reads bodies as JSON in UTF-8, and nothing else. */
-export function readBodies(app: App): void {
+/** Makes the application accept only bodies that are JSON in UTF-8, and only on routes that take a body. */
+export function parseBodies(app: App): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
     takesBody(request) ? parseJson(body) : refuseUnlessEmpty(request, body),
@@ -30,7 +30,7 @@ export function readBodies(app: App): void {
   })
 }
 
-/** Whether a body of no length may come: one that is sent in chunks does not say beforehand that it is empty. */
+/** Whether the body may be empty although the headers announce one: a chunked body has no length in the headers. */
 export function mayBeEmpty({ method, headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined && (method === 'POST' || method === 'DELETE')
 }
@@ -44,7 +44,7 @@ function refuseUnlessEmpty({ method, routeOptions }: FastifyRequest, body: Buffe
   if (body.length > 0) throw new BadRequest(`${method} ${routeOptions.url} takes no body`)
 }
 
-/** Whether a body comes behind these headers (RFC 9112, section 6.3). */
+/** Whether the headers announce a body (RFC 9112, section 6.3). */
 export function hasBody(headers: IncomingHttpHeaders): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
@@ -57,9 +57,9 @@ function parseJson(body: Buffer): unknown {
   } catch {
     throw new BadRequest('the body is not UTF-8')
   }
-  // Deeper ones cannot even be shown in an error: JSON.stringify calls itself for each level.
+  // `JSON.stringify` is recursive: a deeper value could not even be shown in an error.
   if (isNestedDeeper(body, MAX_NESTING)) {
-    throw new BadRequest(`the body has more than ${MAX_NESTING} objects and arrays within one another`)
+    throw new BadRequest(`the body nests objects and arrays more than ${MAX_NESTING} levels deep`)
   }
   try {
     return JSON.parse(text)

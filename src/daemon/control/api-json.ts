@@ -3,13 +3,17 @@ import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEv
 import { withZone } from '../../shared/link-local.ts'
 import type { Self } from '../../shared/self-api.ts'
 import type { OwnService as OwnServiceView } from '../services/own-services.ts'
-import { isoTime } from './iso-time.ts'
-import type { Station } from './station.ts'
+import type { ControlDependencies, DaemonStatus, ListenAddresses } from './context.ts'
 
-/** From the core's views to the API's JSON: monotonic times become ISO 8601, and a link-local address gets its zone. */
+/**
+ * Converts the core's views to the API's JSON: monotonic times become ISO 8601 in UTC, and link-local IPv6 addresses get
+ * their zone.
+ */
 
-/** A peer as the API shows it. `wallClock` turns monotonic ms into ms since 1970. */
-export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer {
+type WallClock = ControlDependencies['wallClock']
+
+/** A peer. `wallClock` converts monotonic ms to ms since 1970. */
+export function peerJson(view: PeerView, wallClock: WallClock): Peer {
   const time = (at: number) => isoTime(wallClock(at))
   const peer: Peer = {
     id: view.id,
@@ -42,22 +46,21 @@ export function peerJson(view: PeerView, wallClock: Station['wallClock']): Peer 
   return peer
 }
 
-/** A change of the registry as the API tells it. */
-export function changeJson(change: ReportedChange, wallClock: Station['wallClock']): Event | ServiceEvent {
+/** A change of the registry, as an event. */
+export function changeJson(change: ReportedChange, wallClock: WallClock): Event | ServiceEvent {
   const { index } = change
   const at = isoTime(wallClock(change.at))
-  const peer = peerJson(change.peer, wallClock)
-  if (!('service' in change)) return { type: change.type, index, at, peer }
-  return { type: change.type, index, at, service: offeredJson(change.service), peer: offererJson(change.peer) }
+  if (!('service' in change)) return { type: change.type, index, at, peer: peerJson(change.peer, wallClock) }
+  return { type: change.type, index, at, service: offeredJson(change.service), peer: offeringPeerJson(change.peer) }
 }
 
 /** A service together with the peer that offers it. */
 export function offerJson(service: PeerView['services'][number], peer: PeerView): Offer {
-  return { ...offeredJson(service), peer: offererJson(peer) }
+  return { ...offeredJson(service), peer: offeringPeerJson(peer) }
 }
 
-/** A service of this peer, and where it comes from. */
-export function ownServiceJson(service: OwnServiceView, wallClock: Station['wallClock']): OwnService {
+/** A service of this peer, with the place that it is defined in. */
+export function ownServiceJson(service: OwnServiceView, wallClock: WallClock): OwnService {
   const { source, file, owner, expiresAt } = service
   return {
     ...serviceJson(service),
@@ -68,18 +71,11 @@ export function ownServiceJson(service: OwnServiceView, wallClock: Station['wall
   }
 }
 
-/** Where the control side itself can be reached. */
-export interface Listening {
-  socket: string
-  /** `host:port`; undefined when off. */
-  http: string | undefined
-}
-
-/** The daemon about itself. */
-export function selfJson(station: Station, listening: Listening): Self {
-  const view = station.reader.self()
-  const facts = station.describe()
-  const time = (at: number) => isoTime(station.wallClock(at))
+/** The daemon's own state. */
+export function selfJson(deps: ControlDependencies, listening: ListenAddresses): Self {
+  const view = deps.registry.self()
+  const status = deps.describe()
+  const time = (at: number) => isoTime(deps.wallClock(at))
   const self: Self = {
     id: view.id,
     name: view.name,
@@ -88,33 +84,34 @@ export function selfJson(station: Station, listening: Listening): Self {
     incarnation: view.incarnation,
     recordVersion: view.recordVersion,
     intervalMs: view.interval,
-    services: station.catalogue.list().map((service) => ownServiceJson(service, station.wallClock.bind(station))),
-    attributes: station.catalogue.attributes,
-    badFiles: station.catalogue.badFiles.map(({ file, error }) => ({ file, error })),
-    epoch: station.epoch,
-    index: station.reader.index,
+    services: deps.catalogue.list().map((service) => ownServiceJson(service, deps.wallClock.bind(deps))),
+    attributes: deps.catalogue.attributes,
+    badFiles: deps.catalogue.badFiles.map(({ file, error }) => ({ file, error })),
+    epoch: deps.epoch,
+    index: deps.registry.index,
     pid: process.pid,
-    startedAt: time(facts.startedAt),
-    port: facts.port,
+    startedAt: time(status.startedAt),
+    port: status.port,
     socket: listening.socket,
-    stateDir: facts.stateDir,
-    interfaces: interfacesJson(view.interfaces, facts.faults, time),
-    leftOut: facts.leftOut.map((one) => ({ ...one })),
-    counters: { ...view.counters, dropped: { ...facts.dropped } },
+    stateDir: status.stateDir,
+    interfaces: interfacesJson(view.interfaces, status.faults, time),
+    leftOut: status.leftOut.map((one) => ({ ...one })),
+    counters: { ...view.counters, dropped: { ...status.dropped } },
     limits: view.limits,
-    mdns: station.mdns?.view() ?? null,
+    mdns: deps.mdns?.view() ?? null,
   }
-  if (facts.stateFault !== undefined) self.stateFault = facts.stateFault
+  if (status.stateFault !== undefined) self.stateFault = status.stateFault
   if (listening.http !== undefined) self.http = listening.http
   return self
 }
 
-type Faults = ReturnType<Station['describe']>['faults']
-
-/** A path appears when it is open, when it was heard, or when it is at fault; an interface that only has faults appears too. */
+/**
+ * The interfaces in use, and those with faults only. The paths of an interface are those that are open, those on which
+ * this daemon received its own beats, and those with a fault.
+ */
 function interfacesJson(
   interfaces: SelfView['interfaces'],
-  faults: Faults,
+  faults: DaemonStatus['faults'],
   time: (at: number) => string,
 ): Self['interfaces'] {
   const known = interfaces.map(({ name, addresses, paths, echoes }) => {
@@ -149,7 +146,6 @@ function interfacesJson(
   ]
 }
 
-/** As the API shows it: without the mark of what mDNS tells. */
 function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service {
   return { id, name, type, port, txt, subtypes }
 }
@@ -160,15 +156,50 @@ function offeredJson(service: PeerView['services'][number]): OfferedService {
   return { ...serviceJson(service), source: 'mdns', ...(addresses && { addresses: addressesJson({ addresses }) }) }
 }
 
-function offererJson(view: PeerView): Offer['peer'] {
+function offeringPeerJson(view: PeerView): Offer['peer'] {
   return { id: view.id, name: view.name, state: view.state, hostname: view.hostname, addresses: addressesJson(view) }
 }
 
-/** Link-local addresses with the interface that leads there. */
+/** The addresses, with the zone where they need one. */
 export function addressesJson({ addresses }: Pick<PeerView, 'addresses'>): Peer['addresses'] {
   return addresses.map(({ address, family, interface: through }) => ({
     address: withZone(address, through),
     family,
     interface: through,
   }))
+}
+
+const MS_PER_SECOND = 1000
+let cachedSecond = Number.NaN
+let cachedText = ''
+
+/**
+ * Formats ms since 1970 as ISO 8601 in UTC, to the millisecond, as `Date.prototype.toISOString` does. Caches the text of
+ * the last second: a list of peers has tens of thousands of times within a few seconds.
+ */
+export function isoTime(ms: number): string {
+  const whole = Math.floor(ms)
+  const second = Math.floor(whole / MS_PER_SECOND)
+  if (second !== cachedSecond) {
+    cachedText = new Date(second * MS_PER_SECOND).toISOString().slice(0, -4)
+    cachedSecond = second
+  }
+  const rest = whole - second * MS_PER_SECOND
+  return `${cachedText}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`
+}
+
+/**
+ * Writes a value as JSON that every parser accepts. `JSON.stringify` writes an unpaired surrogate as an escape such as
+ * `\ud800`, and many parsers refuse the whole text because of it. Here it becomes U+FFFD. Keys must be well-formed.
+ */
+export function writeJson(value: unknown): string {
+  const text = JSON.stringify(value)
+  // Unpaired surrogates look like this in JSON. So does a string that contains these characters, which does no harm.
+  if (!text.includes('\\ud')) return text
+  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? toWellFormed(part) : part))
+}
+
+/** The same as `String.prototype.toWellFormed` of ES2024. */
+function toWellFormed(text: string): string {
+  return text.replace(/\p{Cs}/gu, '\ufffd')
 }

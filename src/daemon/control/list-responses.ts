@@ -1,0 +1,231 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
+import { BadRequest, TooBusy } from '../../shared/errors.ts'
+import { writeJson } from './api-json.ts'
+import type { BlockingQueries, ConcernTest, QueryOutcome } from './blocking-queries.ts'
+import type { ControlDependencies } from './context.ts'
+import { type DurationRange, flag, isOn, readDuration, readSince } from './parameters.ts'
+
+/** The parameters of all lists. */
+export const LIST_PARAMETERS = {
+  self: flag("Whether to include this daemon's own peer"),
+  since: Type.Optional(
+    Type.String({
+      maxLength: 128,
+      description: 'Wait for a change after this one: the `index` of an answer, or EPOCH-INDEX as in its ETag',
+    }),
+  ),
+  wait: Type.Optional(
+    Type.String({
+      maxLength: 32,
+      description: 'With `since`: the maximum time to wait, at most 10m. Default: 30s',
+      examples: ['30s'],
+    }),
+  ),
+}
+type ListParameters = { [Name in keyof typeof LIST_PARAMETERS | 'hidden']?: string | undefined }
+
+export const ListHeaders = Type.Object({
+  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of an earlier answer: 304 if it is unchanged' })),
+})
+
+export const LIST_DESCRIPTION =
+  'A parameter may be repeated: one of its values has to match. Different parameters all have to match. ' +
+  'With `since`, the answer waits for a change that affects the filtered list, or for the end of `wait`. ' +
+  'The `ETag` changes with every change of the registry.'
+
+export const NOT_MODIFIED = Type.Null({ description: 'The client has the current version' })
+
+const DEFAULT_WAIT_MS = 30_000
+const WAIT_RANGE: DurationRange = { min: 0, max: 600_000, expected: 'a duration of 10m or less such as 30s or 5m' }
+
+export interface ListRequest {
+  /** Identifies the query: requests with the same text get the same answer. */
+  query: string
+  parameters: ListParameters
+  /** Whether a change of a peer changes the list. */
+  concerns: ConcernTest
+  /** Builds the list from these peers. */
+  list(peers: readonly PeerView[]): object
+}
+
+export interface ListResponsesOptions {
+  deps: ControlDependencies
+  queries: BlockingQueries
+  isOnSocket(connection: Socket): boolean
+}
+
+/** Answers requests for lists: at once, with 304 if nothing has changed, or as a blocking query. */
+export class ListResponses {
+  readonly #deps: ControlDependencies
+  readonly #queries: BlockingQueries
+  readonly #isOnSocket: ListResponsesOptions['isOnSocket']
+  readonly #cache: ResponseCache
+  // Two limits: all users of this machine can use loopback, and must not block those who may use the socket.
+  readonly #pendingOnSocket = new PendingBytes()
+  readonly #pendingOnLoopback = new PendingBytes()
+
+  constructor({ deps, queries, isOnSocket }: ListResponsesOptions) {
+    this.#deps = deps
+    this.#queries = queries
+    this.#isOnSocket = isOnSocket
+    this.#cache = new ResponseCache(deps.registry)
+  }
+
+  /** @throws BadRequest, TooBusy, TooManyQueries */
+  async send(request: ListRequest, raw: IncomingMessage, reply: FastifyReply): Promise<void> {
+    const onSocket = this.#isOnSocket(raw.socket)
+    const outcome = await this.#wait(request, reply.raw, !onSocket)
+    if (outcome === 'disconnected') return reply.hijack()
+
+    const { registry, epoch } = this.#deps
+    const withHidden = isOn(request.parameters.hidden)
+    // The index does not count the changes of hidden hosts.
+    const etag = withHidden ? undefined : `W/"${epoch}-${registry.index}"`
+    let body: Buffer | undefined
+    if (etag === undefined || !matchesEtag(raw.headers['if-none-match'], etag)) {
+      const pending = onSocket ? this.#pendingOnSocket : this.#pendingOnLoopback
+      pending.throwIfFull()
+      body = this.#body(request, outcome.index === registry.index ? outcome.ids : undefined, withHidden)
+      pending.add(reply.raw, body)
+    }
+    reply.header('cache-control', 'no-cache')
+    if (etag !== undefined) reply.header('etag', etag)
+    if (!body) return reply.code(304).send()
+    return reply.header('content-type', 'application/json; charset=utf-8').send(body)
+  }
+
+  /** Builds the JSON of a list. If `ids` is set, all peers in the list are among these. */
+  #body(request: ListRequest, ids: ReadonlySet<string> | undefined, withHidden: boolean): Buffer {
+    const { registry, epoch } = this.#deps
+    const withOwn = isOn(request.parameters.self)
+    const peers = () => [
+      ...(withOwn ? [registry.ownPeer(this.#deps.now())] : []),
+      ...(ids ? [...ids].flatMap((id) => registry.get(id) ?? []) : this.#cache.peers()),
+    ]
+    const build = (views: readonly PeerView[]) => ({ epoch, index: registry.index, ...request.list(views) })
+    if (withHidden) return Buffer.from(writeJson(build([...peers(), ...registry.hidden()])))
+    return this.#cache.body(queryKey(request), () => build(peers()))
+  }
+
+  async #wait(request: ListRequest, out: ServerResponse, onLoopback: boolean): Promise<QueryOutcome> {
+    const { parameters, concerns } = request
+    const timeout = readWait(parameters)
+    const since = parameters.since === undefined ? 'elsewhere' : readSince(parameters.since, this.#deps)
+    if (since === 'elsewhere') return { index: this.#deps.registry.index, ids: undefined }
+    return await this.#queries.untilChanged({
+      query: queryKey(request),
+      withOwn: isOn(parameters.self),
+      concerns,
+      after: since.after,
+      timeout,
+      out,
+      onLoopback,
+    })
+  }
+}
+
+function queryKey({ query, parameters }: ListRequest): string {
+  return isOn(parameters.self) ? `${query} self` : query
+}
+
+/** @throws BadRequest */
+function readWait({ since, wait }: ListParameters): number {
+  if (wait === undefined) return DEFAULT_WAIT_MS
+  const ms = readDuration(wait, 'querystring/wait', WAIT_RANGE)
+  if (since === undefined) {
+    throw new BadRequest('querystring/wait needs querystring/since: the index of the answer to wait for a change of')
+  }
+  return ms
+}
+
+/** Whether the header `If-None-Match` contains the tag, by weak comparison (RFC 9110, section 13.1.2). */
+function matchesEtag(header: string | undefined, etag: string): boolean {
+  const etags = header?.split(',').map((each) => each.trim().replace(/^W\//, ''))
+  return etags !== undefined && (etags.includes('*') || etags.includes(etag.replace(/^W\//, '')))
+}
+
+/**
+ * Keeps answers for one turn of the event loop: one change may complete a thousand blocking queries, which share one
+ * body. The cache is empty in the next turn and after a change, so that it is never out of date.
+ */
+class ResponseCache {
+  readonly #registry: PresenceReader
+  readonly #bodies = new Map<string, Buffer>()
+  #peers: PeerView[] | undefined
+  #index = 0
+  #isInUse = false
+
+  constructor(registry: PresenceReader) {
+    this.#registry = registry
+  }
+
+  /** All peers but the daemon's own. */
+  peers(): readonly PeerView[] {
+    this.#begin()
+    this.#peers ??= this.#registry.peers()
+    return this.#peers
+  }
+
+  /** The JSON of the answer to a query. `build` is called if it is not in the cache. */
+  body(query: string, build: () => object): Buffer {
+    this.#begin()
+    let body = this.#bodies.get(query)
+    if (!body) {
+      body = Buffer.from(writeJson(build()))
+      this.#bodies.set(query, body)
+    }
+    return body
+  }
+
+  #begin(): void {
+    if (this.#index !== this.#registry.index) this.#clear()
+    if (this.#isInUse) return
+    this.#isInUse = true
+    this.#index = this.#registry.index
+    setImmediate(() => this.#clear())
+  }
+
+  #clear(): void {
+    this.#isInUse = false
+    this.#peers = undefined
+    this.#bodies.clear()
+  }
+}
+
+/** A list of all peers may have 10 MB, and stays in memory until its client has taken it. This is the limit per transport. */
+const MAX_PENDING_BYTES = 128 * 1024 * 1024
+
+/** Limits the memory for answers that slow clients have not taken yet. A body that goes to many clients counts once. */
+class PendingBytes {
+  readonly #clients = new Map<Buffer, number>()
+  #bytes = 0
+
+  /** @throws TooBusy if the limit is reached */
+  throwIfFull(): void {
+    if (this.#bytes < MAX_PENDING_BYTES) return
+    throw new TooBusy(`answers of ${Math.round(this.#bytes / 1_000_000)} MB that clients have not read`)
+  }
+
+  /** Counts a body until it is taken or its connection is closed. */
+  add(out: ServerResponse, body: Buffer): void {
+    if (out.destroyed) return
+    const clients = this.#clients.get(body) ?? 0
+    if (clients === 0) this.#bytes += body.length
+    this.#clients.set(body, clients + 1)
+    out.once('close', () => this.#release(body))
+  }
+
+  #release(body: Buffer): void {
+    const clients = (this.#clients.get(body) ?? 1) - 1
+    if (clients > 0) {
+      this.#clients.set(body, clients)
+    } else {
+      this.#clients.delete(body)
+      this.#bytes -= body.length
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { Type } from 'typebox'
+import { closest } from '../../core/presence/peers/lookup.ts'
+import type { PeerView } from '../../core/presence/peers/types.ts'
+import { SHOWN_ID_CHARACTERS } from '../../core/wire/id.ts'
+import { parseDuration } from '../../shared/duration.ts'
+import { AmbiguousPeer, BadRequest, NoSuchPeer } from '../../shared/errors.ts'
+import { isPresent } from '../../shared/peer-state.ts'
+import { expectedButFound } from '../../shared/validation-error.ts'
+import type { ControlDependencies } from './context.ts'
+import { fromSource, type Source } from './peer-filter.ts'
+
+/** The parameters that several routes have: their schemas, and how they are read. */
+
+export const ServiceParameter = Type.Optional(
+  Type.Array(Type.String({ maxLength: 128 }), {
+    maxItems: 64,
+    description: 'The peer offers a service of this type: `http` (over TCP or UDP), `http/tcp` or `_http._tcp`',
+  }),
+)
+export const NameParameter = Type.Optional(
+  Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description: 'The exact name' }),
+)
+export const StateParameter = Type.Optional(
+  Type.Array(Type.String({ maxLength: 64 }), {
+    maxItems: 64,
+    description: 'alive, suspect, failed, left or all; repeated or separated by commas. Default: alive,suspect',
+  }),
+)
+export const SourceParameter = Type.Optional(
+  Type.Enum(['beacon', 'mdns'], {
+    description:
+      '`beacon`: only what comes from the signed records of peers; `mdns`: only what was found by mDNS. Default: both',
+  }),
+)
+export const PeerReference = Type.Object({
+  reference: Type.String({
+    description: 'The id or the name of a peer, or the first characters of its id (at least four)',
+  }),
+})
+
+/** A parameter that is on or off. */
+export function flag(description: string) {
+  return Type.Optional(Type.Enum(['0', '1', 'false', 'true'], { description }))
+}
+
+export function isOn(parameter: string | undefined): boolean {
+  return parameter === '1' || parameter === 'true'
+}
+
+/**
+ * Refuses a URL whose query string has percent-encodings that are not UTF-8. The router checks the path itself.
+ * @throws BadRequest
+ */
+export function checkQueryEncoding(url: string): void {
+  const start = url.indexOf('?')
+  if (start < 0) return
+  try {
+    decodeURIComponent(url.slice(start))
+  } catch {
+    throw new BadRequest("the query string is not percent-encoded UTF-8 such as %C3%BC (write '%' itself as %25)")
+  }
+}
+
+export interface DurationRange {
+  /** In ms. */
+  min: number
+  /** In ms. */
+  max: number
+  /** For the error. */
+  expected: string
+}
+
+/**
+ * Reads a duration such as `500ms`. Returns ms. `place` is the parameter or field, for the error.
+ * @throws BadRequest if it is no duration or out of range
+ */
+export function readDuration(text: string, place: string, { min, max, expected }: DurationRange): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || ms < min || ms > max) throw new BadRequest(expectedButFound(place, expected, text))
+  return ms
+}
+
+/** A position in the journal of changes: after the change `after` of this epoch, or in another epoch (`elsewhere`). */
+export type Position = { after: number } | 'elsewhere'
+
+/** Reads `INDEX` or `EPOCH-INDEX`. Undefined if the text is neither. */
+export function readPosition(text: string, { epoch, registry }: ControlDependencies): Position | undefined {
+  const [, writtenEpoch = epoch, digits] = /^(?:(.+)-)?(\d{1,15})$/.exec(text) ?? []
+  if (digits === undefined) return undefined
+  const index = Number(digits)
+  // An index above the newest one is from another epoch.
+  return writtenEpoch === epoch && index <= registry.index ? { after: index } : 'elsewhere'
+}
+
+/** Reads the parameter `since`. @throws BadRequest */
+export function readSince(text: string, deps: ControlDependencies): Position {
+  const position = readPosition(text, deps)
+  if (!position) throw new BadRequest(expectedButFound('querystring/since', 'an index or EPOCH-INDEX', text))
+  return position
+}
+
+/** An error lists no more peers than this. */
+const MAX_LISTED_PEERS = 8
+
+/**
+ * Finds the one peer that a reference means; the daemon's own peer is included. See `closest` for the order of matches.
+ * A name that two peers have is ambiguous, even if one of them is suspect or failed or has left, until the registry
+ * forgets it. A peer that is not present does not count if no beat of it was ever received: it was found by mDNS, or sent
+ * nothing but a record.
+ * @param source takes only what this source knows into account
+ * @throws NoSuchPeer, AmbiguousPeer
+ */
+export function resolvePeer(reference: string, deps: ControlDependencies, source?: Source): PeerView {
+  const matches = matchingPeers(reference, deps, source)
+  const counting = matches.filter((peer) => isPresent(peer) || hasSentBeats(peer))
+  const candidates = counting.length > 0 ? counting : matches
+  const [first, ...others] = candidates
+  if (!first) throw new NoSuchPeer(reference)
+  if (others.length > 0) throw new AmbiguousPeer(reference, listPeers(candidates))
+  return first
+}
+
+/**
+ * Finds all peers that a reference may mean, the daemon's own included. If there are none, looks among the hidden mDNS
+ * hosts.
+ */
+export function matchingPeers(reference: string, deps: ControlDependencies, source?: Source): PeerView[] {
+  const { registry } = deps
+  const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => fromSource(source, peer) ?? [])
+  const listed = closest(reference, known([...registry.find(reference, source), registry.ownPeer(deps.now())]))
+  return listed.length > 0 ? listed : closest(reference, known(registry.hidden()))
+}
+
+/** A record alone proves little: it is one datagram, and anyone can send one under any name. */
+function hasSentBeats({ source, beacons }: PeerView): boolean {
+  return source === 'beacon' && beacons.heard > 0
+}
+
+/** For example `kitchen (k3vq7m2x, failed), kitchen (kitchen.local., by mDNS)`. */
+function listPeers(peers: readonly PeerView[]): string {
+  const texts = peers.map(({ id, name, state, source }) => {
+    const how = source === 'mdns' ? 'by mDNS' : state
+    return `${name} (${source === 'mdns' ? `${id}.` : distinctId(id, peers)}, ${how})`
+  })
+  const more = texts.length - MAX_LISTED_PEERS
+  return more > 0 ? `${texts.slice(0, MAX_LISTED_PEERS).join(', ')} and ${more} more` : texts.join(', ')
+}
+
+/** The shortest beginning of an id that no other of the peers has; at least as long as ids are shown elsewhere. */
+function distinctId(id: string, peers: readonly PeerView[]): string {
+  for (let length = SHOWN_ID_CHARACTERS; length < id.length; length++) {
+    const text = id.slice(0, length)
+    if (peers.filter((peer) => peer.id.startsWith(text)).length === 1) return text
+  }
+  return id
+}

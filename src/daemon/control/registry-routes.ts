@@ -1,0 +1,176 @@
+import { Type } from 'typebox'
+import { closest, waysOf } from '../../core/presence/peers/lookup.ts'
+import type { OfferedService, PeerView } from '../../core/presence/peers/types.ts'
+import { ErrorRef, type Offer, PeerRef, PeersRef, ServicesRef } from '../../shared/api.ts'
+import { offerJson, peerJson } from './api-json.ts'
+import type { App, ControlDependencies } from './context.ts'
+import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, type ListResponses, NOT_MODIFIED } from './list-responses.ts'
+import {
+  flag,
+  matchingPeers,
+  NameParameter,
+  PeerReference,
+  resolvePeer,
+  ServiceParameter,
+  SourceParameter,
+  StateParameter,
+} from './parameters.ts'
+import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
+
+const AttributeValues = Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 64 })
+
+const PeersQuery = Type.Object(
+  {
+    service: ServiceParameter,
+    name: NameParameter,
+    state: StateParameter,
+    source: SourceParameter,
+    hidden: flag('Whether to include mDNS hosts that are not listed because each is taken for a peer'),
+    ...LIST_PARAMETERS,
+  },
+  {
+    additionalProperties: false,
+    // `attr.KEY=VALUE`: the attribute KEY has this value.
+    patternProperties: { '^attr\\.[^]': AttributeValues },
+  },
+)
+
+const Values = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description }))
+
+const ServicesQuery = Type.Object(
+  {
+    type: Values('The type of the service: `http` (over TCP or UDP), `http/tcp` or `_http._tcp`'),
+    name: NameParameter,
+    peer: Values('The peer that offers it: its id, its name, or the first characters of its id (at least four)'),
+    state: StateParameter,
+    source: SourceParameter,
+    ...LIST_PARAMETERS,
+  },
+  { additionalProperties: false },
+)
+
+/** The routes that read peers and their services from the registry. */
+export function registryRoutes(app: App, deps: ControlDependencies, lists: ListResponses): void {
+  const wallClock = deps.wallClock.bind(deps)
+
+  app.get(
+    '/v1/peers',
+    {
+      schema: {
+        operationId: 'peers',
+        summary: 'Lists peers',
+        description: `\`attr.KEY=VALUE\` filters by an attribute, for example \`attr.status=idle\`. ${LIST_DESCRIPTION}`,
+        querystring: PeersQuery,
+        headers: ListHeaders,
+        response: { 200: PeersRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
+      },
+    },
+    ({ query, raw }, reply) => {
+      const { since, wait, self, hidden, ...conditions } = query
+      const filter = peerFilter(conditions)
+      const request = {
+        query: `peers ${JSON.stringify(conditions)}`,
+        parameters: { since, wait, self, hidden },
+        concerns: (before: PeerView | undefined, after: PeerView) =>
+          filter(after) !== undefined || (before && filter(before)) !== undefined,
+        list: (peers: readonly PeerView[]) => ({
+          peers: peers.flatMap((view) => filter(view) ?? []).map((view) => peerJson(view, wallClock)),
+        }),
+      }
+      return lists.send(request, raw, reply)
+    },
+  )
+
+  app.get(
+    '/v1/peers/:reference',
+    {
+      schema: {
+        operationId: 'peer',
+        summary: 'Shows one peer, in any state',
+        params: PeerReference,
+        querystring: Type.Object({ source: SourceParameter }, { additionalProperties: false }),
+        response: { 200: PeerRef, '4xx': ErrorRef },
+      },
+    },
+    ({ params, query }) => peerJson(resolvePeer(params.reference, deps, query.source), wallClock),
+  )
+
+  app.get(
+    '/v1/services',
+    {
+      schema: {
+        operationId: 'services',
+        summary: 'Lists services, each with the peer that offers it',
+        description: LIST_DESCRIPTION,
+        querystring: ServicesQuery,
+        headers: ListHeaders,
+        response: { 200: ServicesRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
+      },
+    },
+    ({ query, raw }, reply) => {
+      const { since, wait, self, ...conditions } = query
+      const filter = serviceFilter(conditions, deps)
+      const offers = (peer: PeerView) => filter(peer).map((service) => offerJson(service, peer))
+      const request = {
+        query: `services ${JSON.stringify(conditions)}`,
+        parameters: { since, wait, self },
+        concerns: (before: PeerView | undefined, after: PeerView) =>
+          !isEqual(before ? offers(before) : [], offers(after)),
+        list: (peers: readonly PeerView[]) => ({ services: peers.flatMap(offers) }),
+      }
+      return lists.send(request, raw, reply)
+    },
+  )
+}
+
+/** The query of `GET /v1/services`: a service must match every parameter, and one of the values of each. */
+interface ServiceQuery {
+  type?: readonly string[] | undefined
+  /** Instance names. */
+  name?: readonly string[] | undefined
+  /** References to peers; see `closest`. */
+  peer?: readonly string[] | undefined
+  state?: readonly string[] | undefined
+  source?: Source | undefined
+}
+
+/**
+ * Makes the filter of `GET /v1/services`: it returns the services of a peer that match.
+ * @throws BadRequest
+ */
+function serviceFilter(query: ServiceQuery, deps: ControlDependencies): (peer: PeerView) => OfferedService[] {
+  const { name, peer, source } = query
+  const types = query.type?.flatMap((text) => serviceTypes(text, 'type'))
+  const isInState = stateFilter(query.state)
+  const references = peer?.map((reference) => referenceTest(reference, deps))
+  const isReferenced = (view: PeerView) => !references || references.some((mayMean) => mayMean(view))
+  const matches = (service: OfferedService) =>
+    (!source || (service.source ?? 'beacon') === source) &&
+    (!types || types.includes(service.type.toLowerCase())) &&
+    (!name || name.includes(service.name))
+  return (view) => (isReferenced(view) && isInState(view) ? view.services.filter(matches) : [])
+}
+
+/**
+ * Makes the test whether a reference may mean a peer. All peers that a reference may mean match it in the same way, by id,
+ * name or beginning of the id. So the test compares with one of them, which it looks up once per index.
+ */
+function referenceTest(reference: string, deps: ControlDependencies): (peer: PeerView) => boolean {
+  const wayOf = waysOf(reference)
+  let index: number | undefined
+  let match: PeerView[] = []
+  return (view) => {
+    if (wayOf(view) === undefined) return false
+    if (index !== deps.registry.index) {
+      index = deps.registry.index
+      match = matchingPeers(reference, deps).slice(0, 1)
+    }
+    return closest(reference, [view, ...match]).includes(view)
+  }
+}
+
+function isEqual(before: readonly Offer[], after: readonly Offer[]): boolean {
+  if (before.length !== after.length) return false
+  return before.length === 0 || JSON.stringify(before) === JSON.stringify(after)
+}

@@ -1,0 +1,237 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { Server as NetServer, Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { isTroubleOfDisk } from '../../io/files.ts'
+import { codeOf, messageOf } from '../../shared/caught-error.ts'
+import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
+import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
+import { removeToken, tokenPath, writeToken } from './access.ts'
+import { buildApp } from './app.ts'
+import { BlockingQueries, type BlockingQueryLimits, DEFAULT_BLOCKING_QUERY_LIMITS } from './blocking-queries.ts'
+import { limitConnections } from './connections.ts'
+import type { ControlDependencies, ListenAddresses } from './context.ts'
+import { refuseConnection } from './error-responses.ts'
+import { DEFAULT_EVENT_STREAM_LIMITS, type EventStreamLimits, EventStreams } from './event-streams.ts'
+import { listenOnSocket, prepareSocket } from './socket-file.ts'
+
+export interface ControlServerOptions {
+  /** The path of the Unix socket. */
+  socket: string
+  /** A loopback address. Undefined: no TCP. */
+  http?: HttpAddress | undefined
+  log: Logger
+  /** Overrides parts of `DEFAULT_EVENT_STREAM_LIMITS`. */
+  eventStreams?: Partial<EventStreamLimits>
+  /** Overrides parts of `DEFAULT_BLOCKING_QUERY_LIMITS`. */
+  blockingQueries?: Partial<BlockingQueryLimits>
+  /** The interval between checks for idle connections, ms. Default: 1000. */
+  tickMs?: number
+  /** A connection whose client takes no byte of a complete answer for this long is closed, ms. Default: 10 000. */
+  sendTimeoutMs?: number
+  /** The number of files that this process may have open. Default: the system's limit. */
+  maxOpenFiles?: number
+  /** The time that unfinished answers have to reach their clients when the server closes, ms. Default: 200. */
+  closeTimeoutMs?: number
+}
+
+/** Node's timeouts also count the time in which this process was suspended. `limitConnections` replaces them. */
+const SERVER_OPTIONS = {
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+  // `buildApp` refuses a request without the header Host, with an error in JSON.
+  requireHostHeader: false,
+  maxHeaderSize: 16 * 1024,
+  /** Bytes that each connection may buffer. Node's default is four times as much since version 22. */
+  highWaterMark: 16 * 1024,
+}
+const TICK_MS = 1000
+const SEND_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 200
+/** Connections beside those of event streams and blocking queries. */
+const MAX_OTHER_CONNECTIONS = 256
+/** Connections that may wait to be accepted: enough for all clients to connect at once. */
+const BACKLOG = 4096
+
+/** Serves the HTTP API on a Unix socket and on a TCP port on loopback. */
+export class ControlServer {
+  readonly #options: ControlServerOptions
+  readonly #deps: ControlDependencies
+  readonly #streams: EventStreams
+  readonly #queries: BlockingQueries
+  readonly #maxConnections: { onSocket: number; onLoopback: number }
+  readonly #servers: Server[] = []
+  readonly #listening: ListenAddresses
+  readonly #socketConnections = new WeakSet<Socket>()
+  readonly #stopListening: () => void
+  #closeApp: () => Promise<void> = async () => {}
+
+  /** @throws BadConfig if `http` is not a loopback address */
+  constructor(deps: ControlDependencies, options: ControlServerOptions) {
+    if (options.http) checkLoopback(options.http)
+    this.#deps = deps
+    this.#options = options
+    const streams = { ...DEFAULT_EVENT_STREAM_LIMITS, ...options.eventStreams }
+    const queries = { ...DEFAULT_BLOCKING_QUERY_LIMITS, ...options.blockingQueries }
+    // The rest of the files is for network sockets and, on loopback, for the Unix socket.
+    const maxOpenFiles = options.maxOpenFiles ?? openFilesLimit()
+    this.#maxConnections = {
+      onSocket: Math.min(streams.max + queries.max + MAX_OTHER_CONNECTIONS, Math.ceil(maxOpenFiles / 2)),
+      onLoopback: Math.min(
+        streams.maxOnLoopback + queries.maxOnLoopback + MAX_OTHER_CONNECTIONS,
+        Math.ceil(maxOpenFiles / 4),
+      ),
+    }
+    this.#streams = new EventStreams(deps, streams)
+    this.#queries = new BlockingQueries(deps, queries)
+    this.#stopListening = deps.onChange(
+      coalesce(() => {
+        this.#streams.advance()
+        this.#queries.advance()
+      }),
+    )
+    this.#listening = { socket: options.socket, http: undefined }
+  }
+
+  /** The addresses that it listens on. If port 0 was asked for, the port that the system chose. */
+  get listening(): Readonly<ListenAddresses> {
+    return this.#listening
+  }
+
+  /**
+   * Starts to listen. If two daemons start at the same time, the TCP port decides which one replaces a leftover socket file.
+   * @throws AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable, TokenUnusable; then it does not listen at all
+   */
+  async listen(): Promise<void> {
+    const { socket, http, log } = this.#options
+    try {
+      await prepareSocket(socket)
+      const app = await buildApp({
+        deps: this.#deps,
+        streams: this.#streams,
+        queries: this.#queries,
+        listening: this.#listening,
+        log,
+        isOnSocket: (connection) => this.#socketConnections.has(connection),
+      })
+      this.#closeApp = () => app.close()
+      if (http) {
+        const server = this.#createServer(app.routing, this.#maxConnections.onLoopback)
+        await listenOnLoopback(server, http)
+        this.#listening.http = formatHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
+      }
+      const server = this.#createServer(app.routing, this.#maxConnections.onSocket)
+      server.prependListener('connection', (connection) => this.#socketConnections.add(connection))
+      await listenOnSocket(server, socket, BACKLOG)
+      if (http) await this.#writeToken()
+      for (const each of this.#servers) {
+        // For example, the process has too many open files. Existing connections are still served.
+        each.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
+      }
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** Stops listening, sends the last events, answers the blocking queries and closes all connections. */
+  async close(): Promise<void> {
+    const timeout = this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS
+    const closed = this.#servers.splice(0).map((server) => closeServer(server, timeout))
+    this.#stopListening()
+    this.#streams.close()
+    this.#queries.close()
+    await Promise.all(closed)
+    if (closed.length > 0) await removeToken(tokenPath(this.#options.socket), this.#deps.token)
+    await this.#closeApp()
+  }
+
+  /** Writes the token file. On a full disk, the daemon runs without it. @throws TokenUnusable */
+  async #writeToken(): Promise<void> {
+    const path = tokenPath(this.#options.socket)
+    try {
+      await writeToken(path, this.#deps.token)
+    } catch (error) {
+      if (!isTroubleOfDisk(error)) throw error
+      this.#options.log.warn({ err: error }, 'cannot write the token file: changes over loopback are not possible')
+    }
+  }
+
+  #createServer(handler: Parameters<typeof createServer>[1], max: number): Server {
+    const server = createServer(SERVER_OPTIONS, handler)
+    const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
+    limitConnections(server, { max, tickMs, sendTimeoutMs })
+    server.on('clientError', refuseInvalidRequest)
+    server.on('checkExpectation', ({ socket, headers }) => {
+      refuseConnection(socket, 417, `the header Expect may be 100-continue only, not '${headers.expect}'`)
+    })
+    this.#servers.push(server)
+    return server
+  }
+}
+
+/**
+ * Combines calls in the same turn of the event loop, as when one datagram brings several changes. `act` runs once, in a
+ * microtask, before any further I/O.
+ */
+function coalesce(act: () => void): () => void {
+  let isScheduled = false
+  return () => {
+    if (isScheduled) return
+    isScheduled = true
+    queueMicrotask(() => {
+      isScheduled = false
+      act()
+    })
+  }
+}
+
+/** The number of files that this process may have open, connections included. Infinity if the system does not tell. */
+function openFilesLimit(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress): Promise<void> {
+  try {
+    server.listen({ host, port, exclusive: true, backlog: BACKLOG })
+    await once(server, 'listening')
+  } catch (error) {
+    const address = formatHttpAddress({ host, port })
+    if (codeOf(error) === 'EADDRINUSE') throw new HttpInUse(address)
+    throw new HttpUnusable(address, messageOf(error))
+  }
+}
+
+function portOf(server: NetServer): number | undefined {
+  const address = server.address()
+  return typeof address === 'object' ? address?.port : undefined
+}
+
+async function closeServer(server: Server, timeoutMs: number): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise((resolve) => server.close(resolve))
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  await closed
+  clearTimeout(timer)
+}
+
+/** Answers a request that Node's HTTP parser cannot read. */
+function refuseInvalidRequest(error: NodeJS.ErrnoException, connection: Socket): void {
+  if (error.code === 'ECONNRESET') connection.destroy()
+  // The error is raised again for each chunk that follows.
+  if (!connection.writable) return
+  const [statusCode, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ([431, `the headers of the request have more than ${SERVER_OPTIONS.maxHeaderSize} bytes`] as const)
+      : error.code === 'HPE_INVALID_URL'
+        ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
+        : ([400, 'this is not HTTP/1.1'] as const)
+  refuseConnection(connection, statusCode, message)
+}
