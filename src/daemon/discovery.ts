@@ -24,7 +24,7 @@ export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
   log?: Logger | undefined
 }
 
-/** Discovery on the network: beacons and, unless it is off, mDNS. Publishes this peer's profile by both. */
+/** Finds peers and hosts by beacons and, unless it is off, by mDNS, and publishes this peer's profile by both. */
 export class Discovery {
   readonly presence: Presence
   readonly net: Net
@@ -66,7 +66,7 @@ export class Discovery {
     this.#publishByMdns()
   }
 
-  /** Goes on under another identity. */
+  /** Continues under another identity. */
   become(identity: Identity, incarnation: number): void {
     this.driver.become(identity, incarnation)
     this.#id = identity.id
@@ -84,7 +84,7 @@ export class Discovery {
   }
 }
 
-/** Connects mDNS with presence: each tells the other which hosts it has found, or looks for. */
+/** Opens mDNS and connects it with presence: mDNS reports the hosts it finds, and presence asks for hosts that went silent. */
 function openMdns({ mdns, net: options, clock, log }: DiscoveryOptions, driver: Driver): MdnsDriver | undefined {
   if (!mdns) return undefined
   const net = new Net({ ...options, ...MDNS, sharedPort: true })

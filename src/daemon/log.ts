@@ -6,8 +6,9 @@ import type { Config } from './config/config.ts'
 import { LineOutput } from './line-output.ts'
 
 /**
- * The daemon's log, on standard output (or the file descriptor given): JSON lines, or for people's eyes. Never waits for
- * its reader: lines that cannot be written are dropped, and their number is logged when lines can be written again.
+ * Opens the daemon's log, as JSON lines or as text for people. It never blocks: lines that cannot be written are dropped,
+ * and their number is logged when writing works again.
+ * @param fd the file descriptor to write to: standard output by default
  */
 export function openLog({ logLevel, logFormat }: Pick<Config, 'logLevel' | 'logFormat'>, fd = 1): Logger {
   const output = new LineOutput(fd, (dropped) => {
@@ -16,7 +17,7 @@ export function openLog({ logLevel, logFormat }: Pick<Config, 'logLevel' | 'logF
   const log =
     logFormat === 'json'
       ? pino({ level: logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, output)
-      : pino({ level: logLevel, base: null }, { write: (line: string) => output.write(forPeople(line)) })
+      : pino({ level: logLevel, base: null }, { write: (line: string) => output.write(prettyLine(line)) })
   return log
 }
 
@@ -26,49 +27,51 @@ const prettify = pretty.prettyFactory({
   singleLine: true,
 })
 
-/** A line of JSON as one that can be read, in which no text from outside moves the cursor or turns the order of letters around. */
-function forPeople(line: string): string {
-  return prettify(harmless(JSON.parse(line)))
+/** Formats a line of JSON for a terminal. Text from the network cannot move the cursor or reverse the text direction. */
+function prettyLine(line: string): string {
+  return prettify(escapeStrings(JSON.parse(line)))
 }
 
-function harmless(value: unknown, key = ''): unknown {
+function escapeStrings(value: unknown, key = ''): unknown {
   if (typeof value === 'string') {
-    // A stack trace has lines of its own.
-    return key === 'stack' ? value.split('\n').map(escaped).join('\n') : escaped(value)
+    // Keeps the line breaks of a stack trace.
+    return key === 'stack' ? value.split('\n').map(escapeInvisible).join('\n') : escapeInvisible(value)
   }
-  if (Array.isArray(value)) return value.map((item) => harmless(item))
+  if (Array.isArray(value)) return value.map((item) => escapeStrings(item))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [escaped(name), harmless(item, name)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [escapeInvisible(name), escapeStrings(item, name)]),
+  )
 }
 
-/** Control and format characters, line separators and lone surrogates as `\u{202e}`. */
-function escaped(text: string): string {
+/** Escapes control and format characters, line separators and lone surrogates, as in `\u{202e}`. */
+function escapeInvisible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)?.toString(16)}}`
   })
 }
 
 /**
- * From now on what anything in this process writes to the console goes to the log, so that no library breaks its lines:
- * what is meant for standard output at level debug, what is meant for standard error at level warn.
- * @returns gives the console back
+ * Redirects the console to the log, so that the output of libraries does not break its lines: standard output at level
+ * debug, standard error at level warn.
+ * @returns a function that restores the console
  */
 export function captureConsole(log: Logger): () => void {
   const original = globalThis.console
   globalThis.console = new Console({
-    stdout: lines((text) => log.debug({ from: 'console' }, text)),
-    stderr: lines((text) => log.warn({ from: 'console' }, text)),
+    stdout: lineStream((text) => log.debug({ from: 'console' }, text)),
+    stderr: lineStream((text) => log.warn({ from: 'console' }, text)),
   })
   return () => {
     globalThis.console = original
   }
 }
 
-function lines(say: (text: string) => void): Writable {
+function lineStream(onText: (text: string) => void): Writable {
   return new Writable({
     decodeStrings: false,
     write: (chunk: unknown, _encoding, done) => {
-      say(String(chunk).trimEnd())
+      onText(String(chunk).trimEnd())
       done()
     },
   })

@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { expect, test, vi } from 'vitest'
 import { captureConsole } from '../../src/daemon/log.ts'
 
-test('what is written to the console becomes lines of the log, and nothing else', () => {
+test('console output becomes log lines, and goes nowhere else', () => {
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'debug', base: null }, { write: (line) => lines.push(JSON.parse(line)) })
   const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)

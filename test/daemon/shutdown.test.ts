@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const SHUTDOWN = new URL('../../dist/daemon/shutdown.js', import.meta.url).href
 
-/** A process that has work left for ever; sends it these signals, ms after each other, and tells how and when it ended. */
+/** Starts a process that never ends by itself, sends it signals, 50 ms apart, and returns how and when it ended. */
 async function run(what: string, ...signals: NodeJS.Signals[]) {
   const log = '{ info() {}, fatal() {} }'
   const code = `import { untilShutdown } from '${SHUTDOWN}'
@@ -23,25 +23,25 @@ async function run(what: string, ...signals: NodeJS.Signals[]) {
   return { status, signal, took: performance.now() - began }
 }
 
-test('comes within a second also when something does not stop', async () => {
+test('the process ends within a second even if something does not stop', async () => {
   const { status, signal, took } = await run('', 'SIGTERM')
   expect([status, signal]).toEqual([null, 'SIGTERM'])
   expect(took).toBeGreaterThan(800)
   expect(took).toBeLessThan(5000)
 })
 
-test('comes at once with a second SIGTERM, and not with a second SIGINT', async () => {
+test('a second SIGTERM ends the process at once, a second SIGINT does not', async () => {
   // Without the second signal it would end by the first.
   expect((await run('', 'SIGINT', 'SIGTERM')).signal).toBe('SIGTERM')
   expect((await run('', 'SIGINT', 'SIGINT', 'SIGHUP')).took).toBeGreaterThan(800)
 })
 
-test('goes on upon SIGHUP where there is no terminal', async () => {
+test('SIGHUP is ignored without a terminal', async () => {
   const { signal } = await run("process.exit(signal === 'SIGHUP' ? 1 : 0)", 'SIGHUP', 'SIGHUP', 'SIGKILL')
   expect(signal).toBe('SIGKILL')
 })
 
-test('comes with an exception that nobody has caught', async () => {
+test('an uncaught exception shuts down', async () => {
   expect(await run('process.exit(0)', 'SIGTERM')).toMatchObject({ status: 0 })
   const thrown = await run("process.exit(7)} ); setImmediate(() => { throw new Error('unexpected')")
   expect(thrown).toMatchObject({ status: 7 })

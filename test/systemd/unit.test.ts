@@ -6,14 +6,14 @@ import { expect, test } from 'vitest'
 const path = (name: string) => fileURLToPath(new URL(`../../systemd/${name}`, import.meta.url))
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
 
-test.skipIf(!hasSystemd)('systemd finds nothing wrong with the unit', () => {
+test.skipIf(!hasSystemd)('systemd-analyze accepts the unit', () => {
   const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', path('earshotd.service')], {
     encoding: 'utf8',
   })
   expect([status, stdout, stderr]).toEqual([0, '', ''])
 })
 
-test('the unit runs as the user that sysusers makes, and a wrong setting does not start it again', () => {
+test('the unit runs as the user of sysusers, and does not restart after a wrong setting', () => {
   const unit = readFileSync(path('earshotd.service'), 'utf8')
   const [, user] = /^u (\S+) /m.exec(readFileSync(path('earshot.sysusers.conf'), 'utf8')) ?? []
   for (const line of [`User=${user}`, `Group=${user}`, 'RestartPreventExitStatus=2']) {

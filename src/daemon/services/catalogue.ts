@@ -5,10 +5,10 @@ import { AttributeTaken, BadConfig, NoSuchService, RecordTooLarge, ServiceTaken 
 import {
   type BadFile,
   type CatalogueNotice,
-  type Content,
   evictionOrder,
   mergeFiles,
   type OwnService,
+  type RecordContent,
   recordService,
   type ServiceFile,
   sourceOf,
@@ -29,7 +29,7 @@ export interface CatalogueOptions {
   /** Monotonic ms. */
   now(): number
   /** Replaces what this peer publishes, at first nothing. @throws InvalidRecord; then nothing has changed */
-  publish(content: Content): void
+  publish(content: RecordContent): void
   notify(notice: CatalogueNotice): void
 }
 
@@ -54,7 +54,7 @@ export class Catalogue {
   #badFiles: readonly BadFile[] = []
   /** What the service files were last merged from. */
   #merged: { files: readonly ServiceFile[]; registered: Registered | undefined } = { files: [], registered: undefined }
-  #published: Content = { services: [], attributes: {} }
+  #published: RecordContent = { services: [], attributes: {} }
 
   private constructor(options: CatalogueOptions) {
     const { services, stateDir, servicesDir, notify } = options

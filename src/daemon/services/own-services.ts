@@ -29,7 +29,7 @@ export interface BadFile {
 export type ServiceFile = { file: string } & ({ services: readonly Service[] } | { error: string })
 
 /** The part of a peer's record that the catalogue fills in. */
-export interface Content {
+export interface RecordContent {
   services: Service[]
   attributes: Attributes
 }

@@ -46,7 +46,7 @@ function fault(sources: Sources): string {
   throw new Error('there was no error')
 }
 
-test('has defaults for everything', () => {
+test('every setting has a default', () => {
   expect(load({})).toEqual({
     name: 'desk',
     interface: [],
@@ -69,7 +69,7 @@ test('has defaults for everything', () => {
   })
 })
 
-test('a flag goes before the environment, that before the file, that before the default', () => {
+test('precedence: flag, environment, file, default', () => {
   const toml = 'name = "file"\ninterval = "2s"\nport = 1\ninterface = ["f*"]\nbudget = 64000'
   const env = { EARSHOT_NAME: 'environment', EARSHOT_PORT: '2', EARSHOT_INTERFACE: 'e*, w* ,', EARSHOT_HTTP: '' }
   const config = load({ toml, env, flags: { name: 'flag' } })
@@ -81,19 +81,19 @@ test('a flag goes before the environment, that before the file, that before the 
   })
 })
 
-test('is frozen all the way down', () => {
+test('the config is deeply frozen', () => {
   const config = load({ toml: '[[services]]\nname = "Shop"\ntype = "http"\nport = 80\ntxt = { a = "b" }' })
   const parts = [config, config.interface, config.services, config.services[0], config.services[0]?.txt, config.http]
   expect(parts.every(Object.isFrozen)).toBe(true)
 })
 
-test('the log is for people on a terminal, unless it is told otherwise', () => {
+test('log-format auto is pretty on a terminal, else json', () => {
   expect(load({ facts: { terminal: true } }).logFormat).toBe('pretty')
   expect(load({ facts: { terminal: true }, flags: { 'log-format': 'json' } }).logFormat).toBe('json')
   expect(load({ flags: { 'log-format': 'pretty' } }).logFormat).toBe('pretty')
 })
 
-test('directories of service files can be others, and none', () => {
+test('services-dir can name other directories, or none', () => {
   expect(load({ facts: { uid: 0 } }).servicesDir).toEqual(['/etc/earshot/services.d'])
   expect(
     load({ facts: { home: undefined }, env: { XDG_STATE_HOME: '/s', XDG_CONFIG_HOME: '/x' } }).servicesDir,
@@ -111,7 +111,7 @@ test.each(['on', 'yes', 'True', '1'])('EARSHOT_MDNS=%s turns mDNS on', (text) =>
   expect(load({ env: { EARSHOT_MDNS: text } }).mdns).not.toBe(false)
 })
 
-test('http can be a port or false, as TOML writes them', () => {
+test('http can be a port or false, as a number and a boolean in TOML', () => {
   expect(load({ toml: 'http = 8080' }).http).toEqual({ host: '127.0.0.1', port: 8080 })
   expect(load({ toml: 'http = false' }).http).toBeUndefined()
   expect(load({ env: { EARSHOT_HTTP: 'false' } }).http).toBeUndefined()
@@ -123,7 +123,7 @@ test('http can be off', () => {
 })
 
 describe('the file', () => {
-  test('holds attributes and services too', () => {
+  test('has attributes and services', () => {
     const toml = `
       [attributes]
       status = "idle"
@@ -149,7 +149,7 @@ describe('the file', () => {
     expect(config.file).toBe(file)
   })
 
-  test("is the user's own when it exists", () => {
+  test("is the user's own file if it exists", () => {
     const own = join(directory, 'home/.config/earshot')
     const asked = join(directory, 'xdg/earshot')
     for (const [place, name] of [
@@ -171,20 +171,20 @@ describe('the file', () => {
 describe('mDNS', () => {
   test.each<[string, Sources, Config['mdns']]>([
     ['off in the file', { toml: 'mdns = false' }, false],
-    ['off by a flag that says no', { flags: { mdns: false } }, false],
+    ['off by --no-mdns', { flags: { mdns: false } }, false],
     ['off by a flag', { flags: { mdns: 'false' } }, false],
     ['off in the environment', { env: { EARSHOT_MDNS: 'false' }, toml: '[mdns]\nbrowse = "*"' }, false],
     ['on by a flag', { flags: { mdns: 'true', 'mdns-browse': [] }, toml: 'mdns = false' }, { browse: [] }],
     ['types in a table', { toml: '[mdns]\nbrowse = ["_ipp._tcp", "HTTP"]' }, { browse: ['_ipp._tcp', '_http._tcp'] }],
     ['types with a dot', { toml: 'mdns.browse = ["osc/udp", "_OSC._udp"]' }, { browse: ['_osc._udp'] }],
-    ['types in one word', { toml: 'mdns-browse = ["ipp"]' }, { browse: ['_ipp._tcp'] }],
+    ['types as mdns-browse', { toml: 'mdns-browse = ["ipp"]' }, { browse: ['_ipp._tcp'] }],
     [
-      'types of others, that RFC 6335 forbids',
+      'types that RFC 6335 forbids',
       { toml: 'mdns.browse = ["_androidtvremote2._tcp", "NVstream_dbd"]' },
       { browse: ['_androidtvremote2._tcp', '_nvstream_dbd._tcp'] },
     ],
     ['the longest type', { toml: `mdns.browse = ["${'x'.repeat(62)}/udp"]` }, { browse: [`_${'x'.repeat(62)}._udp`] }],
-    ['none but its own', { toml: 'mdns.browse = []' }, { browse: [] }],
+    ['no types', { toml: 'mdns.browse = []' }, { browse: [] }],
     ['all types', { toml: 'mdns.browse = "*"' }, { browse: ['*', ...DEFAULT_BROWSE_TYPES] }],
     [
       'all types by a flag',
@@ -201,14 +201,14 @@ describe('mDNS', () => {
     expect(load(sources).mdns).toEqual(mdns)
   })
 
-  test('looks for types that are types, each once', () => {
+  test('the default types are valid, and each is listed once', () => {
     for (const type of DEFAULT_BROWSE_TYPES) expect(fullServiceType(type)).toBe(type)
     expect(DEFAULT_BROWSE_TYPES).toContain('_androidtvremote2._tcp')
     expect(new Set(DEFAULT_BROWSE_TYPES).size).toBe(DEFAULT_BROWSE_TYPES.length)
   })
 })
 
-describe('places', () => {
+describe('default paths', () => {
   test('under systemd', () => {
     const env = {
       RUNTIME_DIRECTORY: '/run/earshot',
@@ -218,26 +218,26 @@ describe('places', () => {
     expect(load({ env })).toMatchObject({ socket: '/run/earshot/control.sock', stateDir: '/var/lib/earshot' })
   })
 
-  test('by hand', () => {
+  test('without systemd', () => {
     const env = { XDG_RUNTIME_DIR: '/run/user/1000', XDG_STATE_HOME: '/s' }
     expect(load({ env })).toMatchObject({ socket: '/run/user/1000/earshot/control.sock', stateDir: '/s/earshot' })
   })
 
   // Root's socket lies elsewhere.
-  test.skipIf(process.getuid?.() === 0)('in the temporary directory only where nobody else gets in', () => {
+  test.skipIf(process.getuid?.() === 0)('the temporary directory is used only if others cannot enter', () => {
     const uid = process.getuid?.() ?? 0
     mkdirSync(join(directory, `earshot-${uid}`))
     chmodSync(join(directory, `earshot-${uid}`), 0o755)
     expect(fault({ facts: { uid } })).toMatch(/^socket: other users can access DIR\/earshot-\d+/)
   })
 
-  test('a foreign directory in the temporary one is not trusted', () => {
+  test('a directory of another user in the temporary directory is refused', () => {
     const uid = (process.getuid?.() ?? 0) + 1
     mkdirSync(join(directory, `earshot-${uid}`), { mode: 0o700 })
     expect(fault({ facts: { uid } })).toMatch(/^socket: DIR\/earshot-\d+ belongs to another user .*\(.*--socket\)$/)
   })
 
-  test('without any home', () => {
+  test('without a home directory', () => {
     expect(fault({ facts: { home: undefined } })).toBe(
       'state-dir: there is no home directory to keep it in (give --state-dir)',
     )
@@ -381,16 +381,16 @@ test.each<[Sources, string]>([
   expect(fault(sources)).toBe(message)
 })
 
-test('a host that is not loopback is refused with its reason', () => {
+test('a host that is not loopback is refused with the reason', () => {
   expect(fault({ flags: { http: '0.0.0.0:80' } })).toMatch(/^--http: .*must be on loopback, not 0\.0\.0\.0/)
   expect(fault({ toml: 'http = "example.org:80"' })).toMatch(/^FILE: http: .*must be on loopback, not example\.org/)
 })
 
-test('a file that is no TOML is named with line and column', () => {
+test('the error for invalid TOML names line and column', () => {
   expect(fault({ toml: 'port = 1\nname = \n' })).toMatch(/^FILE:2:\d+: .+$/)
   expect(fault({ toml: 'port = 1\n\nport = 2\n' })).toMatch(/^FILE:3:\d+: .+$/)
 })
 
-test('variables of others that begin with EARSHOT_ do no harm', () => {
+test('variables of other programs that begin with EARSHOT_ are ignored', () => {
   expect(load({ env: { EARSHOT_REQUIRE_LAB: '1', EARSHOT_SERVICE_HOST: '10.0.0.1' } }).name).toBe('desk')
 })

@@ -7,7 +7,7 @@ import { DEFAULTS, daemonOptions } from '../../../src/daemon/config/schema.ts'
 
 const guide = readFileSync(new URL('../../../docs/CONFIG.md', import.meta.url), 'utf8')
 
-test('docs/CONFIG.md names exactly the settings there are, with their variables and defaults', () => {
+test('docs/CONFIG.md lists exactly the existing settings, with variables and defaults', () => {
   const rows = [...guide.matchAll(/^\| `([a-z0-9-]+)` \| `(EARSHOT_[A-Z0-9_]+)` \| (.+?) \| /gm)]
   expect(rows.map(([, key]) => key).sort()).toEqual(Object.keys(daemonOptions).sort())
   for (const [, key = '', variable, shown] of rows) {
@@ -17,7 +17,7 @@ test('docs/CONFIG.md names exactly the settings there are, with their variables 
   }
 })
 
-test('its example is a file that can be read', () => {
+test('the example of docs/CONFIG.md is a valid file', () => {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-docs-'))
   const path = join(directory, 'example.toml')
   writeFileSync(path, /```toml\n([^`]*)```/.exec(guide)?.[1] ?? '')

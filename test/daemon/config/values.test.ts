@@ -5,7 +5,7 @@ import { nearest } from '../../../src/shared/did-you-mean.ts'
 import { formatDuration, parseDuration } from '../../../src/shared/duration.ts'
 
 describe('durations', () => {
-  test('read back as they were written', () => {
+  test('formatted and parsed give the same value', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 * 86_400_000 }), (ms) => {
         expect(parseDuration(formatDuration(ms))).toBe(ms)

@@ -15,7 +15,7 @@ ${services.map((service) => `  <service>${service}</service>`).join('\n')}
 `
 const withTxt = (record: string) => read(group(`<type>_http._tcp</type><port>80</port>${record}`))[0]?.txt
 
-test("reads Avahi's own form as it is", () => {
+test("reads a file in Avahi's format", () => {
   const text = `<?xml version="1.0" standalone='no'?><!--*-nxml-*-->
 <!DOCTYPE service-group SYSTEM "avahi-service.dtd">
 
@@ -48,7 +48,7 @@ test("reads Avahi's own form as it is", () => {
   ])
 })
 
-test('several services of a file are told apart by their types', () => {
+test('several services of a file get ids by their types', () => {
   const services = ['_afpovertcp._tcp', '_device-info._tcp', '_dns._udp', '_dns._tcp', '_dns._tcp']
   const ids = read(group(...services.map((type) => `<type>${type}</type>`)), 'mac').map(
     ({ id, port }) => `${id} ${port}`,
@@ -62,7 +62,7 @@ test('several services of a file are told apart by their types', () => {
   ])
 })
 
-test('wildcards are replaced only where that is asked for', () => {
+test('wildcards are replaced only with replace-wildcards', () => {
   const one = '<service><type>_http._tcp</type></service>'
   const name = (attribute: string) =>
     read(`<service-group><name${attribute}>%h %h</name>${one}</service-group>`)[0]?.name
@@ -79,12 +79,12 @@ describe('TXT records', () => {
     expect(withTxt('<txt-record value-format="binary-hex">k=</txt-record>')).toEqual({ k: '' })
   })
 
-  test('of a key given twice the first counts, a key alone has an empty value, an empty one is none', () => {
+  test('the first of duplicate keys counts, a key without = has an empty value, an empty record is ignored', () => {
     expect(withTxt('<txt-record>Path=a=b</txt-record><txt-record>path=c</txt-record>')).toEqual({ Path: 'a=b' })
     expect(withTxt('<txt-record>duplex</txt-record><txt-record/>')).toEqual({ duplex: '' })
   })
 
-  test('any text value comes through, however it is written', () => {
+  test('any text value is read the same in every format', () => {
     // What XML can carry, but for line ends, which it makes alike (section 2.11).
     const text = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((value) => !/\p{Cc}/u.test(value))
     fc.assert(
@@ -137,7 +137,7 @@ test.each<[string, string]>([
   expect(() => read(text)).toThrow(reason)
 })
 
-test('declared entities are never replaced: no bomb, no file', () => {
+test('declared entities are never expanded: no entity bomb, no file access', () => {
   const levels = Array.from({ length: 20 }, (_, n) => `<!ENTITY l${n + 1} "${`&l${n};`.repeat(10)}">`).join('')
   const bomb = (declared: string, reference: string) =>
     `<!DOCTYPE service-group [${declared}]><service-group><name>${reference}</name><service><type>_a._tcp</type></service></service-group>`
@@ -153,7 +153,7 @@ test('declared entities are never replaced: no bomb, no file', () => {
   expect(performance.now() - start).toBeLessThan(1000)
 })
 
-test('whatever the text, there is a result or a reason', () => {
+test('any text gives a result or a BadService', () => {
   const pieces = [
     '<service-group>',
     '</service-group>',

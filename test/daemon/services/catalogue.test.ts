@@ -50,13 +50,13 @@ describe('services over the API', () => {
     expect(() => catalogue.remove('shop')).toThrow(NoSuchService)
   })
 
-  test('with a ttl are withdrawn unless renewed', async () => {
+  test('with a ttl are removed unless renewed', async () => {
     const { catalogue, published, until, notices } = await openCatalogue()
     const { service: own } = catalogue.put('shop', service('shop'), 300)
     expect(own.expiresAt).toBe(1300)
     const start = performance.now()
     catalogue.put('shop', service('shop'), 600)
-    // A renewal is nothing to tell.
+    // A renewal publishes nothing.
     expect(published).toHaveLength(1)
     await until(() => notices.length > 0)
     expect(published.at(-1)?.services).toEqual([])
@@ -82,7 +82,7 @@ describe('services over the API', () => {
     expect(catalogue.list().map(({ id, source }) => `${id} ${source}`)).toEqual(['osc config', 'web file'])
   })
 
-  test('that have no room change nothing', async () => {
+  test('that do not fit into the record change nothing', async () => {
     const { catalogue, published } = await openCatalogue({}, 1000)
     catalogue.put('shop', service('shop'))
     const large = service('shop', { txt: { a: 'x'.repeat(1000) } })
@@ -99,7 +99,7 @@ describe('services over the API', () => {
 })
 
 describe('attributes', () => {
-  test("override the config file's, which are back when they are taken away", async () => {
+  test("override the config file's, which return when the override is removed", async () => {
     const { catalogue, published } = await openCatalogue({ attributes: { room: 'kitchen', floor: 1 } })
     expect(catalogue.patchAttributes({ floor: 2, open: true, gone: null })).toEqual({
       room: 'kitchen',
@@ -133,7 +133,7 @@ describe('attributes', () => {
     expect(published).toEqual([])
   })
 
-  test('any patches in a row come to what RFC 7396 says, also after a restart', async () => {
+  test('any sequence of patches has the result of RFC 7396, also after a restart', async () => {
     const key = fc.stringMatching(/^[a-d]$/)
     const value = fc.oneof(
       fc.constant(null),
@@ -160,7 +160,7 @@ describe('attributes', () => {
     )
   })
 
-  test('1,000 patches are few writes', async () => {
+  test('1,000 patches cause few writes', async () => {
     const { catalogue, stateDir, published } = await openCatalogue()
     const file = join(stateDir, 'registered.json')
     const written = async () => (await stat(file, { bigint: true }).catch(() => undefined))?.ino
@@ -181,7 +181,7 @@ describe('attributes', () => {
 })
 
 describe('a restart', () => {
-  test('keeps what was registered without a ttl, and attributes', async () => {
+  test('keeps attributes, and services without a ttl', async () => {
     const { catalogue, stateDir } = await openCatalogue({ attributes: { floor: 1 } })
     catalogue.put('shop', service('shop', { txt: { emoji: '🛒\n\0' } }))
     catalogue.put('gone', service('gone'))
@@ -201,14 +201,14 @@ describe('a restart', () => {
     })
   })
 
-  test('is soon safe without closing', async () => {
+  test('finds a service that was saved, without closing', async () => {
     const { catalogue, stateDir } = await openCatalogue()
     catalogue.put('shop', service('shop'))
     await catalogue.saved()
     expect((await openCatalogue({ stateDir })).catalogue.list().map(({ id }) => id)).toEqual(['shop'])
   })
 
-  test('leaves out what the config file has taken the place of, and says so', async () => {
+  test('does not restore what conflicts with the config file, and reports it', async () => {
     const { catalogue, stateDir } = await openCatalogue()
     catalogue.put('shop', service('shop'))
     catalogue.put('large', service('large', { txt: { a: 'x'.repeat(250) } }))
@@ -236,7 +236,7 @@ describe('a restart', () => {
     },
   )
 
-  test('finds whatever was said to be kept, without closing', async () => {
+  test('finds everything for which saved() has resolved, without closing', async () => {
     const { catalogue, stateDir } = await openCatalogue()
     catalogue.put('now-lent', service('now-lent'))
     await catalogue.saved()
@@ -251,7 +251,7 @@ describe('a restart', () => {
     expect(again.catalogue.attributes).toEqual({ a: 1 })
   })
 
-  test('finds what 200 callers were told at the same time, which took few writes', async () => {
+  test('finds the changes of 200 concurrent callers, which share few writes', async () => {
     const { catalogue, stateDir } = await openCatalogue()
     const file = join(stateDir, 'registered.json')
     const writes = new Set<number>()
@@ -265,7 +265,7 @@ describe('a restart', () => {
     expect(writes.size).toBeLessThanOrEqual(2)
   })
 
-  test('a directory that cannot be written is told once and to every caller, and tried again later', async () => {
+  test('a directory that cannot be written is logged once, is an error for every caller, and is tried again', async () => {
     const { catalogue, stateDir, notices } = await openCatalogue()
     const file = join(stateDir, 'registered.json')
     await rm(stateDir, { recursive: true })
@@ -285,7 +285,7 @@ describe('a restart', () => {
     expect(ids(JSON.parse(await readFile(file, 'utf8')))).toEqual(['shop', 'more'])
   })
 
-  test('a directory that is removed is made again before anything is said to be kept', async () => {
+  test('a directory that is removed is created again before saved() resolves', async () => {
     const { catalogue, stateDir, notices } = await openCatalogue()
     const file = join(stateDir, 'registered.json')
     catalogue.put('shop', service('shop'))
@@ -299,7 +299,7 @@ describe('a restart', () => {
 })
 
 describe('service files', () => {
-  test('that clash are named with what is in their way, and take its place when it goes', async () => {
+  test('with an id that is taken are reported with its owner, and used when the id is free', async () => {
     const directory = await directoryOf({ 'a.toml': toml(1), 'b.toml': `id = "a"\n${toml(2)}`, 'osc.toml': toml(3) })
     const { catalogue, notices, until } = await openCatalogue({ servicesDir: [directory], services: [service('osc')] })
     const at = (name: string) => join(directory, name)
@@ -326,7 +326,7 @@ describe('service files', () => {
     ])
   })
 
-  test('that have no room are left out: the largest of the newcomers, none that was there before', async () => {
+  test('that do not fit are left out: the largest new ones first, and none that is published', async () => {
     const directory = await directoryOf({ 'b.toml': toml(2, 2500), 'c.toml': toml(3, 1000), 'd.toml': toml(4, 500) })
     const { catalogue, until, published, notices } = await openCatalogue({ servicesDir: [directory] }, 2500)
     expect(published.map(ids)).toEqual([['c', 'd']])
@@ -342,7 +342,7 @@ describe('service files', () => {
     expect(notices.map(({ type }) => type)).toEqual(['bad-file', 'bad-file', 'good-file'])
   })
 
-  test('by the thousand are read up to a bound, reported of in few lines, and looked at again for little', async () => {
+  test('by the thousand are read up to a limit, reported in few lines, and cheap to look at again', async () => {
     const files = Array.from({ length: 1000 }, (_, n) => [`f${String(n).padStart(4, '0')}.toml`, toml(n)] as const)
     const directory = await directoryOf(Object.fromEntries(files))
     let attempts = 0

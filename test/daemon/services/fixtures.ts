@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { InvalidRecord, MAX_RECORD_BYTES, type Service } from '../../../src/core/wire/index.ts'
 import { Catalogue, type CatalogueOptions } from '../../../src/daemon/services/catalogue.ts'
-import type { CatalogueNotice, Content } from '../../../src/daemon/services/own-services.ts'
+import type { CatalogueNotice, RecordContent } from '../../../src/daemon/services/own-services.ts'
 
 /** A directory that goes when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -21,7 +21,7 @@ export interface OpenCatalogue {
   catalogue: Catalogue
   stateDir: string
   /** What it published, the newest last. */
-  published: Content[]
+  published: RecordContent[]
   /** What it wanted logged. */
   notices: CatalogueNotice[]
   /** Resolves when it is so after something was published or noticed. */
@@ -30,7 +30,7 @@ export interface OpenCatalogue {
 
 /** A catalogue whose record may have `room` bytes, closed when the test ends. */
 export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room = 14_000): Promise<OpenCatalogue> {
-  const published: Content[] = []
+  const published: RecordContent[] = []
   const notices: CatalogueNotice[] = []
   let wake = () => {}
   const stateDir = given.stateDir ?? (await temporaryDirectory())

@@ -19,7 +19,7 @@ const others = fc
     ids.map((id): OwnService => ({ ...service(id), source: 'config', file: undefined, expiresAt: undefined })),
   )
 
-test('every id has one owner, every file is whole or bad, and none is bad without need', () => {
+test('every id has one owner, every file is used whole or bad, and none is bad without a reason', () => {
   fc.assert(
     fc.property(others, files, fc.constantFrom('/0', '/1'), (others, files, unwanted) => {
       const { services, bad } = mergeFiles(others, files, new Map([[unwanted, 'no room']]))

@@ -5,7 +5,7 @@ import { BadService } from '../../../src/shared/errors.ts'
 
 const peer = { name: 'kitchen' }
 
-test('gets its full type and an id', () => {
+test('an entry gets its full type and an id', () => {
   expect(serviceOf({ name: 'Mein Café  ☕', type: 'http', port: 80, txt: { v: 1, tls: false } }, peer)).toEqual({
     id: 'mein-cafe',
     name: 'Mein Café  ☕',
@@ -20,13 +20,13 @@ test('gets its full type and an id', () => {
   })
 })
 
-test("without a name it has the peer's, and an id by its type or the one given", () => {
+test("an entry without a name gets the peer's name, and the given id or one made of its type", () => {
   expect(serviceOf({ type: 'http', port: 80 }, peer)).toMatchObject({ id: 'http-tcp', name: 'kitchen' })
   expect(serviceOf({ type: 'http', port: 80 }, { ...peer, id: 'shop' })).toMatchObject({ id: 'shop', name: 'kitchen' })
   expect(serviceOf({ type: 'http', port: 80, id: 'own' }, { ...peer, id: 'shop' })).toMatchObject({ id: 'own' })
 })
 
-test('any name gives an id that the record allows', () => {
+test('any name gives an id that a record allows', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (name) => {
       expect(serviceOf({ name, type: 'http', port: 1 }, peer).id).toMatch(/^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/)
@@ -37,7 +37,7 @@ test('any name gives an id that the record allows', () => {
 describe('a TXT string', () => {
   const withTxt = (key: string, value: string) => serviceOf({ type: 'http', port: 1, txt: { [key]: value } }, peer)
 
-  test('has 255 bytes at most, which are counted and not characters', () => {
+  test('has at most 255 bytes, not characters', () => {
     expect(withTxt('path', 'x'.repeat(250)).txt['path']).toHaveLength(250)
     expect(() => withTxt('path', 'x'.repeat(251))).toThrow(
       'txt.path: key, = and value together have 256 bytes, and the limit is 255 (RFC 6763, section 6.1)',
@@ -45,7 +45,7 @@ describe('a TXT string', () => {
     expect(() => withTxt('path', 'é'.repeat(126))).toThrow('have 257 bytes')
   })
 
-  test('is refused exactly when it would be longer', () => {
+  test('is refused exactly when it is longer', () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[!-<>-~]{1,64}$/),
@@ -81,7 +81,7 @@ test.each<[unknown, string]>([
     'name: expected a name of 1 to 63 characters without control characters',
   ],
   [[], 'expected a table with type and port, found []'],
-])('%j is refused with its reason', (entry, reason) => {
+])('%j is refused with the reason', (entry, reason) => {
   expect(() => checkEntry(entry)).toThrow(reason)
 })
 

@@ -34,7 +34,7 @@ async function watch(...directories: string[]) {
   }
 }
 
-test('files are read in the order of directories and names, others are not', async () => {
+test('service files are read in the order of directories and names, other files are not read', async () => {
   const [first, second] = [await temporaryDirectory(), await temporaryDirectory()]
   const names = [
     'b.toml',
@@ -54,7 +54,7 @@ test('files are read in the order of directories and names, others are not', asy
   expect(seen()).toEqual(['mein Café.toml: mein-cafe:80', 'a.service: a:7', 'b.toml: b:80'])
 })
 
-test('what cannot be read is named with its reason, and the rest works', async () => {
+test('what cannot be read is reported with the reason, and the rest is read', async () => {
   const directory = await temporaryDirectory()
   const at = (name: string) => join(directory, name)
   await writeFile(at('big.toml'), `${SHOP}# ${'x'.repeat(65_536)}`)
@@ -85,7 +85,7 @@ test('what cannot be read is named with its reason, and the rest works', async (
 })
 
 // Root may read everything.
-test.skipIf(process.getuid?.() === 0)('a file that may not be read is taken when it may', async () => {
+test.skipIf(process.getuid?.() === 0)('a file without read permission is read when it gets it', async () => {
   const directory = await temporaryDirectory()
   await writeFile(join(directory, 'shop.toml'), SHOP, { mode: 0 })
   const { until } = await watch(directory)
@@ -94,7 +94,7 @@ test.skipIf(process.getuid?.() === 0)('a file that may not be read is taken when
   await until('shop.toml: shop:80')
 })
 
-test('follows files and directories as they come, change, break, are mended and go', async () => {
+test('follows files and directories as they are added, changed, broken, repaired and removed', async () => {
   const directory = join(await temporaryDirectory(), 'services.d')
   const file = join(directory, 'shop.toml')
   const { until, seen } = await watch(directory)
@@ -116,7 +116,7 @@ test('follows files and directories as they come, change, break, are mended and 
   }
 })
 
-test('a change is noticed though size and date stay the same', async () => {
+test('a change is noticed even if size and mtime stay the same', async () => {
   const directory = await temporaryDirectory()
   const file = join(directory, 'shop.toml')
   const write = async (port: number) => {
@@ -129,7 +129,7 @@ test('a change is noticed though size and date stay the same', async () => {
   await until('shop.toml: shop:81')
 })
 
-test('the examples of docs/SERVICES.md are files that can be used', async () => {
+test('the examples of docs/SERVICES.md are valid files', async () => {
   const guide = await readFile(new URL('../../../docs/SERVICES.md', import.meta.url), 'utf8')
   const directory = await temporaryDirectory()
   for (const [, language, text = ''] of guide.matchAll(/```(toml|xml)\n([^`]*)```/g)) {
@@ -139,7 +139,7 @@ test('the examples of docs/SERVICES.md are files that can be used', async () => 
   expect(seen()).toEqual(['samba.service: samba.smb-tcp:445,samba.device-info-tcp:0', 'shop.toml: shop:8080'])
 })
 
-test('a directory with too many entries is told of once, and the others are read', async () => {
+test('a directory with too many entries is reported, and the other directories are read', async () => {
   const [crowded, other] = [await temporaryDirectory(), await temporaryDirectory()]
   for (let number = 0; number < 4200; number++) await writeFile(join(crowded, `${number}.txt`), '')
   await writeFile(join(other, 'shop.toml'), SHOP)

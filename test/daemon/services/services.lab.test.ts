@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import type { Service } from '../../../src/client/index.ts'
 import { type Daemon, describeLab, Lab } from '../../lab/index.ts'
 
-/** How soon others are to see what happened to a file, ms. */
+/** Other hosts must see a changed file within this time, ms. */
 const SOON = 2000
 
 /** The services that a daemon sees of a peer, as `id type:port`. */
@@ -36,7 +36,7 @@ const AVAHI = `<?xml version="1.0" standalone='no'?><!--*-nxml-*-->
 `
 
 describeLab('service files', () => {
-  it('added, changed, broken, mended and removed are so for another host within 2 s', async () => {
+  it('another host sees within 2 s that they are added, changed, broken, repaired and removed', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [a, b] = await Promise.all([lab.host('a', [lan]), lab.host('b', [lan])])
@@ -82,8 +82,8 @@ describeLab('service files', () => {
   }, 60_000)
 })
 
-describeLab('what was registered over the API', () => {
-  it('is there again after SIGTERM and after kill -9, what had a ttl is not', async () => {
+describeLab('services and attributes registered over the API', () => {
+  it('are restored after SIGTERM and after kill -9, except services with a ttl', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [a, b] = await Promise.all([lab.host('a', [lan]), lab.host('b', [lan])])
