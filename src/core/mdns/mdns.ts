@@ -13,39 +13,48 @@ import { type Publication, Publisher, type RenamedNotice } from './publisher/pub
 /** An event for the log. */
 export type MdnsNotice = RenamedNotice | LimitNotice
 
-/** For `status`. */
+/** The state of mDNS as shown in the daemon's status. */
 export interface MdnsView {
-  /** The host name in use: the machine's, `kitchen.local`, or where another has that, `k3vq7m2xa4.local`. */
+  /**
+   * The host name in use: the machine's name, such as `kitchen.local`, or `k3vq7m2xa4.local` if another host uses that
+   * name.
+   */
   hostname: string
   publications: Publication[]
   /** Service types that are browsed for. */
   browsing: string[]
   limits: MdnsLimits
-  /** The interfaces in use, with the paths that are open or fail, and why those fail. */
+  /** The interfaces in use. A path that cannot be used has the reason in `fault`. */
   interfaces: { name: string; paths: { path: Path; fault?: string }[] }[]
-  /** Messages; `unsent` ones were dropped, as too many were waiting to be sent. */
+  /** Counts of messages. `unsent` messages were dropped because the send queue was full. */
   counters: { received: number; sent: number; dropped: number; unsent: number }
 }
 
-/** As much of a peer's id makes its host name: short enough to be read, 50 bits against two being the same. */
+/**
+ * The number of characters of a peer id that form its host name. They hold 50 bits, enough to make a collision
+ * unlikely.
+ */
 const HOST_ID_CHARACTERS = 10
 
 export interface MdnsOptions {
   random: Random
-  /** Types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
+  /** Service types to browse for, such as `_ipp._tcp`. `*` adds every type that other hosts announce. */
   browse: readonly string[]
-  /** What beacons tell anyway is not asked for again. */
+  /** Records that beacons confirm are not queried again. */
   isConfirmedByBeacon?: IsConfirmedByBeacon
 }
 
-/** A host name's first label, and no name that every machine has (RFC 952, RFC 1123, section 2.1). */
+/** A valid first label of a host name, except `localhost` (RFC 952; RFC 1123, section 2.1). */
 const HOST_LABEL = /^(?!localhost$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
-/** What this peer is to be seen as. */
+/** The information about this peer that is published. */
 export interface OwnProfile {
   id: string
   name: string
-  /** The machine's own, `kitchen` or `kitchen.example.org`: wanted as its name by mDNS, `kitchen.local`. */
+  /**
+   * The machine's host name, such as `kitchen` or `kitchen.example.org`. Its first label becomes the mDNS name, such as
+   * `kitchen.local`.
+   */
   hostname?: string
   version: string
   /** UDP port of the beacons. */
@@ -54,9 +63,10 @@ export interface OwnProfile {
 }
 
 /**
- * DNS-SD over mDNS (RFC 6762, RFC 6763), both ways: this peer's services for others, and other people's devices for
- * us. No sockets and no clock: messages go in with the time, and what to send, what was sighted and when to be woken
- * come out. All times are monotonic ms.
+ * DNS-SD over mDNS (RFC 6762, RFC 6763): publishes this peer's services and discovers the services of other hosts.
+ *
+ * Does no I/O and reads no clock. The caller passes in received messages and the time, takes the messages to send, the
+ * sightings and the notices, and calls `wake` at `nextWake`. All times are monotonic ms.
  */
 export class Mdns {
   readonly #agenda = new Agenda()
@@ -88,24 +98,27 @@ export class Mdns {
     this.#finder.setInterfaces(interfaces, now)
   }
 
-  /** Publishes the services, and the daemon itself as `_earshot._udp`; what was published and is not there any more is withdrawn. */
+  /**
+   * Publishes the services, and the daemon itself as `_earshot._udp`. Withdraws published services that are missing
+   * from the list.
+   */
   publish({ id, name, hostname = '', version, port, services }: OwnProfile, now: number): void {
     const [label = ''] = hostname.split('.')
     const machine = HOST_LABEL.test(label) ? `${label}.local` : undefined
-    // No id of a registered service has a space.
+    // The ids of registered services contain no space, so this id is unique.
     const daemon = { id: 'the daemon', name, type: OWN_TYPE, port, txt: { id, v: version }, subtypes: [] }
     this.#publisher.publish(`${id.slice(0, HOST_ID_CHARACTERS)}.local`, [daemon, ...services], now, machine)
     this.#finder.setOwnHostname(this.#publisher.hostname)
   }
 
-  /** A message that came in from the link. */
+  /** Handles a received message. */
   receive(message: Message, heard: DatagramSource, now: number): void {
     this.#publisher.receive(message, heard, now)
     this.#finder.setOwnHostname(this.#publisher.hostname)
     this.#finder.receive(message, heard, now)
   }
 
-  /** Does what is due. To be called at `nextWake`. */
+  /** Runs the tasks that are due. The caller calls this at `nextWake`. */
   wake(now: number): void {
     this.#agenda.run(now)
   }
@@ -114,18 +127,18 @@ export class Mdns {
     return this.#agenda.next
   }
 
-  /** Asks for the addresses of a host, `printer.local`. */
+  /** Queries the addresses of a host, such as `printer.local`. */
   queryHost(hostname: string, now: number): void {
     this.#finder.queryHost(hostname, now)
   }
 
-  /** What is known of a host's addresses; of our own host name, ours. */
+  /** The known addresses of a host. For this peer's own host name: the addresses of its interfaces. */
   addressesOf(hostname: string): Sighting['addresses'] {
     if (!sameName(hostname, this.#publisher.hostname)) return this.#finder.addressesOf(hostname)
     return this.#interfaces.flatMap(({ name, addresses }) => addresses.map((each) => ({ ...each, interface: name })))
   }
 
-  /** Withdraws everything: to be woken for 100 ms more. */
+  /** Sends goodbyes for all records. The caller must keep calling `wake` for another 100 ms. */
   leave(now: number): void {
     this.#publisher.leave(now)
   }
@@ -136,7 +149,7 @@ export class Mdns {
     return outgoing
   }
 
-  /** Hosts as they were seen since the last call, the newest last. */
+  /** The sightings since the last call, oldest first. */
   takeSightings(): Sighting[] {
     const sightings = this.#sightings
     this.#sightings = []

@@ -4,19 +4,19 @@ import Bonjour from 'bonjour-service'
 import type { Packet } from 'dns-packet'
 import { MDNS_PORT } from '../../core/mdns/dns/messages.ts'
 
-/** Where to: the group, or one that asked. */
+/** Where a message is sent to: the multicast group or one host. */
 export interface Destination {
   address: string
   port: number
 }
 
-/** What of multicast-dns is used: bonjour-service holds one, and does not show it in its types. */
+/** The part of multicast-dns that is used. bonjour-service has an instance of it that its types do not show. */
 interface MulticastDns extends EventEmitter {
   query(packet: Packet, to: Destination): void
   respond(packet: Packet, to: Destination): void
 }
 
-/** What multicast-dns asks of a socket that somebody else has opened. */
+/** The socket that is passed to multicast-dns. It hands messages to `transmit` instead of the network. */
 class VirtualSocket extends EventEmitter {
   readonly #transmit: (bytes: Buffer, to: Destination) => void
 
@@ -44,8 +44,8 @@ class VirtualSocket extends EventEmitter {
 }
 
 /**
- * One instance of bonjour-service on sockets of ours: it decodes and encodes, and touches no network. It has nothing
- * registered and browses for nothing, so that it says nothing of its own accord.
+ * One instance of bonjour-service. It only encodes and decodes: it opens no sockets, registers no services and browses
+ * for nothing, so it sends nothing by itself.
  */
 export class BonjourInstance {
   readonly #bonjour: Bonjour
@@ -54,14 +54,15 @@ export class BonjourInstance {
   #decoded: Packet | undefined
 
   /**
-   * @param transmit given each message encoded; must not throw
-   * @throws Error when bonjour-service has another shape than this was written for
+   * @param transmit receives each encoded message; must not throw
+   * @throws Error if bonjour-service has an unexpected structure
    */
   constructor(transmit: (bytes: Buffer, to: Destination) => void) {
     this.#socket = new VirtualSocket(transmit)
-    // A variable, as bonjour-service's types have the options of a service in the place of those of multicast-dns.
+    // Assigned to a variable first: the types of bonjour-service declare other options here than those of
+    // multicast-dns.
     const options = { type: 'udp4', port: MDNS_PORT, socket: this.#socket, bind: false, multicast: false }
-    // Its own way with errors is to throw them, in whatever turn they turn up.
+    // Without this callback, bonjour-service throws errors asynchronously.
     this.#bonjour = new Bonjour(options, () => {})
     this.#mdns = mdnsOf(this.#bonjour)
     this.#mdns.on('packet', (packet: Packet) => {
@@ -71,20 +72,20 @@ export class BonjourInstance {
   }
 
   /**
-   * Undefined for what cannot be decoded.
-   * @throws what a listener of bonjour-service throws
+   * @returns undefined if the message cannot be decoded
+   * @throws errors of bonjour-service's listeners
    */
   decode(bytes: Buffer, { address, port }: Destination): Packet | undefined {
     this.#decoded = undefined
-    // Property by property: objects spread for each message are collected late, and a flood of them takes much memory.
+    // Without object spread: spread objects are collected late, and a flood of messages would use much memory.
     const info: RemoteInfo = { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4', size: bytes.length }
     this.#socket.emit('message', bytes, info)
     return this.#decoded
   }
 
   /**
-   * Encodes and transmits, in a later turn: what cannot be encoded would throw there, where nothing catches it, and so
-   * has to be left out before.
+   * Encodes and transmits a message in a later turn. Messages that cannot be encoded would throw there uncaught, so the
+   * caller has to filter them.
    */
   send(packet: Packet, to: Destination): void {
     if (packet.type === 'response') this.#mdns.respond(packet, to)

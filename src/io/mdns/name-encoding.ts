@@ -1,8 +1,9 @@
 import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
 
 /**
- * dns-packet takes every dot of a name for the border of two labels, and instance names may have dots of their own
- * (RFC 6763, section 4.3). They go through it as another character, and become dots again in the bytes.
+ * dns-packet treats every dot in a name as the end of a label, but instance names may contain dots (RFC 6763, section
+ * 4.3). This character replaces those dots while dns-packet encodes the name. Afterwards it is changed back to a dot in
+ * the encoded bytes.
  */
 const STAND_IN = '\u001a'
 
@@ -10,20 +11,20 @@ const STAND_IN_BYTE = 0x1a
 
 const DOT = 0x2e
 
-/** The most bytes of a label, and of a name with the length of each label and the root (RFC 1035, section 2.3.4). */
+/** The maximum size of a label, and of a name including length bytes and root (RFC 1035, section 2.3.4). */
 const LABEL_BYTES = 63
 
 const NAME_BYTES = 255
 
 const INSTANCE = /^(.+?)((?:\._sub)?\._[^.]+\._(?:tcp|udp)\.local)$/is
 
-/** The name with a stand-in for each dot within the label of an instance or a subtype. */
+/** Replaces the dots inside the label of an instance or a subtype. */
 export function hideDots(name: string): string {
   const [, instance, type] = INSTANCE.exec(name) ?? []
   return instance === undefined || !instance.includes('.') ? name : instance.replaceAll('.', STAND_IN) + type
 }
 
-/** Whether a name can be sent: of a label too long dns-packet would make something else, without a word. */
+/** Whether dns-packet encodes a name correctly. It silently changes labels that are too long. */
 export function isSendable(name: string): boolean {
   let bytes = 1
   for (const label of hideDots(name).split('.')) {
@@ -31,11 +32,11 @@ export function isSendable(name: string): boolean {
     if (length === 0 || length > LABEL_BYTES) return false
     bytes += length + 1
   }
-  // Next to a line break dns-packet takes dots away.
+  // dns-packet removes dots next to a line break.
   return bytes <= NAME_BYTES && !name.includes(STAND_IN) && !/[\n\r\u2028\u2029]/.test(name)
 }
 
-/** Puts the dots back into an encoded message, in place; its names are whole, as dns-packet writes them. */
+/** Restores the dots in an encoded message, in place. The names must be uncompressed, as dns-packet writes them. */
 export function restoreDots(bytes: Buffer): void {
   if (!bytes.includes(STAND_IN_BYTE)) return
   const restore = (start: number) => {
@@ -54,22 +55,22 @@ export function restoreDots(bytes: Buffer): void {
   })
 }
 
-/** A pointer has 14 bits for the place that it leads to (RFC 1035, section 4.1.4). */
+/** A compression pointer has 14 bits (RFC 1035, section 4.1.4). */
 const MAX_POINTER_OFFSET = 0x4000
 
 const POINTER = 0xc000
 
 /**
- * The same message with each name, or end of a name, that stands in it already replaced by a pointer (RFC 1035, section
- * 4.1.4): dns-packet reads pointers, and writes none. Within data, those of PTR, SRV and NSEC records are replaced,
- * which every mDNS program can read (RFC 6762, section 18.14).
+ * Compresses the names of a message: replaces each name, or suffix of a name, that occurred before by a pointer (RFC
+ * 1035, section 4.1.4). dns-packet reads compressed names but does not write them. In record data, only the names of
+ * PTR, SRV and NSEC records are compressed, which all mDNS programs can read (RFC 6762, section 18.14).
  *
- * @param bytes a message whose names are all whole
+ * @param bytes a message with uncompressed names
  */
 export function compressNames(bytes: Buffer): Buffer {
   const layout = new PacketWalker(bytes)
   const out = Buffer.alloc(bytes.length)
-  /** Where each end of a name was written, by its bytes. */
+  /** Where each name suffix was written, by its bytes. */
   const known = new Map<string, number>()
   let written = 0
   let read = 0

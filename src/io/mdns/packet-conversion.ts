@@ -4,14 +4,17 @@ import type { Message, Question } from '../../core/mdns/dns/messages.ts'
 import type { ResourceRecord } from '../../core/mdns/dns/records.ts'
 import { hideDots, isSendable } from './name-encoding.ts'
 
-/** Between dns-packet's messages, which may hold anything, and ours, which hold what DNS-SD is made of. */
+/**
+ * Converts between the packets of dns-packet, which may contain any record, and messages, which contain DNS-SD records
+ * only.
+ */
 
 const QUESTION_CLASSES: ReadonlySet<string> = new Set(['IN', 'ANY'])
 
-/** dns-packet takes the bit that asks for a unicast answer (RFC 6762, section 5.4) as part of a question's class. */
+/** dns-packet does not separate the unicast-response bit (RFC 6762, section 5.4) from the class of a question. */
 const UNICAST_CLASSES: ReadonlySet<string> = new Set(['UNKNOWN_32769', 'UNKNOWN_33023'])
 
-/** What a decoded packet says, without the records and questions that are not of ours. */
+/** Converts a decoded packet. Leaves out questions and records of other types. */
 export function messageFromPacket(packet: Packet): Message {
   return {
     kind: packet.type === 'response' ? 'response' : 'query',
@@ -48,7 +51,7 @@ function recordsOf(answers: Answer[] = []): ResourceRecord[] {
 function recordOf(answer: Answer): ResourceRecord | undefined {
   if (answer.type === 'OPT' || answer.class !== 'IN' || answer.name === '.') return undefined
   const { name, flush = false } = answer
-  // RFC 2181, section 8: one with the highest bit set means nothing.
+  // A TTL with the highest bit set counts as 0 (RFC 2181, section 8).
   const ttl = answer.ttl === undefined || answer.ttl > 0x7fffffff ? 0 : answer.ttl
   switch (answer.type) {
     case 'PTR':
@@ -69,12 +72,15 @@ function recordOf(answer: Answer): ResourceRecord | undefined {
   }
 }
 
-/** As the system writes it: dns-packet shortens other runs of zeros. */
+/** Formats an IPv6 address as the operating system does. dns-packet shortens other runs of zeros. */
 function canonical(address: string): string {
   return new SocketAddress({ address, family: 'ipv6' }).address
 }
 
-/** Copies in one piece: dns-packet's are parts of the datagram, all of which would be held for as long as they are. */
+/**
+ * Copies all strings into one new buffer. dns-packet returns views of the datagram, which would keep all of it in
+ * memory.
+ */
 function stringsOf(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
   const strings = (Array.isArray(data) ? data : [data]).map((one) => (typeof one === 'string' ? Buffer.from(one) : one))
   const copy = new Uint8Array(strings.reduce((sum, { length }) => sum + length, 0))
@@ -86,7 +92,7 @@ function stringsOf(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
   })
 }
 
-/** The packet to encode. Leaves out what cannot be: dns-packet would make another message of it, or throw. */
+/** Converts a message to a packet. Leaves out names and records that dns-packet cannot encode or would change. */
 export function packetFromMessage(message: Message): Packet {
   return {
     type: message.kind,
@@ -102,7 +108,7 @@ export function packetFromMessage(message: Message): Packet {
 }
 
 function asQuestion(name: string, type: Question['type']): PacketQuestion {
-  // @types/dns-packet does not know of ANY, dns-packet does.
+  // @types/dns-packet lacks ANY, which dns-packet supports.
   return { name, type: type as PacketQuestion['type'], class: 'IN' }
 }
 
@@ -118,7 +124,7 @@ function answerOf(record: ResourceRecord): Answer {
     case 'SRV':
       return { ...common, type: 'SRV', data: { ...record.data, target: hideDots(record.data.target) } }
     case 'TXT': {
-      // No string at all is not allowed; one that is empty says the same (RFC 6763, section 6.1).
+      // A TXT record needs at least one string. An empty string is equivalent to none (RFC 6763, section 6.1).
       const strings = record.data.length === 0 ? [new Uint8Array()] : record.data
       return { ...common, type: 'TXT', data: strings.map((string) => Buffer.from(string)) }
     }

@@ -1,17 +1,20 @@
-/** Where things stand in a DNS message (RFC 1035, section 4); nothing is decoded, and nothing beyond its end is read. */
+/**
+ * Finds the offsets of names and records in a DNS message (RFC 1035, section 4). Decodes nothing and never reads beyond
+ * the end.
+ */
 
 const HEADER_BYTES = 12
 
-/** The least that a record takes: the root as name, and its fixed fields. */
+/** The minimum size of a record: the root as its name, and the fixed fields. */
 const MIN_RECORD_BYTES = 11
 
-/** Where the header tells how many answers, authorities and additionals there are. */
+/** The header offsets of the numbers of answers, authorities and additionals. */
 const RECORD_COUNT_OFFSETS = [6, 8, 10]
 
-/** Labels and pointers that any message may have, however short. */
+/** The number of labels and pointers that even a short message may have. */
 const MIN_STEPS = 1024
 
-/** Type, class, TTL and length of data behind a record's name. */
+/** The size of type, class, TTL and data length, which follow the name of a record. */
 const RECORD_FIELD_BYTES = 10
 
 export const A = 1
@@ -28,35 +31,37 @@ export const NSEC = 47
 
 export interface RecordOffsets {
   type: number
-  /** Where its type stands. */
+  /** The offset of the type field. */
   typeAt: number
   dataAt: number
   dataEnd: number
 }
 
-/** What a walk over a message comes by, in its order. */
+/** Is called for each name and record, in the order of the message. */
 export interface PacketVisitor {
-  /** @param at where the name of a question or record begins */
+  /** @param at the offset of the name of a question or record */
   name(at: number): void
   record(place: RecordOffsets): void
 }
 
-/** Thrown by a walk that leads out of the message, or into no name. */
+/** The message is malformed. */
 export class MalformedPacket extends Error {}
 
-/** Thrown by a walk that would take longer than the message is worth. */
+/** Following the names would take too many steps. */
 export class PacketTooComplex extends MalformedPacket {}
 
 /**
- * Walks over a message. Names may be made of pointers that lead to pointers, so that 9,000 bytes can hold 1.4 million
- * labels and pointers to follow; 1,024 and one for each byte are allowed. Real messages have one for two to four bytes,
- * but more where a host probes for the reverse names of several IPv6 addresses, 34 labels each.
+ * Walks over a message.
+ *
+ * Compressed names can consist of pointers to pointers: 9,000 bytes can encode 1.4 million labels and pointers. The
+ * walk therefore allows 1,024 steps plus one per byte. Real messages need one step for two to four bytes. They need
+ * more when a host probes for the reverse names of several IPv6 addresses, which have 34 labels each.
  */
 export class PacketWalker {
   readonly #bytes: Buffer
   #steps: number
 
-  /** @throws BadLayout when the message is shorter than its header */
+  /** @throws MalformedPacket if the message is shorter than its header */
   constructor(bytes: Buffer) {
     this.#bytes = bytes
     this.#steps = MIN_STEPS + bytes.length
@@ -67,7 +72,7 @@ export class PacketWalker {
     return this.#bytes.readUInt16BE(4)
   }
 
-  /** How many records there are in all sections: as the header says, and no more than could be there. */
+  /** The number of records according to the header, limited to the number that fits into the message. */
   get records(): number {
     return Math.min(this.#declaredRecords, Math.floor((this.#bytes.length - HEADER_BYTES) / MIN_RECORD_BYTES))
   }
@@ -76,7 +81,7 @@ export class PacketWalker {
     return RECORD_COUNT_OFFSETS.reduce((sum, at) => sum + this.#bytes.readUInt16BE(at), 0)
   }
 
-  /** @throws BadLayout */
+  /** @throws MalformedPacket */
   walk(visitor: PacketVisitor): void {
     let at = HEADER_BYTES
     for (let left = this.#questions; left > 0; left--) {
@@ -96,8 +101,9 @@ export class PacketWalker {
   }
 
   /**
-   * Where a name ends in the message.
-   * @throws BadLayout
+   * Returns the offset behind a name.
+   *
+   * @throws MalformedPacket
    */
   nameEnd(start: number): number {
     const bytes = this.#bytes
@@ -117,13 +123,13 @@ export class PacketWalker {
       if (length < 192 || low === undefined) throw new MalformedPacket()
       end ??= at + 2
       at = ((length & 63) << 8) | low
-      // Each pointer leads further back than the last, so that the walk has an end.
+      // Each pointer must lead further back than the one before, so the walk ends.
       if (at >= limit) throw new MalformedPacket()
       limit = at
     }
   }
 
-  /** Whether the data of a record is what its type says. */
+  /** Whether the data of a record is valid for its type. */
   fits({ type, dataAt, dataEnd }: RecordOffsets): boolean {
     const length = dataEnd - dataAt
     if (type === A) return length === 4
@@ -147,9 +153,10 @@ export class PacketWalker {
 }
 
 /**
- * A message up to the end of its last whole record, its header saying so: of one that was cut off, or whose header
- * tells of more records than there are. Its questions have to be whole.
- * @throws BadLayout when not one record is whole
+ * Cuts a message behind its last complete record and corrects the header. Used for messages that are cut off or whose
+ * header declares too many records. All questions must be complete.
+ *
+ * @throws MalformedPacket if no record is complete
  */
 export function completeRecords(bytes: Buffer): Buffer {
   let whole = 0
@@ -174,14 +181,15 @@ export function completeRecords(bytes: Buffer): Buffer {
   return part
 }
 
-/** A type of records that nobody has (RFC 6895, section 3.1), for what dns-packet is not to look into. */
+/** An unassigned record type (RFC 6895, section 3.1). dns-packet does not decode the data of such records. */
 const UNASSIGNED_TYPE = 0xff00
 
 /**
- * A message as dns-packet can read it, which would give up the whole of it for one record. Of a response that breaks off,
- * the whole records are left: some devices miscount their records, or send half of the last one. A query that breaks off
- * is none: answers that we know of may be missing from it.
- * @throws BadLayout when nothing of it can be read, or not soon enough
+ * Makes a message readable for dns-packet, which otherwise rejects a whole message because of one record. A response
+ * that is cut off keeps its complete records: some devices declare too many records or truncate the last one. A query
+ * that is cut off is rejected because known answers may be missing.
+ *
+ * @throws MalformedPacket if the message cannot be read or needs too many steps
  */
 export function sanitizePacket(bytes: Buffer): Buffer {
   try {
@@ -193,8 +201,9 @@ export function sanitizePacket(bytes: Buffer): Buffer {
 }
 
 /**
- * The message with every record that is not of DNS-SD, or not what its type says, made one that dns-packet passes over.
- * @throws BadLayout
+ * Changes the type of each record that is not a DNS-SD record, or has invalid data, to `UNASSIGNED_TYPE`.
+ *
+ * @throws MalformedPacket
  */
 function maskForeignRecords(bytes: Buffer): Buffer {
   const layout = new PacketWalker(bytes)

@@ -8,26 +8,26 @@ import { compressNames, restoreDots } from './name-encoding.ts'
 import { messageFromPacket, packetFromMessage } from './packet-conversion.ts'
 import { MalformedPacket, PacketWalker, sanitizePacket } from './packet-layout.ts'
 
-/** Where mDNS is spoken (RFC 6762, section 3). */
+/** The port and the multicast groups of mDNS (RFC 6762, section 3). */
 export const MDNS = { port: MDNS_PORT, group4: '224.0.0.251', group6: 'ff02::fb' } as const
 
-/** The largest message there may be, bytes (RFC 6762, section 17). */
+/** The maximum size of a message, bytes (RFC 6762, section 17). */
 const MAX_MESSAGE_BYTES = 9000
 
-/** Messages a second that are decoded at most: of one sender, and of all. */
+/** The maximum number of messages decoded per second, per sender and in total. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
 
 const TOTAL = { perSecond: 4000, burst: 8000 }
 
-/** What a message costs goes by what is in it: a larger one counts for several of so many bytes, or records. */
+/** A message counts once per this many bytes or records. */
 const MESSAGE_UNIT = { bytes: 1500, records: 10 }
 
-/** Too many are told of again when there were none for so long, ms. */
+/** Another overload is reported after this time without one, ms. */
 const OVERLOAD_END = 60_000
 
 type MulticastPath = 'multicast4' | 'multicast6'
 
-/** Sockets on the port of mDNS: `Net` with a shared port. */
+/** Sockets on the mDNS port: a `Net` with a shared port. */
 export interface MdnsNet {
   send(interfaceName: string, path: MulticastPath, bytes: Uint8Array): void
   sendTo(interfaceName: string, address: string, port: number, bytes: Uint8Array): void
@@ -38,17 +38,17 @@ export type DropReason = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 
 
 export interface MdnsTransportOptions {
   net: MdnsNet
-  /** Monotonic ms: bonjour-service sends in a later turn than it was told to. */
+  /** The clock, monotonic ms. bonjour-service sends in a later turn, which needs the time of that turn. */
   now: () => number
-  /** More came in than is decoded. */
+  /** Called when messages were dropped because of the rate limit. */
   notice: (notice: LimitNotice) => void
-  /** The library failed: said once for each kind of failure. */
+  /** Called when bonjour-service fails, once per error message. */
   problem: (error: Error) => void
 }
 
 /**
- * mDNS messages on each interface and IP version, each through an instance of bonjour-service. Nothing here throws,
- * whatever comes in.
+ * Sends and receives mDNS messages. Each interface and IP version has its own instance of bonjour-service. No method
+ * throws, whatever is received.
  */
 export class MdnsTransport {
   readonly #net: MdnsNet
@@ -61,10 +61,10 @@ export class MdnsTransport {
   readonly #totalBudget = new Budget(TOTAL.perSecond, TOTAL.burst)
   readonly #reported = new Set<string>()
   #overloadedAt = Number.NEGATIVE_INFINITY
-  /** Datagrams; own ones that came back are not among the received. */
+  /** Counts of datagrams. Own messages that looped back do not count as received. */
   readonly counters = { received: 0, sent: 0, dropped: 0 }
   #loopedBack = 0
-  /** The dropped ones, why. */
+  /** Counts of dropped datagrams by reason. */
   readonly dropsByReason: Record<DropReason, number> = {
     'off-link': 0,
     size: 0,
@@ -82,12 +82,12 @@ export class MdnsTransport {
     this.#problem = problem
   }
 
-  /** How many own messages came back. */
+  /** The number of own messages that looped back. */
   get loopedBack(): number {
     return this.#loopedBack
   }
 
-  /** The interfaces in use, each with the shared paths that are open. */
+  /** Sets the interfaces in use, each with its open shared paths. */
   setInterfaces(interfaces: readonly { name: string; paths: readonly string[] }[]): void {
     const wanted = new Set<string>()
     for (const { name, paths } of interfaces) {
@@ -114,7 +114,7 @@ export class MdnsTransport {
     }
   }
 
-  /** Undefined for what is no message of another's, or of too many. */
+  /** Decodes a datagram. Returns undefined if it is dropped or an own message that looped back. */
   receive(bytes: Uint8Array, heard: DatagramSource, now: number): Message | undefined {
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const link = `${heard.interface} ${heard.address.includes(':') ? 'multicast6' : 'multicast4'}`
@@ -125,7 +125,7 @@ export class MdnsTransport {
     this.counters.received++
     const instance = this.#instances.get(link)
     if (instance === undefined) return undefined
-    // What came to the group has come from this link, whatever its source says (RFC 6762, section 11).
+    // Multicast datagrams come from this link, whatever their source address (RFC 6762, section 11).
     if (heard.path === 'unicast' && !heard.onLink) return this.#drop('off-link')
     const refusal = dropReason(datagram)
     if (refusal !== undefined) return this.#drop(refusal)
@@ -144,7 +144,7 @@ export class MdnsTransport {
     }
   }
 
-  /** An error while a message was handled: it counts as dropped, and is told of once for each kind of failure. */
+  /** Counts a message as dropped because handling it failed, and reports the error once per error message. */
   failed(error: unknown): void {
     this.#drop('exception')
     this.#report(error)
@@ -166,7 +166,7 @@ export class MdnsTransport {
     return this.#senderBudget.take(address, now, cost) && this.#totalBudget.take(now, cost)
   }
 
-  /** Sends, in a later turn. To everyone: by each IP version that is open on the interface. */
+  /** Sends a message in a later turn. Multicasts use each IP version that is open on the interface. */
   send({ interface: name, to, message }: OutgoingMessage): void {
     const toOne = to === 'multicast' ? undefined : to
     for (const path of ['multicast4', 'multicast6'] as const) {
@@ -204,7 +204,7 @@ export class MdnsTransport {
     this.#problem(failure)
   }
 
-  /** Resolves when all that was to be sent is sent; nothing is sent any more. */
+  /** Resolves when all pending messages are sent. Sends nothing after that. */
   async close(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     for (const instance of this.#instances.values()) instance.close()
@@ -212,33 +212,33 @@ export class MdnsTransport {
   }
 }
 
-/** What the first bytes tell. */
+/** Checks the size and the header. */
 function dropReason(bytes: Buffer): DropReason | undefined {
   if (bytes.length < 12 || bytes.length > MAX_MESSAGE_BYTES) return 'size'
-  // Operation and response code are 0 in all of mDNS (RFC 6762, sections 18.3 and 18.11).
+  // Opcode and response code are 0 in all mDNS messages (RFC 6762, sections 18.3 and 18.11).
   return (bytes.readUInt16BE(2) & 0x780f) === 0 ? undefined : 'opcode'
 }
 
-/** How long a message may take to come back to its sender, ms. */
+/** How long a message may take to loop back, ms. */
 const LOOPBACK_WINDOW = 2000
 
-/** So many messages are remembered at most. */
+/** The maximum number of sent messages that are remembered. */
 const MAX_SENT = 512
 
 interface SentMessage {
   until: number
-  /** How often it was sent on each link and has not come back yet. */
+  /** How often the message was sent on each link and has not looped back yet. */
   pendingByLink: Map<string, number>
 }
 
 /**
- * Tells our own messages, which the system hands back to us, from equal ones of other programs on this machine: two
- * that browse for the same thing ask the same question with the same bytes.
+ * Tells own messages that the system loops back from equal messages of other programs on this machine. Two programs
+ * that browse for the same type send identical queries.
  */
 class LoopbackFilter {
   readonly #sent = new Map<string, SentMessage>()
 
-  /** @param link interface and IP version */
+  /** @param link interface name and path */
   sent(link: string, bytes: Buffer, now: number): void {
     const key = bytes.toString('latin1')
     const entry = this.#sent.get(key) ?? { until: 0, pendingByLink: new Map() }
@@ -253,8 +253,9 @@ class LoopbackFilter {
   }
 
   /**
-   * Whether a message from this machine is one of ours come back: once on each link for each time it was sent there,
-   * and always on those where it was not sent, as two interfaces may be in one network.
+   * Whether a message from this machine is an own one that looped back. A message loops back once on each link for each
+   * time it was sent there. On links where it was not sent it always counts as looped back: two interfaces may be in
+   * the same network.
    */
   isLoopback(link: string, bytes: Buffer, now: number): boolean {
     const entry = this.#sent.get(bytes.toString('latin1'))

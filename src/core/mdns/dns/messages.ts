@@ -4,22 +4,22 @@ import { type RecordType, type ResourceRecord, rdata, recordKey } from './record
 export const MDNS_PORT = 5353
 
 /**
- * A question (RFC 6762, section 5). Names are DNS names as text, without the final dot; a dot within an instance's
- * label stands there as it is.
+ * A question (RFC 6762, section 5). Names are DNS names as text without the final dot. A dot inside an instance label
+ * is not escaped.
  */
 export interface Question {
   name: string
   type: RecordType | 'ANY'
-  /** The answer is to go to the asker alone (section 5.4): nobody else may rely on hearing it. */
+  /** The QU bit: the sender asks for a unicast answer (section 5.4), which other hosts do not receive. */
   unicast?: true
 }
 
-/** A whole mDNS message. What it held beside records of the types above has been left out. */
+/** An mDNS message. Records of types other than `RecordType` have been removed. */
 export interface Message {
   kind: 'query' | 'response'
-  /** 0 in all but questions of simple resolvers (section 6.7) and the answers to them. */
+  /** 0, except in queries of legacy resolvers (section 6.7) and in the responses to them. */
   id: number
-  /** More known answers follow in another message (section 7.2). */
+  /** The TC bit: more known answers follow in the next message (section 7.2). */
   truncated: boolean
   questions: Question[]
   answers: ResourceRecord[]
@@ -27,31 +27,34 @@ export interface Message {
   additionals: ResourceRecord[]
 }
 
-/** A message to send: to everyone on an interface's segment by IPv4 and IPv6 both, or to one that asked. */
+/** A message to send: by multicast over IPv4 and IPv6, or by unicast to one address. */
 export interface OutgoingMessage {
   interface: string
   to: 'multicast' | { address: string; port: number }
   message: Message
 }
 
-/** The most bytes of a message: fits a frame with either IP's headers. One larger group goes by itself. */
+/**
+ * The maximum size of a message. It fits into an Ethernet frame with an IPv4 or IPv6 header. A single larger group gets
+ * a message of its own.
+ */
 const MAX_MESSAGE_BYTES = 1400
 
 const HEADER_BYTES = 12
 
-/** What a name takes that stands in the message already (RFC 1035, section 4.1.4). */
+/** The size of a compressed name that is already in the message (RFC 1035, section 4.1.4). */
 const POINTER_BYTES = 2
 
-/** What is to stand in one message. */
+/** Questions and records that must be sent in the same message. */
 export interface MessageGroup {
   questions?: Question[]
   answers?: ResourceRecord[]
   authorities?: ResourceRecord[]
-  /** Left out where the message has them already. */
+  /** Records that are already in the message are not added again. */
   additionals?: ResourceRecord[]
 }
 
-/** Puts groups into as few messages as hold them, in their order. A group too large for one is divided by its answers. */
+/** Packs groups into as few messages as possible, in order. Splits a group that exceeds one message by its answers. */
 export function packMessages(kind: Message['kind'], groups: readonly MessageGroup[]): Message[] {
   const drafts: MessageDraft[] = []
   for (const group of groups.flatMap(splitByAnswer)) {
@@ -70,17 +73,17 @@ function splitByAnswer(group: MessageGroup): MessageGroup[] {
 class MessageDraft {
   readonly message: Message
   size = HEADER_BYTES
-  /** Names, and ends of names, that stand in it. */
+  /** The names in the message, and all their suffixes. */
   readonly #names = new Set<string>()
   readonly #records = new Set<string>()
 
-  /** With its first group, however large that is. */
+  /** Adds the first group regardless of its size. */
   constructor(kind: Message['kind'], group: MessageGroup) {
     this.message = { kind, id: 0, truncated: false, questions: [], answers: [], authorities: [], additionals: [] }
     this.tryAdd(group, Number.POSITIVE_INFINITY)
   }
 
-  /** False when the group does not fit. */
+  /** Returns false if the group does not fit. */
   tryAdd(
     { questions = [], answers = [], authorities = [], additionals = [] }: MessageGroup,
     most = MAX_MESSAGE_BYTES,
@@ -117,7 +120,7 @@ class MessageDraft {
     }
   }
 
-  /** As it is compressed. A dot within a label is taken for the end of one, which makes no difference that matters. */
+  /** The size of a name with compression. A dot inside a label is treated as the end of a label. The error is small. */
   #nameSize(name: string, names: Set<string>): number {
     let size = 0
     for (let rest = name; rest !== ''; ) {

@@ -1,35 +1,38 @@
 export type RecordType = 'PTR' | 'SRV' | 'TXT' | 'A' | 'AAAA' | 'NSEC'
 
-/** A resource record of class IN, of the types that DNS-SD is made of. */
+/** A resource record of class IN of a type that DNS-SD uses. */
 export type ResourceRecord = {
   name: string
-  /** Seconds; 0 is a goodbye (RFC 6762, section 10.1). */
+  /** In seconds. A record with TTL 0 is a goodbye (RFC 6762, section 10.1). */
   ttl: number
-  /** The cache-flush bit (section 10.2): this set of records takes the place of older ones. */
+  /** The cache-flush bit (section 10.2): this record set replaces older records of the same name and type. */
   flush: boolean
 } & RecordData
 
 export type RecordData =
   | { type: 'PTR'; data: string }
   | { type: 'SRV'; data: { priority: number; weight: number; port: number; target: string } }
-  /** The strings as they came, `key=value` each (RFC 6763, section 6). */
+  /** The strings as received, each in the form `key=value` (RFC 6763, section 6). */
   | { type: 'TXT'; data: Uint8Array[] }
   | { type: 'A' | 'AAAA'; data: string }
-  /** The name has records of these types and of no other (RFC 6762, section 6.1). Only sent; what is heard is left out. */
+  /**
+   * The types of the records that exist under the name (RFC 6762, section 6.1). Only sent; received NSEC records are
+   * ignored.
+   */
   | { type: 'NSEC'; data: Exclude<RecordType, 'NSEC'>[] }
 
-/** The name whose PTR records tell which service types there are (RFC 6763, section 9). */
+/** The name whose PTR records list the service types on the network (RFC 6763, section 9). */
 export const SERVICE_TYPES = '_services._dns-sd._udp.local'
 
-/** The service type under which an earshotd publishes itself. */
+/** The service type under which earshotd publishes itself. */
 export const OWN_TYPE = '_earshot._udp'
 
 const INSTANCE = /^(.+)\.(_[^.]+\._(?:tcp|udp))\.local$/is
 
-/** A subtype's name, or that of the service types: neither is an instance (RFC 6763, sections 7.1 and 9). */
+/** A name of a subtype or the name that lists the service types (RFC 6763, sections 7.1 and 9). */
 const NOT_AN_INSTANCE = /^(?:_[^.]+\._sub\..+|_services\._dns-sd\._udp\.local)$/is
 
-/** A name as a key of maps: equal for names that are the same, which ASCII case does not tell apart (RFC 4343). */
+/** Converts a name to a map key. Names are compared without ASCII case (RFC 4343). */
 export function nameKey(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
@@ -38,19 +41,19 @@ export function sameName(a: string, b: string): boolean {
   return a === b || nameKey(a) === nameKey(b)
 }
 
-/** `Office` and `_ipp._tcp` make `Office._ipp._tcp.local`. */
+/** Joins `Office` and `_ipp._tcp` to `Office._ipp._tcp.local`. */
 export function instanceName(instance: string, type: string): string {
   return `${instance}.${type}.local`
 }
 
-/** `_IPP._tcp.local` is of the type `_ipp._tcp`. */
+/** Converts `_IPP._tcp.local` to the service type `_ipp._tcp`. */
 export function serviceTypeOf(name: string): string {
   return nameKey(name).replace(/\.local$/, '')
 }
 
 /**
- * Takes an instance's full name apart, from the right, as the instance may hold dots. The type comes in lower case.
- * Undefined when it is no instance's name.
+ * Splits the full name of an instance. The instance label may contain dots. The type is returned in lower case. Returns
+ * undefined if the name is not the name of an instance.
  */
 export function splitInstance(name: string): { instance: string; type: string } | undefined {
   if (NOT_AN_INSTANCE.test(name)) return undefined
@@ -63,8 +66,8 @@ const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47 }
 const CACHED_KEYS = new WeakMap<ResourceRecord, string>()
 
 /**
- * A text that is equal for records of one name, type and data, whatever their TTL and flush bit. Made once for each
- * record, as each question is answered with the same ones.
+ * A text that is equal for records with the same name, type and data. TTL and cache-flush bit do not count. The key is
+ * cached per record: own records are compared with every question.
  */
 export function recordKey(record: ResourceRecord): string {
   let key = CACHED_KEYS.get(record)
@@ -75,14 +78,14 @@ export function recordKey(record: ResourceRecord): string {
   return key
 }
 
-/** The same text, not kept: for heard records, so many of which may come that keeping it for each costs more. */
+/** The same text without caching. For received records, caching would cost more than it saves. */
 export function uncachedRecordKey(record: ResourceRecord): string {
   return `${nameKey(record.name)} ${record.type} ${dataKey(record)}`
 }
 
 /**
- * Compares two hosts' sets of records for one name, as simultaneous probes are compared (RFC 6762, section 8.2.1):
- * negative when the first is the lesser, which loses; 0 when they are the same.
+ * Compares the record sets of two simultaneous probes for one name (RFC 6762, section 8.2.1). Returns a negative number
+ * if the first set is the lesser and loses, and 0 if they are equal.
  */
 export function compareProbes(a: readonly ResourceRecord[], b: readonly ResourceRecord[]): number {
   const [first, second] = [a.map(comparableBytes).sort(Buffer.compare), b.map(comparableBytes).sort(Buffer.compare)]
@@ -94,7 +97,10 @@ export function compareProbes(a: readonly ResourceRecord[], b: readonly Resource
   return first.length - second.length
 }
 
-/** The data as it stands in a packet, names uncompressed; of NSEC, whose next name is its own, what follows that name. */
+/**
+ * The record data in wire format with uncompressed names. For NSEC, the next name is left out: it always equals the
+ * record's own name.
+ */
 export function rdata(record: RecordData): Buffer {
   switch (record.type) {
     case 'PTR':
@@ -129,19 +135,19 @@ function dataKey(record: RecordData): string {
   }
 }
 
-/** Which types there are, all below 256 (RFC 4034, section 4.1.2). */
+/** The type bitmap of an NSEC record. All types are below 256 (RFC 4034, section 4.1.2). */
 function typeBitmap(types: readonly number[]): Buffer {
   const bits = Buffer.alloc(Math.max(...types.map((type) => (type >> 3) + 1)))
   for (const type of types) bits[type >> 3] = (bits[type >> 3] ?? 0) | (0x80 >> (type & 7))
   return Buffer.concat([Buffer.of(0, bits.length), bits])
 }
 
-/** Type and data: the class is always IN. */
+/** Type and data in wire format. The class is left out because it is always IN. */
 function comparableBytes(record: RecordData): Buffer {
   return Buffer.concat([uint16(TYPE_NUMBERS[record.type]), rdata(record)])
 }
 
-/** Empty strings say nothing, and a TXT record without strings is one empty string (RFC 6763, section 6.1). */
+/** Removes empty strings. A TXT record without strings is encoded as one empty string (RFC 6763, section 6.1). */
 function nonEmptyStrings(data: readonly Uint8Array[]): Uint8Array[] {
   const said = data.filter(({ length }) => length > 0)
   return said.length > 0 ? said : [new Uint8Array(0)]

@@ -2,8 +2,8 @@ import type { Random } from '../../random.ts'
 import type { RecordType, ResourceRecord } from '../dns/records.ts'
 
 /**
- * When a record is asked for again, as parts of its life, and by how much that varies: as RFC 6762, section 5.2, has
- * it, and in between for networks that lose every tenth datagram, where one question alone says nothing.
+ * When a record is queried again, as fractions of its lifetime, each with a random spread. RFC 6762, section 5.2,
+ * defines the queries at 80, 85, 90 and 95 %. The others help on networks that lose a tenth of all datagrams.
  */
 const REFRESH_SCHEDULE = [
   { at: 0.8, spread: 0.02 },
@@ -16,26 +16,35 @@ const REFRESH_SCHEDULE = [
   { at: 0.99, spread: 0.0075 },
 ]
 
-/** A record that was asked for twice in vain makes us ask its host for a sign of life, as it is asked for the third time. */
+/** At its third refresh, a record's host is queried too: two queries went unanswered. */
 export const HOST_QUERY_REFRESH = 3
 
-/** When a record is asked for the fourth time (85 %), its host counts as silent unless something was heard of it since `ASKED`. */
+/**
+ * At its fourth refresh (85 % of the lifetime), a record's host becomes suspect if it has not answered since
+ * `ANSWER_FROM`.
+ */
 export const SUSPECT_REFRESH = 4
 
-/** What is heard after this part of a record's life may be an answer: the first question is asked before. */
+/**
+ * A record received after this fraction of the lifetime counts as an answer to a refresh query. The first query is sent
+ * earlier.
+ */
 const ANSWER_FROM = 0.82
 
-/** Between two of them lies this much at least, ms, or this part of a short life: a process that was stopped asks first. */
+/**
+ * The minimum time between two refreshes, ms, and as a fraction of a short lifetime. It makes a process that was
+ * suspended query a record again before the record expires.
+ */
 const MIN_REFRESH_INTERVAL = 1000
 
 const MIN_REFRESH_PART = 0.01
 
-/** The longest life of any record, ms. */
+/** The maximum lifetime of any record, ms. */
 const MAX_LIFETIME = 24 * 3_600_000
 
 /**
- * The shortest life of a record, ms, whatever its time to live: time enough to ask and to be answered. Some devices give
- * one of a second, or of ten seconds to pointers, for which they would have to be asked without end.
+ * The minimum lifetime of a record, ms, whatever its TTL. It leaves time for a query and its answer. Some devices send
+ * TTLs of 1 s, or of 10 s for PTR records, which would otherwise cause endless queries.
  */
 const MIN_LIFETIME: Record<RecordType, number> = {
   PTR: 120_000,
@@ -47,8 +56,8 @@ const MIN_LIFETIME: Record<RecordType, number> = {
 }
 
 /**
- * The longest life, ms, of one that was never confirmed by an answer to a question of ours: short for those whose
- * owner's life they tell of. So what was made up goes soon, whatever time to live it was given.
+ * The maximum lifetime of a record that no answer to an own query has confirmed, ms. SRV and address records are short
+ * because they show whether a host is alive. Forged records therefore disappear soon, whatever their TTL.
  */
 const MAX_UNCONFIRMED_LIFETIME: Record<RecordType, number> = {
   PTR: 4_500_000,
@@ -59,46 +68,46 @@ const MAX_UNCONFIRMED_LIFETIME: Record<RecordType, number> = {
   NSEC: 120_000,
 }
 
-/** A record as it is held. */
+/** A cached record. */
 export interface CacheEntry {
   readonly interface: string
-  /** Who told of it first. */
+  /** The address from which the record was first received. */
   readonly source: string
-  /** Equal for records of one name, type and data. */
+  /** The record key: equal for records with the same name, type and data. */
   readonly key: string
   record: ResourceRecord
   receivedAt: number
   expiresAt: number
-  /** How often it was to be asked for since it was heard. */
+  /** The number of refreshes since the record was last received. */
   refreshes: number
-  /** An answer to a question of ours has told of it. */
+  /** Whether the record was received as the answer to a query of this host. */
   confirmed: boolean
-  /** It was taken back: by a goodbye, or by others that have its place. */
+  /** Whether a goodbye or a cache-flush has ended the record. It expires within 1 s. */
   withdrawn: boolean
-  /** It is to be told anew: until then it is not among the known answers. */
+  /** Whether the record must be received again before it counts as a known answer. */
   needsConfirmation: boolean
 }
 
-/** How often a record is asked for again before it is given up. */
+/** The number of refreshes before a record expires. */
 export const MAX_REFRESHES = REFRESH_SCHEDULE.length
 
-/** How long a record is held after it was heard, ms. */
+/** How long a record is cached after it was received, ms. */
 export function lifetimeOf({ record, confirmed }: CacheEntry): number {
   const most = confirmed ? MAX_LIFETIME : MAX_UNCONFIRMED_LIFETIME[record.type]
   return Math.max(MIN_LIFETIME[record.type], Math.min(record.ttl * 1000, most))
 }
 
-/** What was heard from then on may be an answer to a question for the record: monotonic ms. */
+/** The time from which a received record counts as an answer to a refresh query, monotonic ms. */
 export function refreshedSince(entry: CacheEntry): number {
   return entry.receivedAt + ANSWER_FROM * lifetimeOf(entry)
 }
 
-/** Whether one of two records with the same type and name takes the place of the other. */
+/** Whether `a` is preferred to `b`, which has the same name and type. */
 export function isNewer(a: CacheEntry, b: CacheEntry): boolean {
   return a.withdrawn === b.withdrawn ? a.receivedAt >= b.receivedAt : b.withdrawn
 }
 
-/** When a record is to be asked for again, or runs out: monotonic ms. */
+/** The time of the next refresh or of the expiry, monotonic ms. */
 export function nextCheck(entry: CacheEntry, random: Random, now: number): number {
   const life = lifetimeOf(entry)
   const next = REFRESH_SCHEDULE[entry.refreshes]

@@ -9,20 +9,21 @@ import type { RecordCache } from './record-cache.ts'
 import type { Resolver } from './resolver.ts'
 import type { TypeBrowser } from './type-browser.ts'
 
-/** Whether the beacons of a living peer tell what a host, named in lower case, says of itself by mDNS. */
+/** Returns whether the beacons of a living peer state the same as the host does by mDNS. `host` is in lower case. */
 export type IsConfirmedByBeacon = (host: string, saying: Saying) => boolean
 
-/** An answer may take this long, ms: our question is gathered with others, and so may be the answer. */
+/** How long an answer may take, ms. Both the query and the answer can be delayed to combine them with others. */
 const ANSWER_TIMEOUT = 500
 
-/** Of so many of a host's services, and of so many types, is asked. */
+/** The maximum number of services, and of service types, that are queried per host. */
 const MAX_CHECKED_SERVICES = 8
 
 const MAX_CHECKED_TYPES = 8
 
 /**
- * Asks hosts for a sign of life. Many devices answer for their service type, or for their service, and never for their
- * host name alone: so all three are asked for. What is asked for is doubted, so that no known answer keeps them silent.
+ * Checks whether a host is alive by querying its addresses, its services and their types. Many devices answer for only
+ * one of these. The queried records are marked as unconfirmed so that they are not sent as known answers, which would
+ * suppress the answer.
  */
 class LivenessCheck {
   readonly #cache: RecordCache
@@ -33,7 +34,10 @@ class LivenessCheck {
     this.#queries = queries
   }
 
-  /** Asks on account of a record that nobody tells again, unless the host was asked since that was asked for. */
+  /**
+   * Queries the host because one of its records was not refreshed. Does nothing if the host was already queried since
+   * the refreshes of this record began.
+   */
   query(host: DiscoveredHost, entry: CacheEntry, now: number): void {
     if (host.queriedAt >= refreshedSince(entry)) return
     host.queriedAt = now
@@ -51,7 +55,7 @@ class LivenessCheck {
     }
   }
 
-  /** Whether it was asked, and has had the time to answer. */
+  /** Whether the host was queried and has had enough time to answer. */
   hadTimeToAnswer({ queriedAt: askedAt }: DiscoveredHost, now: number): boolean {
     return now - askedAt >= ANSWER_TIMEOUT
   }
@@ -70,7 +74,10 @@ class LivenessCheck {
   }
 }
 
-/** Asks again for what is about to run out, and judges from what does who is still there. */
+/**
+ * Refreshes cached records before they expire (RFC 6762, section 5.2), and decides which hosts and services are gone
+ * when records expire.
+ */
 export class CacheMaintenance {
   readonly #cache: RecordCache
   readonly #quotas: Quotas
@@ -100,7 +107,7 @@ export class CacheMaintenance {
     this.#isConfirmedByBeacon = parts.isConfirmedByBeacon
   }
 
-  /** Time to ask again for a record. */
+  /** Called when a record is due for a refresh. */
   refresh(entry: CacheEntry, now: number): void {
     const { record, interface: interfaceName, source } = entry
     const { type, name } = record
@@ -116,7 +123,7 @@ export class CacheMaintenance {
       this.#queries.isScheduled(interfaceName, { type, name }) ||
       this.#quotas.takeQuestion(source, now)
     ) {
-      // What somebody else asks may have been said to us alone: before the end we ask ourselves.
+      // The last refresh is sent even if another host asks the same question: that host may have asked this host alone.
       this.#queries.schedule(
         interfaceName,
         { type, name },
@@ -125,7 +132,7 @@ export class CacheMaintenance {
       )
     }
     if (!host) return
-    // It may have lost no more than this service, or this address.
+    // Maybe only this service or address is gone, not the host.
     if (entry.refreshes === HOST_QUERY_REFRESH) this.#liveness.query(host, entry, now)
     if (entry.refreshes < SUSPECT_REFRESH) return
     if (instance && this.#cache.newest('SRV', name, interfaceName) === entry) host.unanswered.add(instance)
@@ -137,8 +144,8 @@ export class CacheMaintenance {
   }
 
   /**
-   * Whether a record that nobody told of again is still true, as whoever it belongs to has answered other questions, and
-   * tells nothing in its place. Some devices answer for some of what they have, and never for the rest.
+   * Whether an expired record is kept: its owner has answered other queries since the refreshes began and has sent no
+   * replacement for this record. Some devices answer queries for only some of their records.
    */
   isStillValid(entry: CacheEntry): boolean {
     const { record, interface: interfaceName } = entry
@@ -152,7 +159,10 @@ export class CacheMaintenance {
     return record.type === 'PTR' || this.#cache.newest(record.type, record.name, interfaceName) === entry
   }
 
-  /** Nobody has answered for a host since it was asked for. One that runs an earshotd would have. */
+  /**
+   * Fails a host that has not answered since `since`. Only hosts that run earshotd fail, because earshotd always
+   * answers.
+   */
   failIfSilent(hostname: string, since: number, now: number): void {
     const host = this.#hosts.host(hostname)
     if (!host || host.lastSeen >= since || ![...host.instances].some(({ type }) => type === OWN_TYPE)) return
@@ -160,7 +170,7 @@ export class CacheMaintenance {
     this.#hosts.reportSoon(now)
   }
 
-  /** A record has run out. */
+  /** Called when a record has expired and was removed from the cache. */
   expired(entry: CacheEntry, now: number): void {
     const { record, interface: interfaceName } = entry
     const host = this.#hostOf(entry)
@@ -192,10 +202,10 @@ export class CacheMaintenance {
     this.#hosts.reportSoon(now)
   }
 
-  /** What was asked for many times, nobody tells. */
+  /** Called when all queries for a missing SRV record or address went unanswered. */
   unresolved(item: DiscoveredInstance | DiscoveredHost, now: number): void {
     if ('instances' in item) {
-      // One that had an address may have another before long: it is missed for as long as its services are told of.
+      // A host that had an address may get a new one. It stays absent while its services are announced.
       if (!item.isAbsent && this.#cache.countAddresses(item.key) === 0) this.#hosts.removeHost(item, 'left', now)
     } else if (!this.#cache.newest('SRV', item.name, item.interface)) {
       this.#hosts.removeInstance(item, 'left', now)
@@ -203,7 +213,7 @@ export class CacheMaintenance {
     this.#hosts.reportSoon(now)
   }
 
-  /** A type that others told of is looked for as long as they do, or instances of it are there. */
+  /** Stops browsing for a learned type when no host announces it and no instance of it exists. */
   forgetUnusedType(type: string): void {
     if (!this.#browser.learnsTypes || this.#hosts.hasInstanceOf(type)) return
     const isTold = this.#cache
@@ -212,13 +222,13 @@ export class CacheMaintenance {
     if (!isTold) this.#browser.forget(type)
   }
 
-  /** Its host and port were taken back, and it was not: others may be about to be told. */
+  /** The SRV record got a goodbye, but the instance did not. Another SRV record may follow. */
   #awaitNewService(instance: DiscoveredInstance, now: number): void {
     this.#hosts.detach(instance, 'left', now)
     this.#resolver.resolve(instance, now)
   }
 
-  /** Whether the beacons of the host that a record is of tell the same: they come more often than any answer would. */
+  /** Whether beacons confirm the record. They arrive more often than answers would. */
   #isInBeacons(entry: CacheEntry): boolean {
     const { record, interface: interfaceName } = entry
     if (record.type === 'A' || record.type === 'AAAA') {
@@ -244,7 +254,7 @@ export class CacheMaintenance {
     this.#hosts.removeHost(host, 'failed', now)
   }
 
-  /** Another SRV record has taken the place of one that has run out. */
+  /** Whether another SRV record has replaced the expired one. */
   #hasNewerService({ host, name, interface: interfaceName }: DiscoveredInstance): boolean {
     const srv = this.#cache.newest('SRV', name, interfaceName)?.record
     return srv?.type === 'SRV' && (!host || nameKey(srv.data.target) === host.key)
@@ -254,18 +264,18 @@ export class CacheMaintenance {
     return nameKey(name) === SERVICE_TYPES ? this.#browser.learnsTypes : this.#browser.has(serviceTypeOf(name))
   }
 
-  /** The instance that a record is of. */
+  /** The instance to which a record belongs. */
   #instanceOf({ record, interface: interfaceName }: CacheEntry): DiscoveredInstance | undefined {
     return this.#hosts.instance(interfaceName, record.type === 'PTR' ? record.data : record.name)
   }
 
-  /** The host that a record is of. */
+  /** The host to which a record belongs. */
   #hostOf(entry: CacheEntry): DiscoveredHost | undefined {
     const { type, name } = entry.record
     return type === 'A' || type === 'AAAA' ? this.#hosts.host(name) : this.#instanceOf(entry)?.host
   }
 
-  /** None of its services, or none of its addresses, was told of again when it was asked for. */
+  /** Whether none of the host's services, or none of its addresses, was refreshed. */
   #isSilent({ key, instances, unanswered }: DiscoveredHost): boolean {
     if (unanswered.size === instances.size) return true
     const addresses = [...this.#cache.entries('A', key), ...this.#cache.entries('AAAA', key)]
@@ -273,12 +283,15 @@ export class CacheMaintenance {
   }
 }
 
-/** Nobody answered for the record that has run out, nor anything else for its host: what else it has is void as well. */
+/**
+ * Whether the host is gone: its record expired without a goodbye and the host has not answered since. All its other
+ * records are invalid too.
+ */
 function isHostGone(host: DiscoveredHost, entry: CacheEntry): boolean {
   return !entry.withdrawn && !hasAnswered(host, entry)
 }
 
-/** Whether anything was heard of the host since it has been asked for the record. */
+/** Whether the host has sent anything since the refreshes of the record began. */
 function hasAnswered(host: DiscoveredHost, entry: CacheEntry): boolean {
   return host.lastSeen >= refreshedSince(entry)
 }

@@ -5,60 +5,60 @@ import { nameKey, OWN_TYPE, type ResourceRecord } from '../dns/records.ts'
 import { type CacheEntry, isNewer } from './cache-entry.ts'
 import type { RecordCache } from './record-cache.ts'
 
-/** A service instance that was found on an interface. */
+/** A service instance that was discovered on an interface. */
 export interface DiscoveredInstance {
   readonly interface: string
-  /** Its full name as it is written, `Office._ipp._tcp.local`. */
+  /** The full name as received, such as `Office._ipp._tcp.local`. */
   readonly name: string
   readonly label: string
   /** In lower case. */
   readonly type: string
-  /** Who told of it first. */
+  /** The address that first announced the instance. */
   readonly source: string
-  /** When one of its records was heard last. */
+  /** When one of its records was last received, monotonic ms. */
   lastSeen: number
-  /** The target of its SRV record, once that is known and is not this host itself. */
+  /** The target of the SRV record, if it is known and is not this host itself. */
   host: DiscoveredHost | undefined
-  /** Without a TXT record, it is shown from then on. */
+  /** When the instance is listed even without a TXT record, monotonic ms. */
   listedAt: number
   isListed: boolean
 }
 
-/** A host that SRV records name. */
+/** A host that is the target of an SRV record. */
 export interface DiscoveredHost {
-  /** Its name in lower case. */
+  /** The host name in lower case. */
   readonly key: string
   hostname: string
-  /** Who told of it first. */
+  /** The address that first announced the host. */
   readonly source: string
   readonly instances: Set<DiscoveredInstance>
-  /** How many of them are shown. */
+  /** The number of listed instances. */
   listedInstances: number
-  /** Those whose SRV record was asked for in vain. */
+  /** The instances whose SRV record was not refreshed. */
   readonly unanswered: Set<DiscoveredInstance>
   state: 'alive' | 'suspect'
   lastSeen: number
-  /** When one of its addresses was told of last. */
+  /** When an address record was last received, monotonic ms. */
   addressSeen: number
-  /** When it was asked for a sign of life. */
+  /** When the host was last queried to check that it is alive, monotonic ms. */
   queriedAt: number
-  /** All its addresses were taken back, and it was told to have gone. It returns with the next address. */
+  /** Whether the host lost its last address and was reported as gone. It returns when it announces an address. */
   isAbsent: boolean
   readonly heardOn: Map<string, number>
-  /** There is news of it that was not told yet. */
+  /** Whether there are changes that have not been reported. */
   isChanged: boolean
-  /** What was told of it last, and when. */
+  /** The last reported sighting and its time, monotonic ms. */
   reported: { sighting: Sighting; at: number } | undefined
-  /** Of its changes, those that may be told at once. */
+  /** Limits how often changes are reported. */
   readonly changeBudget: Budget
 }
 
-/** Whether a record tells the port of a service on this host. */
+/** Whether the record is an SRV record that points to this host. */
 export function isServiceOf(record: ResourceRecord, host: DiscoveredHost): boolean {
   return record.type === 'SRV' && nameKey(record.data.target) === host.key
 }
 
-/** What is to be told of a host now: of its services those that are shown. */
+/** The current sighting of a host. It contains the listed services only. */
 export function sightingOf(host: DiscoveredHost, cache: RecordCache): Sighting {
   const services = new Map<string, { service: Service; heardAt: number }>()
   for (const instance of host.instances) {
@@ -83,12 +83,12 @@ export function sightingOf(host: DiscoveredHost, cache: RecordCache): Sighting {
   }
 }
 
-/** What is told of a host that has gone: as it was told of last. */
+/** The last sighting of a host that is gone, with its final state. */
 export function goneSightingOf(host: DiscoveredHost, last: Sighting, state: 'failed' | 'left'): Sighting {
   return { ...last, state, lastSeen: host.lastSeen, heardOn: heardOn(host) }
 }
 
-/** A host's addresses, each with the interface on which it was heard. */
+/** The known addresses of a host, each with the interface on which it was received. */
 export function addressesOf(hostname: string, cache: RecordCache): Sighting['addresses'] {
   return [...cache.entries('A', hostname), ...cache.entries('AAAA', hostname)]
     .map(({ interface: interfaceName, record }) => ({
@@ -114,7 +114,7 @@ function serviceOf(
     (newest, one) => (!newest || isNewer(one, newest) ? one : newest),
     undefined,
   )
-  // With port 0 a device tells that it does not offer this (RFC 6763, section 8).
+  // Port 0 means that the device does not offer this service (RFC 6763, section 8).
   if (srv?.record.type !== 'SRV' || srv.record.data.port === 0) return undefined
   const txt = cache.newest('TXT', name, interfaceName)
   const service = {
@@ -136,12 +136,13 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b)
 }
 
-/** A key that ours may be (src/core/wire/record.ts). */
+/** A TXT key that a record of this project may hold (src/core/wire/record.ts). */
 const TXT_KEY = /^(?!__proto__$)[!-~]{1,64}$/
 
 /**
- * The pairs that TXT strings tell (RFC 6763, section 6): a key alone has the value '', of two that are the same, case
- * aside, the first counts, and what is not UTF-8 is replaced. Keys that ours may not be are left out.
+ * Parses TXT strings into key/value pairs (RFC 6763, section 6). A key without `=` has the value ''. If a key is
+ * repeated, ignoring case, the first one counts. Invalid UTF-8 is replaced. Keys that do not match `TXT_KEY` are left
+ * out.
  */
 export function readTxt(strings: readonly Uint8Array[]): Record<string, string> {
   const txt: Record<string, string> = {}

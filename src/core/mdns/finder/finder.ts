@@ -14,22 +14,24 @@ import { Resolver } from './resolver.ts'
 import { ResponseHandler } from './response-handler.ts'
 import { TypeBrowser } from './type-browser.ts'
 
-/** When the addresses of a host that somebody wants to know are asked for, and how long answers are waited for, ms. */
+/**
+ * When the addresses of a host are queried after a request, and how long answers are accepted, ms after the request.
+ */
 const HOST_QUERY_DELAYS = [0, 1120, 3120]
 
 const HOST_QUERY_TIMEOUT = 10_000
 
 const MAX_QUERIED_HOSTS = 256
 
-/** One that runs an earshotd has answered by then, ms. */
+/** A host that runs earshotd answers within this time, ms. */
 const EARSHOT_ANSWER_TIMEOUT = 5000
 
-/** What was learnt on an interface that has gone is kept for so long, ms: a cable is soon put back, and nobody died of it. */
+/** How long records are kept after their interface is gone, ms. A cable may be plugged in again soon. */
 const INTERFACE_GRACE = 5000
 
 /**
- * Finds other people's hosts and services: asks for them, holds what they answer for as long as it is true, and tells
- * how each host stands. All times are monotonic ms.
+ * Discovers hosts and services: sends queries, caches the answers and reports the state of each host. All times are
+ * monotonic ms.
  */
 export class Finder {
   readonly #agenda: Agenda
@@ -40,11 +42,14 @@ export class Finder {
   readonly #hosts: HostTable
   readonly #responses: ResponseHandler
   readonly #maintenance: CacheMaintenance
-  /** The interfaces that can be spoken on, and by how many ways. */
+  /** The usable interfaces, and the number of open paths of each. */
   readonly #interfaces = new Map<string, number>()
-  /** The IPv4 addresses of those that are there, and of those that may return: another one is another network. */
+  /**
+   * The IPv4 addresses of each interface that is in use or may return. New addresses mean that the interface is
+   * connected to another network.
+   */
   readonly #networks = new Map<string, readonly string[]>()
-  /** Host names whose addresses somebody wants to know. */
+  /** The keys of host names whose addresses were requested. */
   readonly #queriedHosts = new Set<string>()
   #ownHostname = ''
   #isStarted = false
@@ -54,13 +59,13 @@ export class Finder {
     random: Random
     send: (out: OutgoingMessage) => void
     notice: (notice: LimitNotice) => void
-    /** Service types to look for, `_ipp._tcp`; `*` among them: also all that others tell of. */
+    /** Service types to browse for, such as `_ipp._tcp`. `*` adds every type that other hosts announce. */
     browse: readonly string[]
-    /** A host was found, has changed, was heard again, or has gone. */
+    /** Called when a host is discovered, changes, is received again, or is gone. */
     sighted: (sighting: Sighting, now: number) => void
-    /** What beacons tell anyway is not asked for again. */
+    /** Records that beacons confirm are not queried again. */
     isConfirmedByBeacon?: IsConfirmedByBeacon
-    /** Whether we publish a record on an interface: what we say ourselves is not heard. */
+    /** Whether this host publishes a record on an interface. Own records count as known answers. */
     isPublished?: (interfaceName: string, record: ResourceRecord) => boolean
   }) {
     const { agenda, random, send, sighted, isConfirmedByBeacon = () => false, isPublished = () => false } = parts
@@ -112,7 +117,7 @@ export class Finder {
     return this.#quotas.limits
   }
 
-  /** The service types that are looked for. */
+  /** The service types that are browsed for. */
   get browsing(): string[] {
     return this.#browser.types
   }
@@ -122,7 +127,10 @@ export class Finder {
     for (const interfaceName of this.#interfaces.keys()) this.#browser.startOn(interfaceName, now)
   }
 
-  /** A new interface is asked at once; what was learnt on one that has gone is forgotten, unless it soon returns. */
+  /**
+   * Starts browsing on new interfaces. Forgets the records of removed interfaces unless they return within
+   * `INTERFACE_GRACE`.
+   */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     const ways = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
     for (const interfaceName of this.#interfaces.keys())
@@ -136,7 +144,7 @@ export class Finder {
     this.#hosts.report(now)
   }
 
-  /** Our own host name: what names it is not somebody else's. */
+  /** Sets the own host name. Services on this host are not reported. */
   setOwnHostname(hostname: string): void {
     this.#ownHostname = nameKey(hostname)
   }
@@ -153,12 +161,12 @@ export class Finder {
     this.#hosts.report(now)
   }
 
-  /** Asks for the addresses of a host, whether or not anything is known of it. */
+  /** Queries the addresses of a host, even if the host is unknown. */
   queryHost(hostname: string, now: number): void {
     const key = nameKey(hostname)
     if (this.#queriedHosts.has(key) || this.#queriedHosts.size >= MAX_QUERIED_HOSTS) return
     this.#queriedHosts.add(key)
-    // Those that are known may be of a host that is there no more.
+    // The cached addresses may be out of date.
     for (const type of ['A', 'AAAA'] as const)
       for (const entry of this.#cache.entries(type, hostname)) entry.needsConfirmation = true
     for (const wait of HOST_QUERY_DELAYS) this.#agenda.add(now + wait, (later) => this.#queryAddresses(hostname, later))
@@ -170,7 +178,7 @@ export class Finder {
     this.#agenda.add(now + HOST_QUERY_TIMEOUT, () => this.#queriedHosts.delete(key))
   }
 
-  /** The addresses of a host that are known. */
+  /** The known addresses of a host. */
   addressesOf(hostname: string): Sighting['addresses'] {
     return addressesOf(hostname, this.#cache)
   }
@@ -184,7 +192,7 @@ export class Finder {
     })
   }
 
-  /** Forgets what was learnt on an interface that is in another network now. */
+  /** Forgets the records of an interface that is now connected to another network. */
   #checkNetworkChange({ name, addresses }: Interface, now: number): void {
     const known = this.#networks.get(name)
     const ipv4 = addresses.filter(({ family }) => family === 'ipv4').map(({ address }) => address)
@@ -201,7 +209,7 @@ export class Finder {
     this.#hosts.report(now)
   }
 
-  /** As its host writes it, if that is known: some answer to no other case. */
+  /** Uses the spelling that the host uses: some hosts answer only to that. */
   #queryAddresses(hostname: string, now: number): void {
     const name = this.#hosts.host(hostname)?.hostname ?? hostname
     for (const interfaceName of this.#interfaces.keys()) {

@@ -7,18 +7,18 @@ import { type DiscoveredHost, type DiscoveredInstance, goneSightingOf, sightingO
 import type { Quotas } from './quotas.ts'
 import type { RecordCache } from './record-cache.ts'
 
-/** A service is shown without a TXT record when none was heard for this long, ms. */
+/** How long to wait for a TXT record before a service is listed without one, ms. */
 const TXT_TIMEOUT = 1000
 
-/** That a host was heard again is told this often, ms. */
+/** The minimum time between two reports of a host that is only seen again, ms. */
 const LAST_SEEN_INTERVAL = 1000
 
-/** Changes of one host that are told at once, and per second from then on. */
+/** The changes of one host that are reported at once, and per second after that. */
 const CHANGE_BURST = 10
 
 const CHANGES_PER_SECOND = 1
 
-/** The hosts and service instances that were found, how they hang together, and telling of them. */
+/** The discovered hosts and service instances, and how they belong together. Reports their changes. */
 export class HostTable {
   readonly #cache: RecordCache
   readonly #quotas: Quotas
@@ -26,13 +26,13 @@ export class HostTable {
   readonly #removed: (item: DiscoveredInstance | DiscoveredHost) => void
   readonly #instances = new Map<string, DiscoveredInstance>()
   readonly #hosts = new Map<string, DiscoveredHost>()
-  /** How many instances there are of a type. */
+  /** The number of instances of each service type. */
   readonly #instancesByType = new Map<string, number>()
-  /** Hosts of which something is to be told. */
+  /** The hosts with something to report. */
   readonly #unreported = new Set<DiscoveredHost>()
   readonly #agenda: Agenda
   readonly #delayedReports: Timetable<DiscoveredHost>
-  /** Instances that are shown without a TXT record before long. */
+  /** Instances that are waiting for a TXT record. */
   readonly #txtTimeouts: Timetable<DiscoveredInstance>
   #isReportPlanned = false
 
@@ -55,7 +55,7 @@ export class HostTable {
     })
   }
 
-  /** By its full name. */
+  /** Finds an instance by its full name. */
   instance(interfaceName: string, name: string): DiscoveredInstance | undefined {
     return this.#instances.get(instanceKey(interfaceName, name))
   }
@@ -64,12 +64,12 @@ export class HostTable {
     return this.#hosts.get(nameKey(name))
   }
 
-  /** Whether there is an instance of a type. */
+  /** Whether an instance of the type is known. */
   hasInstanceOf(type: string): boolean {
     return this.#instancesByType.has(type)
   }
 
-  /** A new instance, if there is room. */
+  /** Adds an instance. Returns undefined if a quota is full. */
   addInstance(
     found: Pick<DiscoveredInstance, 'interface' | 'name' | 'label' | 'type' | 'source'>,
   ): DiscoveredInstance | undefined {
@@ -91,7 +91,7 @@ export class HostTable {
     return instance
   }
 
-  /** A new host, if there is room. */
+  /** Adds a host. Returns undefined if a quota is full. */
   addHost(hostname: string, source: string, now: number): DiscoveredHost | undefined {
     if (!this.#quotas.takeHost(source, now)) return undefined
     const host: DiscoveredHost = {
@@ -115,7 +115,7 @@ export class HostTable {
     return host
   }
 
-  /** The instance is offered by this host, or by this machine itself, and by no other any more. */
+  /** Assigns the instance to a host, or to none if this host itself offers it. */
   attach(instance: DiscoveredInstance, host: DiscoveredHost | undefined, now: number): void {
     if (instance.host === host) return
     this.detach(instance, 'left', now)
@@ -130,7 +130,7 @@ export class HostTable {
     this.markChanged(host)
   }
 
-  /** The instance is offered by nobody that is known. With the last of its services, its host goes into `state`. */
+  /** Removes the instance from its host. A host that loses its last instance is removed with `state`. */
   detach(instance: DiscoveredInstance, state: 'failed' | 'left', now: number): void {
     const { host } = instance
     if (!host) return
@@ -142,7 +142,7 @@ export class HostTable {
     else this.markChanged(host)
   }
 
-  /** Enough is known of the instance. */
+  /** Lists the instance: its TXT record is known, or was waited for long enough. */
   list(instance: DiscoveredInstance): void {
     if (instance.isListed) return
     instance.isListed = true
@@ -152,7 +152,7 @@ export class HostTable {
     this.markChanged(instance.host)
   }
 
-  /** Something true was heard of it. */
+  /** Records that a valid record of the host was received. */
   markAlive(host: DiscoveredHost, interfaceName: string, isNew: boolean, now: number): void {
     host.lastSeen = now
     host.heardOn.set(interfaceName, now)
@@ -171,7 +171,7 @@ export class HostTable {
     this.markChanged(host)
   }
 
-  /** The host has no address any more. It is told to have gone, and kept in case it gets another one. */
+  /** Reports a host without addresses as gone, and keeps it in case it announces another address. */
   markAbsent(host: DiscoveredHost, state: 'failed' | 'left', now: number): void {
     host.isAbsent = true
     if (host.reported) this.#sighted(goneSightingOf(host, host.reported.sighting, state), now)
@@ -179,7 +179,7 @@ export class HostTable {
     host.isChanged = true
   }
 
-  /** The instance is no longer there; with the last of its services, its host goes into `state`. */
+  /** Removes an instance. A host that loses its last instance is removed with `state`. */
   removeInstance(instance: DiscoveredInstance, state: 'failed' | 'left', now: number): void {
     const { interface: interfaceName, name, type, source } = instance
     if (!this.#instances.delete(instanceKey(interfaceName, name))) return
@@ -195,7 +195,7 @@ export class HostTable {
     this.#removed(instance)
   }
 
-  /** The host is no longer there, and none of its services is. */
+  /** Removes a host and all its instances. */
   removeHost(host: DiscoveredHost, state: 'failed' | 'left', now: number): void {
     if (!this.#hosts.delete(host.key)) return
     this.#quotas.hosts.release(host.source)
@@ -212,7 +212,7 @@ export class HostTable {
     this.#removed(host)
   }
 
-  /** All that was heard on this interface is no longer so; the cache has forgotten it already. */
+  /** Removes everything that was discovered on an interface. The cache must have removed the interface before. */
   removeInterface(interfaceName: string, now: number): void {
     for (const instance of this.#instances.values())
       if (instance.interface === interfaceName) this.removeInstance(instance, 'failed', now)
@@ -223,13 +223,13 @@ export class HostTable {
     }
   }
 
-  /** Tells of those of which something is to be told. */
+  /** Reports all hosts with something to report. */
   report(now: number): void {
     for (const host of this.#unreported) this.#report(host, now)
     this.#unreported.clear()
   }
 
-  /** Tells when all that is due by now is done: what goes together is told of together. */
+  /** Reports once all tasks that are due now have run, so that related changes are reported together. */
   reportSoon(now: number): void {
     if (this.#isReportPlanned) return
     this.#isReportPlanned = true

@@ -11,32 +11,37 @@ import {
 } from '../dns/messages.ts'
 import { nameKey, type ResourceRecord } from '../dns/records.ts'
 
-/** Questions are gathered for this long, ms, so that hosts that begin together do not ask together (RFC 6762, section 5.2). */
+/**
+ * How long questions are collected before they are sent together, ms, with a random part so that hosts do not all query
+ * at once (RFC 6762, section 5.2).
+ */
 const QUERY_DELAY = { least: 20, spread: 100 }
 
-/** What somebody else asked is not asked again within this, ms: the answer is on its way. */
+/**
+ * A question that another host asked within this time is not repeated, ms: its answer will arrive soon (section 7.3).
+ */
 const DUPLICATE_WINDOW = 1000
 
-/** So many of others' questions are remembered. */
+/** The maximum number of questions of other hosts that are remembered. */
 const MAX_REMEMBERED = 1024
 
-/** Of so many senders, and of each with so many questions, is waited for the rest. */
+/** The maximum number of senders whose truncated queries are remembered, and of questions per sender. */
 const MAX_TRUNCATED = 16
 
 const MAX_TRUNCATED_QUESTIONS = 256
 
-/** Of the known answers no more go along: the rest is only answered once more. */
+/** The maximum number of known answers per query. Answers to the others are only received once more. */
 const MAX_KNOWN_ANSWERS = 400
 
 interface PendingQuestion {
   question: Question
-  /** It is asked even if all that is known is fresh: there may be more. */
+  /** Ask even if all known answers are fresh: there may be more answers. */
   evenIfKnown: boolean
-  /** It is asked even if somebody else asks it. */
+  /** Ask even if another host asks the same question. */
   evenIfDuplicate: boolean
 }
 
-/** Sends questions, several in one message, along with the answers that are known. */
+/** Sends questions. Combines several questions, and the known answers to them, into one message. */
 export class QueryScheduler {
   readonly #agenda: Agenda
   readonly #random: Random
@@ -45,20 +50,20 @@ export class QueryScheduler {
   readonly #isKnownAnswer: (interfaceName: string, record: ResourceRecord, now: number) => boolean
   readonly #needsAnswer: (interfaceName: string, question: Question) => boolean
   readonly #pending = new Map<string, Map<string, PendingQuestion>>()
-  /** When somebody else asked what, by interface and question, the longest ago first. */
+  /** When another host last asked a question, by interface and question, oldest first. */
   readonly #queriedByOthers = new Map<string, number>()
-  /** By sender, the questions of a truncated message: the rest of what it knows follows at once (section 7.2). */
+  /** The questions of truncated queries by sender. More known answers of the sender follow (section 7.2). */
   readonly #truncated = new Map<string, { asked: Map<string, Question>; at: number }>()
 
   constructor(parts: {
     agenda: Agenda
     random: Random
     send: (out: OutgoingMessage) => void
-    /** What need not be answered again. */
+    /** The known answers to send along with a question. */
     knownAnswers: (interfaceName: string, question: Question, now: number) => ResourceRecord[]
-    /** Whether a record is among what need not be answered again. */
+    /** Whether a record is a known answer. */
     isKnownAnswer: (interfaceName: string, record: ResourceRecord, now: number) => boolean
-    /** Whether an answer is still waited for. */
+    /** Whether a question still needs an answer. */
     needsAnswer: (interfaceName: string, question: Question) => boolean
   }) {
     this.#agenda = parts.agenda
@@ -70,8 +75,9 @@ export class QueryScheduler {
   }
 
   /**
-   * Asks within 120 ms, unless the answer has come by then or somebody else has asked just now (`always`: even so), or asks in
-   * the meantime (`insist`: even so).
+   * Asks a question within 120 ms. By default it is dropped if it is answered before, or if another host asks it.
+   * `always` asks it even if it is answered or was just asked by another host. `insist` asks it even if it was just
+   * asked, or is asked meanwhile, by another host.
    */
   schedule(interfaceName: string, question: Question, now: number, how?: 'always' | 'insist'): void {
     if (
@@ -95,14 +101,16 @@ export class QueryScheduler {
     })
   }
 
-  /** Whether this very question is about to be asked. */
+  /** Whether the question is about to be sent. */
   isScheduled(interfaceName: string, question: Question): boolean {
     return this.#pending.get(interfaceName)?.has(questionKey(question)) === true
   }
 
   /**
-   * Somebody else's questions: what they ask need not be asked twice, if they know no more than we do (section 7.3).
-   * Returns the names whose PTR records they ask for so.
+   * Handles a query of another host. Own questions that it asks as well are dropped, provided that the host knows no
+   * answers that this host does not know (section 7.3).
+   *
+   * @returns the names in those of its questions that ask for PTR records
    */
   receiveQuery(message: Message, { interface: interfaceName, address, port }: DatagramSource, now: number): string[] {
     if (port !== MDNS_PORT) return []

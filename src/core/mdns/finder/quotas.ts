@@ -11,7 +11,7 @@ export interface LimitNotice {
   source?: string
 }
 
-/** How much is held of other hosts, of how much at most. */
+/** How much is held about other hosts, with the maximum. */
 export interface MdnsLimits {
   hosts: MdnsLimit
   services: MdnsLimit
@@ -21,14 +21,14 @@ export interface MdnsLimits {
 export interface MdnsLimit {
   now: number
   most: number
-  /** Source addresses of which more is passed over, as each of them has its share, a quarter of `most`. */
+  /** The source addresses that have used up their share, a quarter of `most`. Nothing more is accepted from them. */
   full: string[]
 }
 
-/** One source address may hold this part of what there is room for: no single liar takes it all. */
+/** The part of a quota that one source address may use. It prevents a single host from using it all. */
 const SOURCE_SHARE = 1 / 4
 
-/** A cap that was reached has room again when it is filled to this part. */
+/** A quota that was full has room again once at most this part is used. */
 const ROOM_AGAIN = 3 / 4
 
 const MAX_HOSTS = 1024
@@ -41,29 +41,29 @@ const MAX_RECORDS = 16_384
 
 const MAX_TYPES = 256
 
-/** Hosts that were unknown, per second: a flood of made-up ones fills neither journal nor registry. */
+/** The number of new hosts that are accepted per second. A flood of forged hosts must not fill the journal. */
 const NEW_HOSTS_PER_SECOND = 20
 
 const NEW_HOSTS_BURST = 200
 
-/** Questions per second that nobody but the one who answers has a use for. */
+/** The number of questions per second that are asked on behalf of hosts that have not yet answered a query. */
 const QUESTIONS_PER_SECOND = 100
 
 const QUESTIONS_PER_SECOND_AND_SOURCE = 20
 
-/** How much of something is held, and by whom it was brought. */
+/** Limits how much is held in total and per source address. */
 export class Quota {
   readonly max: number
   readonly #reached: (source?: string) => void
   readonly #bySource = new Map<string, number>()
-  /** The sources of which something was refused, as they hold their share. There are five of them at most. */
+  /** The sources that have used up their share. There are at most five. */
   readonly #fullSources = new Set<string>()
   #used = 0
   #isReported = false
 
   /**
-   * @param reached called when something is refused for the first time, and again once there was room in between: of
-   *   one source, as it has its share, or of everyone
+   * @param reached called when the quota refuses something for the first time, and again after there was room. `source`
+   * is the source address that used up its share. It is undefined if the whole quota is full.
    */
   constructor(most: number, reached: (source?: string) => void) {
     this.max = most
@@ -74,12 +74,12 @@ export class Quota {
     return this.#used
   }
 
-  /** The sources of which nothing more is taken in. */
+  /** The sources that have used up their share. */
   get fullSources(): string[] {
     return [...this.#fullSources]
   }
 
-  /** Takes room for what `source` brought, if there is. */
+  /** Takes room for something that `source` sent. Returns false if there is no room. */
   take(source: string, amount = 1): boolean {
     const entry = this.#bySource.get(source) ?? 0
     if (this.#used + amount > this.max) {
@@ -107,7 +107,7 @@ export class Quota {
   }
 }
 
-/** All that bounds what others can make us hold and ask. */
+/** The limits on what other hosts can make this host store and ask. */
 export class Quotas {
   readonly hosts: Quota
   readonly services: Quota
@@ -137,7 +137,7 @@ export class Quotas {
     this.types = cap('types', MAX_TYPES)
   }
 
-  /** Room for a host that was unknown until now. */
+  /** Takes room for a new host. Returns false if a limit is reached. */
   takeHost(source: string, now: number): boolean {
     if (!this.hosts.take(source)) return false
     if (this.#newHosts.take(now)) return true
@@ -145,7 +145,7 @@ export class Quotas {
     return false
   }
 
-  /** Whether a question about what `source` told, which has yet to answer one, may be asked. */
+  /** Whether a question on behalf of `source` may be asked. */
   takeQuestion(source: string, now: number): boolean {
     return this.#questionsBySource.take(source, now) && this.#questions.take(now)
   }

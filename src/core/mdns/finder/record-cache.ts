@@ -7,15 +7,18 @@ import { nameKey, type RecordType, type ResourceRecord, uncachedRecordKey } from
 import { type CacheEntry, isNewer, lifetimeOf, MAX_REFRESHES, nextCheck } from './cache-entry.ts'
 import type { Quotas } from './quotas.ts'
 
-/** How long goodbyes and records whose place was taken live on, ms (RFC 6762, sections 10.1 and 10.2). */
+/** How long a record stays after its goodbye or a cache flush, ms (RFC 6762, sections 10.1 and 10.2). */
 const GOODBYE_LIFETIME = 1000
 
-/** Unlike pointers and addresses there is one of these; more only while one takes the other's place. */
+/**
+ * The maximum number of SRV, and of TXT, records of one name. Usually there is one. More exist only while one replaces
+ * another.
+ */
 const MAX_UNIQUE_RECORDS = 4
 
 type RecordSet = Map<string, CacheEntry>
 
-/** What was heard on each interface, for as long as it is true. Only what is given to it; others choose. */
+/** The cached records of each interface. Contains only what callers store in it. */
 export class RecordCache {
   readonly #random: Random
   readonly #quotas: Quotas
@@ -30,11 +33,11 @@ export class RecordCache {
     agenda: Agenda
     random: Random
     quotas: Quotas
-    /** Time to ask again for a record. */
+    /** Called when a record is due for a refresh. */
     refresh: (entry: CacheEntry, now: number) => void
-    /** Nobody has told of it again: whether it is true for another life nevertheless. */
+    /** Whether a record that expires unanswered is kept for another lifetime. */
     isStillValid: (entry: CacheEntry) => boolean
-    /** It has run out, and is held no longer. */
+    /** Called after a record has expired and was removed. */
     expired: (entry: CacheEntry, now: number) => void
   }) {
     this.#random = parts.random
@@ -46,8 +49,10 @@ export class RecordCache {
   }
 
   /**
-   * Takes in a record of a response. Says whether it tells of something `new`, of something that is `known`, or of
-   * nothing that is there: a goodbye, or one for which there is no room.
+   * Stores a received record.
+   *
+   * @returns `added` for a new record and `renewed` for a cached one. `ignored` for a goodbye, and for a record that
+   * exceeds a quota.
    */
   store(record: ResourceRecord, heard: DatagramSource, now: number): 'added' | 'renewed' | 'ignored' {
     const set = this.#sets.get(heard.interface)?.get(setKey(record.type, record.name))
@@ -57,7 +62,7 @@ export class RecordCache {
       if (entry) this.#withdraw(entry, now)
       return 'ignored'
     }
-    // Some set the bit on pointers too, which many hosts share.
+    // Some devices also set the cache-flush bit on PTR records, which are shared between hosts.
     if (set && record.flush && record.type !== 'PTR') {
       for (const other of set.values())
         if (other !== entry && other.receivedAt < now - GOODBYE_LIFETIME) this.#withdraw(other, now)
@@ -70,14 +75,14 @@ export class RecordCache {
     return this.#add(record, key, heard, now) ? 'added' : 'ignored'
   }
 
-  /** All records of a type and name on an interface, or on all of them. */
+  /** All records of a type and name, on one interface or on all. */
   entries(type: RecordType, name: string, interfaceName?: string): CacheEntry[] {
     const key = setKey(type, name)
     if (interfaceName !== undefined) return [...(this.#sets.get(interfaceName)?.get(key)?.values() ?? [])]
     return [...this.#sets.values()].flatMap((sets) => [...(sets.get(key)?.values() ?? [])])
   }
 
-  /** The one heard last of the records of a type and name. */
+  /** The most recently received record of a type and name. */
   newest(type: RecordType, name: string, interfaceName: string): CacheEntry | undefined {
     let newest: CacheEntry | undefined
     for (const entry of this.#sets.get(interfaceName)?.get(setKey(type, name))?.values() ?? []) {
@@ -86,7 +91,9 @@ export class RecordCache {
     return newest
   }
 
-  /** The answers to a question that need not be given again: they have more than half their life before them (section 7.1). */
+  /**
+   * The known answers to a question: the records with more than half of their lifetime left (RFC 6762, section 7.1).
+   */
   knownAnswers(interfaceName: string, question: Question, now: number): ResourceRecord[] {
     if (question.type === 'ANY') return []
     const known: ResourceRecord[] = []
@@ -96,7 +103,7 @@ export class RecordCache {
     return known
   }
 
-  /** Whether there is an answer to wait for: none is held, or one of those that are is to be told anew. */
+  /** Whether a question needs an answer: no record is cached, or one of them is being refreshed or is unconfirmed. */
   needsAnswer(interfaceName: string, { type, name }: Question): boolean {
     if (type === 'ANY') return true
     const set = this.#sets.get(interfaceName)?.get(setKey(type, name))
@@ -105,28 +112,28 @@ export class RecordCache {
     return false
   }
 
-  /** Whether a record is among the answers that need not be given again. */
+  /** Whether a record is a known answer. */
   isKnownAnswer(interfaceName: string, record: ResourceRecord, now: number): boolean {
     const entry = this.#sets.get(interfaceName)?.get(setKey(record.type, record.name))?.get(uncachedRecordKey(record))
     return entry !== undefined && isFresh(entry, now)
   }
 
-  /** Drops all records of a type and name on an interface, without a word. */
+  /** Removes all records of a type and name on an interface. Does not call `expired`. */
   remove(type: RecordType, name: string, interfaceName: string): void {
     for (const entry of this.entries(type, name, interfaceName)) this.#delete(entry)
   }
 
-  /** What a record says is known to be true otherwise: it need not be asked for. */
+  /** Starts a new lifetime for a record that was confirmed by other means. */
   renew(entry: CacheEntry, now: number): void {
     this.#restartLifetime(entry, now)
   }
 
-  /** Whether this very record is held. */
+  /** Whether a record is cached on an interface. */
   has(record: ResourceRecord, interfaceName: string): boolean {
     return this.#sets.get(interfaceName)?.get(setKey(record.type, record.name))?.has(uncachedRecordKey(record)) === true
   }
 
-  /** How many addresses of a host are held, on all interfaces. */
+  /** The number of cached addresses of a host on all interfaces. */
   countAddresses(hostname: string): number {
     const keys = [setKey('A', hostname), setKey('AAAA', hostname)]
     let count = 0
@@ -134,19 +141,19 @@ export class RecordCache {
     return count
   }
 
-  /** The one pointer from `name` to `to`. */
+  /** The PTR record from `name` to `to`. */
   pointer(name: string, to: string, interfaceName: string): CacheEntry | undefined {
     const record = { name, ttl: 0, flush: false, type: 'PTR', data: to } as const
     return this.#sets.get(interfaceName)?.get(setKey('PTR', name))?.get(uncachedRecordKey(record))
   }
 
-  /** Drops the pointer from `name` to `to`, without a word. */
+  /** Removes the PTR record from `name` to `to`. Does not call `expired`. */
   removePointer(name: string, to: string, interfaceName: string): void {
     const entry = this.pointer(name, to, interfaceName)
     if (entry) this.#delete(entry)
   }
 
-  /** Drops all that was heard on an interface, without a word. */
+  /** Removes all records of an interface. Does not call `expired`. */
   removeInterface(interfaceName: string): void {
     for (const set of this.#sets.get(interfaceName)?.values() ?? [])
       for (const entry of set.values()) this.#delete(entry)
@@ -236,7 +243,7 @@ export class RecordCache {
   }
 }
 
-/** Seconds. */
+/** In seconds. */
 function remainingTtl({ record, receivedAt: heardAt }: CacheEntry, now: number): number {
   return record.ttl - (now - heardAt) / 1000
 }
@@ -246,8 +253,8 @@ function isFresh(entry: CacheEntry, now: number): boolean {
 }
 
 /**
- * The engine makes objects for long lives where it has seen many that had one. Copied here, what is kept does not make
- * it do so wherever messages are read: a flood of them would stay in memory until the next great garbage collection.
+ * Copies a record so that the cache does not keep the received object. Otherwise V8 learns that records live long and
+ * allocates all of them, also those that are dropped at once, where only a full garbage collection frees them.
  */
 function copyOf(record: ResourceRecord): ResourceRecord {
   switch (record.type) {

@@ -6,7 +6,7 @@ import type { QueryScheduler } from './query-scheduler.ts'
 import type { Quotas } from './quotas.ts'
 import type { RecordCache } from './record-cache.ts'
 
-/** Asking for what is missing, and how long each time is waited for an answer, ms. */
+/** How long to wait for an answer after each query, ms. */
 const RETRY_DELAYS = [1120, 2000, 4000, 8000, 2000]
 
 type Resolvable = DiscoveredInstance | DiscoveredHost
@@ -18,8 +18,8 @@ interface MissingRecord {
 }
 
 /**
- * Asks for what was not told along with a pointer: its SRV and TXT records, and the addresses of the host that they
- * name. What nobody tells is given up.
+ * Queries the records that an announcement left out: the SRV and TXT records of an instance, and the addresses of a
+ * host. Gives up after `RETRY_DELAYS`.
  */
 export class Resolver {
   readonly #cache: RecordCache
@@ -34,7 +34,7 @@ export class Resolver {
     cache: RecordCache
     quotas: Quotas
     queries: QueryScheduler
-    /** Without an SRV record or an address all this time. */
+    /** Called when the SRV record of an instance, or all addresses of a host, could not be resolved. */
     unresolved: (item: Resolvable, now: number) => void
   }) {
     this.#cache = parts.cache
@@ -44,7 +44,7 @@ export class Resolver {
     this.#timetable = new Timetable(parts.agenda, (item, now) => this.#query(item, now))
   }
 
-  /** Asks in a moment, as the rest of an announcement may be on its way. */
+  /** Starts with a short delay: the missing records may be about to arrive. */
   resolve(item: Resolvable, now: number): void {
     if (this.#tries.has(item)) return
     this.#tries.set(item, 0)
@@ -79,7 +79,7 @@ export class Resolver {
     return (['SRV', 'TXT'] as const).filter(missing).map((type) => ({ type, name, interface: interfaceName }))
   }
 
-  /** A family that it may well not have is asked for once; no address at all, again and again. */
+  /** If one IP version is known, the other is queried only once: the host may not have it. */
   #missingOfHost({ hostname, heardOn }: DiscoveredHost, tried: number): MissingRecord[] {
     const all = [...heardOn.keys()].flatMap((name) => [
       { type: 'A' as const, name: hostname, interface: name },

@@ -8,15 +8,15 @@ import type { RecordCache } from './record-cache.ts'
 import type { Resolver } from './resolver.ts'
 import type { TypeBrowser } from './type-browser.ts'
 
-/** In a message they may stand in any order: what others hang on is taken first. */
+/** The records of a message may have any order. Records on which others depend are handled first. */
 const HANDLING_ORDER = ['PTR', 'SRV', 'TXT', 'A', 'AAAA'] as const
 
-/** The most addresses and services of one host. */
+/** The maximum number of addresses and of services per host. */
 const MAX_ADDRESSES = 64
 
 const MAX_SERVICES = 256
 
-/** Nobody on the network writes to people's terminals. */
+/** Names with control characters are rejected: they could manipulate the terminal in which they are shown. */
 const CONTROL_CHARACTER = /\p{Cc}/u
 
 const MAX_LABEL_CHARACTERS = 63
@@ -25,7 +25,7 @@ const MAX_NAME_CHARACTERS = 255
 
 type RecordOf<T extends ResourceRecord['type']> = Extract<ResourceRecord, { type: T }>
 
-/** Takes from responses what belongs to the services that are looked for, and passes over everything else. */
+/** Stores the records of responses that belong to browsed services, and ignores all others. */
 export class ResponseHandler {
   readonly #cache: RecordCache
   readonly #hosts: HostTable
@@ -39,9 +39,9 @@ export class ResponseHandler {
     hosts: HostTable
     browser: TypeBrowser
     resolver: Resolver
-    /** Somebody wants to know the addresses of this host. */
+    /** Whether the addresses of the host were requested. */
     isQueried: (hostname: string) => boolean
-    /** It is this machine itself. */
+    /** Whether the name is the host name of this host. */
     isOwn: (hostname: string) => boolean
   }) {
     this.#cache = parts.cache
@@ -52,12 +52,12 @@ export class ResponseHandler {
     this.#isOwn = parts.isOwn
   }
 
-  /** Takes a response. */
+  /** Handles a response. */
   handle({ answers, additionals }: Message, heard: DatagramSource, now: number): void {
     const records = additionals.length > 0 ? [...answers, ...additionals] : answers
     const addressed = new AddressOwners(records)
     for (const type of HANDLING_ORDER) {
-      // What is taken back in the same message as it is told is there.
+      // A record that the same message both removes and announces exists, so goodbyes are handled first.
       for (const record of records)
         if (record.type === type && record.ttl === 0) this.#handle(record, heard, addressed, now)
       for (const record of records)
@@ -83,14 +83,14 @@ export class ResponseHandler {
     }
   }
 
-  /** A type that is offered. */
+  /** Handles a PTR record that names a service type. */
   #handleType(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
     if (!this.#browser.learnsTypes) return
     if (record.ttl > 0 && !this.#browser.learn(record.data, heard.address, now)) return
     this.#cache.store(record, heard, now)
   }
 
-  /** An instance of a type. It may be the first that is heard of the type. */
+  /** Handles a PTR record that names an instance. The type may be new. */
   #handlePointer(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
     const type = serviceTypeOf(record.name)
     if (!(this.#browser.has(type) || this.#browser.learnsTypes)) return
@@ -119,7 +119,7 @@ export class ResponseHandler {
     else this.#hosts.removeInstance(instance, 'left', now)
   }
 
-  /** The host and port of an instance that is known. */
+  /** Handles the SRV record of a known instance. */
   #handleService(record: RecordOf<'SRV'>, heard: DatagramSource, addressed: AddressOwners, now: number): void {
     const instance = this.#hosts.instance(heard.interface, record.name)
     if (!instance) return
@@ -153,8 +153,8 @@ export class ResponseHandler {
   }
 
   /**
-   * Whether another host answers for the instance at the same time, each as if it were the only one: two devices of one
-   * name. It stays with whom it is, and does not go to and fro with each answer.
+   * Whether the instance's current host still answers for it while another host claims it as well: two devices use the
+   * same name. The instance then stays with its current host instead of changing with each answer.
    */
   #isContested(
     instance: DiscoveredInstance,
@@ -192,7 +192,7 @@ export class ResponseHandler {
   }
 }
 
-/** A name with a dot, as ids of peers have none, and no address. */
+/** Accepts names with a dot that are not IP addresses. Peer ids have no dot. */
 function isHostname(name: string): boolean {
   return (
     name.length <= MAX_NAME_CHARACTERS &&
@@ -207,8 +207,8 @@ function isLocal(name: string): boolean {
 }
 
 /**
- * The names of which a message tells an address. Hosts outside `.local` are taken only with one: nobody need answer for
- * them by multicast.
+ * The names for which a message contains an address. Hosts outside `.local` are accepted only with an address, because
+ * they need not answer multicast queries.
  */
 class AddressOwners {
   readonly #records: readonly ResourceRecord[]

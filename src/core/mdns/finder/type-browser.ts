@@ -4,42 +4,48 @@ import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/records.
 import type { QueryScheduler } from './query-scheduler.ts'
 import type { Quota } from './quotas.ts'
 
-/** First and longest time between two questions for one type, ms; it doubles each time (RFC 6762, section 5.2). */
+/**
+ * The first and the longest interval between two queries for one type, ms. The interval doubles each time (RFC 6762,
+ * section 5.2).
+ */
 const FIRST_INTERVAL = 1000
 
 const MAX_INTERVAL = 3_600_000
 
-/** The questions for a type begin anew only when they have become rarer than this, ms. */
+/** Queries restart with the first interval only if the interval has grown beyond this, ms. */
 const RESTART_ABOVE = 30_000
 
-/** What gathering questions may shift two of them towards each other, ms: one second must lie between them. */
+/**
+ * The query scheduler may send a query this much later, ms. It is added so that at least one second lies between two
+ * queries.
+ */
 const MAX_QUERY_DELAY = 120
 
-/** Others' questions take the place of ours until ours are as rare as this, ms: nobody keeps us from asking for good. */
+/** Queries of other hosts replace own ones up to this interval, ms. So no host can prevent own queries for good. */
 const MAX_SHARED_INTERVAL = 600_000
 
-/** As types are in the wild: RFC 6335, section 5.1, allows 15 letters, digits and hyphens. */
+/** Accepts more than the 15 letters, digits and hyphens of RFC 6335, section 5.1: some devices use longer names. */
 const TYPE_NAME = /^_[a-z0-9_-]{1,62}\._(?:tcp|udp)\.local$/
 
-/** The questions for one type on one interface. */
+/** The repeated queries for one type on one interface. */
 interface QuerySeries {
   interface: string
-  /** `_ipp._tcp.local`, as others write it. */
+  /** For example `_ipp._tcp.local`, in the spelling of the announcing host. */
   name: string
-  /** When it was asked for last, by us or by another. */
+  /** When this host or another one last asked for the type, monotonic ms. */
   queriedAt: number
   interval: number
 }
 
-/** A type that others told of. */
+/** A type that another host announced. */
 interface LearnedType {
-  /** As it was written. */
+  /** In the spelling of the announcing host. */
   name: string
-  /** Who told of it first. */
+  /** The address that first announced the type. */
   source: string
 }
 
-/** Which service types are looked for, and asking for them at ever longer intervals. */
+/** The service types that are browsed for. Queries them at growing intervals. */
 export class TypeBrowser {
   readonly #queries: QueryScheduler
   readonly #quota: Quota
@@ -58,22 +64,22 @@ export class TypeBrowser {
     this.#timetable = new Timetable(parts.agenda, (series, now) => this.#query(series, now))
   }
 
-  /** The types that are looked for. */
+  /** The types that are browsed for. */
   get types(): string[] {
     return [...this.#configured, ...this.#learned.keys()]
   }
 
-  /** Whether a type, in lower case, is looked for. */
+  /** Whether a type, in lower case, is browsed for. */
   has(type: string): boolean {
     return this.#configured.has(type) || this.#learned.has(type)
   }
 
-  /** Whether types that others tell of are looked for. */
+  /** Whether types that other hosts announce are browsed for. */
   get learnsTypes(): boolean {
     return this.#learnsTypes
   }
 
-  /** A type that `source` told of, `_ipp._tcp.local`. Says whether it is looked for now. */
+  /** Adds a type that `source` announced, such as `_ipp._tcp.local`. Returns whether the type is browsed for. */
   learn(name: string, source: string, now: number): boolean {
     const type = serviceTypeOf(name)
     if (this.has(type)) return true
@@ -91,7 +97,7 @@ export class TypeBrowser {
     for (const series of this.#series.values()) this.#stop(series, learnt.name)
   }
 
-  /** Asks on an interface for everything. */
+  /** Starts the queries for all types on an interface. */
   startOn(interfaceName: string, now: number): void {
     if (!this.#series.has(interfaceName)) this.#series.set(interfaceName, new Map())
     const names = [
@@ -107,13 +113,15 @@ export class TypeBrowser {
     for (const { name } of series?.values() ?? []) if (series) this.#stop(series, name)
   }
 
-  /** Something of this type has gone, which may come back without a word: it is asked for often again. */
+  /** Queries a type more often again, because one of its instances failed and may return without an announcement. */
   restart(interfaceName: string, type: string, now: number): void {
     const series = this.#series.get(interfaceName)?.get(`${type}.local`)
     if (series && series.interval > RESTART_ABOVE) this.#start(interfaceName, series.name, now)
   }
 
-  /** Somebody else has asked for the instances of a type, knowing no more than we do: that is as good as our asking. */
+  /**
+   * Another host has asked for the instances of a type and knows no more than this host. Its query replaces an own one.
+   */
   queriedByOther(interfaceName: string, name: string, now: number): void {
     const series = this.#series.get(interfaceName)?.get(nameKey(name))
     if (series && series.interval < MAX_SHARED_INTERVAL && now - series.queriedAt >= FIRST_INTERVAL)

@@ -4,23 +4,25 @@ import type { Claim } from './claim.ts'
 import { MIN_RESEND_INTERVAL, type MulticastSender } from './multicast-sender.ts'
 import type { OwnRecords } from './own-records.ts'
 
-/** When what is new is said, for loss more than once (RFC 6762, section 8.3): ms after the first. */
+/**
+ * When announcements are sent, ms after the first. They are repeated in case of packet loss (RFC 6762, section 8.3).
+ */
 const ANNOUNCEMENT_DELAYS = [0, 1000, 3000, 7000]
 
-/** The same for what has changed. */
+/** When updates are sent, ms after the first (section 8.4). */
 const UPDATE_DELAYS = [0, 1000]
 
-/** And for what goes. Whoever hears it forgets a second later, and if it hears it again, a second after that (section 10.1). */
+/** When goodbyes are sent, ms after the first. A receiver removes the record 1 s after each goodbye (section 10.1). */
 const GOODBYE_DELAYS = [0, 50, 1500, 2500, 4000]
 
-/** Says on one interface, unasked, what has come, changed and gone. */
+/** Announces new and changed records on one interface and sends goodbyes for removed ones. */
 export class Announcer {
   readonly #agenda: Agenda
   readonly #sender: MulticastSender
   readonly #ownRecords: OwnRecords
-  /** The newest series of announcements of each claim. */
+  /** The latest series of announcements of each claim. */
   readonly #series = new WeakMap<Claim, object>()
-  /** The goodbyes that are still to be said, each with its records. */
+  /** The goodbyes that are still being sent. */
   readonly #goodbyes = new Set<{ records: readonly ResourceRecord[] }>()
   #isClosed = false
 
@@ -40,12 +42,12 @@ export class Announcer {
     })
   }
 
-  /** Says records that are held already. */
+  /** Announces changed records. */
   announceUpdate(records: readonly ResourceRecord[], now: number): void {
     this.#repeat(UPDATE_DELAYS, now, () => [records.filter((record) => this.#ownRecords.find(record))])
   }
 
-  /** Says that records are no longer ours, `delays` ms from now, as long as that is so. */
+  /** Sends goodbyes at the given delays in ms. Records that have become own records again are left out. */
   goodbye(records: readonly ResourceRecord[], now: number, delays: readonly number[] = GOODBYE_DELAYS): void {
     if (records.length === 0) return
     const farewell = { records }
@@ -59,7 +61,9 @@ export class Announcer {
     }
   }
 
-  /** Another host has taken the name of this key: a goodbye of ours would take it from that host. */
+  /**
+   * Stops the goodbyes for a name that another host now uses: they would remove the other host's records from caches.
+   */
   cancelGoodbyes(key: string): void {
     for (const farewell of this.#goodbyes) {
       farewell.records = farewell.records.filter(
@@ -68,13 +72,13 @@ export class Announcer {
     }
   }
 
-  /** The interface has gone: nothing that is planned is said. */
+  /** The interface is gone: stops everything that is planned. */
   close(): void {
     this.#isClosed = true
     this.#goodbyes.clear()
   }
 
-  /** Says sets of records that belong together, each record once. */
+  /** Sends sets of related records at the given delays, each record once. */
   #repeat(delays: readonly number[], now: number, sets: () => readonly (readonly ResourceRecord[])[]): void {
     for (const delay of delays) {
       this.#runAt(now, delay, (then) => {
@@ -97,7 +101,7 @@ export class Announcer {
     else this.#agenda.add(now + delay, (then) => this.#isClosed || say(then))
   }
 
-  /** Along with where services are: many browsers look no further than into the message (RFC 6763, section 12.2). */
+  /** Adds the addresses for SRV records: many browsers query no further (RFC 6763, section 12.2). */
   #send(sets: readonly (readonly ResourceRecord[])[], now: number): void {
     const groups = sets.map((answers) => {
       const services = answers.filter(({ type, ttl }) => type === 'SRV' && ttl > 0)

@@ -3,40 +3,37 @@ import { Budget } from '../../budget.ts'
 import type { InterfaceAddress } from '../../link.ts'
 import { instanceName, type RecordType, type ResourceRecord, rdata, SERVICE_TYPES, sameName } from '../dns/records.ts'
 
-/** A service to be published. */
+/** A service to publish. */
 export interface PublishedService {
-  /** Unique among this peer's. */
+  /** Unique among the services of this peer. */
   id: string
-  /** The instance name that is wanted; the one that is used may have ` (2)` and so on behind it. */
+  /** The preferred instance name. After a conflict, ` (2)` and so on is appended. */
   name: string
-  /** `_http._tcp` */
+  /** For example `_http._tcp`. */
   type: string
   port: number
   txt: Record<string, string>
   subtypes: string[]
 }
 
-/** A service's changes told at once, and per second from then on. */
+/** The updates of one service that are announced at once, and per second after that. */
 const UPDATE_BURST = 4
 
 const UPDATES_PER_SECOND = 1
 
-/** A name that is to be this host's alone, and the records that come with it. */
+/** A unique name that this host wants to use, and the records under it. */
 export interface Claim {
   /** The full name in use. */
   readonly name: string
-  /** The types of its unique records: whoever else has one of those under the name is in conflict with us. */
+  /** The types of its unique records. Another host that has one of them under the same name causes a conflict. */
   readonly types: readonly RecordType[]
-  /** Its records on an interface of these addresses; the unique ones have the flush bit. */
+  /** The records on an interface with these addresses. Unique records have the cache-flush bit. */
   records(hostname: string, addresses: readonly InterfaceAddress[]): readonly ResourceRecord[]
-  /** Takes the next name that is free among our own. */
+  /** Changes to the next name that is free on this host. */
   rename(isFree: (name: string) => boolean): void
 }
 
-/**
- * The host's name: that of the machine, if it is given, as long as nobody has it; then `k3vq7m2xa4.local`, then
- * `k3vq7m2xa4-2.local`.
- */
+/** The host name: first the machine's name if it is given, then `k3vq7m2xa4.local`, then `k3vq7m2xa4-2.local`. */
 export class HostClaim implements Claim {
   readonly types = ['A', 'AAAA'] as const
   readonly preferred: string
@@ -49,7 +46,7 @@ export class HostClaim implements Claim {
     this.#number = machine === undefined ? 1 : 0
   }
 
-  /** Whether the name in use is the machine's, to which its own mDNS program has the older right. */
+  /** Whether the machine's name is in use. Another mDNS program on this machine has precedence for it. */
   get isMachineName(): boolean {
     return this.#number === 0
   }
@@ -59,7 +56,7 @@ export class HostClaim implements Claim {
     return this.#number === 1 ? this.preferred : this.preferred.replace(/(?=\.local$)/i, `-${this.#number}`)
   }
 
-  /** Under a name beside the machine's, those that lead from addresses to names are left to whoever has the machine's. */
+  /** The reverse records belong to the owner of the machine's name, so other names have none. */
   records(_hostname: string, addresses: readonly InterfaceAddress[]): readonly ResourceRecord[] {
     const records = hostRecords(this.name, addresses)
     return this.isMachineName ? [...records, ...reverseRecords(this.name, addresses)] : records
@@ -70,15 +67,15 @@ export class HostClaim implements Claim {
   }
 }
 
-/** A service's instance name: `Office`, then `Office (2)`. */
+/** The instance name of a service: `Office`, then `Office (2)`. */
 export class ServiceClaim implements Claim {
   readonly types = ['SRV', 'TXT'] as const
-  /** How often changes of the service are told. */
+  /** Limits how often updates of the service are announced. */
   readonly updateBudget = new Budget(UPDATES_PER_SECOND, UPDATE_BURST)
   #service: PublishedService
   #instance: string
   #number = 1
-  /** Its records, and the host name that they were made for. */
+  /** The records, and the host name for which they were built. */
   #built: { hostname: string; records: readonly ResourceRecord[] } | undefined
 
   constructor(service: PublishedService) {
@@ -98,12 +95,12 @@ export class ServiceClaim implements Claim {
     return instanceName(this.#instance, this.#service.type)
   }
 
-  /** Whether a service may take this one's place under the name in use. */
+  /** Whether this claim can continue with another service under the same name. */
   canBecome({ name, type }: PublishedService): boolean {
     return name === this.#service.name && sameName(type, this.#service.type)
   }
 
-  /** Takes the service as it is now; false when it is as it was. */
+  /** Replaces the service. Returns false if nothing changed. */
   update(service: PublishedService): boolean {
     if (isSameService(service, this.#service)) return false
     this.#service = service
@@ -127,15 +124,15 @@ export class ServiceClaim implements Claim {
   }
 }
 
-/** The most bytes of one label (RFC 1035, section 2.3.4). */
+/** The maximum size of a label (RFC 1035, section 2.3.4). */
 const MAX_LABEL_BYTES = 63
 
-/** As much of a text as fits a DNS label: 63 bytes of UTF-8, cut between characters. */
+/** Cuts a text to the 63 bytes of UTF-8 that fit a DNS label. Does not split characters. */
 export function truncateLabel(text: string): string {
   return truncate(text, MAX_LABEL_BYTES)
 }
 
-/** The name that is tried after a conflict: `Office (2)`, cut in front of the number to fit a label. */
+/** The label to try after a conflict, such as `Office (2)`. The name is cut so that the label fits. */
 export function numberedLabel(name: string, n: number): string {
   const number = ` (${n})`
   return truncate(name, MAX_LABEL_BYTES - number.length) + number
@@ -152,22 +149,22 @@ function truncate(text: string, most: number): string {
   return text
 }
 
-/** TTL of records that hold a host's name or addresses, seconds (RFC 6762, section 10). */
+/** The TTL of records that contain a host name or an address, seconds (RFC 6762, section 10). */
 const HOST_TTL = 120
 
-/** TTL of all others, seconds. */
+/** The TTL of all other records, seconds. */
 const OTHER_TTL = 4500
 
-/** The longest string of a TXT record. */
+/** The maximum size of a string in a TXT record, bytes. */
 const MAX_TXT_STRING = 255
 
-/** The most bytes of a TXT record: a message has at most 9000 (RFC 6762, section 17). */
+/** The maximum size of a TXT record, bytes. A message holds at most 9000 bytes (RFC 6762, section 17). */
 const MAX_TXT_BYTES = 8000
 
 /**
- * The records of a service under the instance name in use: PTR of its type, of its subtypes and among the types, SRV
- * and TXT (RFC 6763, sections 4 to 9). A TXT entry above 255 bytes has no place in DNS and is left out, as are those
- * past 8000 bytes in all.
+ * The records of a service: PTR records of its type, of its subtypes and in the list of types, SRV and TXT (RFC 6763,
+ * sections 4 to 9). TXT entries above 255 bytes do not fit DNS and are left out. So are entries beyond 8000 bytes in
+ * total.
  */
 export function serviceRecords(service: PublishedService, instance: string, hostname: string): ResourceRecord[] {
   const { type, port, txt, subtypes } = service
@@ -187,8 +184,8 @@ export function serviceRecords(service: PublishedService, instance: string, host
 }
 
 /**
- * The address records of a host on one interface. Link-local addresses beside one that leads further are left out, as
- * Avahi does: of an IPv6 address in DNS nobody can tell to which interface it belongs.
+ * The address records of a host on one interface. If there are routable addresses, link-local ones are left out, as in
+ * Avahi: an IPv6 link-local address in DNS does not tell to which interface it belongs.
  */
 export function hostRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
   return publishedAddresses(addresses).map(({ address, family }) => {
@@ -196,7 +193,7 @@ export function hostRecords(hostname: string, addresses: readonly InterfaceAddre
   })
 }
 
-/** The records that lead from a host's addresses to its name (RFC 1035, section 3.5, and RFC 3596, section 2.5). */
+/** The PTR records that map the addresses of a host to its name (RFC 1035, section 3.5; RFC 3596, section 2.5). */
 export function reverseRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
   return publishedAddresses(addresses).map(({ address, family }) => {
     return { name: reverseName(address, family), type: 'PTR', ttl: HOST_TTL, flush: true, data: hostname }

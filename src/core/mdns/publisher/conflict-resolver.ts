@@ -5,16 +5,22 @@ import { compareProbes, nameKey, type ResourceRecord, recordKey, sameName } from
 import { type Claim, HostClaim, ServiceClaim } from './claim.ts'
 import type { Segment } from './segment.ts'
 
-/** The wait when a name that was ours is in doubt: copies of what cast the doubt are not to be taken for answers, ms. */
+/**
+ * The delay before a contested name is probed for again, ms. It prevents duplicates of the conflicting message from
+ * counting as answers to the probe.
+ */
 const REPROBE_DELAY = 100
 
-/** Whoever loses against a simultaneous probe waits so long, ms (RFC 6762, section 8.2). */
+/** The delay before the loser of a simultaneous probe probes again, ms (RFC 6762, section 8.2). */
 const TIEBREAK_DELAY = 1000
 
-/** What is left to another program on this machine is claimed again after this, ms: that program may have died. */
+/**
+ * A name that was left to another program on this machine is probed for again after this time, ms: the program may have
+ * crashed.
+ */
 const RECLAIM_DELAY = 120_000
 
-/** And after its goodbye, ms: its records live on for a second. */
+/** The same after a goodbye of that program, ms. Its records stay in caches for one second. */
 const RECLAIM_AFTER_GOODBYE = 1000
 
 export interface ConflictResolverOptions {
@@ -23,12 +29,14 @@ export interface ConflictResolverOptions {
   segments: ReadonlyMap<string, Segment>
   /** By the key of the name in use. */
   claims: ReadonlyMap<string, Claim>
-  /** Another has the name on these segments: it is left to that one everywhere. */
+  /** Another host has the name on the segments `lostOn`. The claim is renamed on all segments. */
   rename: (claim: Claim, lostOn: readonly Segment[], now: number) => void
   probe: (claim: Claim, segment: Segment, at: number) => void
 }
 
-/** Judges what others say about names of ours, and who gives way (RFC 6762, sections 8.2 and 9). */
+/**
+ * Detects conflicts between own names and the records of other hosts, and resolves them (RFC 6762, sections 8.2 and 9).
+ */
 export class ConflictResolver {
   readonly #parts: ConflictResolverOptions
   readonly #backoff = new ProbeBackoff()
@@ -37,7 +45,7 @@ export class ConflictResolver {
     this.#parts = parts
   }
 
-  /** Takes a message of another mDNS program. */
+  /** Handles a message of another mDNS program. */
   receive(message: Message, segment: Segment, heard: DatagramSource, now: number): void {
     const isProbe = message.kind === 'query'
     const theirs = isProbe ? message.authorities : [...message.answers, ...message.additionals]
@@ -52,12 +60,12 @@ export class ConflictResolver {
     }
   }
 
-  /** How long the next probe has to wait after many conflicts, ms. */
+  /** How long the next probe has to be delayed after many conflicts, ms. */
   probeDelay(now: number): number {
     return this.#backoff.delay(now)
   }
 
-  /** Something may have ended that a claim was ceded for. */
+  /** Probes for a name again that was left to another program on this machine. */
   reclaim(claim: Claim, segment: Segment, at: number): void {
     if (segment.reclaim(claim)) this.#parts.probe(claim, segment, at)
   }
@@ -67,7 +75,7 @@ export class ConflictResolver {
     this.#parts.rename(claim, lostOn, now)
   }
 
-  /** Another probes for a name at the same time as we do: whoever has the lesser records waits (section 8.2). */
+  /** Another host probes for the same name. The host with the lesser records waits (section 8.2). */
   #breakTie(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     if (!segment.prober.hasProbed(claim)) return
     const ours = segment.records(claim).filter(({ flush, name }) => flush && sameName(name, claim.name))
@@ -75,30 +83,33 @@ export class ConflictResolver {
     segment.prober.begin([claim], now + TIEBREAK_DELAY)
   }
 
-  /** Another has records under a name of ours (section 9). */
+  /** Another host has records under an own name (section 9). */
   #handleConflict(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     const others = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
     if (!this.#hasForeign(claim, others, now)) return
     if (segment.prober.hasProbed(claim)) this.#rename(claim, [segment], now)
     else if (segment.hasClaim(claim)) {
-      // It may be a mistake, or both may be there: asking again tells, and only one of two that ask gets the name.
+      // The conflict may be a mistake. Both hosts probe again, and only one of them gets the name.
       segment.withdraw(claim, false, now)
       this.#backoff.conflict(now)
       this.#parts.probe(claim, segment, now + REPROBE_DELAY)
     }
   }
 
-  /** Another program on this machine has what we claim, or probes for it: it has the older right. */
+  /**
+   * Leaves a name to another program on this machine that uses it or probes for it. Returns whether the name was left
+   * to it.
+   */
   #yieldLocally(claim: Claim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
     if (claim instanceof ServiceClaim) return this.#yieldService(claim, theirs, segment, now)
     const addresses = theirs.filter(({ type, ttl }) => ttl > 0 && claim.types.includes(type))
     if (!(claim instanceof HostClaim) || !claim.isMachineName || !this.#isFromOthers(addresses, now)) return false
-    // A goodbye would be for the other's records too, which may be the same.
+    // No goodbye: it could match the records of the other program.
     this.#rename(claim, [...this.#parts.segments.values()], now)
     return true
   }
 
-  /** One that both are told to publish is not published twice. */
+  /** A service that another program on this machine publishes already is not published twice. */
   #yieldService(claim: ServiceClaim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
     const places = theirs.flatMap((record) => (record.type === 'SRV' ? [record] : []))
     if (places.length > 0 && places.every(({ ttl }) => ttl === 0)) {
@@ -114,7 +125,7 @@ export class ConflictResolver {
     return true
   }
 
-  /** What another claims or has is no longer said goodbye to. */
+  /** Stops the goodbyes for names that another host now uses. */
   #cancelGoodbyes(theirs: readonly ResourceRecord[], segment: Segment, now: number): void {
     for (const record of theirs) {
       if (record.type === 'PTR' || record.ttl === 0 || !this.#isFromOthers([record], now)) continue
@@ -122,7 +133,10 @@ export class ConflictResolver {
     }
   }
 
-  /** Whether any record is none of ours: two interfaces may lead to one network, and echoes may be late. */
+  /**
+   * Whether any record does not belong to this host. Own records can be received late, or on another interface of the
+   * same network.
+   */
   #hasForeign(claim: Claim, records: readonly ResourceRecord[], now: number): boolean {
     if (records.length === 0) return false
     const segments = [...this.#parts.segments.values()]
@@ -133,26 +147,26 @@ export class ConflictResolver {
     )
   }
 
-  /** Whether any record was not said by us a moment ago. */
+  /** Whether any record was not sent by this host in the last second. */
   #isFromOthers(records: readonly ResourceRecord[], now: number): boolean {
     const segments = [...this.#parts.segments.values()]
     return records.some((record) => !segments.some((segment) => segment.hasJustSent(recordKey(record), now)))
   }
 }
 
-/** So many conflicts within so long, ms, make every further attempt wait so long, ms (RFC 6762, section 8.1). */
+/** After 15 conflicts within 10 s, each further probe is delayed by 5 s (RFC 6762, section 8.1), ms. */
 const MAX_CONFLICTS = 15
 
 const CONFLICT_WINDOW = 10_000
 
 const BACKOFF_DELAY = 5000
 
-/** Until there has been no conflict for so long, ms. */
+/** The delay ends when there was no conflict for this time, ms. */
 const BACKOFF_RESET = 60_000
 
-/** Keeps a host that is always contradicted from asking without end. */
+/** Limits how often a host probes that keeps losing conflicts. */
 class ProbeBackoff {
-  /** The newest last. */
+  /** The times of the latest conflicts, oldest first. */
   #times: number[] = []
   #isHigh = false
 
@@ -164,7 +178,7 @@ class ProbeBackoff {
       this.#isHigh = true
   }
 
-  /** How long to wait before asking, ms. */
+  /** How long to wait before the next probe, ms. */
   delay(now: number): number {
     return this.#isHigh && !this.#isCalm(now) ? BACKOFF_DELAY : 0
   }

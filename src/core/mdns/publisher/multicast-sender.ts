@@ -1,16 +1,16 @@
 import { type MessageGroup, type OutgoingMessage, packMessages } from '../dns/messages.ts'
 import { type ResourceRecord, recordKey } from '../dns/records.ts'
 
-/** No record is said to everyone again within this, ms (RFC 6762, section 6). */
+/** The minimum time between two multicasts of the same record, ms (RFC 6762, section 6). */
 export const MIN_RESEND_INTERVAL = 1000
 
-/** Speaks on one interface, and remembers for a while what it said to everyone. */
+/** Sends messages on one interface, and remembers when each record was last sent by multicast. */
 export class MulticastSender {
   readonly #interface: string
   readonly #send: (out: OutgoingMessage) => void
-  /** When records were said, by their keys, the longest ago first. */
+  /** When records were last sent, by record key, oldest first. */
   readonly #sentAt = new Map<string, number>()
-  /** When records were last said, for as long as they are held. */
+  /** When own records were last sent. */
   readonly #recordSentAt = new WeakMap<ResourceRecord, number>()
 
   constructor(interfaceName: string, send: (out: OutgoingMessage) => void) {
@@ -18,12 +18,15 @@ export class MulticastSender {
     this.#send = send
   }
 
-  /** When the record was last said to everyone, goodbyes aside, monotonic ms; minus infinity when that is longer ago than `PAUSE`. */
+  /**
+   * When the record was last sent by multicast, monotonic ms. Goodbyes do not count. Returns minus infinity if that was
+   * more than `MIN_RESEND_INTERVAL` ago.
+   */
   lastSent(key: string): number {
     return this.#sentAt.get(key) ?? Number.NEGATIVE_INFINITY
   }
 
-  /** Whether the record was said to everyone within a quarter of its lifetime (RFC 6762, section 5.4). */
+  /** Whether the record was sent by multicast within a quarter of its TTL (RFC 6762, section 5.4). */
   wasSentRecently(record: ResourceRecord, now: number): boolean {
     return (this.#recordSentAt.get(record) ?? Number.NEGATIVE_INFINITY) > now - record.ttl * 250
   }
@@ -40,7 +43,7 @@ export class MulticastSender {
     }
   }
 
-  /** One response to one that asked, with the id of its question. What does not fit is left out. */
+  /** Sends one response by unicast with the id of the query. Records that do not fit are left out. */
   sendUnicast(to: { address: string; port: number }, id: number, groups: readonly MessageGroup[]): void {
     const [message] = packMessages('response', groups)
     if (message) this.#send({ interface: this.#interface, to, message: { ...message, id } })

@@ -2,29 +2,29 @@ import type { Question } from '../dns/messages.ts'
 import { nameKey, type RecordType, type ResourceRecord, recordKey, uncachedRecordKey } from '../dns/records.ts'
 import type { Claim } from './claim.ts'
 
-/** The records that are ours on one interface: those of the claims that nobody contested. */
+/** The records that this host publishes on one interface: those of all successfully claimed names. */
 export class OwnRecords {
   readonly #claims = new Map<Claim, readonly ResourceRecord[]>()
-  /** By key of the name, then of the record; made when it is needed. */
+  /** By name key, then by record key. Built when it is needed. */
   #index: Map<string, Map<string, ResourceRecord>> | undefined
 
   has(claim: Claim): boolean {
     return this.#claims.has(claim)
   }
 
-  /** Records of these claims, those that several need once. */
+  /** The records of these claims without duplicates. */
   recordsOf(claims: readonly Claim[]): ResourceRecord[] {
     const records = claims.flatMap((claim) => this.#claims.get(claim) ?? [])
     return [...new Map(records.map((record) => [recordKey(record), record])).values()]
   }
 
-  /** Holds a claim's records, in place of those held for it so far. */
+  /** Sets the records of a claim. Replaces the previous ones. */
   set(claim: Claim, records: readonly ResourceRecord[]): void {
     this.#claims.set(claim, records)
     this.#index = undefined
   }
 
-  /** Returns the records that nothing else needs. */
+  /** Removes a claim. Returns the records that no other claim contains. */
   remove(claim: Claim): ResourceRecord[] {
     const records = this.recordsOf([claim])
     this.#claims.delete(claim)
@@ -32,7 +32,7 @@ export class OwnRecords {
     return records.filter((record) => !this.find(record))
   }
 
-  /** Returns all that was held. */
+  /** Removes all claims. Returns their records. */
   clear(): ResourceRecord[] {
     const records = this.recordsOf([...this.#claims.keys()])
     this.#claims.clear()
@@ -40,12 +40,15 @@ export class OwnRecords {
     return records
   }
 
-  /** Our own record of the same name, type and data. */
+  /** Finds the own record with the same name, type and data. */
   find(record: ResourceRecord): ResourceRecord | undefined {
     return this.#recordsNamed(record.name)?.get(uncachedRecordKey(record))
   }
 
-  /** Of a name that is ours alone, a negative answer where the type is missing (RFC 6762, section 6.1). */
+  /**
+   * The answers to a question. If a unique name has no record of the type, the answer is an NSEC record (RFC 6762,
+   * section 6.1).
+   */
   answersTo({ name, type }: Question): ResourceRecord[] {
     const records = [...(this.#recordsNamed(name)?.values() ?? [])]
     if (type === 'ANY') return records.filter((record) => record.type !== 'NSEC')
@@ -53,7 +56,7 @@ export class OwnRecords {
     return answers.length > 0 ? answers : records.filter((record) => record.type === 'NSEC')
   }
 
-  /** What whoever hears the record will ask for next (RFC 6763, section 12). */
+  /** The additional records for an answer (RFC 6763, section 12). */
   additionalsTo(record: ResourceRecord): ResourceRecord[] {
     switch (record.type) {
       case 'PTR': {
@@ -70,7 +73,7 @@ export class OwnRecords {
     }
   }
 
-  /** A host's addresses; where it has none of one IP version, that as well. */
+  /** The addresses of a host, and an NSEC record if it has none of one IP version. */
   #addresses(name: string): ResourceRecord[] {
     const answers = (['A', 'AAAA'] as const).flatMap((type) => this.answersTo({ name, type }))
     return [...new Set(answers)]
@@ -96,7 +99,7 @@ function indexByName(all: readonly ResourceRecord[]): Map<string, Map<string, Re
   return index
 }
 
-/** Says which records of a name there are, and so which there are not. Of a shared name nobody can say that. */
+/** The NSEC record that lists which types exist under a unique name. Shared names have none. */
 function nsecFor(records: readonly ResourceRecord[]): ResourceRecord | undefined {
   const [first] = records
   if (!first || !records.every(({ flush }) => flush)) return undefined

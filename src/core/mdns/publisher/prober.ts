@@ -3,15 +3,15 @@ import type { ResourceRecord } from '../dns/records.ts'
 import type { Claim } from './claim.ts'
 import type { MulticastSender } from './multicast-sender.ts'
 
-/** Probes of a name, and the time from one to the next, and from the last to the name being ours, ms. */
+/** The number of probes, and the time between two probes and after the last one, ms. */
 const PROBE_COUNT = 3
 
 const PROBE_INTERVAL = 250
 
-/** What the prober asks of the interface that it is for. */
+/** What the prober needs from its segment. */
 export interface ProbeHooks {
   records(claim: Claim): readonly ResourceRecord[]
-  /** Nobody contested these. */
+  /** The probes got no objection: the claims own their names. */
   won(claims: Claim[], now: number): void
 }
 
@@ -21,7 +21,7 @@ interface ProbeAttempt {
   sent: number
 }
 
-/** Asks on one interface whether names are taken, before they are used there (RFC 6762, section 8.1). */
+/** Probes for names on one interface before they are used there (RFC 6762, section 8.1). */
 export class Prober {
   readonly #agenda: Agenda
   readonly #sender: MulticastSender
@@ -34,7 +34,7 @@ export class Prober {
     this.#hooks = probing
   }
 
-  /** Probes for the claims, `at` first: anew, if they are being probed for. */
+  /** Starts probing for the claims at `at`. Restarts claims that are being probed for. */
   begin(claims: readonly Claim[], at: number): void {
     const attempt = { claims, sent: 0 }
     for (const claim of claims) this.#attempts.set(claim, attempt)
@@ -49,7 +49,7 @@ export class Prober {
     this.#attempts.clear()
   }
 
-  /** Whether others have been asked in this attempt: before that, nothing that is heard is meant for it. */
+  /** Whether at least one probe was sent. Messages received before the first probe are not answers to it. */
   hasProbed(claim: Claim): boolean {
     return (this.#attempts.get(claim)?.sent ?? 0) > 0
   }

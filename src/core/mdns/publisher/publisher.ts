@@ -7,15 +7,15 @@ import { type Claim, HostClaim, type PublishedService, ServiceClaim } from './cl
 import { ConflictResolver } from './conflict-resolver.ts'
 import { Segment } from './segment.ts'
 
-/** How a service of this peer stands on the network. */
+/** The state of a published service. */
 export interface Publication {
   id: string
-  /** The instance name in use: the wanted one, or with a number behind it when another host holds that. */
+  /** The instance name in use: the preferred name, or one with a number after a conflict. */
   name: string
   type: string
   /**
-   * `waiting`: there is no interface on which mDNS can be spoken. `elsewhere`: another mDNS program on this machine
-   * publishes the same, and this one leaves it to that.
+   * `waiting`: no interface with mDNS is available. `elsewhere`: another mDNS program on this machine publishes the
+   * same service, so this one does not.
    */
   state: 'waiting' | 'probing' | 'published' | 'elsewhere'
 }
@@ -29,10 +29,12 @@ export interface RenamedNotice {
   to: string
 }
 
-/** The first probe goes out after up to this long, so that hosts that start together do not speak together, ms. */
+/**
+ * The first probe is delayed by a random time up to this, ms, so that hosts that start together do not probe together.
+ */
 const MAX_PROBE_DELAY = 250
 
-/** Goodbyes at the end, ms after the first. */
+/** When goodbyes are sent at shutdown, ms after the first. */
 const SHUTDOWN_GOODBYE_DELAYS = [0, 50, 100]
 
 export interface PublisherOptions {
@@ -43,8 +45,8 @@ export interface PublisherOptions {
 }
 
 /**
- * Publishes this host and its services by multicast DNS (RFC 6762): probes for their names, announces and defends
- * them, answers questions, says goodbye. Does no I/O and knows no clock: times are monotonic ms.
+ * Publishes this host and its services by multicast DNS (RFC 6762): probes for their names, announces and defends them,
+ * answers questions and sends goodbyes. Does no I/O and reads no clock: times are monotonic ms.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -54,7 +56,7 @@ export class Publisher {
   /** All claims, by the key of the name in use. */
   readonly #claims = new Map<string, Claim>()
   readonly #conflicts: ConflictResolver
-  /** Their changes wait to be told. */
+  /** Services with an update that is delayed by the rate limit. */
   readonly #pendingUpdates = new Set<ServiceClaim>()
   #hasLeft = false
 
@@ -69,12 +71,15 @@ export class Publisher {
     })
   }
 
-  /** The host name in use; empty before the first `publish`. */
+  /** The host name in use. Empty before the first `publish`. */
   get hostname(): string {
     return this.#host?.name ?? ''
   }
 
-  /** The services in the order they were published in: those that hold their name on some interface are published. */
+  /**
+   * The services in the order in which they were published. A service is `published` if it owns its name on at least
+   * one interface.
+   */
   get publications(): Publication[] {
     return [...this.#services.values()].map((claim) => ({
       id: claim.service.id,
@@ -84,12 +89,12 @@ export class Publisher {
     }))
   }
 
-  /** Whether a record is ours on an interface. */
+  /** Whether this host publishes a record on an interface. */
   hasRecord(interfaceName: string, record: ResourceRecord): boolean {
     return this.#segments.get(interfaceName)?.hasRecord(record) === true
   }
 
-  /** Takes the interfaces there are: those without an address are as good as none. */
+  /** Sets the interfaces. Interfaces without an address are ignored. */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
     if (this.#hasLeft) return
     const usable = interfaces.filter(({ addresses }) => addresses.length > 0)
@@ -115,8 +120,9 @@ export class Publisher {
   }
 
   /**
-   * Takes the host name and all services as they are to be from now on. Services that stay keep their names.
-   * @param machine the machine's own name, which is used in place of `hostname` as long as nobody else has it
+   * Sets the host name and the services. Services that remain keep their names.
+   *
+   * @param machine the machine's own host name, which is used instead of `hostname` unless another host uses it
    */
   publish(hostname: string, services: readonly PublishedService[], now: number, machine?: string): void {
     if (this.#hasLeft) return
@@ -147,7 +153,7 @@ export class Publisher {
     this.#probe(added, [...this.#segments.values()], now)
   }
 
-  /** Takes a message from the network. Never throws. */
+  /** Handles a received message. Never throws. */
   receive(message: Message, heard: DatagramSource, now: number): void {
     const segment = this.#segments.get(heard.interface)
     if (!segment || this.#hasLeft) return
@@ -157,7 +163,7 @@ export class Publisher {
     else if (isPeer) segment.responder.receiveResponse(message, now)
   }
 
-  /** Says goodbye, for the last time 100 ms from now. Nothing is published from then on. */
+  /** Sends goodbyes, the last after 100 ms. After that nothing is published. */
   leave(now: number): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
@@ -171,10 +177,10 @@ export class Publisher {
     return segments.some((segment) => segment.hasYielded(claim)) ? 'elsewhere' : 'probing'
   }
 
-  /** Leaves the name to the host that has it on the segments `lostOn`, everywhere. */
+  /** Another host has the name on the segments `lostOn`. Renames the claim on all segments. */
   #rename(claim: Claim, lostOn: readonly Segment[], now: number): void {
     const segments = [...this.#segments.values()]
-    // Where it was lost a goodbye would be for the other's records too.
+    // No goodbye on these segments: it could match the records of the other host.
     for (const segment of segments) segment.withdraw(claim, !lostOn.includes(segment), now)
     this.#claims.delete(nameKey(claim.name))
     const from = claim instanceof ServiceClaim ? claim.instance : claim.name
@@ -195,7 +201,7 @@ export class Publisher {
     return host
   }
 
-  /** Their SRV records lead to the host name. */
+  /** SRV records contain the host name. */
   #refreshServices(now: number): void {
     for (const segment of this.#segments.values()) {
       for (const claim of this.#services.values()) segment.refresh(claim, now)
@@ -207,7 +213,7 @@ export class Publisher {
     for (const segment of this.#segments.values()) segment.withdraw(claim, true, now)
   }
 
-  /** Tells a change at once, unless there have been too many: then the newest in a while. */
+  /** Announces an update at once. If there are too many updates, announces only the latest, with a delay. */
   #announceUpdate(claim: ServiceClaim, now: number): void {
     if (this.#pendingUpdates.has(claim)) return
     if (claim.updateBudget.take(now)) {
@@ -215,7 +221,7 @@ export class Publisher {
       return
     }
     this.#pendingUpdates.add(claim)
-    // One ms more: by a rounding error it may not be there yet, and a task for `now` would run at once.
+    // 1 ms more, because of rounding: with a budget that is not yet available, the task would run again at once.
     this.#options.agenda.add(claim.updateBudget.availableAt(now) + 1, (later) => {
       this.#pendingUpdates.delete(claim)
       if (!this.#hasLeft) this.#announceUpdate(claim, later)

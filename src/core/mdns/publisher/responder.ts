@@ -7,62 +7,65 @@ import { nameKey, type ResourceRecord, recordKey, uncachedRecordKey } from '../d
 import { MIN_RESEND_INTERVAL, type MulticastSender } from './multicast-sender.ts'
 import type { OwnRecords } from './own-records.ts'
 
-/** What several hosts may answer is answered after a random time of this length, ms (RFC 6762, section 6). */
+/** The random delay of answers that several hosts may give, ms (RFC 6762, section 6). */
 const SHARED_DELAY = { least: 20, most: 120 }
 
-/** A truncated query's further known answers are waited for so long, ms (section 7.2). */
+/** How long to wait for the known answers that follow a truncated query, ms (section 7.2). */
 const TRUNCATED_DELAY = { least: 400, most: 500 }
 
-/** Truncated queries that are waited for at once, and messages of each. What is beyond is answered like any other. */
+/**
+ * The maximum number of truncated queries in progress, and of messages of each. Queries beyond that are answered like
+ * complete ones.
+ */
 const MAX_TRUNCATED = 64
 
 const MAX_TRUNCATED_MESSAGES = 8
 
-/** A record is said again within a second when a probe asks for it, but not within this, ms (section 6). */
+/** The minimum time between two multicasts of a record if a probe asks for it, ms (section 6). */
 const MIN_PROBE_RESEND_INTERVAL = 250
 
-/** Highest TTL in answers to simple resolvers, seconds (section 6.7). */
+/** The maximum TTL in answers to legacy resolvers, seconds (section 6.7). */
 const LEGACY_TTL = 10
 
-/** Messages to one asker, of all askers together. */
+/** Limits unicast responses to all hosts together. */
 const UNICAST_PER_SECOND = 50
 
 const UNICAST_BURST = 100
 
 const MAX_REPEATED_QUESTIONS = 8
 
-/** Answers of which those that the asker knows are still to be taken out. */
+/** The collected answers to a truncated query. Known answers are still to be removed. */
 interface TruncatedQuery {
   records: Map<string, ResourceRecord>
   messages: number
-  /** When the last of its queries came, and when it is answered. */
+  /** When its last message arrived and when it is answered, monotonic ms. */
   askedAt: number
   at: number
 }
 
-/** An answer to everyone that is planned. */
+/** A scheduled multicast answer. */
 interface ScheduledAnswer {
   record: ResourceRecord
-  /** When it was last asked for. */
+  /** When it was last asked for, monotonic ms. */
   askedAt: number
   at: number
 }
 
-/** Answers questions on one interface (RFC 6762, sections 6 and 7). */
+/** Answers the questions of other hosts on one interface (RFC 6762, sections 6 and 7). */
 export class Responder {
   readonly #agenda: Agenda
   readonly #random: Random
   readonly #sender: MulticastSender
   readonly #ownRecords: OwnRecords
   readonly #unicastBudget = new Budget(UNICAST_PER_SECOND, UNICAST_BURST)
-  /** What is to be said to everyone, and when, by key of the record. */
+  /** The scheduled multicast answers, by record key. */
   readonly #scheduled = new Map<string, ScheduledAnswer>()
   readonly #duplicates = new QueryDuplicates()
   readonly #isOwn: (address: string) => boolean
-  /** By address of the asker. */
+  /** By the address of the sender. */
   readonly #truncated = new Map<string, TruncatedQuery>()
   #wakeAt = Number.POSITIVE_INFINITY
-  /** When the shared answers gathered now are said. */
+  /** When the shared answers that are currently collected are sent, monotonic ms. */
   #aggregateAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: {
@@ -70,7 +73,7 @@ export class Responder {
     random: Random
     sender: MulticastSender
     ownRecords: OwnRecords
-    /** Whether an address is this host's. */
+    /** Whether an address belongs to this host. */
     isOwn: (address: string) => boolean
   }) {
     this.#agenda = parts.agenda
@@ -98,7 +101,10 @@ export class Responder {
     this.#sendDue(now)
   }
 
-  /** Another's answers make ours needless (section 7.4), or wanted when they would let our records run out. */
+  /**
+   * Drops a scheduled answer that another host has given (section 7.4). Schedules an answer if another host announces
+   * an own record with a TTL below half of the own one: caches would otherwise drop the record too early.
+   */
   receiveResponse({ answers }: Message, now: number): void {
     for (const record of answers) {
       const own = this.#ownRecords.find(record)
@@ -119,7 +125,7 @@ export class Responder {
     for (const question of questions) {
       for (const record of this.#ownRecords.answersTo(question)) answers.set(recordKey(record), record)
     }
-    // What the asker knows for at least half the time still is not told again (section 7.1).
+    // Known answers with at least half of the TTL are not sent again (section 7.1).
     if (answers.size > 0) {
       for (const record of known) {
         const key = recordKey(record)
@@ -129,7 +135,7 @@ export class Responder {
     return answers
   }
 
-  /** False when too much is waited for already. */
+  /** Returns false if a limit is reached. */
   #awaitKnownAnswers(address: string, answers: Map<string, ResourceRecord>, now: number): boolean {
     const waiting = this.#truncated.get(address) ?? { records: new Map(), messages: 0, askedAt: now, at: 0 }
     if (waiting.messages === 0 && (answers.size === 0 || this.#truncated.size === MAX_TRUNCATED)) return false
@@ -141,7 +147,7 @@ export class Responder {
     const at = now + this.#randomDelay(TRUNCATED_DELAY)
     waiting.at = at
     this.#agenda.add(at, (later) => {
-      if (waiting.at !== at) return // more messages have come
+      if (waiting.at !== at) return // another message has arrived since
       this.#truncated.delete(address)
       for (const [key, record] of waiting.records)
         this.#scheduleAnswer(key, { record, askedAt: waiting.askedAt, at: later }, MIN_RESEND_INTERVAL)
@@ -176,7 +182,7 @@ export class Responder {
     return least + (most - least) * this.#random.number()
   }
 
-  /** Says what is due, and sees to the rest being said in its time. */
+  /** Sends all answers that are due and plans the next run. */
   #sendDue(now: number): void {
     if (this.#scheduled.size === 0) return
     const records: ResourceRecord[] = []
@@ -185,7 +191,7 @@ export class Responder {
       if (at > now) next = Math.min(next, at)
       else {
         this.#scheduled.delete(key)
-        // An announcement, or an answer to somebody else's question, may have said it in the meantime.
+        // An announcement or another answer may have contained the record since.
         if (this.#ownRecords.find(record) && this.#sender.lastSent(key) <= askedAt) records.push(record)
       }
     }
@@ -198,7 +204,10 @@ export class Responder {
     })
   }
 
-  /** Takes out of the answers those that were said to everyone not long ago, and the asker alone wants (section 5.4). */
+  /**
+   * Sends the answers by unicast that the sender asked for by unicast and that were sent by multicast recently, and
+   * removes them from `answers` (section 5.4).
+   */
   #replyUnicast(
     questions: readonly Question[],
     answers: Map<string, ResourceRecord>,
@@ -206,7 +215,7 @@ export class Responder {
     now: number,
   ): void {
     const { address, port, onLink } = heard
-    // Of several programs on this machine only one would get it, and not always the one that asked (section 15).
+    // Programs on this machine share the port. A unicast answer would reach only one of them (section 15).
     if (!questions.some(({ unicast }) => unicast) || !onLink || this.#isOwn(address)) return
     const toAll = this.#answersTo(
       questions.filter(({ unicast }) => !unicast),
@@ -234,7 +243,7 @@ export class Responder {
     this.#sender.sendUnicast({ address, port }, message.id, groups)
   }
 
-  /** Each answer with what will be asked for next, unless that is an answer itself. */
+  /** Each answer with its additional records, without those that are answers themselves. */
   #withAdditionals(records: readonly ResourceRecord[]): MessageGroup[] {
     const answered = new Set(records.map(recordKey))
     return records.map((record) => {
@@ -244,10 +253,13 @@ export class Responder {
   }
 }
 
-/** How far apart the two copies of a query may come, ms: less than the second after which a question is asked again. */
+/**
+ * The maximum time between the two copies of a query, ms. It is shorter than the second after which a query may be
+ * repeated.
+ */
 const DUPLICATE_WINDOW = 300
 
-/** So many queries are remembered at most: beyond, the oldest is forgotten, and its copy answered once more. */
+/** The maximum number of queries that are remembered. Copies of older ones are answered once more. */
 const MAX_QUERIES = 64
 
 interface ReceivedQuery {
@@ -256,12 +268,12 @@ interface ReceivedQuery {
   at: number
 }
 
-/** Tells the second copy of a query, which most hosts ask over IPv4 and IPv6 both, from one that is asked again. */
+/** Detects the second copy of a query. Most hosts send each query over both IPv4 and IPv6. */
 class QueryDuplicates {
-  /** Those whose other copy has not come, the oldest first. */
+  /** The queries whose second copy has not arrived, oldest first. */
   #queries: ReceivedQuery[] = []
 
-  /** Whether the same query has come over the other IP version, and that one had no copy yet. */
+  /** Whether the same query has arrived over the other IP version and this is its only copy. */
   isDuplicate(message: Message, address: string, now: number): boolean {
     const query = { key: queryKey(message), isIpv6: address.includes(':'), at: now }
     this.#queries = this.#queries.filter(({ at }) => at > now - DUPLICATE_WINDOW)

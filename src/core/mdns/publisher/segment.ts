@@ -14,11 +14,11 @@ export interface SegmentOptions {
   agenda: Agenda
   random: Random
   send: (out: OutgoingMessage) => void
-  /** The host name in use. */
+  /** Returns the host name in use. */
   hostname: () => string
 }
 
-/** How this host stands on the network that an interface leads to. */
+/** The state of this host's claims and records on one interface. */
 export class Segment {
   readonly prober: Prober
   readonly responder: Responder
@@ -26,9 +26,9 @@ export class Segment {
   readonly #announcer: Announcer
   readonly #ownRecords = new OwnRecords()
   readonly #hostname: () => string
-  /** What is left to another program on this machine, since when. */
+  /** The claims that were left to another program on this machine, and since when (monotonic ms). */
   readonly #yielded = new Map<Claim, number>()
-  /** The interface's own. Whoever sets other ones refreshes the host's claim. */
+  /** The addresses of the interface. After a change, the host's claim has to be refreshed. */
   addresses: readonly InterfaceAddress[]
 
   constructor({ name, addresses }: Interface, { agenda, random, send, hostname }: SegmentOptions) {
@@ -50,7 +50,7 @@ export class Segment {
     })
   }
 
-  /** A claim's records as they are here, whether they are held or not. */
+  /** The records that a claim has on this interface, whether they are published or not. */
   records(claim: Claim): readonly ResourceRecord[] {
     return claim.records(this.#hostname(), this.addresses)
   }
@@ -59,7 +59,7 @@ export class Segment {
     return this.#ownRecords.has(claim)
   }
 
-  /** Whether an address is this machine's here. */
+  /** Whether an address belongs to this interface. */
   isOwn(address: string): boolean {
     return this.addresses.some((each) => each.address === address)
   }
@@ -68,7 +68,7 @@ export class Segment {
     return this.#yielded.has(claim)
   }
 
-  /** Leaves a claim to another program on this machine, without a word: that speaks for it. Tells whether this is new. */
+  /** Leaves a claim to another program on this machine without a goodbye. Returns false if it was left before. */
   yieldClaim(claim: Claim, now: number): boolean {
     if (this.#yielded.has(claim)) return false
     this.withdraw(claim, false, now)
@@ -76,23 +76,23 @@ export class Segment {
     return true
   }
 
-  /** Takes a claim for ours again that was ceded, at that time if one is given. */
+  /** Takes back a claim that was left to another program. With `since`, only if it was left at that time. */
   reclaim(claim: Claim, since?: number): boolean {
     if (since !== undefined && this.#yielded.get(claim) !== since) return false
     return this.#yielded.delete(claim)
   }
 
-  /** Whether a record is ours here. */
+  /** Whether a record is published here. */
   hasRecord(record: ResourceRecord): boolean {
     return this.#ownRecords.find(record) !== undefined
   }
 
-  /** Whether we said the record of this key ourselves, less than a second ago. */
+  /** Whether this host sent the record with this key within the last second. */
   hasJustSent(key: string, now: number): boolean {
     return this.#sender.lastSent(key) > now - MIN_RESEND_INTERVAL
   }
 
-  /** Gives a claim up, without a word unless `isSaid`. */
+  /** Stops publishing a claim. Sends goodbyes if `isSaid`. */
   withdraw(claim: Claim, isSaid: boolean, now: number): void {
     this.prober.stop(claim)
     this.#yielded.delete(claim)
@@ -100,12 +100,12 @@ export class Segment {
     if (isSaid) this.#announcer.goodbye(gone, now)
   }
 
-  /** Another host has taken the name of this key: no goodbye of ours is said for it any more. */
+  /** Stops the goodbyes for the name with this key, because another host now uses it. */
   cancelGoodbyes(key: string): void {
     this.#announcer.cancelGoodbyes(key)
   }
 
-  /** Tells what has changed of a claim that is held. */
+  /** Announces the changes of a published claim. */
   refresh(claim: Claim, now: number): void {
     if (!this.#ownRecords.has(claim)) return
     const before = this.#ownRecords.recordsOf([claim])
@@ -118,7 +118,8 @@ export class Segment {
     }
     const gone = before.filter((record) => !recent.has(recordKey(record)))
     const come = after.filter((record) => !old.has(recordKey(record)))
-    // The flush bit speaks for a whole set: it is said whole when any of it has changed, and what is left out has gone.
+    // A flush replaces a whole record set. If any record of a set changes, the set is sent whole, which removes old
+    // records.
     const isTouched = isOf([...gone, ...come])
     const changed = after.filter((record) => (record.flush ? isTouched(record) : come.includes(record)))
     if (changed.length > 0) this.#announcer.announceUpdate(changed, now)
@@ -129,13 +130,13 @@ export class Segment {
     )
   }
 
-  /** Gives all up, and says so `delays` ms from now. */
+  /** Withdraws all records and sends goodbyes at the given delays, ms. */
   leave(delays: readonly number[], now: number): void {
     this.prober.stopAll()
     this.#announcer.goodbye(this.#ownRecords.clear(), now, delays)
   }
 
-  /** The interface has gone: nothing more is said. */
+  /** The interface is gone: nothing more is sent. */
   close(): void {
     this.prober.stopAll()
     this.#ownRecords.clear()
@@ -143,7 +144,7 @@ export class Segment {
   }
 }
 
-/** Names the set that a record is one of (RFC 2181, section 5). */
+/** Identifies the record set of a record (RFC 2181, section 5). */
 function recordSetKey({ name, type }: ResourceRecord): string {
   return `${nameKey(name)} ${type}`
 }
