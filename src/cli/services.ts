@@ -2,7 +2,7 @@ import type { Options } from 'yargs'
 import { serviceMatcher } from '../client/filter.ts'
 import type { PeerService, Peers, Services } from '../client/index.ts'
 import { bestAddress, hostAndPort } from '../client/resolve.ts'
-import { dnsTypes } from '../shared/service-type.ts'
+import { dnsTypes } from '../shared/service-names.ts'
 import { avahiBrowseLines } from './avahi-browse.ts'
 import {
   type Command,

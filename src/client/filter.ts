@@ -1,5 +1,5 @@
 import type { Peer, Service } from '../shared/api.ts'
-import { dnsTypes } from '../shared/service-type.ts'
+import { dnsTypes } from '../shared/service-names.ts'
 
 export type PeerState = Peer['state']
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path'
 import type { OwnService } from '../shared/api.ts'
 import { codeOf } from '../shared/caught-error.ts'
-import { slug } from '../shared/slug.ts'
+import { slug } from '../shared/service-names.ts'
 import type { ApiClient } from './api-client.ts'
 import { EarshotError } from './error.ts'
 

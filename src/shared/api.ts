@@ -2,8 +2,8 @@ import { type Static, Type } from 'typebox'
 import { PEER_STATES } from './peer-state.ts'
 
 /**
- * The HTTP API's shapes: what is sent, documented in OpenAPI and typed in the client.
- * Fields may be added; none changes its meaning within `/v1`.
+ * The schemas of the HTTP API. The daemon documents them in OpenAPI, and the client's types come from them. Within `/v1`,
+ * fields may be added, and no field changes its meaning.
  */
 
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
@@ -12,12 +12,12 @@ const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
 export const Path = Type.Enum([...PATHS])
 export const Family = Type.Enum(['ipv4', 'ipv6'])
 
-/** An object with any keys, said more plainly than by TypeBox's Record, which is a pattern for the keys. */
+/** An object with any keys. TypeBox's Record would add a pattern for the keys to the OpenAPI document. */
 export function anyKeys<Value>(value: object) {
   return Type.Unsafe<Record<string, Value>>({ type: 'object', additionalProperties: value })
 }
 
-/** A schema that is registered once and referred to by its `$id`, so that it has a name in the OpenAPI document. */
+/** A reference to a schema by its `$id`. The schema is registered once and so has a name in the OpenAPI document. */
 export function refer<Shape>(id: string) {
   return Type.Unsafe<Shape>({ $ref: `${id}#` })
 }
@@ -199,8 +199,7 @@ export type Gap = Static<typeof GapSchema>
 export const GapRef = refer<Gap>('Gap')
 
 export const AttributesSchema = Type.Object({ attributes: Attributes }, { $id: 'Attributes' })
-export type AttributesAnswer = Static<typeof AttributesSchema>
-export const AttributesRef = refer<AttributesAnswer>('Attributes')
+export const AttributesRef = refer<Static<typeof AttributesSchema>>('Attributes')
 
 export const ProbeSchema = Type.Object(
   {
@@ -235,5 +234,4 @@ export const HealthSchema = Type.Object(
   { status: Type.Enum(['ok']), peers: Type.Integer({ description: 'Held, in whatever state' }), epoch: Epoch },
   { $id: 'Health' },
 )
-export type Health = Static<typeof HealthSchema>
-export const HealthRef = refer<Health>('Health')
+export const HealthRef = refer<Static<typeof HealthSchema>>('Health')

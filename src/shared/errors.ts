@@ -1,11 +1,11 @@
 import createError from '@fastify/error'
 
 /**
- * Every error that earshot raises on purpose, grouped by area: what failed, on what, what to do.
- * The code is stable; the text may be bettered.
+ * The errors of the daemon, grouped by area. A message says what failed, with which value, and what to do. The codes are
+ * stable; the messages may change. The third argument is the HTTP status of the errors that the API reports.
  */
 
-// Starting
+// Start of the daemon
 export const PortInUse = createError<[number, string]>(
   'EARSHOT_PORT_IN_USE',
   "cannot bind UDP port %d on %s: in use by another process (is earshotd running already? try 'earshot status'; another port: --port)",
@@ -32,21 +32,21 @@ export const StateUnusable = createError<[string, string]>(
 )
 export const BadConfig = createError<[string]>('EARSHOT_BAD_CONFIG', '%s')
 
-// Asking
+// Requests
 export const NoSuchPeer = createError<[string]>(
   'EARSHOT_NO_SUCH_PEER',
-  "no peer is called '%s', and no peer's id begins so (try 'earshot ls --all')",
+  "no peer has the name '%s' or an id that begins with it (try 'earshot ls --all')",
   404,
 )
 export const AmbiguousPeer = createError<[string, string]>(
   'EARSHOT_AMBIGUOUS_PEER',
-  "'%s' may mean several peers: %s (give the id, or more of it)",
+  "'%s' matches several peers: %s (give the id, or more of it)",
   409,
 )
 export const BadRequest = createError<[string]>('EARSHOT_BAD_REQUEST', '%s', 400)
 export const NoSuchRoute = createError<[string, string]>(
   'EARSHOT_NO_SUCH_ROUTE',
-  "there is nothing at '%s %s' (GET /openapi.json describes what there is)",
+  "there is no endpoint '%s %s' (GET /openapi.json describes all endpoints)",
   404,
 )
 export const MethodNotAllowed = createError<[string, string, string]>(
@@ -56,67 +56,67 @@ export const MethodNotAllowed = createError<[string, string, string]>(
 )
 export const ForeignHost = createError<[string]>(
   'EARSHOT_FOREIGN_HOST',
-  "this API answers on loopback only, and the request's Host is '%s' (use http://127.0.0.1 or http://localhost)",
+  "this API accepts loopback addresses only, and the request has the Host '%s' (use http://127.0.0.1 or http://localhost)",
   403,
 )
 export const ForeignOrigin = createError<[string]>(
   'EARSHOT_FOREIGN_ORIGIN',
-  "a page of another origin ('%s') may not read this network",
+  "web pages of another origin ('%s') may not use this API",
   403,
 )
 export const TooManyReaders = createError<[number]>(
   'EARSHOT_TOO_MANY_READERS',
-  'there are %d readers of events already, which is the limit',
+  'there are already %d event streams, which is the limit',
   503,
 )
 export const TooBusy = createError<[string]>(
   'EARSHOT_TOO_BUSY',
-  'there are %s already, which is the limit (try again)',
+  'there are already %s, which is the limit (try again)',
   503,
 )
 export const TooManyQueries = createError<[number]>(
   'EARSHOT_TOO_MANY_QUERIES',
-  'there are %d queries that wait for a change already, which is the limit (/v1/events tells changes as well)',
+  'there are already %d blocking queries, which is the limit (/v1/events reports changes, too)',
   503,
 )
 export const NoAnswer = createError<[string, string]>(
   'EARSHOT_NO_ANSWER',
-  "'%s' did not answer a probe within %s (try again, or see when and where it was last heard: 'earshot show')",
+  "'%s' did not answer a probe within %s (try again; 'earshot show' shows when and where it was last heard)",
   504,
 )
 
-export const Stopping = createError<[]>(
-  'EARSHOT_STOPPING',
-  'earshotd is being stopped (ask again when it runs again)',
-  503,
-)
+export const Stopping = createError<[]>('EARSHOT_STOPPING', 'earshotd is stopping (try again when it is running)', 503)
 export const NotProbed = createError<[string]>(
   'EARSHOT_NOT_PROBED',
-  "'%s' was found by mDNS, and runs no earshotd that is heard: it answers no probes ('earshot show' tells when it was last heard)",
+  "'%s' was found by mDNS only and sends no beacons, so it answers no probes ('earshot show' shows when it was last heard)",
   409,
 )
 export const NoSuchHost = createError<[string, string]>(
   'EARSHOT_NO_SUCH_HOST',
-  "no host by the name '%s' answered by mDNS within %s",
+  "no mDNS host with the name '%s' answered within %s",
   404,
 )
 export const MdnsOff = createError<[]>(
   'EARSHOT_MDNS_OFF',
-  'mDNS is turned off in this daemon (to have it, start earshotd without --no-mdns, EARSHOT_MDNS=false and mdns = false in its config file)',
+  'mDNS is turned off in this daemon (to turn it on, start earshotd without --no-mdns, EARSHOT_MDNS=false and mdns = false in its config file)',
   409,
 )
 
-// Changing
+// Changes
 export const TokenNeeded = createError<[string, string]>(
   'EARSHOT_TOKEN_NEEDED',
-  "what changes something needs the header 'Authorization: Bearer TOKEN' on loopback: the token of this run of the daemon is in %s (without one: the socket %s)",
+  "changes over loopback need the header 'Authorization: Bearer TOKEN': the token of the running daemon is in %s (the socket %s needs no token)",
   401,
 )
 export const TokenUnusable = createError<[string, string]>(
   'EARSHOT_TOKEN_UNUSABLE',
-  'cannot write the token for loopback to %s: %s (another place: --socket, no loopback: --http off)',
+  'cannot write the token for loopback to %s: %s (choose another directory with --socket, or no loopback with --http off)',
 )
-export const BodyTooLarge = createError<[number]>('EARSHOT_BODY_TOO_LARGE', 'the body is over %d bytes', 413)
+export const BodyTooLarge = createError<[number]>(
+  'EARSHOT_BODY_TOO_LARGE',
+  'the request body has more than %d bytes',
+  413,
+)
 export const WrongContentType = createError<[string]>(
   'EARSHOT_WRONG_CONTENT_TYPE',
   "the header content-type must be application/json, not '%s' (curl: --json)",
@@ -143,11 +143,11 @@ export const AttributeTaken = createError<[string]>(
 )
 export const NotKept = createError<[string, string]>(
   'EARSHOT_NOT_KEPT',
-  'this is in effect, but %s cannot be written, and a restart of earshotd would undo it: %s (make that possible, and it is saved within 5 seconds)',
+  'the change is in effect, but it is not saved, because %s cannot be written: %s (a restart of earshotd would undo the change; once the file can be written, it is saved within 5 seconds)',
   507,
 )
 export const RecordTooLarge = createError<[string]>(
   'EARSHOT_RECORD_TOO_LARGE',
-  '%s (nothing was changed: have fewer or shorter services and attributes)',
+  '%s (nothing was changed; use fewer or shorter services and attributes)',
   413,
 )

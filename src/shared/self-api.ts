@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Attributes, anyKeys, Epoch, Family, Index, OwnServiceRef, Path, refer, Timestamp } from './api.ts'
 
-/** The shape of what the daemon says of itself. */
+/** The schema of `/v1/self`: what the daemon reports about itself. */
 
 const Limit = Type.Object({ now: Type.Integer(), most: Type.Integer() })
 const SharedLimit = Type.Object({

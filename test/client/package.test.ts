@@ -118,8 +118,7 @@ test('it loads nothing but its own files and what Node has', async () => {
     'shared/caught-error.js',
     'shared/link-local.js',
     'shared/peer-state.js',
-    'shared/service-type.js',
-    'shared/slug.js',
+    'shared/service-names.js',
     'shared/socket-paths.js',
   ])
 })

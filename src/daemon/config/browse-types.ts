@@ -1,4 +1,4 @@
-import { parseServiceType } from '../../shared/service-type.ts'
+import { parseServiceType } from '../../shared/service-names.ts'
 
 /** The service types to browse for by default: those common in homes, offices and studios. */
 export const DEFAULT_BROWSE_TYPES: readonly string[] = [

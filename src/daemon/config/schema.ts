@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import type { Options } from 'yargs'
 import { AttributesSchema, NameSchema } from '../../core/wire/record.ts'
 import { listFlag, textFlag } from '../../shared/flags.ts'
-import { SERVICE_TYPE_CHARACTERS } from '../../shared/service-type.ts'
+import { SERVICE_TYPE_CHARACTERS } from '../../shared/service-names.ts'
 import { ServiceEntrySchema } from '../services/service-entry.ts'
 
 /**

@@ -2,7 +2,7 @@ import { XMLParser } from 'fast-xml-parser'
 import type { Service } from '../../core/wire/record.ts'
 import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadService } from '../../shared/errors.ts'
-import { slug } from '../../shared/slug.ts'
+import { slug } from '../../shared/service-names.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 
 /** What service files refer to. */

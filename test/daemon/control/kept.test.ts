@@ -45,7 +45,9 @@ test('what cannot be kept is in effect, and every answer says that a restart wou
     body: {
       code: 'EARSHOT_NOT_KEPT',
       error: 'Insufficient Storage',
-      message: expect.stringMatching(/^this is in effect, but .*registered\.json cannot be written/),
+      message: expect.stringMatching(
+        /^the change is in effect, but it is not saved, because .*registered\.json cannot be written/,
+      ),
     },
   }
   expect(await call('PUT', '/v1/services/shop', SHOP)).toMatchObject(notKept)

@@ -130,7 +130,7 @@ describe('GET /v1/hosts', () => {
       'nobody.local?timeout=50ms',
       404,
       'EARSHOT_NO_SUCH_HOST',
-      "no host by the name 'nobody.local' answered by mDNS within 50ms",
+      "no mDNS host with the name 'nobody.local' answered within 50ms",
     ],
     [
       'printer',

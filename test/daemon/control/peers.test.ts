@@ -230,7 +230,7 @@ describe('GET /v1/peers/{reference}', () => {
       status: 409,
       body: {
         code: 'EARSHOT_AMBIGUOUS_PEER',
-        message: `'old' may mean several peers: old (${failed}, failed), old (${alive}, alive) (give the id, or more of it)`,
+        message: `'old' matches several peers: old (${failed}, failed), old (${alive}, alive) (give the id, or more of it)`,
       },
     })
     expect((await ask({ socket }, '/v1/probe/old', {}, 'POST')).status).toBe(409)

@@ -273,7 +273,9 @@ describe('a restart', () => {
     catalogue.put('shop', service('shop'))
     await expect(catalogue.saved()).rejects.toThrow(NotKept)
     catalogue.put('more', service('more'))
-    await expect(catalogue.saved()).rejects.toThrow(`this is in effect, but ${file} cannot be written`)
+    await expect(catalogue.saved()).rejects.toThrow(
+      `the change is in effect, but it is not saved, because ${file} cannot be written`,
+    )
     // Nothing has changed since, and it is no more kept than before.
     await expect(catalogue.saved()).rejects.toThrow(NotKept)
     expect(notices).toMatchObject([{ type: 'not-saved', file }])

@@ -1,4 +1,4 @@
-import { suggestion } from './did-you-mean.ts'
+import { suggestion } from '../../shared/did-you-mean.ts'
 
 /** What Ajv reports with the option `verbose`; Fastify passes on the same. */
 export interface ValidationError {
