@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Any text, with more of what is dangerous or wide than chance would give. */
+/** Arbitrary text, with many control characters, wide characters and shell syntax. */
 export const anyText = fc
   .array(
     fc.oneof(

@@ -14,7 +14,7 @@ const peer = somePeer({
   ],
 })
 
-/** What a script written for Avahi makes of a field: `\032` and `\.` read back to what they stand for. */
+/** Reads a field as a script for Avahi does: replaces `\032` and `\.` by the characters they stand for. */
 function unescaped(text: string): string {
   const bytes = [...text.matchAll(/\\(\d{3})|\\(.)|(.)/gsu)].flatMap(([, decimal, marked, plain]) =>
     decimal === undefined ? [...Buffer.from(marked ?? plain ?? '')] : [Number(decimal)],
@@ -22,13 +22,13 @@ function unescaped(text: string): string {
   return Buffer.from(bytes).toString()
 }
 
-/** What UTF-8 keeps of it. */
+/** The text after encoding as UTF-8, which replaces lone surrogates. */
 function wellFormed(text: string): string {
   return Buffer.from(text).toString()
 }
 
-describe('the lines of avahi-browse -rpk', () => {
-  test('are two for each interface and protocol', () => {
+describe('the format of avahi-browse -rpk', () => {
+  test('has two lines for each interface and protocol', () => {
     const service = { ...someService, name: 'My Name', txt: { path: '/', v: '2' } }
     expect(avahiBrowseLines([{ service, peer }])).toEqual([
       '+;eth0;IPv6;My\\032Name;_http._tcp;local',
@@ -41,7 +41,7 @@ describe('the lines of avahi-browse -rpk', () => {
     expect(avahiBrowseLines([])).toEqual([])
   })
 
-  test('escape as Avahi does', () => {
+  test('escapes as Avahi does', () => {
     const lines = (name: string) => avahiBrowseLines([{ service: { ...someService, name }, peer }])
     expect(lines('a.b\\c;d_-9')[0]).toBe('+;eth0;IPv6;a\\.b\\\\c\\059d_-9;_http._tcp;local')
     expect(lines('Küche')[0]).toBe('+;eth0;IPv6;K\\195\\188che;_http._tcp;local')
@@ -53,7 +53,7 @@ describe('the lines of avahi-browse -rpk', () => {
     expect(avahiBrowseLines([{ service: printer, peer }])[3]).toMatch(/;"b=~ !" "note=" "ty=Gr\\195\\182\\195\\159e"$/)
   })
 
-  test('cannot be forged, and can be read back, whatever stands in a name or TXT', () => {
+  test('can be parsed back, and no name or TXT value can forge a line', () => {
     fc.assert(
       fc.property(anyText, anyText, anyText, (name, value, hostname) => {
         const service = { ...someService, name, txt: { key: value } }

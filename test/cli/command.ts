@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Runs the built commands as a user does. */
+/** Runs the built programs as a user does. */
 
 const bin = (command: string) => fileURLToPath(new URL(`../../bin/${command}.js`, import.meta.url))
 
@@ -17,12 +17,12 @@ export interface RunOptions {
   env?: Record<string, string>
 }
 
-/** The environment of every run: nothing of the tester's own terminal, daemon or settings gets in. */
+/** The environment of every run, without anything from the tester's own terminal, daemon or settings. */
 function environment({ env = {} }: RunOptions): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], TZ: 'UTC', HOME: '/nonexistent', TERM: 'xterm-256color', ...env }
 }
 
-/** Runs a command to its end, its output in pipes. */
+/** Runs a program to its end, with pipes for its output. */
 export async function run(command: 'earshot' | 'earshotd', args: string[], options: RunOptions = {}): Promise<Result> {
   const child = spawn(process.execPath, [bin(command), ...args], { env: environment(options) })
   return await collect(child)
@@ -49,18 +49,18 @@ while True:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `
 
-/** Runs it on a terminal of so many columns; what it writes to either stream is in `stdout`, its lines ended by LF. */
+/** Runs `earshot` on a terminal of this width. `stdout` holds the output of both streams, with LF as line ending. */
 export async function runOnTerminal(columns: number, args: string[], options: RunOptions = {}): Promise<Result> {
   const line = [String(columns), process.execPath, bin('earshot'), ...args]
   const result = await collect(spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) }))
   return { ...result, stdout: result.stdout.replaceAll('\r\n', '\n') }
 }
 
-/** A command on a terminal, at whose keys the test is. */
+/** A program on a terminal on which the test types. */
 export interface AtTerminal {
   /** Types these keys: `\x03` is Ctrl-C. */
   type(keys: string): void
-  /** Everything written so far, once it holds this text as often as `times`. */
+  /** Resolves with all output so far, once it contains this text `times` times. */
   shows(text: string, times?: number): Promise<string>
   ended: Promise<number | null>
 }
@@ -82,12 +82,12 @@ export function startOnTerminal(columns: number, args: string[], options: RunOpt
   }
 }
 
-/** A command that runs while the test does something. */
+/** A program that runs during a test. */
 export interface Running {
   child: ChildProcess
-  /** The next line of standard output or standard error, whichever is asked; undefined at the end. */
+  /** The next line of standard output or standard error; undefined at the end. */
   line(from?: 'stdout' | 'stderr'): Promise<string | undefined>
-  /** Its exit status, when it has ended. */
+  /** Resolves with the exit status. */
   ended: Promise<number | null>
 }
 

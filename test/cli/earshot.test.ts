@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 
 describe('ls', () => {
-  test('counts the failed that it does not list', async () => {
+  test('counts failed peers that it does not list', async () => {
     daemon.peers = [somePeer(), somePeer({ id: 'f'.repeat(26), name: 'attic', state: 'failed' })]
     const { stdout } = await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })
     expect(stdout).toMatch(/\n1 peer, 1 alive; 1 failed: --all\n$/)
@@ -27,7 +27,7 @@ describe('ls', () => {
     expect((await run('earshot', ['ls', '--all'], { env })).stdout).toContain('attic')
   })
 
-  test('says on standard error why nobody is listed', async () => {
+  test('says on standard error why the list is empty', async () => {
     daemon.peers = []
     const alone = await run('earshot', ['ls', '--no-headers'], { env })
     expect(alone).toEqual({
@@ -39,7 +39,7 @@ describe('ls', () => {
     expect((await run('earshot', ['services', 'http'], { env })).stderr).toBe(alone.stderr)
   })
 
-  test('does not say that nobody is heard where others are, and offer nothing', async () => {
+  test('prints no reason if peers are heard but have no services', async () => {
     daemon.peers = [somePeer({ services: [] })]
     expect(await run('earshot', ['services', '--no-headers'], { env })).toEqual({ status: 0, stdout: '', stderr: '' })
   })
@@ -54,7 +54,7 @@ describe('ls', () => {
     expect(footer).toBe("2 peers, 1 alive — 'earshot show studio' says why it is suspect")
   })
 
-  test('has colours on a terminal, unless NO_COLOR forbids it', async () => {
+  test('has colours on a terminal, unless NO_COLOR is set', async () => {
     expect((await runOnTerminal(100, ['ls'], { env })).stdout).toContain(`${ESCAPE}[32malive${ESCAPE}[39m`)
     expect((await runOnTerminal(100, ['ls'], { env: { ...env, NO_COLOR: '1' } })).stdout).not.toContain(ESCAPE)
     expect((await runOnTerminal(100, ['ls'], { env: { ...env, TERM: 'dumb' } })).stdout).not.toContain(ESCAPE)
@@ -71,7 +71,7 @@ describe('ls', () => {
     expect(wide.stdout).not.toContain('…')
   })
 
-  test('is tab-separated in a pipe, every value whole', async () => {
+  test('is tab-separated in a pipe, with whole values', async () => {
     const { stdout, stderr, status } = await run('earshot', ['ls', '--ids'], { env })
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout.split('\n').map((line) => line.split('\t'))).toEqual([
@@ -92,14 +92,14 @@ describe('ls', () => {
     expect(bare.stdout.split('\n')).toHaveLength(3)
   })
 
-  test('gives the body of the API as JSON', async () => {
+  test('prints the body of the API response with --json', async () => {
     daemon.peers = [somePeer({ name: NASTY_NAME })]
     const { stdout } = await run('earshot', ['ls', '--json'], { env })
     expect(JSON.parse(stdout)).toEqual({ epoch: '9f3c1d', index: daemon.index, peers: daemon.peers })
     expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
   })
 
-  test('passes its filters on', async () => {
+  test('passes its filters to the daemon', async () => {
     const flags = [
       '--service',
       'http',
@@ -123,7 +123,7 @@ describe('ls', () => {
     expect(second).toEqual({ state: ['all'], hidden: ['1'] })
   })
 
-  test('lets nothing from the network write to the terminal', async () => {
+  test('prints no control characters from the network', async () => {
     daemon.peers = [somePeer({ name: NASTY_NAME, hostname: NASTY_NAME, attributes: { [NASTY_NAME]: NASTY_NAME } })]
     for (const args of [['ls'], ['show', NASTY_NAME]]) {
       const { stdout } = await runOnTerminal(300, args, { env: { ...env, NO_COLOR: '1' } })
@@ -132,7 +132,7 @@ describe('ls', () => {
     }
   })
 
-  test('names a daemon that is asked for by --socket, and does without one that is not', async () => {
+  test('fails without the daemon that --socket names, and listens if no daemon is named', async () => {
     const named = await run('earshot', ['ls', '--socket', '/nonexistent/socket'])
     expect(named.status).toBe(3)
     expect(named.stderr).toMatch(/^earshot: no earshot daemon answers; looked at \/nonexistent\/socket [^\n]+\n$/)
@@ -148,7 +148,7 @@ describe('ls', () => {
 })
 
 describe('show', () => {
-  test('says everything that is known of one', async () => {
+  test('prints everything that is known about a peer', async () => {
     const { stdout, status } = await runOnTerminal(200, ['show', 'studio'], { env: { ...env, NO_COLOR: '1' } })
     expect(status).toBe(0)
     expect(stdout).toMatch(/^studio {2}suspect\nSuspect: last heard \S+ ago, although it sends a beacon every 1s/)
@@ -159,7 +159,7 @@ describe('show', () => {
     expect(JSON.parse(json.stdout)).toEqual(studio)
   })
 
-  test('says of what mDNS tells what there is to say', async () => {
+  test('leaves out fields that an mDNS host does not have', async () => {
     daemon.peers = [printer]
     const { stdout } = await runOnTerminal(200, ['show', 'printer.local'], { env: { ...env, NO_COLOR: '1' } })
     expect(stdout).toMatch(/^Office printer {2}alive\nAlive according to mDNS only/)
@@ -167,7 +167,7 @@ describe('show', () => {
     for (const part of ['beats', 'jitter', 'round trip', 'incarnation', 'software']) expect(stdout).not.toContain(part)
   })
 
-  test('is one fact a line in a pipe: names, tabs, whole values, ISO 8601', async () => {
+  test('prints one fact per line in a pipe: names, tabs, whole values, ISO 8601', async () => {
     const { stdout, stderr, status } = await run('earshot', ['show', 'studio'], { env })
     expect([status, stderr]).toEqual([0, ''])
     const lines = stdout.trimEnd().split('\n')
@@ -190,14 +190,14 @@ describe('show', () => {
     expect(hostile.stdout).toContain('\nattribute\tnote\ttwo\\x0alines\\x09and a tab\n')
   })
 
-  test('answers no with status 1', async () => {
+  test('exits with 1 if there is no such peer', async () => {
     const { stderr, status } = await run('earshot', ['show', 'nobody'], { env })
     expect([status, stderr]).toEqual([1, "earshot: no 'nobody'\n"])
   })
 })
 
 describe('status', () => {
-  test('says how the daemon does', async () => {
+  test('prints the condition of the daemon', async () => {
     const shown = { env: { ...env, NO_COLOR: '1' } }
     const { stdout, status } = await runOnTerminal(200, ['status'], shown)
     expect(status).toBe(0)
@@ -222,7 +222,7 @@ describe('status', () => {
   })
 })
 
-test('status is one fact a line in a pipe', async () => {
+test('status prints one fact per line in a pipe', async () => {
   const { stdout } = await run('earshot', ['status'], { env })
   const lines = stdout.trimEnd().split('\n')
   for (const line of [
@@ -275,7 +275,7 @@ describe('exit status and errors', () => {
     [['watch', '--exec', 'true', '--exec-timeout', '1ms'], '--exec-timeout: expected 100ms to 24h, found "1ms"'],
     [['ls', '--live'], "--live needs a terminal (for programs: 'earshot watch')"],
     [['ls', '-p', '--json'], "--parsable and --json cannot be given together (see 'earshot --help')"],
-  ])('%j is wrong usage: 2', async (args, message) => {
+  ])('%j is wrong usage: exit status 2', async (args, message) => {
     expect(await run('earshot', args, { env })).toEqual({ status: 2, stdout: '', stderr: `earshot: ${message}\n` })
   })
 
@@ -283,19 +283,19 @@ describe('exit status and errors', () => {
     [400, 'EARSHOT_BAD_REQUEST', 2],
     [409, 'EARSHOT_AMBIGUOUS_PEER', 1],
     [503, 'EARSHOT_TOO_MANY_READERS', 1],
-  ])('an answer %i %s ends with %i', async (httpStatus, code, expected) => {
+  ])('a response %i %s gives exit status %i', async (httpStatus, code, expected) => {
     daemon.refusal = { statusCode: httpStatus, code, error: '', message: 'so\u001b it is' }
     const { status, stderr } = await run('earshot', ['show', 'x'], { env })
     expect([status, stderr]).toEqual([expected, 'earshot: so\\x1b it is\n'])
   })
 
-  test('no daemon is 3', async () => {
+  test('without a daemon the exit status is 3', async () => {
     for (const args of [['status'], ['show', 'x'], ['watch']]) {
       expect((await run('earshot', [...args, '--socket', '/nonexistent/socket'])).status).toBe(3)
     }
   })
 
-  test('help and version are asked for', async () => {
+  test('--help and --version print to standard output', async () => {
     expect(await run('earshot', ['--help'])).toMatchObject({ status: 0, stderr: '' })
     expect((await run('earshot', ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })

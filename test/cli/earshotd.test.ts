@@ -18,11 +18,11 @@ test.each([
   ],
   [['--state-dir'], "--state-dir needs a value (see 'earshotd --help')"],
   [['start'], "unexpected argument 'start' (see 'earshotd --help')"],
-])('%j is wrong usage: one line and 2', async (args, message) => {
+])('%j is wrong usage: one line and exit status 2', async (args, message) => {
   expect(await run('earshotd', args)).toEqual({ status: 2, stdout: '', stderr: `earshotd: ${message}\n` })
 })
 
-test('a file that is wrong is named with its line, and 2', async () => {
+test('an invalid config file is reported with its line, and exit status 2', async () => {
   const file = join(directory, 'wrong.toml')
   writeFileSync(file, 'port = 15353\ninterval = \n')
   const { status, stderr } = await run('earshotd', ['--config', file])
@@ -30,7 +30,7 @@ test('a file that is wrong is named with its line, and 2', async () => {
   expect(stderr).toMatch(new RegExp(`^earshotd: ${file}:2:\\d+: [^\\n]+\\n$`))
 })
 
-test('what it cannot start with is one line, and 1', async () => {
+test('a failure at start is one line, and exit status 1', async () => {
   const stateDir = join(directory, 'a-file', 'state')
   writeFileSync(join(directory, 'a-file'), '')
   const args = ['--state-dir', stateDir, '--socket', join(directory, 'sock'), '--http', 'off', '--log-level', 'silent']
@@ -39,7 +39,7 @@ test('what it cannot start with is one line, and 1', async () => {
   expect(stderr).toMatch(/^earshotd: cannot use the state directory [^\n]+\n$/)
 })
 
-test('help names every flag with its default', async () => {
+test('--help lists flags with their defaults', async () => {
   const { status, stdout } = await run('earshotd', ['--help'])
   expect(status).toBe(0)
   expect(stdout).toMatch(/--interval {2,}Time between beats.*\[default: 1s\]/)

@@ -11,6 +11,6 @@ test.each([
   ['params/id must be an id', 'ID must be an id'],
   ['querystring/service must be', '--service must be'],
   ['the body is not JSON', 'the body is not JSON'],
-])('what the daemon says of %j is told as %j', (message, told) => {
-  expect(errorText(new Error(message))).toBe(told)
+])('the message %j of the daemon becomes %j', (message, expected) => {
+  expect(errorText(new Error(message))).toBe(expected)
 })

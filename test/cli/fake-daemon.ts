@@ -7,25 +7,25 @@ import type { Event, Gap, Host, OwnService, Peer, Peers, Self, Services, Sync } 
 import type { ApiError } from '../../src/shared/api.ts'
 import { NOW, somePeer, someSelf, someService } from './some-peers.ts'
 
-/** Speaks the shapes of `src/control/api.ts` on a Unix socket: what the tests say, to whoever asks. */
+/** An HTTP server on a Unix socket that answers with the API's types (`src/shared/api.ts`) and the data of the test. */
 export class FakeDaemon {
   readonly #directory = mkdtempSync(join(tmpdir(), 'earshot-cli-'))
   readonly socket = join(this.#directory, 'control.sock')
-  /** The addresses of the requests that came, but for those that only ask whether it is there. */
+  /** The URLs of all requests, except health checks. */
   readonly asked: string[] = []
-  /** What was to be changed: method, path, and body if there was one. */
+  /** The requests that change something: method, path, and the body if there is one. */
   readonly changes: [method: string, path: string, body?: unknown][] = []
-  /** Emits `change` when one comes, and `stream` when a reader has been told the present. */
-  readonly #happens = new EventEmitter()
+  /** Emits `stream` when the initial state has been written to a reader of events. */
+  readonly #emitter = new EventEmitter()
   peers: Peer[] = []
   self: Self = someSelf
   epoch = '9f3c1d'
   index = 1842
-  /** Round trips of the probes to come, ms; `undefined` when there is no answer. */
+  /** Round trips of the next probes, ms; `undefined` for no answer. */
   probes: (number | undefined)[] = []
-  /** Nothing changes: blocking queries get no answer. */
+  /** Whether blocking queries get no answer, as if nothing changed. */
   holdBack = false
-  /** Answers every request with this instead, when it is set. */
+  /** If set, the answer to every request. */
   refusal: ApiError | undefined
   #server: Server | undefined
   readonly #readers = new Set<ServerResponse>()
@@ -36,7 +36,7 @@ export class FakeDaemon {
     await new Promise<void>((resolve) => server.listen(this.socket, resolve))
   }
 
-  /** Goes away as a daemon does that is killed. */
+  /** Closes the socket and all connections, as if the daemon was killed. */
   async stop(): Promise<void> {
     const server = this.#server
     if (!server) return
@@ -47,7 +47,7 @@ export class FakeDaemon {
     await closed
   }
 
-  /** Comes back as a new process, which knows nothing of the old one's changes. */
+  /** Starts again with this epoch: a new one is a new process, which knows no earlier changes. */
   async restart(epoch: string): Promise<void> {
     await this.stop()
     this.epoch = epoch
@@ -59,21 +59,15 @@ export class FakeDaemon {
     rmSync(this.#directory, { recursive: true })
   }
 
-  tell(type: Event['type'], peer: Peer): void {
+  emit(type: Event['type'], peer: Peer): void {
     this.index++
     const text = this.#event({ type, index: this.index, at: new Date(NOW).toISOString(), peer }, true)
     for (const reader of this.#readers) reader.write(text)
   }
 
-  /** Resolves with the changes so far, once there are `count`. */
-  async changed(count: number): Promise<typeof this.changes> {
-    while (this.changes.length < count) await once(this.#happens, 'change')
-    return this.changes
-  }
-
-  /** Resolves when somebody reads events, and has been told the present. */
+  /** Resolves when a reader of events has got the initial state. */
   async streaming(): Promise<void> {
-    if (this.#readers.size === 0) await once(this.#happens, 'stream')
+    if (this.#readers.size === 0) await once(this.#emitter, 'stream')
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -86,12 +80,11 @@ export class FakeDaemon {
     if (method !== 'GET') {
       const text = await read(request)
       this.changes.push(text === '' ? [method, pathname] : [method, pathname, JSON.parse(text)])
-      this.#happens.emit('change')
     }
     send(response, this.refusal ?? (method === 'GET' ? this.#body(address) : this.#change(method, pathname)))
   }
 
-  /** Answers to a change as if it had been made. */
+  /** The answer to a change, which is not made. */
   #change(method: string, pathname: string): object | undefined {
     if (method === 'DELETE') return undefined
     if (method === 'PATCH') return { attributes: this.self.attributes }
@@ -140,7 +133,7 @@ export class FakeDaemon {
       for (const peer of this.peers) response.write(this.#event({ type: 'peer', ...now, peer }, false))
     response.write(this.#event({ type: 'sync', epoch: this.epoch, ...now }, true))
     this.#readers.add(response)
-    this.#happens.emit('stream')
+    this.#emitter.emit('stream')
     response.on('close', () => this.#readers.delete(response))
   }
 

@@ -27,13 +27,13 @@ function begin(...args: string[]): Running {
 const SHOP = ['publish', 'Shop', 'http', '8080']
 const FIRST = { name: 'Shop', type: 'http', port: 8080, ttl: '10000ms' }
 
-/** Methods of the changes, renewals left out. */
+/** The methods of the requests that change something, without renewals. */
 function methods(): string[] {
   return daemon.changes.map(([method]) => method).filter((method, at, all) => method !== all[at - 1])
 }
 
 describe('publish', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)('lasts until %s, and is withdrawn then', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('runs until %s, and then withdraws the service', async (signal) => {
     const { line, child, ended } = begin(...SHOP)
     expect(await line()).toMatch(/^published 'Shop' as shop-http-[0-9a-f]{8}; Ctrl-C withdraws it$/)
     expect(daemon.changes[0]).toEqual([
@@ -48,7 +48,7 @@ describe('publish', () => {
     expect(await line('stderr')).toBeUndefined()
   })
 
-  test('is withdrawn by Ctrl-C on a terminal', async () => {
+  test('withdraws the service on Ctrl-C on a terminal', async () => {
     const { shows, type, ended } = startOnTerminal(80, SHOP, { env })
     await shows('Ctrl-C withdraws it')
     type('\x03')
@@ -56,7 +56,7 @@ describe('publish', () => {
     expect(methods()).toEqual(['PUT', 'DELETE'])
   })
 
-  test('takes the arguments of avahi-publish -s, and flags beside', async () => {
+  test('takes the arguments of avahi-publish -s, and flags', async () => {
     const args = [
       'path=/a=b',
       'bare',
@@ -80,7 +80,7 @@ describe('publish', () => {
     expect(daemon.changes[0]).toEqual(['PUT', '/v1/services/mix', { ...body, ttl: '2000ms' }])
   })
 
-  test('that is refused ends with 1 and runs nothing', async () => {
+  test('exits with 1 and runs no command if the daemon refuses', async () => {
     daemon.refusal = { statusCode: 409, code: 'EARSHOT_SERVICE_TAKEN', error: 'Conflict', message: 'taken' }
     const { status, stdout, stderr } = await run('earshot', [...SHOP, '--', 'echo', 'ran'], { env })
     expect([status, stdout, stderr]).toEqual([1, '', 'earshot: taken\n'])
@@ -93,13 +93,13 @@ describe('publish … -- CMD', () => {
     [['true'], 0],
     [['sh', '-c', 'kill -KILL $$'], 137],
     [['sh', '-c', 'echo "$1"; test "$1" = --id', '_', '--id'], 0],
-  ])('%j gives its exit status', async (command, expected) => {
+  ])('exits with the status of %j', async (command, expected) => {
     const { status, stderr } = await run('earshot', [...SHOP, '--', ...command], { env })
     expect([status, stderr]).toEqual([expected, ''])
     expect(methods()).toEqual(['PUT', 'DELETE'])
   })
 
-  test('says what cannot be run, as a shell does', async () => {
+  test('reports a command that cannot be run, with the exit status of a shell', async () => {
     const missing = await run('earshot', [...SHOP, '--', 'no-such-command'], { env })
     expect([missing.status, missing.stderr]).toEqual([127, "earshot: cannot run 'no-such-command': not found\n"])
     const directory = mkdtempSync(join(tmpdir(), 'earshot-publish-'))
@@ -115,7 +115,7 @@ describe('publish … -- CMD', () => {
     ['SIGINT', 4],
     ['SIGHUP', 5],
     ['SIGUSR1', 6],
-  ] as const)('hands on %s, and is withdrawn when CMD has ended', async (signal, status) => {
+  ] as const)('forwards %s, and withdraws the service when CMD has ended', async (signal, status) => {
     const script =
       "trap 'exit 3' TERM; trap 'exit 4' INT; trap 'exit 5' HUP; trap 'exit 6' USR1; echo up; while :; do sleep 0.05; done"
     const { line, child, ended } = begin(...SHOP, '--', 'sh', '-c', script)
@@ -125,7 +125,7 @@ describe('publish … -- CMD', () => {
     expect(methods()).toEqual(['PUT', 'DELETE'])
   })
 
-  test('gets Ctrl-C once, from the terminal', async () => {
+  test('does not forward Ctrl-C, which CMD gets from the terminal', async () => {
     const script =
       'import signal,time\nn=0\ndef f(*_):\n  global n\n  n+=1\nsignal.signal(2,f)\nprint("up",flush=True)\n'
     const wait =
@@ -138,7 +138,7 @@ describe('publish … -- CMD', () => {
     expect(methods()).toEqual(['PUT', 'DELETE'])
   })
 
-  test('has the standard streams', async () => {
+  test('passes the standard streams to CMD', async () => {
     const { line, child, ended } = begin(...SHOP, '--', 'cat')
     child.stdin?.end('through\n')
     expect(await line()).toBe('through')
@@ -146,7 +146,7 @@ describe('publish … -- CMD', () => {
   })
 })
 
-test('publish --detach leaves it behind and prints its id; unpublish ends it', async () => {
+test('publish --detach leaves the service published and prints its id; unpublish withdraws it', async () => {
   const { status, stdout } = await run('earshot', [...SHOP, '--detach', '--ttl', '1h'], { env })
   expect([status, stdout]).toEqual([0, expect.stringMatching(/^shop-http-[0-9a-f]{8}\n$/)])
   await run('earshot', [...SHOP, '--detach', '--id', 'for-ever'], { env })
@@ -158,7 +158,7 @@ test('publish --detach leaves it behind and prints its id; unpublish ends it', a
   expect(daemon.changes.at(-1)).toEqual(['DELETE', '/v1/services/for-ever'])
 })
 
-test('a daemon that went away does not hold up the end', async () => {
+test('publish exits although the daemon is gone', async () => {
   const { line, child, ended } = begin(...SHOP)
   await line()
   await daemon.stop()

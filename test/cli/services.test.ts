@@ -38,7 +38,7 @@ describe('services', () => {
     expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1'])
   })
 
-  test('takes the same flags as ls: of peers with an attribute, in the lines of avahi-browse', async () => {
+  test('takes the flags of ls: --where, and -p for the format of avahi-browse', async () => {
     daemon.peers = [somePeer()]
     const { stdout } = await run('earshot', ['services', 'http', '--where', 'status=idle', '-p'], { env })
     expect(stdout).toBe(
@@ -54,7 +54,7 @@ describe('services', () => {
     ])
   })
 
-  test('marks what mDNS tells, with where it is, and leaves it out with --signed', async () => {
+  test('marks services found by mDNS, with their own addresses, and leaves them out with --signed', async () => {
     const addresses = [{ address: '192.168.1.21', family: 'ipv4' as const, interface: 'eth0' }]
     const added = {
       ...someService,
@@ -90,7 +90,7 @@ describe('services', () => {
     for (const asked of daemon.asked) expect(asked).toContain('source=beacon')
   })
 
-  test('gives the body of the API as JSON', async () => {
+  test('prints the body of the API response with --json', async () => {
     const { stdout } = await run('earshot', ['services', '--json'], { env })
     const { services, ...rest } = JSON.parse(stdout)
     expect(rest).toEqual({ epoch: daemon.epoch, index: daemon.index })
@@ -98,7 +98,7 @@ describe('services', () => {
     expect(services[0]).toEqual({ ...studio.services[0], peer: { id, name, state, hostname, addresses } })
   })
 
-  test('lets no value forge a line or a colour: table, -p, show, JSON', async () => {
+  test('no value can forge a line or a colour: table, -p, show, JSON', async () => {
     daemon.peers = [somePeer({ name: NASTY_NAME, services: [{ ...someService, name: NASTY_NAME, txt: NASTY_TXT }] })]
     const piped = (await run('earshot', ['services', '--no-headers'], { env })).stdout
     expect(piped.split('\n')).toHaveLength(2)
@@ -119,7 +119,7 @@ describe('services', () => {
 })
 
 describe('ls -p', () => {
-  test('prints the services in the lines of avahi-browse', async () => {
+  test('prints the services in the format of avahi-browse', async () => {
     const { stdout } = await run('earshot', ['ls', '-p', '--service', 'http'], { env })
     expect(stdout).toBe(
       '+;eth0;IPv6;Shop;_http._tcp;local\n+;eth0;IPv4;Shop;_http._tcp;local\n' +

@@ -1,6 +1,6 @@
 import type { OfferedService, Peer, Self } from '../../src/client/index.ts'
 
-/** The moment at which these peers were last heard. */
+/** The current time in these tests, ms since 1970. */
 export const NOW = Date.parse('2026-11-21T09:14:10.000Z')
 
 export function ago(milliseconds: number): string {
@@ -16,7 +16,7 @@ export const someService: OfferedService = {
   subtypes: ['_printer'],
 }
 
-/** A peer like kitchen in EXPERIENCE.md, with what the test needs otherwise. */
+/** A typical peer, with the differences that a test needs. */
 export function somePeer(differences: Partial<Peer> = {}): Peer {
   return {
     id: 'k3vq7m2xa4aaaaaaaaaaaaaaaa',
@@ -65,7 +65,7 @@ export const studio = somePeer({
   ],
 })
 
-/** A printer that mDNS tells of. */
+/** A printer that was found by mDNS. */
 export const printer = somePeer({
   id: 'printer.local',
   name: 'Office printer',
@@ -87,7 +87,7 @@ export const printer = somePeer({
   jitterMs: 0,
 })
 
-/** A name that tries what a stranger on the network can try. */
+/** A name with characters that would harm a terminal: escape sequences, line breaks, a reversed reading direction. */
 export const NASTY_NAME = 'evil\u001b[2J\u009b31m\r\nroot\u202egnp.exe\u007f'
 
 export const someSelf: Self = {

@@ -10,7 +10,7 @@ import { anyText } from './any-text.ts'
 import { ago, NASTY_NAME, NOW, printer, somePeer, someService, studio } from './some-peers.ts'
 
 describe('printable', () => {
-  test('never emits what a terminal obeys, whatever comes in', () => {
+  test('returns no character that controls a terminal, for any text', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
@@ -18,12 +18,12 @@ describe('printable', () => {
     )
   })
 
-  test('leaves ordinary text of any script alone, and shows the rest', () => {
+  test('keeps ordinary text of any script, and escapes everything else', () => {
     expect(printable('Küche 台所 👩‍👩‍👧')).toBe('Küche 台所 👩‍👩‍👧')
     expect(printable('a\n\u001b\u202e\u2028')).toBe('a\\x0a\\x1b\\u{202e}\\u{2028}')
   })
 
-  test('as JSON means the same', () => {
+  test('as JSON parses back to the same value', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const json = printableJson({ text })
@@ -34,10 +34,10 @@ describe('printable', () => {
   })
 })
 
-describe('a host that is taken for a peer', () => {
+describe('an mDNS host that is taken for a peer', () => {
   const hidden = { id: studio.id, name: 'studio', because: 'claim' as const }
 
-  test('is told with whom and why', () => {
+  test('is shown with that peer and the reason', () => {
     const taken = { ...printer, hidden }
     expect(viaText(taken)).toBe(`eth0 mdns,wlan0 mdns = ${studio.id.slice(0, 8)}`)
     expect(stateReason(taken, NOW)).toMatch(/^Not listed: it says by mDNS that it is 'studio' \(zzvq7m2x\)/)
@@ -45,7 +45,7 @@ describe('a host that is taken for a peer', () => {
     expect(stateReason(byAddress, NOW)).toMatch(/^Not listed: its mDNS address is an address of 'studio'/)
   })
 
-  test('is told to programs, too, and which addresses a record only names', () => {
+  test('is among the facts, and so are addresses that only the record names', () => {
     expect(peerFacts({ ...printer, hidden })).toContain(`hidden\t${studio.id}\tstudio\tclaim`)
     const named = { address: '192.168.1.99', family: 'ipv4' as const, interface: 'eth0' }
     const facts = peerFacts({ ...studio, addresses: [...studio.addresses, named] })
@@ -61,7 +61,7 @@ describe('table', () => {
     { maxLength: 5 },
   )
 
-  test('is never wider than it may be', () => {
+  test('is never wider than the given width', () => {
     fc.assert(
       fc.property(rows, fc.integer({ min: 1, max: 120 }), fc.boolean(), (cells, width, colours) => {
         const style = styleFor(colours, {})
@@ -70,7 +70,7 @@ describe('table', () => {
     )
   })
 
-  test('aligns wide letters, and cuts nothing where there is room', () => {
+  test('aligns wide characters, and cuts nothing if there is room', () => {
     const lines = table(
       columns,
       [
@@ -82,19 +82,19 @@ describe('table', () => {
     expect(lines).toEqual(['NAME     STATE  SERVICES', '台所     alive  http:80', 'kitchen  left'])
   })
 
-  test('takes from the widest first, and from what must stay only at last, from the right', () => {
+  test('shrinks the widest column first, and below the minimum widths from the right', () => {
     const row = ['a long name it is', 'suspect', 'http:80 https:443 mqtt:1883']
     expect(table(columns, [row], { width: 40, headings: false })).toEqual(['a long name i…  suspect  http:80 https:…'])
     expect(table(columns, [row], { width: 24, headings: false })).toEqual(['a long name…  suspect  …'])
     expect(table(columns, [row], { width: 12, headings: false })).toEqual(['a lon…  …  …'])
   })
 
-  test('cut text of wide letters keeps as many as fit', () => {
+  test('cut keeps as many wide characters as fit', () => {
     const cuts = [1, 2, 3, 4, 5, 6, 7].map((width) => cut('会議室のプリンター', width))
     expect(cuts).toEqual(['…', '…', '会…', '会…', '会議…', '会議…', '会議室…'])
   })
 
-  test('cut text keeps within its width', () => {
+  test('cut never exceeds the width', () => {
     fc.assert(
       fc.property(anyText, fc.integer({ min: 0, max: 20 }), (text, width) => {
         expect(stringWidth(cut(printable(text), width))).toBeLessThanOrEqual(Math.max(width, 0))
@@ -120,7 +120,7 @@ describe('a line of watch on a terminal', () => {
     expect(stringWidth(noChange)).toBe(50)
   })
 
-  test('shows what changed on 80 columns, whatever else has to go', () => {
+  test('shows what changed on 80 columns, and leaves out other fields', () => {
     const services = Array.from({ length: 6 }, (_, port) => ({ ...someService, id: `${port}`, port: 8080 + port }))
     for (const name of ['kitchen', '会議室のプリンター二号機のとなりの机']) {
       const line = {
@@ -136,14 +136,14 @@ describe('a line of watch on a terminal', () => {
     }
   })
 
-  test.each([30, 31, 70, 71])('begins with sign, time and name on %i columns, however wide the letters', (width) => {
+  test.each([30, 31, 70, 71])('begins with sign, time and name on %i columns, also with wide characters', (width) => {
     const peer = somePeer({ name: '会議室のプリンター' })
     const text = watchText({ sign: '~', at, peer, change: '空いていますどうぞお使いください' }, { ...terminal, width })
     expect(text).toMatch(/^~ \d\d:\d\d:\d\d 会議室/)
     expect(stringWidth(text)).toBeLessThanOrEqual(width)
   })
 
-  test('shows nothing that a terminal obeys', () => {
+  test('shows no control characters', () => {
     const line = { sign: '+' as const, at, peer: somePeer({ name: NASTY_NAME }), change: '' }
     expect(watchText(line, { ...terminal, width: 200 })).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
     expect(watchText({ sign: ':', at, change: '' }, terminal)).toBe(':')
@@ -164,13 +164,13 @@ test.each([
   expect(spanText(ms)).toBe(text)
 })
 
-describe('a peer in words', () => {
-  test('its addresses begin with the one that people know', () => {
+describe('the text of a peer', () => {
+  test('lists the best address first', () => {
     expect(allAddresses(somePeer())).toBe('192.168.1.20,fe80::1%eth0')
     expect(allAddresses(somePeer({ addresses: [] }))).toBe('')
   })
 
-  test('its paths are those on which it is heard now', () => {
+  test('shows the paths on which the peer was heard recently', () => {
     const paths = [
       { interface: 'wlan0', path: 'unicast' as const, lastHeard: ago(400) },
       { interface: 'eth0', path: 'multicast6' as const, lastHeard: ago(60_000) },
@@ -181,18 +181,18 @@ describe('a peer in words', () => {
     expect(viaText(printer)).toBe('eth0 mdns,wlan0 mdns')
   })
 
-  test('a type loses its underscores, and TCP goes without saying', () => {
+  test('shows a type without underscores, and the protocol only for UDP', () => {
     expect([typeText('_http._tcp'), typeText('_osc._udp'), typeText('odd')]).toEqual(['http', 'osc/udp', 'odd'])
   })
 
-  test('it is meant by its name, or by its id where the shell would mind the name', () => {
+  test('refers to a peer by its name, or by its id if a shell would need quotes', () => {
     expect(referenceTo(somePeer())).toBe('kitchen')
     expect(referenceTo(somePeer({ name: 'Küche' }))).toBe('Küche')
     expect(referenceTo(somePeer({ name: "$(rm -rf ~)'" }))).toBe('k3vq7m2x')
     expect(referenceTo(somePeer({ name: '--all' }))).toBe('k3vq7m2x')
   })
 
-  test('its state has a reason', () => {
+  test('gives a reason for the state', () => {
     expect(stateReason(somePeer(), NOW)).toBeUndefined()
     expect(stateReason(studio, NOW)).toMatch(/^Suspect: last heard 3\.8s ago, although it sends a beacon every 1s/)
     expect(stateReason(somePeer({ state: 'failed', lastSeen: ago(180_000) }), NOW)).toMatch(

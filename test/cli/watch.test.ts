@@ -22,28 +22,28 @@ function begin(...args: string[]): Running {
 
 const AT = new Date(NOW).toISOString()
 
-test('tells the state, a colon, then changes with their signs', async () => {
+test('prints the initial state, a colon, then changes with their signs', async () => {
   daemon.peers = [somePeer()]
   const { line } = begin()
   const kitchen = `kitchen\talive\t192.168.1.20,fe80::1%eth0\thttp:8080 mqtt:1883`
   expect(await line()).toBe(`+\t${AT}\t${kitchen}\t`)
   expect(await line()).toBe(':')
 
-  daemon.tell('peer-up', { ...studio, state: 'alive' })
+  daemon.emit('peer-up', { ...studio, state: 'alive' })
   expect(await line()).toBe(`+\t${AT}\tstudio\talive\t192.168.1.44\tosc/udp:9000\t`)
-  daemon.tell('peer-suspect', studio)
+  daemon.emit('peer-suspect', studio)
   expect(await line()).toBe(`?\t${AT}\tstudio\tsuspect\t192.168.1.44\tosc/udp:9000\t`)
-  daemon.tell('peer-up', { ...studio, state: 'alive' })
+  daemon.emit('peer-up', { ...studio, state: 'alive' })
   expect(await line()).toBe(`~\t${AT}\tstudio\talive\t192.168.1.44\tosc/udp:9000\talive again`)
-  daemon.tell('peer-update', somePeer({ attributes: { status: 'busy' }, services: [] }))
+  daemon.emit('peer-update', somePeer({ attributes: { status: 'busy' }, services: [] }))
   expect(await line()).toBe(
     `~\t${AT}\tkitchen\talive\t192.168.1.20,fe80::1%eth0\t\t-http:8080, -mqtt:1883, status=busy, -temperature`,
   )
-  daemon.tell('peer-left', { ...studio, state: 'left' })
+  daemon.emit('peer-left', { ...studio, state: 'left' })
   expect(await line()).toBe(`-\t${AT}\tstudio\tleft\t192.168.1.44\tosc/udp:9000\t`)
 })
 
-test('ends quietly and with 0 on SIGINT', async () => {
+test('exits with 0 and no message on SIGINT', async () => {
   const { line, child, ended } = begin()
   expect(await line()).toBe(':')
   child.kill('SIGINT')
@@ -51,16 +51,16 @@ test('ends quietly and with 0 on SIGINT', async () => {
   expect(await line('stderr')).toBeUndefined()
 })
 
-test('ends quietly when its reader has gone', async () => {
+test('exits with 0 and no message when its reader closes the pipe', async () => {
   const { line, child, ended } = begin()
   expect(await line()).toBe(':')
   child.stdout?.destroy()
-  daemon.tell('peer-up', studio)
+  daemon.emit('peer-up', studio)
   expect(await ended).toBe(0)
   expect(await line('stderr')).toBeUndefined()
 })
 
-test('comes back with the daemon, and tells what differs', async () => {
+test('reconnects when the daemon restarts, and prints what differs', async () => {
   const printer = somePeer({ id: 'ppppppppppaaaaaaaaaaaaaaaa', name: 'printer' })
   daemon.peers = [printer, somePeer(), studio]
   const { line } = begin()
@@ -73,38 +73,38 @@ test('comes back with the daemon, and tells what differs', async () => {
   expect(await line('stderr')).toBe('earshot: the daemon is back')
   expect((await line())?.split('\t')).toMatchObject({ 0: '~', 2: 'studio', 6: 'alive again' })
   expect((await line())?.split('\t')).toMatchObject({ 0: '+', 2: 'new' })
-  daemon.tell('peer-left', { ...studio, state: 'left' })
+  daemon.emit('peer-left', { ...studio, state: 'left' })
   expect((await line())?.split('\t')).toMatchObject({ 0: '-', 2: 'studio' })
-  // A daemon that has begun anew may yet hear it.
+  // The new daemon may still hear this peer, so it counts as failed only after some time.
   expect((await line())?.split('\t')).toMatchObject({ 0: '-', 2: 'printer', 3: 'failed' })
 })
 
-test('tells nothing twice when the daemon did not restart', async () => {
+test('prints nothing twice when only the connection was lost', async () => {
   daemon.peers = [somePeer()]
   const { line } = begin()
   for (const sign of ['+', ':']) expect((await line())?.[0]).toBe(sign)
   await daemon.restart(daemon.epoch)
   expect(await line('stderr')).toContain('has gone')
   expect(await line('stderr')).toContain('is back')
-  daemon.tell('peer-suspect', somePeer({ state: 'suspect' }))
+  daemon.emit('peer-suspect', somePeer({ state: 'suspect' }))
   expect((await line())?.[0]).toBe('?')
   expect(daemon.asked.at(-1)).toContain('since=9f3c1d-')
 })
 
-test('a peer that no longer offers the service is gone', async () => {
+test('a peer that no longer offers the service is shown as gone', async () => {
   daemon.peers = [somePeer()]
   const { line } = begin('--service', 'mqtt')
   for (const sign of ['+', ':']) expect((await line())?.[0]).toBe(sign)
-  daemon.tell('peer-update', somePeer({ services: [] }))
+  daemon.emit('peer-update', somePeer({ services: [] }))
   expect((await line())?.split('\t')).toMatchObject({ 0: '-', 6: '-http:8080, -mqtt:1883' })
   expect(daemon.asked[0]).toContain('service=mqtt')
 })
 
-test('--json gives the events, one a line', async () => {
+test('--json prints one event per line', async () => {
   daemon.peers = [somePeer()]
   const { line } = begin('--json')
   expect(JSON.parse((await line()) ?? '')).toEqual({ type: 'peer', index: 1842, at: AT, peer: somePeer() })
   expect(JSON.parse((await line()) ?? '')).toEqual({ type: 'sync', epoch: '9f3c1d', index: 1842, at: AT })
-  daemon.tell('peer-left', studio)
+  daemon.emit('peer-left', studio)
   expect(JSON.parse((await line()) ?? '')).toEqual({ type: 'peer-left', index: 1843, at: AT, peer: studio })
 })

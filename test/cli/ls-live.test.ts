@@ -12,7 +12,7 @@ beforeEach(() => {
   daemon.peers = [studio, somePeer()]
 })
 
-test('ls --live keeps the table up to date on a screen of its own, and gives the terminal back', async () => {
+test('ls --live refreshes the table on the alternate screen, and restores the terminal', async () => {
   const { shows, type, ended } = startOnTerminal(100, ['ls', '--live'], { env: { ...env, NO_COLOR: '1' } })
   expect(await shows('2 peers, 1 alive')).toContain('\x1b[?1049h\x1b[?25l\x1b[HNAME')
   daemon.peers = [
@@ -34,7 +34,7 @@ test('ls --live keeps the table up to date on a screen of its own, and gives the
   expect((await shows('\x1b[?1049l')).endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
 })
 
-test('ls --live says that the daemon has gone, and goes on when it is back', async () => {
+test('ls --live shows an error while the daemon is away, and continues when it is back', async () => {
   const { shows, type, ended } = startOnTerminal(200, ['ls', '--live'], { env: { ...env, NO_COLOR: '1' } })
   await shows('2 peers')
   await daemon.stop()
@@ -45,7 +45,7 @@ test('ls --live says that the daemon has gone, and goes on when it is back', asy
   await ended
 })
 
-test('ls --live takes no screen when there is no daemon', async () => {
+test('ls --live does not switch the screen if there is no daemon', async () => {
   const { stdout, status } = await runOnTerminal(100, ['ls', '--live', '--socket', '/nonexistent/socket'])
   expect([status, stdout.includes('\x1b[?1049h')]).toEqual([3, false])
 })

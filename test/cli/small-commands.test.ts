@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 
 describe('set and unset', () => {
-  test('know numbers and booleans, and leave text in quotes as text', async () => {
+  test('parse numbers and booleans, and keep quoted values as text', async () => {
     const values = [
       'status=idle',
       'temperature=-21.5',
@@ -47,7 +47,7 @@ describe('set and unset', () => {
     expect(daemon.changes).toEqual([['PATCH', '/v1/self/attributes', { ...patch, ...rest }]])
   })
 
-  test('remove', async () => {
+  test('unset removes attributes', async () => {
     const { stdout } = await run('earshot', ['unset', 'status', 'on', '--json'], { env })
     expect(daemon.changes).toEqual([['PATCH', '/v1/self/attributes', { status: null, on: null }]])
     expect(JSON.parse(stdout)).toEqual({ attributes: daemon.self.attributes })
@@ -71,7 +71,7 @@ describe('resolve', () => {
     expect([status, stdout, stderr]).toEqual([0, `${expected}\n`, ''])
   })
 
-  test('puts IPv6 in brackets, and takes a link-local address only when there is no other', async () => {
+  test('puts IPv6 in brackets, and uses a link-local address only if there is no other', async () => {
     daemon.peers = [somePeer({ addresses: [v6('fe80::1%eth0'), v6('fd00::1')] })]
     expect((await run('earshot', ['resolve', 'kitchen', '--service', 'http'], { env })).stdout).toBe('[fd00::1]:8080\n')
     expect((await run('earshot', ['resolve', 'kitchen'], { env })).stdout).toBe('fd00::1\n')
@@ -85,27 +85,27 @@ describe('resolve', () => {
     [['kitchen', '--service', 'ipp'], /ipp/],
     [['studio', '-6'], /ipv6/],
     [['nobody.local'], /answered by mDNS/],
-  ])('%j is not found: 1, and nothing printed', async (args, message) => {
+  ])('%j is not found: exit status 1 and no output', async (args, message) => {
     const { status, stdout, stderr } = await run('earshot', ['resolve', ...args], { env })
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(message)
     expect(stderr.split('\n')).toHaveLength(2)
   })
 
-  test('refuses both families', async () => {
+  test('refuses -4 together with -6', async () => {
     expect((await run('earshot', ['resolve', 'kitchen', '-4', '-6'], { env })).status).toBe(2)
   })
 })
 
 describe('wait', () => {
-  test('lists those who are there, and asks for those who are alive', async () => {
+  test('asks for alive peers, and lists them', async () => {
     const args = ['wait', '--service', 'http', '--name', 'kitchen', '--count', '2']
     const { status, stdout } = await run('earshot', args, { env })
     expect([status, stdout.split('\n').map((line) => line.split('\t')[0])]).toEqual([0, ['kitchen', 'studio', '']])
     expect(daemon.asked[0]).toMatch(/^\/v1\/peers\?service=http&name=kitchen&state=alive/)
   })
 
-  test('ends with 4 when time is up, and with 130 on Ctrl-C', async () => {
+  test('exits with 4 on timeout, and with 130 on Ctrl-C', async () => {
     const late = await run('earshot', ['wait', '--count', '3', '--timeout', '0s'], { env })
     expect([late.status, late.stdout]).toEqual([4, ''])
     expect(late.stderr).toMatch(/^earshot: [^\n]*2 of 3[^\n]*\n$/)
@@ -124,12 +124,12 @@ describe('ping', () => {
     daemon.peers = [somePeer({ intervalMs: 100 })]
   })
 
-  test('asks no more often than the peer answers', async () => {
+  test('refuses an interval below the beacon interval of the peer', async () => {
     const { status, stderr } = await run('earshot', ['ping', 'kitchen', '-i', '99ms'], { env })
     expect([status, stderr]).toEqual([2, 'earshot: --interval: expected 100ms to 1h, found "99ms"\n'])
   })
 
-  test('tells each round trip, and all of them', async () => {
+  test('prints each round trip and a summary', async () => {
     daemon.probes = [0.42, undefined, 12.6]
     const { status, stdout } = await run('earshot', ['ping', 'kitchen', '-c', '3', '-i', '100ms'], { env })
     expect([status, stdout]).toEqual([
@@ -141,7 +141,7 @@ describe('ping', () => {
     expect(daemon.changes[0]).toEqual(['POST', `/v1/probe/${somePeer().id}`])
   })
 
-  test('as JSON, a line a probe and one for all', async () => {
+  test('--json prints one line for each probe and one for the summary', async () => {
     daemon.probes = [2, undefined]
     const { stdout } = await run('earshot', ['ping', 'kitchen', '-c', '2', '-i', '100ms', '--json'], { env })
     const peer = { id: somePeer().id, name: 'kitchen' }
@@ -157,13 +157,13 @@ describe('ping', () => {
     ])
   })
 
-  test('ends with 1 when nothing came back, or nobody is called so', async () => {
+  test('exits with 1 if no answer came, or if there is no such peer', async () => {
     const silent = await run('earshot', ['ping', 'kitchen', '-c', '1'], { env })
     expect([silent.status, silent.stdout]).toEqual([1, expect.stringContaining('1 sent, 0 answered, 100 % lost\n')])
     expect((await run('earshot', ['ping', 'nobody', '-c', '1'], { env })).status).toBe(1)
   })
 
-  test('sums up on Ctrl-C', async () => {
+  test('prints the summary on Ctrl-C', async () => {
     daemon.probes = [1, 1]
     const { line, child, ended } = start(['ping', 'kitchen'], { env })
     await line()
@@ -174,7 +174,7 @@ describe('ping', () => {
   })
 })
 
-test('completion is a script for bash and for zsh, and completes', async () => {
+test('completion prints a script for bash or zsh, which completes flags', async () => {
   const bash = await run('earshot', ['completion'], { env: { SHELL: '/bin/bash' } })
   expect(bash.stdout).toMatch(/complete .* earshot\n/)
   const zsh = await run('earshot', ['completion'], { env: { SHELL: '/bin/zsh' } })

@@ -18,19 +18,19 @@ afterEach(async () => {
 
 const AT = new Date(NOW).toISOString()
 
-/** Runs `watch --exec`; resolves when it has heard the present state, since it tells nothing of that. */
+/** Runs `watch --exec`. Resolves when it has received the initial state, for which it runs no command. */
 async function begin(command: string, ...args: string[]): Promise<Running> {
   watch = start(['watch', '--socket', daemon.socket, '--exec', command, ...args])
   await daemon.streaming()
   return watch
 }
 
-test('the command gets each change as JSON and as variables, and not the state before', async () => {
+test('the command gets each change as JSON and as variables, but not the initial state', async () => {
   daemon.peers = [somePeer()]
   const { line, child, ended } = await begin('cat; env | grep ^EARSHOT_ | sort; echo .')
-  daemon.tell('peer-up', { ...studio, state: 'alive', attributes: { 'room-temp': 21.5, ready: true } })
-  const told = JSON.parse((await line()) ?? '')
-  expect(told).toMatchObject({ type: 'peer-up', at: AT, present: true, peer: { name: 'studio', state: 'alive' } })
+  daemon.emit('peer-up', { ...studio, state: 'alive', attributes: { 'room-temp': 21.5, ready: true } })
+  const change = JSON.parse((await line()) ?? '')
+  expect(change).toMatchObject({ type: 'peer-up', at: AT, present: true, peer: { name: 'studio', state: 'alive' } })
   const variables = ['EARSHOT_ATTR_READY=true', 'EARSHOT_ATTR_ROOM_TEMP=21.5', 'EARSHOT_EVENT=peer-up']
   variables.push('EARSHOT_PEER_ADDRESS=192.168.1.44', 'EARSHOT_PEER_HOSTNAME=kitchen.lan')
   variables.push(
@@ -51,13 +51,13 @@ test('the command gets each change as JSON and as variables, and not the state b
   expect(await ended).toBe(0)
 })
 
-test('what comes from the network is never code, whatever it is', async () => {
+test('values from the network are never executed', async () => {
   const evil = '$(echo pwned >&2)`echo pwned >&2`"; echo pwned >&2; \'\n\u001b[31m'
   const { line, child } = await begin(
     'cat; printf "%s|%s|%s\\n." "$EARSHOT_PEER_NAME" "$EARSHOT_ATTR_A_B" "$EARSHOT_TXT_K"',
   )
   const service = { ...someService, txt: { k: `${evil}\0🖥️` } }
-  daemon.tell('peer-up', somePeer({ name: evil, attributes: { 'a;b': evil }, services: [service] }))
+  daemon.emit('peer-up', somePeer({ name: evil, attributes: { 'a;b': evil }, services: [service] }))
   const raw = (await line()) ?? ''
   expect(raw).not.toMatch(/\p{Cc}/u)
   expect(JSON.parse(raw).peer).toMatchObject({ name: evil, attributes: { 'a;b': evil } })
@@ -68,48 +68,48 @@ test('what comes from the network is never code, whatever it is', async () => {
   expect(await line('stderr')).toBeUndefined()
 })
 
-test('one run at a time and in order; one that fails is named, and the next comes', async () => {
+test('commands run one at a time and in order; a failure is reported, and the next one runs', async () => {
   const { line } = await begin('sleep 0.1; echo "$EARSHOT_PEER_NAME"; test "$EARSHOT_PEER_NAME" != p1')
-  for (const name of ['p0', 'p1', 'p2']) daemon.tell('peer-up', somePeer({ id: name, name, services: [] }))
+  for (const name of ['p0', 'p1', 'p2']) daemon.emit('peer-up', somePeer({ id: name, name, services: [] }))
   for (const name of ['p0', 'p1', 'p2']) expect(await line()).toBe(name)
   expect(await line('stderr')).toBe("earshot: --exec: on peer-up of 'p1' the command failed with status 1")
 })
 
-test('a run that takes too long is killed, with what it has started', async () => {
+test('a command that takes too long is killed, with the processes it started', async () => {
   const { line, child, ended } = await begin('sleep 1000 & echo $!; wait', '--exec-timeout', '300ms')
-  daemon.tell('peer-up', somePeer({ services: [] }))
+  daemon.emit('peer-up', somePeer({ services: [] }))
   const sleeper = Number(await line())
   expect(await line('stderr')).toMatch(/on peer-up of 'kitchen' the command took longer than 300ms and was killed$/)
   await expect.poll(() => isRunning(sleeper)).toBe(false)
 
-  daemon.tell('peer-left', somePeer({ state: 'left', services: [] }))
+  daemon.emit('peer-left', somePeer({ state: 'left', services: [] }))
   const second = Number(await line())
   child.kill('SIGTERM')
   expect(await ended).toBe(0)
   await expect.poll(() => isRunning(second)).toBe(false)
 })
 
-test('what piles up behind a slow command is dropped, and said', async () => {
+test('changes beyond the limit are dropped, and that is reported', async () => {
   const { line, child } = await begin('read _; test "$EARSHOT_PEER_NAME" != p0 || { echo begun; sleep 1; }; :')
-  daemon.tell('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
+  daemon.emit('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
   expect(await line()).toBe('begun')
-  for (let at = 1; at <= 1010; at++) daemon.tell('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
+  for (let at = 1; at <= 1010; at++) daemon.emit('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
   expect(await line('stderr')).toBe('earshot: --exec: 1000 changes are waiting: dropping new ones')
   expect(await line('stderr')).toBe('earshot: --exec: dropped 10 changes')
   child.kill('SIGINT')
 })
 
-test('a daemon that restarts is no change', async () => {
+test('a restart of the daemon is no change', async () => {
   daemon.peers = [somePeer()]
   const { line } = await begin('echo "$EARSHOT_EVENT $EARSHOT_PEER_NAME"')
   await daemon.restart('second')
   expect(await line('stderr')).toContain('has gone')
   expect(await line('stderr')).toContain('is back')
-  daemon.tell('peer-up', { ...studio, services: [] })
+  daemon.emit('peer-up', { ...studio, services: [] })
   expect(await line()).toBe('peer-up studio')
 })
 
-/** Whether it runs; one that has ended and is not yet buried does not. */
+/** Whether a process runs. A zombie does not. */
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
