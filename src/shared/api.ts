@@ -36,15 +36,17 @@ export type Service = Static<typeof ServiceSchema>
 export const OwnServiceSchema = Type.Object(
   {
     ...SERVICE,
-    source: Type.Enum(['api', 'file', 'config'], { description: 'Only there can it be changed or withdrawn' }),
-    file: Type.Optional(Type.String({ description: 'The file it comes from' })),
+    source: Type.Enum(['api', 'file', 'config'], {
+      description: 'Where the service is defined. It can only be changed or withdrawn there',
+    }),
+    file: Type.Optional(Type.String({ description: 'The file that defines the service' })),
     owner: Type.Optional(
-      Type.String({ description: 'The program that registered it, as it calls itself in the header User-Agent' }),
+      Type.String({ description: 'The program that registered the service, from its header User-Agent' }),
     ),
     expiresAt: Type.Optional(
       Type.String({
         format: 'date-time',
-        description: 'It is withdrawn then unless it is renewed; absent when it stays',
+        description: 'When the service is withdrawn unless it is renewed. Absent if it stays',
       }),
     ),
   },
@@ -57,21 +59,21 @@ export const Attributes = anyKeys<string | number | boolean>({ type: ['string', 
 
 const Addresses = Type.Array(
   Type.Object({
-    address: Type.String({ description: 'Link-local IPv6 with its zone: fe80::1%eth0' }),
+    address: Type.String({ description: 'A link-local IPv6 address has its zone: fe80::1%eth0' }),
     family: Family,
-    interface: Type.String({ description: 'The interface of this machine that leads there' }),
+    interface: Type.String({ description: 'The interface of this machine through which the address is reached' }),
   }),
 )
 
 const OFFERED = {
   ...SERVICE,
   source: Type.Optional(
-    Type.Literal('mdns', { description: "Found by mDNS; absent of what stands in its peer's signed record" }),
+    Type.Literal('mdns', { description: "The service was found by mDNS. Absent if it is in the peer's signed record" }),
   ),
   addresses: Type.Optional({
     ...Addresses,
     description:
-      'Of one that mDNS adds to a peer that beacons: where it is, which need not be all of the peer’s addresses. Absent: the peer’s',
+      'Only for a service found by mDNS on a peer that sends beacons: its addresses, which may be some of the peer’s. If absent, the peer’s',
   }),
 }
 export const OfferedServiceSchema = Type.Object(OFFERED, { $id: 'OfferedService' })
@@ -81,49 +83,56 @@ const OfferedServiceRef = refer<OfferedService>('OfferedService')
 export const PeerSchema = Type.Object(
   {
     id: Type.String({
-      description: '26 characters of base32, the first 8 of which serve people; of one found by mDNS, its host name',
+      description: '26 characters in base32; people use the first 8. For a host found by mDNS, its host name',
       examples: ['k3vq7m2xa4nbt5cd6ryhw2jzqe', 'printer.local'],
     }),
     name: Type.String(),
     state: State,
     source: Type.Enum(['beacon', 'mdns'], {
-      description: 'By what it is known: its signed beacons, or, unproven, mDNS alone',
+      description: 'How the peer was found: by its signed beacons, or by mDNS only, which proves nothing',
     }),
     hostname: Type.String(),
     addresses: Addresses,
     services: Type.Array(OfferedServiceRef),
     attributes: Attributes,
-    version: Type.String({ description: "Version of the peer's earshot; empty when it tells of none" }),
-    incarnation: Type.Integer({ description: "Higher at every start of the peer's daemon; 0 of one found by mDNS" }),
+    version: Type.String({ description: "The version of the peer's earshot. Empty if unknown" }),
+    incarnation: Type.Integer({
+      description: "Rises with every start of the peer's daemon. 0 for a host found by mDNS",
+    }),
     recordVersion: Type.Integer(),
-    intervalMs: Type.Number({ description: 'It beats this often; 0: it does not' }),
+    intervalMs: Type.Number({ description: 'The interval of its beats. 0 if it sends none' }),
     firstSeen: Timestamp,
     lastSeen: Timestamp,
     paths: Type.Array(
       Type.Object({
         interface: Type.String(),
         path: Type.Enum([...PATHS, 'mdns']),
-        address: Type.Optional(Type.String({ description: 'It was heard from there; absent by mDNS' })),
+        address: Type.Optional(Type.String({ description: 'The source address of its datagrams. Absent for mDNS' })),
         lastHeard: Timestamp,
       }),
     ),
     beacons: Type.Object({ heard: Type.Integer(), lost: Type.Integer() }),
-    jitterMs: Type.Number({ description: 'Interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),
-    rttMs: Type.Optional(Type.Number({ description: 'Last round trip of a probe; absent before the first' })),
+    jitterMs: Type.Number({ description: 'The interarrival jitter of its beats (RFC 3550, section 6.4.1)' }),
+    rttMs: Type.Optional(
+      Type.Number({ description: 'The round-trip time of the last probe. Absent before the first' }),
+    ),
     flapping: Type.Boolean({
-      description: 'It changes state so often that its returns are not told as events until it has settled',
+      description: 'The peer changes state so often that its returns are not sent as events until it is stable again',
     }),
-    history: Type.Array(Type.Object({ at: Timestamp, state: State }), { description: 'The newest last' }),
+    history: Type.Array(Type.Object({ at: Timestamp, state: State }), { description: 'The newest is last' }),
     hidden: Type.Optional(
       Type.Object(
         {
-          id: Type.String({ description: 'The peer that it is taken for, or the daemon’s own' }),
+          id: Type.String({
+            description: 'The id of the peer that the host is taken for, or of the daemon’s own peer',
+          }),
           name: Type.String(),
           because: Type.Enum(['claim', 'address'], {
-            description: 'It says itself that it is that peer, or has an address that the peer’s beacons come from',
+            description:
+              '`claim`: the host says that it is that peer; `address`: it has an address from which the peer’s beacons come',
           }),
         },
-        { description: 'Of a host found by mDNS that is not listed; absent of all others' },
+        { description: 'Only for a host found by mDNS that is not listed' },
       ),
     ),
   },
@@ -134,7 +143,7 @@ export const PeerRef = refer<Peer>('Peer')
 
 export const Epoch = Type.String({ description: 'New at every start of the daemon' })
 export const Index = Type.Integer({
-  description: 'Rises by one with every change of the registry, also with the few that are not told as events',
+  description: 'Rises by one with every change of the registry, including the few that are not sent as events',
 })
 
 export const PeersSchema = Type.Object({ epoch: Epoch, index: Index, peers: Type.Array(PeerRef) }, { $id: 'Peers' })
@@ -144,9 +153,11 @@ export const PeersRef = refer<Peers>('Peers')
 export const EventSchema = Type.Object(
   {
     type: Type.Enum(['peer', 'peer-up', 'peer-update', 'peer-suspect', 'peer-failed', 'peer-left'], {
-      description: '`peer` tells a part of the present state, every other a change',
+      description: '`peer` is one peer of the present state; all others are changes',
     }),
-    index: Type.Integer({ description: 'The change; of a `peer`, the registry as it stood when this was told' }),
+    index: Type.Integer({
+      description: 'The index of the change. For `peer`, the index of the registry when the event was written',
+    }),
     at: Timestamp,
     peer: PeerRef,
   },
@@ -157,7 +168,7 @@ export const EventRef = refer<Event>('Event')
 
 const Offerer = Type.Object(
   { id: Type.String(), name: Type.String(), state: State, hostname: Type.String(), addresses: Addresses },
-  { description: 'The peer that offers it' },
+  { description: 'The peer that offers the service' },
 )
 
 export const OfferSchema = Type.Object({ ...OFFERED, peer: Offerer }, { $id: 'Offer' })
@@ -179,21 +190,21 @@ export const ServiceEventSchema = Type.Object(
     service: OfferedServiceRef,
     peer: Offerer,
   },
-  { $id: 'ServiceEvent', description: 'What a change of a peer, told just before, means for one of its services' },
+  { $id: 'ServiceEvent', description: 'The change of a service. It follows the change of the peer that caused it' },
 )
 export type ServiceEvent = Static<typeof ServiceEventSchema>
 export const ServiceEventRef = refer<ServiceEvent>('ServiceEvent')
 
 export const SyncSchema = Type.Object(
   { type: Type.Literal('sync'), epoch: Epoch, index: Index, at: Timestamp },
-  { $id: 'Sync', description: 'The reader now knows everything up to `index`' },
+  { $id: 'Sync', description: 'The client has all changes up to `index`' },
 )
 export type Sync = Static<typeof SyncSchema>
 export const SyncRef = refer<Sync>('Sync')
 
 export const GapSchema = Type.Object(
   { type: Type.Literal('gap'), epoch: Epoch, index: Index, at: Timestamp },
-  { $id: 'Gap', description: 'Changes were missed: forget what you held; the present state and a `sync` follow' },
+  { $id: 'Gap', description: 'Changes were missed: discard the old state. The present state and a `sync` follow' },
 )
 export type Gap = Static<typeof GapSchema>
 export const GapRef = refer<Gap>('Gap')
@@ -204,7 +215,7 @@ export const AttributesRef = refer<Static<typeof AttributesSchema>>('Attributes'
 export const ProbeSchema = Type.Object(
   {
     peer: Type.Object({ id: Type.String(), name: Type.String() }),
-    rttMs: Type.Number({ description: 'Round-trip time' }),
+    rttMs: Type.Number({ description: 'The round-trip time' }),
   },
   { $id: 'Probe' },
 )
@@ -221,9 +232,9 @@ export const HostRef = refer<Host>('Host')
 export const ErrorSchema = Type.Object(
   {
     statusCode: Type.Integer(),
-    code: Type.String({ description: 'Stable', examples: ['EARSHOT_NO_SUCH_PEER'] }),
-    error: Type.String({ description: "The status code's name" }),
-    message: Type.String({ description: 'For people: may be bettered' }),
+    code: Type.String({ description: 'For programs: does not change', examples: ['EARSHOT_NO_SUCH_PEER'] }),
+    error: Type.String({ description: 'The name of the status code' }),
+    message: Type.String({ description: 'For people: the text may change' }),
   },
   { $id: 'Error' },
 )
@@ -231,7 +242,11 @@ export type ApiError = Static<typeof ErrorSchema>
 export const ErrorRef = refer<ApiError>('Error')
 
 export const HealthSchema = Type.Object(
-  { status: Type.Enum(['ok']), peers: Type.Integer({ description: 'Held, in whatever state' }), epoch: Epoch },
+  {
+    status: Type.Enum(['ok']),
+    peers: Type.Integer({ description: 'The number of peers in the registry, in any state' }),
+    epoch: Epoch,
+  },
   { $id: 'Health' },
 )
 export const HealthRef = refer<Static<typeof HealthSchema>>('Health')

@@ -8,7 +8,7 @@ const SharedLimit = Type.Object({
   now: Type.Integer(),
   most: Type.Integer(),
   full: Type.Array(Type.String(), {
-    description: 'Source addresses of which more is passed over, as each of them has its share, a quarter of `most`',
+    description: 'Source addresses that have used up their share, a quarter of `most`. More from them is ignored',
   }),
 })
 const Counts = anyKeys<number>({ type: 'integer' })
@@ -16,23 +16,24 @@ const Counts = anyKeys<number>({ type: 'integer' })
 const Mdns = Type.Object(
   {
     hostname: Type.String({
-      description: "The machine's host name there, or one of the daemon's own where another has that",
+      description: "The machine's host name in mDNS, or another one of the daemon's own if another host has that name",
       examples: ['kitchen.local', 'k3vq7m2xa4.local'],
     }),
     publications: Type.Array(
       Type.Object({
         id: Type.String({
-          description: "The service's; `the daemon`, which is no service's id, of the daemon's own entry",
+          description:
+            "The id of the service. `the daemon`, which is not a valid service id, for the daemon's own service",
         }),
         name: Type.String({
           description:
-            'The instance name in use: the wanted one, or with a number behind it when another host holds that',
+            'The instance name in use: the configured one, with a number appended if another host has that name',
           examples: ['Office (2)'],
         }),
         type: Type.String(),
         state: Type.Enum(['waiting', 'probing', 'published', 'elsewhere'], {
           description:
-            '`waiting`: there is no interface on which mDNS can be spoken, see `interfaces`; `elsewhere`: another mDNS program on this machine publishes the same service',
+            '`waiting`: no interface can be used for mDNS, see `interfaces`; `elsewhere`: another mDNS program on this machine publishes the same service',
         }),
       }),
     ),
@@ -42,22 +43,22 @@ const Mdns = Type.Object(
         paths: Type.Array(
           Type.Object({
             path: Path,
-            fault: Type.Optional(Type.String({ description: 'Why nothing can be sent or heard there' })),
+            fault: Type.Optional(Type.String({ description: 'Why mDNS cannot send or receive on this path' })),
           }),
         ),
       }),
-      { description: 'The interfaces in use, with the paths on which mDNS is spoken, or should be' },
+      { description: 'The interfaces in use, with the paths on which mDNS runs or should run' },
     ),
-    browsing: Type.Array(Type.String(), { description: 'Service types that are looked for' }),
+    browsing: Type.Array(Type.String(), { description: 'The service types that are browsed' }),
     limits: Type.Object({ hosts: SharedLimit, services: SharedLimit, txtBytes: SharedLimit }),
     counters: Type.Object({
       received: Type.Integer(),
       sent: Type.Integer(),
       dropped: Type.Integer(),
-      unsent: Type.Integer({ description: 'Dropped, as too many were waiting to be sent' }),
+      unsent: Type.Integer({ description: 'Dropped because the send queue was full' }),
     }),
   },
-  { description: 'null when it is off' },
+  { description: 'null if mDNS is off' },
 )
 
 export const SelfSchema = Type.Object(
@@ -72,20 +73,19 @@ export const SelfSchema = Type.Object(
     services: Type.Array(OwnServiceRef),
     attributes: Attributes,
     badFiles: Type.Array(Type.Object({ file: Type.String(), error: Type.String() }), {
-      description: 'Service files that cannot be used, and why',
+      description: 'The service files that cannot be used, and why',
     }),
     epoch: Epoch,
     index: Index,
     pid: Type.Integer(),
     startedAt: Timestamp,
-    port: Type.Integer({ description: 'UDP port of the beacons' }),
+    port: Type.Integer({ description: 'The UDP port of the beacons' }),
     socket: Type.String(),
-    http: Type.Optional(Type.String({ examples: ['127.0.0.1:15353'], description: 'Absent when off' })),
+    http: Type.Optional(Type.String({ examples: ['127.0.0.1:15353'], description: 'Absent if off' })),
     stateDir: Type.String(),
     stateFault: Type.Optional(
       Type.String({
-        description:
-          'Why what is to last cannot be written there now: a restart would lose it. Absent when all is well',
+        description: 'Why the state cannot be written to `stateDir`: a restart would lose it. Absent if it can',
       }),
     ),
     interfaces: Type.Array(
@@ -96,10 +96,13 @@ export const SelfSchema = Type.Object(
           Type.Object({
             path: Path,
             lastEcho: Type.Optional(
-              Type.String({ format: 'date-time', description: 'When it last heard itself there' }),
+              Type.String({
+                format: 'date-time',
+                description: 'When the daemon last received its own beat on this path',
+              }),
             ),
-            deaf: Type.Boolean({ description: 'It no longer hears itself there' }),
-            fault: Type.Optional(Type.String({ description: 'Why sending there fails' })),
+            deaf: Type.Boolean({ description: 'The daemon no longer receives its own beats on this path' }),
+            fault: Type.Optional(Type.String({ description: 'Why sending on this path fails' })),
           }),
         ),
       }),
@@ -109,15 +112,15 @@ export const SelfSchema = Type.Object(
         name: Type.String(),
         cause: Type.Enum(['excluded', 'not-named', 'missing', 'no-address'], {
           description:
-            '`missing` and `no-address`: named by the setting `interface`, and not there, or without an address',
+            '`missing`, `no-address`: the setting `interface` names it, but it does not exist or has no address',
         }),
         reason: Type.String({ description: 'For people' }),
-        pattern: Type.Optional(Type.String({ description: 'The pattern of the setting `exclude` that it matches' })),
+        pattern: Type.Optional(Type.String({ description: 'The pattern in the setting `exclude` that matches' })),
         nearest: Type.Optional(
-          Type.String({ description: 'The interface that the name of a missing one most likely means' }),
+          Type.String({ description: 'The existing interface with the most similar name, if this one is missing' }),
         ),
       }),
-      { description: 'Interfaces that are not used, and why' },
+      { description: 'The interfaces that are not used, and why' },
     ),
     counters: Type.Object({
       received: Counts,
@@ -125,7 +128,10 @@ export const SelfSchema = Type.Object(
       refused: Counts,
       dropped: Type.Object(
         { unicast: Type.Integer(), shared: Type.Integer() },
-        { description: 'Datagrams that were not sent, as too many were waiting: to one peer, and to everyone' },
+        {
+          description:
+            'Datagrams dropped because the send queue was full: unicast, and broadcast or multicast (`shared`)',
+        },
       ),
     }),
     limits: Type.Object({ peers: Limit, recordBytes: Limit }),

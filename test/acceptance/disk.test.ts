@@ -63,7 +63,7 @@ describeLab('a disk', () => {
     const run = await disk(host, `${host.dir}/run`, 'size=16k')
     const places = ['--socket', `${run}/control.sock`, '--state-dir', `${host.dir}/state`, '--interface', 'lo']
     const daemon = await host.spawn(process.execPath, [EARSHOTD, ...places, '--log-format', 'json'])
-    await daemon.waitForLine(/nothing can be changed over loopback/)
+    await daemon.waitForLine(/cannot write the token file/)
     await daemon.waitForLine(/"ready"/)
     const { stdout } = await host.exec('curl', ['-s', 'http://127.0.0.1:15353/healthz'])
     expect(JSON.parse(stdout)).toMatchObject({ status: 'ok' })
