@@ -136,7 +136,7 @@ export class Driver {
       this.#index = this.#presence.index
       for (const listener of this.#listeners) listener()
     }
-    for (const hostname of this.#presence.takeHostsToAsk()) this.#askHost(hostname)
+    for (const hostname of this.#presence.takeHostsToQuery()) this.#askHost(hostname)
     for (const notice of this.#presence.takeNotices()) this.#onNotice(notice)
   }
 }

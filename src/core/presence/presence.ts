@@ -3,19 +3,18 @@ import { LEASE_INTERVALS } from '../../shared/peer-state.ts'
 import { Agenda } from '../agenda.ts'
 import type { DatagramSource, Interface } from '../link.ts'
 import type { Random } from '../random.ts'
-import { type Identity, isPeerId, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
+import { type Identity, MAX_INTERVAL, type PeerId, type Refusal } from '../wire/index.ts'
 import { Announcer, beatInterval } from './announcer.ts'
 import { Answerer } from './answerer.ts'
 import { Inbound } from './inbound.ts'
 import { IncarnationReminders, OwnKeyConflicts } from './incarnations.ts'
 import { Liveness } from './liveness.ts'
 import { LoopbackMonitor } from './loopback-monitor.ts'
-import { Neighbours } from './mdns/neighbours.ts'
 import { Outbox } from './outbox.ts'
 import { OwnChanges } from './own-changes.ts'
+import { PeerList } from './peer-list.ts'
 import { EVICTABLE_AFTER } from './peers/eviction.ts'
-import { closest } from './peers/lookup.ts'
-import { MAX_PEERS, MAX_RECORDS_BYTES, Registry } from './peers/registry.ts'
+import { MAX_PEERS, MAX_RECORDS_BYTES, type Registry } from './peers/registry.ts'
 import { type Profile, Self } from './peers/self.ts'
 import type {
   Change,
@@ -59,9 +58,9 @@ export class Presence implements PresenceReader {
   readonly #agenda = new Agenda()
   readonly #outbox = new Outbox()
   readonly #self: Self
+  readonly #list: PeerList
   readonly #registry: Registry
   readonly #ownChanges: OwnChanges
-  readonly #neighbours: Neighbours
   readonly #liveness: Liveness
   readonly #announcer: Announcer
   readonly #inbound: Inbound
@@ -74,7 +73,8 @@ export class Presence implements PresenceReader {
   constructor({ identity, incarnation, profile, interval, budget, random, silent = false }: PresenceOptions) {
     const notice = (notice: Notice) => this.#notices.push(notice)
     const self = new Self(identity, incarnation, profile, interval, random)
-    const registry = new Registry(this.#agenda, notice, (peer, now) => this.#neighbours.follow(peer, now))
+    const list = new PeerList(self, this.#agenda, notice)
+    const { registry } = list
     const liveness = new Liveness(self, registry, this.#outbox, notice)
     const announcer = new Announcer(self, this.#outbox, this.#agenda, random, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, random)
@@ -86,9 +86,9 @@ export class Presence implements PresenceReader {
     this.#budget = budget
     this.#silent = silent
     this.#self = self
+    this.#list = list
     this.#registry = registry
-    this.#ownChanges = new OwnChanges(registry.journal, () => this.self())
-    this.#neighbours = new Neighbours(self, registry, this.#agenda)
+    this.#ownChanges = new OwnChanges(list.journal, () => this.self())
     this.#liveness = liveness
     this.#announcer = announcer
     this.#loopback = loopback
@@ -118,7 +118,7 @@ export class Presence implements PresenceReader {
   setInterfaces(interfaces: Interface[], now: number): void {
     const { removed, toAnnounce, hasLostAddresses } = this.#outbox.setInterfaces(interfaces)
     this.#loopback.setInterfaces(interfaces, now)
-    this.#neighbours.setOwn(interfaces, now)
+    this.#list.mdnsHosts.setOwnInterfaces(interfaces, now)
     for (const name of removed) this.#registry.forgetInterface(name, now)
     // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
     if (hasLostAddresses) this.#self.addressesChanged()
@@ -143,7 +143,7 @@ export class Presence implements PresenceReader {
 
   /** A host as it was seen by mDNS. */
   sight(sighting: Sighting, now: number): void {
-    this.#neighbours.sight(sighting, now)
+    this.#list.mdnsHosts.sight(sighting, now)
   }
 
   /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
@@ -169,7 +169,7 @@ export class Presence implements PresenceReader {
   /** Goes on under a new identity, after `identity-taken`. */
   become(identity: Identity, incarnation: number, now: number): void {
     this.#self.setIdentity(identity, incarnation)
-    this.#neighbours.setOwn(this.#outbox.interfaces, now)
+    this.#list.mdnsHosts.setOwnInterfaces(this.#outbox.interfaces, now)
     this.#announcer.announce(now)
     this.#ownChanges.tell(now)
   }
@@ -214,40 +214,38 @@ export class Presence implements PresenceReader {
     return renewals
   }
 
-  /** Names of hosts that mDNS is to ask for: their beacons have gone silent, and it is to be known now whether they are there. */
-  takeHostsToAsk(): string[] {
-    return this.#neighbours.takeQuestions()
+  /** The names of hosts that mDNS has to query now: their beacons have stopped, and they may still be there. */
+  takeHostsToQuery(): string[] {
+    return this.#list.mdnsHosts.takeHostsToQuery()
   }
 
   /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
   isSigned(host: string, saying: Saying): boolean {
-    return this.#neighbours.isSigned(host, saying)
+    return this.#list.mdnsHosts.isSigned(host, saying)
   }
 
   get index(): number {
-    return this.#registry.journal.index
+    return this.#list.journal.index
   }
 
   changesSince(index: number): readonly Change[] | undefined {
-    return this.#registry.journal.since(index)
+    return this.#list.journal.since(index)
   }
 
   peers(): PeerView[] {
-    return [...Array.from(this.#registry.values(), (peer) => peer.view()), ...this.#neighbours.views()]
+    return this.#list.views()
   }
 
   get(id: string): PeerView | undefined {
-    return isPeerId(id) ? this.#registry.get(id)?.view() : this.#neighbours.get(id)
+    return this.#list.get(id)
   }
 
   hidden(): PeerView[] {
-    return this.#neighbours.hidden()
+    return this.#list.mdnsHosts.hidden()
   }
 
   find(reference: string, source?: PeerView['source']): PeerView[] {
-    const peers = Array.from(this.#registry.values(), ({ id, record: { name } }) => ({ id, name }))
-    const candidates = [...(source === 'mdns' ? [] : peers), ...(source === 'beacon' ? [] : this.#neighbours.views())]
-    return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
+    return this.#list.find(reference, source)
   }
 
   ownPeer(now: number): PeerView {

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { Agenda } from '../../../src/core/agenda.ts'
 import type { DatagramSource } from '../../../src/core/link.ts'
 import type { Change, PeerView, Saying, Sighting } from '../../../src/core/presence/index.ts'
-import { MOST_NEIGHBOURS, NEIGHBOUR_RETENTION, Neighbours } from '../../../src/core/presence/mdns/neighbours.ts'
-import { MAX_RECORDS_BYTES, Registry } from '../../../src/core/presence/peers/registry.ts'
+import { MAX_MDNS_HOSTS, MDNS_HOST_RETENTION } from '../../../src/core/presence/mdns/mdns-hosts.ts'
+import { PeerList } from '../../../src/core/presence/peer-list.ts'
+import { MAX_RECORDS_BYTES } from '../../../src/core/presence/peers/registry.ts'
 import { Self } from '../../../src/core/presence/peers/self.ts'
 import { type PeerId, SEAL_BYTES, type Service, writeDigest } from '../../../src/core/wire/index.ts'
 import { type SimHost, SimNetwork, seededIdentity, seededRandom } from '../sim/network.ts'
@@ -153,7 +154,7 @@ describe('a host that mDNS finds', () => {
       'service-down Office',
     ])
     expect(scene.peers()[0]?.history.map(({ state }) => state)).toEqual(['alive', 'suspect', 'failed', 'alive', 'left'])
-    scene.network.run(NEIGHBOUR_RETENTION - 1000)
+    scene.network.run(MDNS_HOST_RETENTION - 1000)
     expect(scene.list()).toBe('printer.local left')
     scene.network.run(2000)
     expect(scene.list()).toBe('')
@@ -258,7 +259,7 @@ describe('a host that runs an earshotd', () => {
     scene.network.filter = ({ from }) => from !== kitchen
     scene.network.run(8000)
     expect(scene.list()).toBe('kitchen failed')
-    expect(scene.watcher.presence.takeHostsToAsk()).toEqual(['k3vq.local'])
+    expect(scene.watcher.presence.takeHostsToQuery()).toEqual(['k3vq.local'])
     scene.see('k3vq.local')
     expect(scene.list()).toBe('kitchen failed, k3vq.local alive')
     expect(scene.watcher.presence.find('k3vq.local')).toMatchObject([{ source: 'mdns', name: 'kitchen' }])
@@ -323,7 +324,7 @@ describe('a host that runs an earshotd', () => {
     scene.see('k3vq.local', { state: 'left' })
     expect(scene.list()).toBe('kitchen left')
     scene.network.run(5000)
-    expect(scene.watcher.presence.takeHostsToAsk()).toEqual([])
+    expect(scene.watcher.presence.takeHostsToQuery()).toEqual([])
     expect(scene.changes()).toEqual(['peer-up kitchen', 'peer-left kitchen'])
   })
 
@@ -335,7 +336,7 @@ describe('a host that runs an earshotd', () => {
     kitchen.presence.leave(scene.network.now)
     scene.network.flush(kitchen)
     scene.network.run(3000)
-    expect(scene.watcher.presence.takeHostsToAsk()).toEqual(['k3vq.local'])
+    expect(scene.watcher.presence.takeHostsToQuery()).toEqual(['k3vq.local'])
     scene.see('k3vq.local')
     expect(scene.list()).toBe('kitchen left, k3vq.local alive')
   })
@@ -501,7 +502,7 @@ describe('a host at the address of a beaconing peer', () => {
     scene.network.run(8000)
     expect(scene.list()).toBe('kitchen failed')
     expect(scene.peers()[0]?.services).toEqual([])
-    expect(scene.watcher.presence.takeHostsToAsk()).toEqual(['kitchen.local'])
+    expect(scene.watcher.presence.takeHostsToQuery()).toEqual(['kitchen.local'])
     scene.see('kitchen.local')
     expect(scene.list()).toBe('kitchen failed, kitchen.local alive')
     expect(scene.changes().slice(-4)).toEqual([
@@ -564,10 +565,10 @@ describe('a flood of made-up hosts', () => {
     scene.network.run(2000)
     const { index } = scene
     const services = Array.from({ length: 400 }, (_, i) => ({ ...OFFICE, id: `${i}`, txt: { x: 'y'.repeat(250) } }))
-    for (let i = 0; i < MOST_NEIGHBOURS + 500; i++) {
+    for (let i = 0; i < MAX_MDNS_HOSTS + 500; i++) {
       scene.see(`made-up-${i}.local`, { services: i % 8 === 0 ? services : [OFFICE] })
     }
-    expect(scene.peers().length).toBeLessThan(MOST_NEIGHBOURS)
+    expect(scene.peers().length).toBeLessThan(MAX_MDNS_HOSTS)
     for (const { services } of scene.peers()) expect(JSON.stringify(services).length).toBeLessThan(40_000)
     for (let round = 0; round < 100; round++) {
       for (let i = 0; i < 50; i++) scene.see(`made-up-${i}.local`, { services: [{ ...OFFICE, port: round }] })
@@ -577,7 +578,7 @@ describe('a flood of made-up hosts', () => {
     expect(scene.watcher.presence.self().limits.peers.now).toBe(1)
     expect(scene.watcher.presence.find('kitchen')).toMatchObject([{ id: idOf(kitchen), state: 'alive' }])
 
-    for (let i = 0; i < MOST_NEIGHBOURS; i++) scene.see(`made-up-${i}.local`, { state: 'left' })
+    for (let i = 0; i < MAX_MDNS_HOSTS; i++) scene.see(`made-up-${i}.local`, { state: 'left' })
     scene.network.run(120_000)
     scene.see('printer.local')
     scene.network.run(1000)
@@ -605,12 +606,7 @@ describe('a host whose peer the registry no longer holds', () => {
     const agenda = new Agenda()
     const profile = { name: 'watcher', hostname: '', version: '', services: [], attributes: {} }
     const self = new Self(seededIdentity('watcher'), 1, profile, 1000, seededRandom('watcher'))
-    const registry = new Registry(
-      agenda,
-      () => {},
-      (peer, now) => neighbours.follow(peer, now),
-    )
-    const neighbours = new Neighbours(self, registry, agenda)
+    const { registry, mdnsHosts } = new PeerList(self, agenda, () => {})
     const where: DatagramSource = {
       interface: 'eth0',
       path: 'broadcast',
@@ -644,15 +640,15 @@ describe('a host whose peer the registry no longer holds', () => {
       lastSeen: 1000,
       heardOn: [],
     }
-    neighbours.sight(sighting, 1000)
+    mdnsHosts.sight(sighting, 1000)
     agenda.run(5000)
-    expect(neighbours.views()).toEqual([])
+    expect(mdnsHosts.views()).toEqual([])
     learn(idText('n'), 5000)
     expect(registry.get(idText('f'))).toBeUndefined()
     agenda.run(8000)
-    expect(neighbours.takeQuestions()).toEqual(['printer.local'])
-    neighbours.sight({ ...sighting, lastSeen: 8100 }, 8100)
-    expect(neighbours.views()).toMatchObject([{ id: 'printer.local', state: 'alive' }])
+    expect(mdnsHosts.takeHostsToQuery()).toEqual(['printer.local'])
+    mdnsHosts.sight({ ...sighting, lastSeen: 8100 }, 8100)
+    expect(mdnsHosts.views()).toMatchObject([{ id: 'printer.local', state: 'alive' }])
   })
 })
 

@@ -12,9 +12,10 @@ export const MAX_COPIES = 8
 /** Signatures of records in its name that are checked for each of its fresh beats, whatever others have used up. */
 const CHECKS_PER_BEAT = 16
 
-/** Services that mDNS tells of at a peer's addresses, and what they weigh. */
-export interface Gathered {
+/** Services that mDNS hosts at a peer's addresses offer. */
+export interface MdnsServices {
   services: OfferedService[]
+  /** Their size as JSON. */
   bytes: number
 }
 
@@ -61,11 +62,12 @@ export class Peer {
   provenAt: number | undefined
   step: ChainStep
   rtt: number | undefined
-  gathered: Gathered = { services: [], bytes: 0 }
-  /** Whether its last told change told of it as present, and of which services. */
-  told: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
-  /** What it has offered since, without being told: its return was damped. */
-  damped: OfferedService[] | undefined
+  /** Services that mDNS adds to those in the record. */
+  mdnsServices: MdnsServices = { services: [], bytes: 0 }
+  /** Whether the peer was present in its newest event, and the services that it offered then. */
+  announced: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
+  /** The services in its newest `peer-damped` entry, if that is newer than its newest event. */
+  dampedServices: OfferedService[] | undefined
   readonly #paths = new Map<string, HeardPath>()
   #copies: Copy[] = []
   #reception = new Reception()
@@ -146,10 +148,10 @@ export class Peer {
   /** Those of its record, and while it is there those that mDNS tells of beside them. */
   get services(): OfferedService[] {
     const { services } = this.record
-    if (this.gathered.services.length === 0 || !isPresent(this)) return services
+    if (this.mdnsServices.services.length === 0 || !isPresent(this)) return services
     const ids = new Set(services.map(({ id }) => id))
     const places = new Set(services.map(placeOf))
-    return [...services, ...this.gathered.services.filter((one) => !ids.has(one.id) && !places.has(placeOf(one)))]
+    return [...services, ...this.mdnsServices.services.filter((one) => !ids.has(one.id) && !places.has(placeOf(one)))]
   }
 
   /** Each once for every interface that it was told on: those first that its beats come from. */

@@ -3,9 +3,9 @@ import { type Agenda, Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
 import { EvictionPolicy } from './eviction.ts'
-import { CHANGE_OF_STATE, Journal } from './journal.ts'
-import { type Gathered, Peer } from './peer.ts'
-import type { Notice, PeerChangeType } from './types.ts'
+import { CHANGE_OF_STATE } from './journal.ts'
+import { Peer } from './peer.ts'
+import type { Notice, PeerChangeType, SilentChangeType } from './types.ts'
 
 export const MAX_PEERS = 16_384
 export const MAX_RECORDS_BYTES = 64 * 1024 * 1024
@@ -17,24 +17,29 @@ const UNPROVEN_RETENTION = 60_000
 /** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
 const ALL_COPIES = 500
 
-/** Whom we know, and what changed: the only place where a peer is added, removed or changes state. */
+/** What has changed about a peer. `peer-relocated`: its beats come from an address that they did not come from before. */
+export type PeerFact = PeerChangeType | SilentChangeType | 'peer-relocated'
+
+/** The peers that send beacons: the only place where such a peer is added, removed or changes state. */
 export class Registry {
-  readonly journal = new Journal()
   readonly #peers = new Map<PeerId, Peer>()
   readonly #names = new Map<string, Set<PeerId>>()
   readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
-  readonly #changed: (peer: Peer, now: number) => void
+  readonly #report: (peer: Peer, fact: PeerFact, now: number) => void
   readonly #eviction = new EvictionPolicy()
   #recordBytes = 0
   #fullNoticed = false
-  #aboutToTell: Peer | undefined
 
-  /** `changed` is called at every change of a peer's state or addresses, and of where its beats come from, and when it is no longer held. */
-  constructor(agenda: Agenda, notice: (notice: Notice) => void, changed: (peer: Peer, now: number) => void) {
+  /** Calls `report` at once for every change of a peer, when the change is made. `report` must not change the registry. */
+  constructor(
+    agenda: Agenda,
+    notice: (notice: Notice) => void,
+    report: (peer: Peer, fact: PeerFact, now: number) => void,
+  ) {
     this.#agenda = agenda
     this.#notice = notice
-    this.#changed = changed
+    this.#report = report
   }
 
   get size(): number {
@@ -114,8 +119,8 @@ export class Registry {
   }
 
   /**
-   * Changes a peer's state and reports it. Of one that keeps falling silent and coming back, returns are damped: it is
-   * listed as it is, but told as present only when it has settled. That it has failed is told each time.
+   * Changes a peer's state and reports it. The return of a peer that flaps is reported as `peer-damped`, its failure as
+   * `peer-failed`.
    */
   enter(peer: Peer, state: PeerState, now: number): void {
     this.#move(peer, state, now)
@@ -123,8 +128,7 @@ export class Registry {
       const wasFlapping = peer.flapping.flapping
       if (peer.flapping.changed(now)) this.#planToSettle(peer)
       if (wasFlapping && isPresent(peer)) {
-        this.#attend(peer, now)
-        this.#damp(peer, now)
+        this.#report(peer, 'peer-damped', now)
         return
       }
     }
@@ -133,15 +137,7 @@ export class Registry {
 
   /** Its beats come from an address that they were not known to come from. */
   located(peer: Peer, now: number): void {
-    this.#changed(peer, now)
-  }
-
-  /** What mDNS tells of a peer's services beside its record has changed. */
-  gather(peer: Peer, gathered: Gathered, now: number): void {
-    const before = JSON.stringify(peer.services)
-    peer.gathered = gathered
-    // Of one that is about to be told of, this is told with the rest.
-    if (peer !== this.#aboutToTell && JSON.stringify(peer.services) !== before) this.#tell(peer, 'peer-update', now)
+    this.#report(peer, 'peer-relocated', now)
   }
 
   /** What was learnt through an interface that has gone is no longer so. */
@@ -160,43 +156,6 @@ export class Registry {
     }
     const retention = peer.hasBeaten ? RETENTION : UNPROVEN_RETENTION
     peer.plans.set('forget', now + retention, (later) => this.#remove(peer, later))
-  }
-
-  /** The host that mDNS knows it as leaves the list before it comes up itself, and takes its place after it has gone. */
-  #report(peer: Peer, type: PeerChangeType, at: number): void {
-    if (isPresent(peer)) this.#attend(peer, at)
-    this.#tell(peer, type, at)
-    if (!isPresent(peer)) this.#changed(peer, at)
-  }
-
-  /** Lets the others know of a change of a peer that is told right after. */
-  #attend(peer: Peer, now: number): void {
-    this.#aboutToTell = peer
-    this.#changed(peer, now)
-    this.#aboutToTell = undefined
-  }
-
-  #tell(peer: Peer, type: PeerChangeType, at: number): void {
-    const { told, damped } = peer
-    const isThere = isPresent(peer)
-    const returns = isThere && !told.isPresent
-    if (returns && peer.flapping.flapping) {
-      this.#damp(peer, at)
-      return
-    }
-    const view = peer.view()
-    const offered = isThere ? peer.services : []
-    // Readers that connected after a damped return hold the services that the peer offered then.
-    const before = isThere ? told.services : (damped ?? told.services)
-    this.journal.addWithServices({ type: returns ? 'peer-up' : type, at, peer: view }, weightOf(peer), before, offered)
-    peer.told = { isPresent: isThere, services: offered }
-    peer.damped = undefined
-  }
-
-  /** The list has changed, and nobody is told. */
-  #damp(peer: Peer, at: number): void {
-    this.journal.add({ type: 'peer-damped', at, peer: peer.view() }, weightOf(peer))
-    peer.damped = peer.services
   }
 
   #planToSettle(peer: Peer): void {
@@ -264,17 +223,11 @@ export class Registry {
     peer.plans.cancelAll()
     this.#peers.delete(peer.id)
     this.#eviction.remove(peer)
-    this.journal.add({ type: 'peer-forgotten', at: now, peer: peer.view() }, weightOf(peer))
     this.#unname(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes
     this.#fullNoticed = false
-    this.#changed(peer, now)
+    this.#report(peer, 'peer-forgotten', now)
   }
-}
-
-/** What a change of it weighs in the journal, bytes. */
-function weightOf({ recordBytes, gathered }: Peer): number {
-  return recordBytes + gathered.bytes
 }
 
 /** The part of a joined record that tells its copies apart. */

@@ -1,0 +1,198 @@
+import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
+import type { Plans } from '../../agenda.ts'
+import type { AddressOnInterface } from '../../link.ts'
+import type { PeerId } from '../../wire/index.ts'
+import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES, serviceChanges } from '../peers/journal.ts'
+import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
+
+const MAX_HISTORY = 16
+/** Limits of the services of one host: about as much as the record of a peer may have. */
+const MAX_SERVICES = 256
+const MAX_SERVICE_BYTES = 32 * 1024
+/** The approximate size of a host without its services, bytes. */
+const HOST_BYTES = 512
+
+/** Identifies a host as this machine. */
+export const SELF = 'self'
+
+/** An entry for the journal, and its approximate size in bytes. */
+export interface HostEntry {
+  change: NewChange
+  bytes: number
+}
+
+/** How the list of peers changes because of a host. */
+export interface ListUpdate {
+  /** The new list entry of the host. Undefined removes the host from the list. */
+  view: PeerView | undefined
+  entries: HostEntry[]
+}
+
+/** What is planned for a host: to identify it again, to query it unless it was heard, to remove it. */
+export type MdnsHostTask = 'identify' | 'query' | 'forget'
+
+/** What is known about one host that mDNS has found. Keeps the facts. The rules are in `MdnsHosts`. */
+export class MdnsHost {
+  readonly id: string
+  /** Monotonic ms, like all times here. */
+  readonly firstSeen: number
+  readonly plans: Plans<MdnsHostTask>
+  /** The peer that is the same machine, or `SELF`. A host that is identified is not listed. */
+  identifiedAs: PeerId | typeof SELF | undefined
+  /** The host is not listed before this time. */
+  readonly listableFrom: number
+  /** An answer from before this time does not prove that the host is there. */
+  confirmAfter = Number.NEGATIVE_INFINITY
+  #sighting: Sighting
+  #services: OfferedService[] = []
+  #serviceBytes = 0
+  /** Everything about the host that a reader sees, except when and where it was heard, as JSON. */
+  #content = ''
+  /** What the list contains about the host now. */
+  #listed: { view: PeerView; content: string; services: OfferedService[] } | undefined
+  #history: { at: number; state: PeerState }[] = []
+
+  constructor(sighting: Sighting, plans: Plans<MdnsHostTask>, listableFrom: number, now: number) {
+    this.id = sighting.id
+    this.plans = plans
+    this.firstSeen = now
+    this.listableFrom = listableFrom
+    this.#sighting = sighting
+    this.#set(sighting)
+  }
+
+  get sighting(): Sighting {
+    return this.#sighting
+  }
+  /** The services of the host, each marked as found by mDNS. */
+  get services(): OfferedService[] {
+    return this.#services
+  }
+  /** Whether the host has not been heard since it had to confirm that it is there. */
+  get isUnconfirmed(): boolean {
+    return this.#sighting.lastSeen < this.confirmAfter
+  }
+  /** The approximate size of a journal entry about the host. */
+  get bytes(): number {
+    return HOST_BYTES + this.#serviceBytes
+  }
+  get isListed(): boolean {
+    return this.#listed !== undefined
+  }
+
+  /** Takes in a new sighting. Returns true if it differs in more than when and where the host was heard. */
+  update(sighting: Sighting): boolean {
+    const before = this.#content
+    const { claim } = this.#sighting
+    this.#set(sighting)
+    return this.#content !== before || this.#sighting.claim !== claim
+  }
+
+  /** The host as it is listed. Undefined if it is not. */
+  listedView(): PeerView | undefined {
+    const { lastSeen } = this.#sighting
+    return this.#listed && { ...this.#listed.view, lastSeen, paths: this.#paths() }
+  }
+
+  /** The host as mDNS last saw it, listed or not. */
+  latestView(): PeerView {
+    return this.#viewWith([])
+  }
+
+  /** How the list has to change so that it shows the latest state of the host, or no longer contains it. Undefined if it need not. */
+  listUpdate(mayBeListed: boolean, now: number): ListUpdate | undefined {
+    const listed = this.#listed
+    if (!mayBeListed) return listed && this.#removal(listed.view, listed.services, now)
+    if (listed?.content === this.#content) return undefined
+    const { state } = this.#sighting
+    const before = listed?.view.state
+    const type: PeerChangeType =
+      before === undefined ? 'peer-up' : before === state ? 'peer-update' : CHANGE_OF_STATE[state]
+    const history = before === state ? this.#history : [...this.#history, { at: now, state }].slice(-MAX_HISTORY)
+    const view = this.#viewWith(history)
+    const services = isPresent(view) ? this.#services : []
+    return { view, entries: this.#entries(type, view, listed?.services ?? [], services, now) }
+  }
+
+  /** To be called when the update has been written. */
+  applied({ view }: ListUpdate): void {
+    this.#history = view?.history ?? []
+    this.#listed = view && { view, content: this.#content, services: isPresent(view) ? this.#services : [] }
+  }
+
+  #removal(listed: PeerView, services: OfferedService[], now: number): ListUpdate {
+    if (!isPresent(listed)) return { view: undefined, entries: [] }
+    const view: PeerView = { ...listed, state: 'left', history: [...listed.history, { at: now, state: 'left' }] }
+    return { view: undefined, entries: this.#entries('peer-left', view, services, [], now) }
+  }
+
+  #entries(
+    type: PeerChangeType,
+    peer: PeerView,
+    before: OfferedService[],
+    after: OfferedService[],
+    at: number,
+  ): HostEntry[] {
+    return [
+      { change: { type, at, peer }, bytes: this.bytes },
+      ...serviceChanges(before, after).map((change) => ({
+        change: { ...change, at, peer },
+        bytes: SERVICE_CHANGE_BYTES,
+      })),
+    ]
+  }
+
+  #set(sighting: Sighting): void {
+    const { services, addresses, name, hostname, state, version } = sighting
+    this.#sighting = { ...sighting, addresses: [...addresses].sort(byFamily), services: [] }
+    this.#services = []
+    this.#serviceBytes = 0
+    for (const service of [...services].sort(byId)) {
+      const bytes = JSON.stringify(service).length
+      if (this.#services.length >= MAX_SERVICES || this.#serviceBytes + bytes > MAX_SERVICE_BYTES) break
+      this.#services.push({ ...service, source: 'mdns' })
+      this.#serviceBytes += bytes
+    }
+    this.#content = JSON.stringify([state, name, hostname, version, this.#sighting.addresses, this.#services])
+  }
+
+  #viewWith(history: PeerView['history']): PeerView {
+    const { name, state, hostname, addresses, version, lastSeen } = this.#sighting
+    return {
+      id: this.id,
+      name,
+      state,
+      source: 'mdns',
+      hostname,
+      addresses,
+      services: this.#services,
+      attributes: {},
+      version,
+      incarnation: 0,
+      recordVersion: 0,
+      interval: 0,
+      firstSeen: this.firstSeen,
+      lastSeen,
+      paths: this.#paths(),
+      beacons: { heard: 0, lost: 0 },
+      jitter: 0,
+      rtt: undefined,
+      flapping: false,
+      history,
+    }
+  }
+
+  #paths(): PeerView['paths'] {
+    return this.#sighting.heardOn.map((heard) => ({ ...heard, path: 'mdns' }))
+  }
+}
+
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : 1
+}
+
+/** IPv4 before IPv6, then by interface and address. */
+function byFamily(a: AddressOnInterface, b: AddressOnInterface): number {
+  const key = ({ family, interface: name, address }: AddressOnInterface) => `${family} ${name} ${address}`
+  return key(a) < key(b) ? -1 : 1
+}

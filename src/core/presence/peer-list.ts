@@ -1,0 +1,102 @@
+import { isPresent } from '../../shared/peer-state.ts'
+import type { Agenda } from '../agenda.ts'
+import { isPeerId } from '../wire/index.ts'
+import { MdnsHosts } from './mdns/mdns-hosts.ts'
+import { Journal } from './peers/journal.ts'
+import { closest } from './peers/lookup.ts'
+import type { MdnsServices, Peer } from './peers/peer.ts'
+import { type PeerFact, Registry } from './peers/registry.ts'
+import type { Self } from './peers/self.ts'
+import type { Notice, PeerChangeType, PeerView } from './peers/types.ts'
+
+/**
+ * The list of all peers, and the journal of its changes.
+ *
+ * The registry holds the peers that send beacons. `MdnsHosts` holds the hosts that mDNS has found. Both report each
+ * change here at once, and neither calls the other: this class decides what the two reports together mean for the list,
+ * and writes that into the journal.
+ */
+export class PeerList {
+  readonly journal = new Journal()
+  readonly registry: Registry
+  readonly mdnsHosts: MdnsHosts
+  /** The peer whose next journal entry is being prepared. */
+  #pending: Peer | undefined
+
+  constructor(self: Self, agenda: Agenda, notice: (notice: Notice) => void) {
+    this.registry = new Registry(agenda, notice, (peer, fact, now) => this.#peerChanged(peer, fact, now))
+    this.mdnsHosts = new MdnsHosts(self, this.registry, agenda, {
+      hostChanged: (change, bytes) => this.journal.add(change, bytes),
+      servicesChanged: (peer, services, now) => this.#servicesChanged(peer, services, now),
+    })
+  }
+
+  /** Every listed peer, first those that send beacons. */
+  views(): PeerView[] {
+    return [...Array.from(this.registry.values(), (peer) => peer.view()), ...this.mdnsHosts.views()]
+  }
+
+  /** The listed peer with this id. */
+  get(id: string): PeerView | undefined {
+    return isPeerId(id) ? this.registry.get(id)?.view() : this.mdnsHosts.get(id)
+  }
+
+  /** The listed peers that `reference` may mean; see `closest`. With `source`, only peers from that source. */
+  find(reference: string, source?: PeerView['source']): PeerView[] {
+    const peers = Array.from(this.registry.values(), ({ id, record: { name } }) => ({ id, name }))
+    const candidates = [...(source === 'mdns' ? [] : peers), ...(source === 'beacon' ? [] : this.mdnsHosts.views())]
+    return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
+  }
+
+  #peerChanged(peer: Peer, fact: PeerFact, now: number): void {
+    // An mDNS host that is the same machine leaves the list before the peer appears, and returns after the peer has gone.
+    const isFirst = fact !== 'peer-relocated' && isPresent(peer)
+    if (isFirst) this.#updateHosts(peer, now)
+    if (fact === 'peer-forgotten') this.journal.add({ type: fact, at: now, peer: peer.view() }, sizeOf(peer))
+    else if (fact === 'peer-damped') this.#addDamped(peer, now)
+    else if (fact !== 'peer-relocated') this.#addEvent(peer, fact, now)
+    if (!isFirst) this.mdnsHosts.peerChanged(peer, now)
+  }
+
+  /** Updates the hosts that are the same machine as `peer`. What this changes about the peer is part of its next entry. */
+  #updateHosts(peer: Peer, now: number): void {
+    this.#pending = peer
+    this.mdnsHosts.peerChanged(peer, now)
+    this.#pending = undefined
+  }
+
+  #servicesChanged(peer: Peer, services: MdnsServices, now: number): void {
+    const before = JSON.stringify(peer.services)
+    peer.mdnsServices = services
+    if (peer !== this.#pending && JSON.stringify(peer.services) !== before) this.#addEvent(peer, 'peer-update', now)
+  }
+
+  /** Writes an event of a peer, and one for each of its services that changed. The return of a peer that flaps is damped. */
+  #addEvent(peer: Peer, type: PeerChangeType, at: number): void {
+    const { announced, dampedServices } = peer
+    const isNowPresent = isPresent(peer)
+    const returns = isNowPresent && !announced.isPresent
+    if (returns && peer.flapping.flapping) {
+      this.#addDamped(peer, at)
+      return
+    }
+    const services = isNowPresent ? peer.services : []
+    // A reader that joined after a damped return has the services of that entry.
+    const before = isNowPresent ? announced.services : (dampedServices ?? announced.services)
+    const change = { type: returns ? 'peer-up' : type, at, peer: peer.view() } as const
+    this.journal.addWithServices(change, sizeOf(peer), before, services)
+    peer.announced = { isPresent: isNowPresent, services }
+    peer.dampedServices = undefined
+  }
+
+  /** Records that the list has changed, without an event. */
+  #addDamped(peer: Peer, at: number): void {
+    this.journal.add({ type: 'peer-damped', at, peer: peer.view() }, sizeOf(peer))
+    peer.dampedServices = peer.services
+  }
+}
+
+/** The size of a journal entry about a peer, bytes. */
+function sizeOf({ recordBytes, mdnsServices }: Peer): number {
+  return recordBytes + mdnsServices.bytes
+}
