@@ -4,7 +4,7 @@ import type { Interface } from '../core/link.ts'
 import type { MdnsNotice } from '../core/mdns/mdns.ts'
 import type { ChangeType, Notice, Presence } from '../core/presence/index.ts'
 import type { Driver } from '../io/driver.ts'
-import type { Net } from '../io/net/index.ts'
+import type { Net } from '../io/net/net.ts'
 import type { StateNotice } from '../io/state-file.ts'
 import type { CatalogueNotice } from './services/own-services.ts'
 

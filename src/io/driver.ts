@@ -4,7 +4,7 @@ import type { Identity, PeerId } from '../core/wire/index.ts'
 import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
-import type { Net } from './net/index.ts'
+import type { Net } from './net/net.ts'
 
 /** How long a goodbye takes to be said three times, ms. */
 const GOODBYE = 25

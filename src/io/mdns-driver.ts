@@ -5,7 +5,7 @@ import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'
 import { MdnsTransport } from './mdns/transport.ts'
-import type { Net } from './net/index.ts'
+import type { Net } from './net/net.ts'
 
 /** An address of one IP version is waited for so much longer than one of the other, ms: they may come one by one. */
 const OTHER_VERSION = 100

@@ -6,7 +6,7 @@ import { Clock } from '../../src/io/clock.ts'
 import { Driver } from '../../src/io/driver.ts'
 import { MDNS } from '../../src/io/mdns/transport.ts'
 import { MdnsDriver } from '../../src/io/mdns-driver.ts'
-import { Net } from '../../src/io/net/index.ts'
+import { Net } from '../../src/io/net/net.ts'
 import { random } from '../../src/io/random.ts'
 
 const HEARD = {

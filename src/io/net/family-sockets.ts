@@ -1,185 +1,185 @@
 import type { RemoteInfo } from 'node:dgram'
-import type { DatagramSource, SharedPath } from '../../core/link.ts'
+import ipaddr from 'ipaddr.js'
+import type { Path, SharedPath } from '../../core/link.ts'
 import { codeOf } from '../../shared/caught-error.ts'
-import { BoundSocket, SendQueueFull, type SocketWish } from './bound-socket.ts'
-import type { Plan, SenderPlan } from './plan.ts'
-import { contains, parseIpv4, type Subnet } from './subnet.ts'
+import type { SenderPlan, SocketPlan } from './socket-plan.ts'
+import { SendQueueFull, UdpSocket, type UdpSocketOptions } from './udp-socket.ts'
 
-type AnyPath = DatagramSource['path']
-
-export interface SocketsOwner {
-  /** @param bound the address of the socket that heard it */
-  heard(path: AnyPath, bound: string, bytes: Uint8Array, from: RemoteInfo): void
-  /** @param what what was tried, and with which address: several sockets can serve one path */
-  failed(path: AnyPath, what: string, error: Error): void
-  worked(path: AnyPath, what: string): void
-  /** A datagram was not sent, as too many were waiting. */
-  dropped(path: AnyPath): void
-  /** A shared path opened or closed. */
+/** Handles the events of the sockets of one interface. */
+export interface SocketsHandler {
+  /** @param bound the address of the receiving socket */
+  received(path: Path, bound: string, bytes: Uint8Array, from: RemoteInfo): void
+  /** @param operation the operation and the address it was tried with: several sockets can serve one path */
+  failed(path: Path, operation: string, error: Error): void
+  succeeded(path: Path, operation: string): void
+  /** A datagram was dropped because the send queue was full. */
+  dropped(path: Path): void
+  /** A shared path was opened or closed. */
   changed(): void
-  /** The path is no more, and what failed on it does not matter. */
-  gone(path: AnyPath): void
+  /** The sockets of the path were closed. Earlier failures no longer matter. */
+  closed(path: Path): void
 }
 
-type Sent = (error: Error | null) => void
+type SendCallback = (error: Error | null) => void
 
 interface Receiver {
   path: SharedPath
   bound: string
-  socket: BoundSocket
+  socket: UdpSocket
 }
 
 interface Sender {
-  to: { path: SharedPath; address: string; socket: BoundSocket; sent: Sent }[]
-  unicast: BoundSocket
-  sentUnicast: Sent
-  subnet: Subnet | undefined
+  to: { path: SharedPath; address: string; socket: UdpSocket; onSent: SendCallback }[]
+  unicast: UdpSocket
+  onUnicastSent: SendCallback
+  subnet: [ipaddr.IPv4, number] | undefined
 }
 
-/**
- * The sockets of one interface and one IP version; they live and die together. What is said to one has sockets of its
- * own: a datagram to an address that nobody has waits in the kernel for seconds, and all that is sent by the same socket
- * waits behind it.
- */
+/** The sockets of one interface and one IP version. They are opened and closed together. */
 export class FamilySockets {
-  readonly plan: Plan
-  #owner: SocketsOwner
+  readonly plan: SocketPlan
+  #handler: SocketsHandler
   #receivers: Receiver[]
   #senders: Sender[]
-  #all: BoundSocket[] = []
-  #open = ''
+  #all: UdpSocket[] = []
+  #lastPaths = ''
 
-  constructor(plan: Plan, owner: SocketsOwner) {
+  constructor(plan: SocketPlan, handler: SocketsHandler) {
     this.plan = plan
-    this.#owner = owner
+    this.#handler = handler
     this.#receivers = plan.receivers.map(({ path, socket }) => ({
       path,
       bound: socket.address,
-      socket: this.#socketAt(socket, path, [path]),
+      socket: this.#createSocket(socket, path, [path]),
     }))
-    this.#senders = plan.senders.map((sender) => this.#senderOf(sender))
+    this.#senders = plan.senders.map((sender) => this.#createSender(sender))
   }
 
-  #senderOf({ to, shared, unicast, subnet }: SenderPlan): Sender {
+  #createSender({ to, shared, unicast, subnet }: SenderPlan): Sender {
     const paths = to.map(({ path }) => path)
-    const ofItsOwn = shared && this.#socketAt(shared, 'unicast', paths)
+    const sharedSocket = shared && this.#createSocket(shared, 'unicast', paths)
     const destinations: Sender['to'] = []
     for (const { path, address } of to) {
-      const socket = ofItsOwn ?? this.#receivers.find((one) => one.path === path)?.socket
-      if (socket) destinations.push({ path, address, socket, sent: this.#onSent(path, socket.address) })
+      const socket = sharedSocket ?? this.#receivers.find((each) => each.path === path)?.socket
+      if (socket) destinations.push({ path, address, socket, onSent: this.#sendCallback(path, socket.address) })
     }
     return {
       to: destinations,
-      // Where two sockets have one address, the kernel hands what comes to either of them.
-      unicast: this.#socketAt(unicast, shared ? 'unicast' : undefined, ['unicast']),
-      sentUnicast: this.#onSent('unicast', unicast.address),
-      subnet,
+      // If both sockets have the same address, the kernel delivers unicast to either of them.
+      unicast: this.#createSocket(unicast, shared ? 'unicast' : undefined, ['unicast']),
+      onUnicastSent: this.#sendCallback('unicast', unicast.address),
+      subnet: subnet && [ipaddr.IPv4.parse(subnet.address), subnet.prefix],
     }
   }
 
   /**
-   * @param hears the path of what it hears; undefined when that does not count
-   * @param needing the paths that do not work without it
+   * @param receives the path of the datagrams it receives; undefined if they are ignored
+   * @param required the paths that do not work without this socket
    */
-  #socketAt(wish: SocketWish, hears: AnyPath | undefined, needing: AnyPath[]): BoundSocket {
-    const what = `open ${wish.address}`
-    const socket = new BoundSocket(wish, {
-      heard: (bytes, from) => {
-        if (hears !== undefined) this.#owner.heard(hears, wish.address, bytes, from)
+  #createSocket(options: UdpSocketOptions, receives: Path | undefined, required: Path[]): UdpSocket {
+    const operation = `open ${options.address}`
+    const socket = new UdpSocket(options, {
+      received: (bytes, from) => {
+        if (receives !== undefined) this.#handler.received(receives, options.address, bytes, from)
       },
       opened: () => {
-        for (const path of needing) this.#owner.worked(path, what)
-        this.#compare()
+        for (const path of required) this.#handler.succeeded(path, operation)
+        this.#reportChange()
       },
       failed: (error) => {
-        for (const path of needing) this.#owner.failed(path, what, error)
-        this.#compare()
+        for (const path of required) this.#handler.failed(path, operation, error)
+        this.#reportChange()
       },
     })
     this.#all.push(socket)
     return socket
   }
 
-  /** Opens what is not open; resolves when that is known to have worked or not. */
+  /** Opens the sockets that are not open. Resolves when each attempt has succeeded or failed. */
   async open(): Promise<void> {
     await Promise.all(this.#all.map((socket) => socket.open()))
   }
 
-  /** Tries again what failed. */
+  /** Tries again to open the sockets that failed. */
   retry(): void {
     for (const socket of this.#all) if (!socket.ready) void socket.open()
   }
 
-  /** The address that another process holds, if that is why a socket is not open. */
+  /** The address of a socket that could not be opened because another process holds the port there. */
   get taken(): string | undefined {
     return this.#all.find(({ error }) => codeOf(error) === 'EADDRINUSE')?.address
   }
 
-  /** Own addresses, without zone, that the system refuses to bind a socket to: they are not, or not yet, this machine's. */
+  /** The addresses, without a zone, that the system refuses to bind because it does not have them, or not yet. */
   get unbindable(): string[] {
     const refused = this.#all.filter(({ error }) => codeOf(error) === 'EADDRNOTAVAIL')
     return refused.map(({ address }) => address.replace(/%.*/s, ''))
   }
 
-  /** The shared paths that are open for sending and hearing, each with an address that is listened on. */
-  get paths(): { path: SharedPath; bound: string }[] {
+  /** The shared paths that are open for sending and receiving, each with an address that receives it. */
+  get openPaths(): { path: SharedPath; bound: string }[] {
     return this.#receivers
-      .filter(({ path, socket }) => socket.ready && this.#isSent(path))
+      .filter(({ path, socket }) => socket.ready && this.#canSend(path))
       .map(({ path, bound }) => ({ path, bound }))
   }
 
-  #isSent(path: SharedPath): boolean {
-    return this.#senders.some(({ to }) => to.some((one) => one.path === path && one.socket.ready))
+  #canSend(path: SharedPath): boolean {
+    return this.#senders.some(({ to }) => to.some((each) => each.path === path && each.socket.ready))
   }
 
-  /** Sends to everyone, in each subnet. */
+  /** Sends on a shared path, in each subnet. */
   send(path: SharedPath, bytes: Uint8Array): void {
     for (const { to } of this.#senders) {
-      for (const one of to) if (one.path === path) one.socket.send(bytes, this.plan.port, one.address, one.sent)
+      for (const each of to) if (each.path === path) each.socket.send(bytes, this.plan.port, each.address, each.onSent)
     }
   }
 
-  /** Sends to one, from the address in whose subnet that one is. */
+  /** Sends unicast from the address whose subnet contains the destination, or else from the first address. */
   sendTo(address: string, port: number, bytes: Uint8Array): void {
-    const ipv4 = parseIpv4(address)
-    const near = this.#senders.find(({ subnet }) => subnet && ipv4 !== undefined && contains(subnet, ipv4))
-    const sender = near ?? this.#senders[0]
-    sender?.unicast.send(bytes, port, address, sender.sentUnicast)
+    const sender = this.#senderFor(address)
+    sender?.unicast.send(bytes, port, address, sender.onUnicastSent)
   }
 
-  /** Makes the receivers of one path anew. */
+  #senderFor(address: string): Sender | undefined {
+    const [first] = this.#senders
+    if (this.#senders.length === 1) return first
+    const destination = ipaddr.IPv4.parse(address)
+    return this.#senders.find(({ subnet }) => subnet && destination.match(subnet)) ?? first
+  }
+
+  /** Closes and opens the receivers of one path. */
   renew(path: SharedPath): void {
     for (const receiver of this.#receivers) if (receiver.path === path) receiver.socket.reopen()
   }
 
-  /** Joins every group again. */
+  /** Leaves and joins every group. */
   rejoin(): void {
     for (const { socket } of this.#receivers) socket.rejoin()
   }
 
   async close(): Promise<void> {
-    for (const { path } of this.#receivers) this.#owner.gone(path)
-    this.#owner.gone('unicast')
+    for (const { path } of this.#receivers) this.#handler.closed(path)
+    this.#handler.closed('unicast')
     await Promise.all(this.#all.map((socket) => socket.close()))
   }
 
-  /** A socket that fails again at every attempt is no change. */
-  #compare(): void {
-    const open = this.paths.map(({ path, bound }) => `${path} ${bound}`).join()
-    if (open === this.#open) return
-    this.#open = open
-    this.#owner.changed()
+  /** Reports a change only if the open paths differ: a socket that fails again at every attempt is no change. */
+  #reportChange(): void {
+    const paths = this.openPaths.map(({ path, bound }) => `${path} ${bound}`).join()
+    if (paths === this.#lastPaths) return
+    this.#lastPaths = paths
+    this.#handler.changed()
   }
 
-  #onSent(path: AnyPath, from: string): Sent {
-    const what = `send ${from}`
+  #sendCallback(path: Path, from: string): SendCallback {
+    const operation = `send ${from}`
     return (error) => {
       if (error === null) {
-        this.#owner.worked(path, what)
+        this.#handler.succeeded(path, operation)
         return
       }
-      if (error instanceof SendQueueFull) this.#owner.dropped(path)
-      this.#owner.failed(path, what, error)
+      if (error instanceof SendQueueFull) this.#handler.dropped(path)
+      this.#handler.failed(path, operation, error)
     }
   }
 }

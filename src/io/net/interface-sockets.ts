@@ -1,72 +1,83 @@
 import type { Interface, SharedPath } from '../../core/link.ts'
 import { withZone } from '../../shared/link-local.ts'
-import { FamilySockets, type SocketsOwner } from './family-sockets.ts'
-import { isRemade, type SystemInterface } from './interfaces.ts'
-import { type Plan, planIpv4, planIpv6 } from './plan.ts'
+import { FamilySockets, type SocketsHandler } from './family-sockets.ts'
+import { planIpv4, planIpv6, type SocketPlan } from './socket-plan.ts'
+import { isRecreated, type SystemInterface } from './system-interfaces.ts'
 import type { NetOptions } from './types.ts'
 
 /**
- * All sockets of one interface in use. Those of an IP version are made anew as a whole when what they depend on changes
- * and are left alone when it does not (a temporary IPv6 address that comes and goes concerns none), so that no
- * membership outlives its address and none is held twice.
+ * All sockets of one interface in use. If something changes that the sockets of an IP version depend on, all of them are
+ * replaced. Other changes, as of a temporary IPv6 address, leave them open. So no multicast membership outlives its
+ * address, and none is held twice.
  */
 export class InterfaceSockets {
-  #about: SystemInterface
+  #interface: SystemInterface
   #options: NetOptions
-  #owner: SocketsOwner
+  #handler: SocketsHandler
   #ipv4: FamilySockets | undefined
   #ipv6: FamilySockets | undefined
-  #renewEvery: number
-  #renewAt: number
+  #rejoinInterval: number
+  #rejoinAt: number
 
   /**
-   * @param renewEvery ms between two joins of the same group
+   * @param rejoinInterval ms between two joins of the same group
    * @param now monotonic ms
    */
-  constructor(about: SystemInterface, options: NetOptions, owner: SocketsOwner, renewEvery: number, now: number) {
-    this.#about = about
+  constructor(
+    systemInterface: SystemInterface,
+    options: NetOptions,
+    handler: SocketsHandler,
+    rejoinInterval: number,
+    now: number,
+  ) {
+    this.#interface = systemInterface
     this.#options = options
-    this.#owner = owner
-    this.#renewEvery = renewEvery
-    // Somewhere in the second half of the first period: interfaces do not all renew at once, nor do hosts.
-    this.#renewAt = now + renewEvery * (0.5 + Math.random() / 2)
+    this.#handler = handler
+    this.#rejoinInterval = rejoinInterval
+    // A random time in the second half of the first interval, so that interfaces and hosts do not all rejoin at once.
+    this.#rejoinAt = now + rejoinInterval * (0.5 + Math.random() / 2)
   }
 
-  /** Opens what is not open; resolves when it is known which sockets could be. */
+  /** Opens the sockets that are not open. Resolves when each attempt has succeeded or failed. */
   async open(): Promise<void> {
     await Promise.all([this.#ipv4?.open(), this.#ipv6?.open()])
   }
 
-  /** Opens, closes and replaces sockets so that they fit the interface as it is now. */
-  update(about: SystemInterface): void {
-    const remade = isRemade(this.#about, about)
-    this.#about = about
-    this.#ipv4 = this.#replace(this.#ipv4, planIpv4(about, this.#options), remade)
-    this.#ipv6 = this.#replace(this.#ipv6, planIpv6(about, this.#options), remade)
-    this.#owner.changed()
+  /** Opens, closes and replaces sockets as the present state of the interface requires. */
+  update(systemInterface: SystemInterface): void {
+    const recreated = isRecreated(this.#interface, systemInterface)
+    this.#interface = systemInterface
+    this.#ipv4 = this.#replace(this.#ipv4, planIpv4(systemInterface, this.#options), recreated)
+    this.#ipv6 = this.#replace(this.#ipv6, planIpv6(systemInterface, this.#options), recreated)
+    this.#handler.changed()
   }
 
-  #replace(old: FamilySockets | undefined, plan: Plan | undefined, remade: boolean): FamilySockets | undefined {
-    if (old !== undefined && old.plan.key === plan?.key && !remade) return old
+  #replace(
+    old: FamilySockets | undefined,
+    plan: SocketPlan | undefined,
+    recreated: boolean,
+  ): FamilySockets | undefined {
+    if (old !== undefined && old.plan.key === plan?.key && !recreated) return old
     void old?.close()
     if (plan === undefined) return undefined
-    const sockets = new FamilySockets(plan, this.#owner)
+    const sockets = new FamilySockets(plan, this.#handler)
     void sockets.open()
     return sockets
   }
 
-  /** Retries what failed, and joins the groups again when that is due. */
+  /** Retries the sockets that failed, and rejoins the groups when it is time. */
   tick(now: number): void {
     this.#ipv4?.retry()
     this.#ipv6?.retry()
-    if (now < this.#renewAt) return
-    this.#renewAt = now + this.#renewEvery
+    if (now < this.#rejoinAt) return
+    this.#rejoinAt = now + this.#rejoinInterval
     this.#ipv4?.rejoin()
     this.#ipv6?.rejoin()
   }
 
-  get inUse(): Interface {
-    const { name, ipv4, ipv6 } = this.#about
+  /** The interface as the rest of the program sees it. */
+  get state(): Interface {
+    const { name, ipv4, ipv6 } = this.#interface
     const unbindable = [...(this.#ipv4?.unbindable ?? []), ...(this.#ipv6?.unbindable ?? [])]
     const addresses = [
       ...ipv4.map(({ address }) => ({ address, family: 'ipv4' as const })),
@@ -79,12 +90,12 @@ export class InterfaceSockets {
     }
   }
 
-  /** The open shared paths with the addresses that are listened on. */
+  /** The shared paths that are open for sending and receiving, each with an address that receives it. */
   get openPaths(): { path: SharedPath; bound: string }[] {
-    return [...(this.#ipv4?.paths ?? []), ...(this.#ipv6?.paths ?? [])]
+    return [...(this.#ipv4?.openPaths ?? []), ...(this.#ipv6?.openPaths ?? [])]
   }
 
-  /** An address of ours that another process holds. */
+  /** An address of this interface at which another process holds the port. */
   get taken(): string | undefined {
     return this.#ipv4?.taken ?? this.#ipv6?.taken
   }
@@ -96,7 +107,7 @@ export class InterfaceSockets {
 
   sendTo(address: string, port: number, bytes: Uint8Array): void {
     if (!address.includes(':')) this.#ipv4?.sendTo(address, port, bytes)
-    else this.#ipv6?.sendTo(withZone(address, this.#about.name), port, bytes)
+    else this.#ipv6?.sendTo(withZone(address, this.#interface.name), port, bytes)
   }
 
   renew(path: SharedPath): void {

@@ -2,43 +2,43 @@ import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { isIP } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import type { DatagramSource, Interface, SharedPath } from '../../core/link.ts'
+import type { Interface, Path, SharedPath } from '../../core/link.ts'
 import { codeOf } from '../../shared/caught-error.ts'
 import { PortInUse } from '../../shared/errors.ts'
-import type { SocketsOwner } from './family-sockets.ts'
+import type { SocketsHandler } from './family-sockets.ts'
 import { Faults } from './faults.ts'
+import { InterfaceMonitor } from './interface-monitor.ts'
 import { InterfaceSockets } from './interface-sockets.ts'
-import type { SystemInterface } from './interfaces.ts'
-import { Origins } from './origins.ts'
-import { Surroundings } from './surroundings.ts'
+import { SourceFilter } from './source-filter.ts'
+import type { SystemInterface } from './system-interfaces.ts'
 import type { LeftOut, NetEvents, NetOptions, NetStatus } from './types.ts'
 
-/** How often things are looked after, ms. */
+/** Intervals of periodic work, ms. */
 export interface NetTiming {
-  /** Between two looks at the interfaces. */
-  look: number
+  /** Between two polls of the system's interfaces. */
+  pollInterval: number
   /** Between two joins of the same multicast group. */
-  renew: number
+  rejoinInterval: number
 }
 
-const TIMING: NetTiming = { look: 500, renew: 120_000 }
+const TIMING: NetTiming = { pollInterval: 500, rejoinInterval: 120_000 }
 
 /**
- * The network as paths to everyone on each segment. Follows interfaces as they come and go, sends and hears on every
- * path of those in use, and tells what it heard, where, and what does not work. Nothing here throws after `open`.
+ * Sends and receives datagrams on every path of every interface in use. Interfaces may come, go and change at any time.
+ * Received datagrams, changes of interfaces and faults are emitted as events. Nothing here throws after `open`.
  */
 export class Net extends EventEmitter<NetEvents> {
   #options: NetOptions
   #timing: NetTiming
   #used = new Map<string, InterfaceSockets>()
-  #surroundings: Surroundings
+  #monitor: InterfaceMonitor
   #leftOut: LeftOut[] = []
-  /** Names of interfaces that were told to be unusable. */
+  /** The names in the last `unusable` event. */
   #unusable = new Set<string>()
   #dropped = { unicast: 0, shared: 0 }
   #inUse: Interface[] = []
-  #told = '[]'
-  #origins = new Origins([], new Set(), new Map())
+  #lastEmitted = '[]'
+  #sourceFilter = new SourceFilter([], new Set(), new Map())
   #faults: Faults
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -48,7 +48,7 @@ export class Net extends EventEmitter<NetEvents> {
     super()
     this.#options = options
     this.#timing = { ...TIMING, ...timing }
-    this.#surroundings = new Surroundings(options)
+    this.#monitor = new InterfaceMonitor(options)
     this.#faults = new Faults(
       (fault) => this.emit('fault', fault),
       (path) => this.emit('recovered', path),
@@ -56,21 +56,21 @@ export class Net extends EventEmitter<NetEvents> {
   }
 
   /**
-   * Opens the sockets on every interface there is; later ones are found by themselves. Emits `interfaces` for the first
-   * time before it resolves, unless there is no interface to use.
-   * @throws PortInUse when another process holds a port that is not shared on an interface in use; nothing is open then
+   * Opens the sockets on every interface. Interfaces that appear later are used too. Emits `interfaces` before it
+   * resolves, unless there is no interface to use.
+   * @throws PortInUse if the port is not shared and another process holds it on an interface in use; nothing is open then
    */
   async open(): Promise<void> {
-    this.#look()
+    this.#pollInterfaces()
     await Promise.all(Array.from(this.#used.values(), (sockets) => sockets.open()))
     for (const { taken } of this.#used.values()) {
       if (taken === undefined || this.#options.sharedPort) continue
       await this.close()
       throw new PortInUse(this.#options.port, taken)
     }
-    // Not unref'd: on a machine without any network there may be nothing else yet that keeps the daemon alive.
-    if (!this.#closed) this.#timer = setInterval(() => this.#tick(), this.#timing.look)
-    this.#tell()
+    // Not unref'd: on a machine without any network, nothing else may keep the process alive.
+    if (!this.#closed) this.#timer = setInterval(() => this.#tick(), this.#timing.pollInterval)
+    this.#emitInterfaces()
   }
 
   /** The interfaces in use. */
@@ -88,26 +88,26 @@ export class Net extends EventEmitter<NetEvents> {
     }
   }
 
-  /** Sends to everyone on an interface's segment. A path that is not open swallows it; a refusal becomes a `fault`. */
+  /** Sends on a shared path of an interface. Does nothing if the path is not open. An error becomes a `fault` event. */
   send(interfaceName: string, path: SharedPath, bytes: Uint8Array): void {
     this.#used.get(interfaceName)?.send(path, bytes)
   }
 
   /**
-   * Sends to one address from an interface; a link-local IPv6 one is given without zone. What is no address or port
-   * (a datagram can claim to come from port 0) is swallowed.
+   * Sends unicast through an interface. A link-local IPv6 address is given without a zone. Does nothing if the address or
+   * port is invalid: a received datagram can have source port 0.
    */
   sendTo(interfaceName: string, address: string, port: number, bytes: Uint8Array): void {
     if (isIP(address) === 0 || !Number.isInteger(port) || port < 1 || port > 65535) return
     this.#used.get(interfaceName)?.sendTo(address, port, bytes)
   }
 
-  /** Makes the hearing socket of a path anew, and with it the membership: for when one's own datagrams stay away. */
+  /** Closes and opens the receiving sockets of a path. Use it when the host no longer receives its own multicast there. */
   renew(interfaceName: string, path: SharedPath): void {
     this.#used.get(interfaceName)?.renew(path)
   }
 
-  /** Resolves when every socket is closed; nothing is emitted any more. */
+  /** Resolves when every socket is closed. Emits nothing any more. */
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
@@ -119,23 +119,23 @@ export class Net extends EventEmitter<NetEvents> {
 
   #tick(): void {
     const now = performance.now()
-    this.#look()
+    this.#pollInterfaces()
     for (const sockets of this.#used.values()) sockets.tick(now)
-    this.#faults.tick(now)
+    this.#faults.report(now)
   }
 
-  /** Compares the interfaces there are with those in use. */
-  #look(): void {
-    if (!this.#surroundings.look()) return
-    const { interfaces, choice } = this.#surroundings
-    const leftOut = [...choice.leftOut]
+  /** Opens and closes sockets after the interfaces of the system changed. */
+  #pollInterfaces(): void {
+    if (!this.#monitor.poll()) return
+    const { interfaces, selection } = this.#monitor
+    const leftOut = [...selection.leftOut]
     const wanted = new Set<string>()
-    for (const name of choice.used) {
-      const about = interfaces.get(name)
-      if (about === undefined) continue
-      if (about.ipv4.length > 0 || about.linkLocal !== undefined) {
+    for (const name of selection.used) {
+      const found = interfaces.get(name)
+      if (found === undefined) continue
+      if (found.ipv4.length > 0 || found.linkLocal !== undefined) {
         wanted.add(name)
-        this.#use(about)
+        this.#use(found)
       } else {
         const reason = 'has neither an IPv4 address nor a link-local IPv6 address'
         leftOut.push({ name, cause: 'no-address', reason })
@@ -147,95 +147,96 @@ export class Net extends EventEmitter<NetEvents> {
       void sockets.close()
     }
     this.#leftOut = leftOut
-    this.#tellUnusable()
+    this.#emitUnusable()
     this.#changed()
   }
 
-  #tellUnusable(): void {
+  #emitUnusable(): void {
     const unusable = this.#leftOut.filter(({ cause }) => cause === 'missing' || cause === 'no-address')
     const fresh = unusable.filter(({ name }) => !this.#unusable.has(name))
     this.#unusable = new Set(unusable.map(({ name }) => name))
     if (fresh.length > 0) this.emit('unusable', fresh)
   }
 
-  #use(about: SystemInterface): void {
-    let sockets = this.#used.get(about.name)
+  #use(found: SystemInterface): void {
+    let sockets = this.#used.get(found.name)
     if (sockets === undefined) {
-      const owner = this.#ownerOf(about.name)
-      sockets = new InterfaceSockets(about, this.#options, owner, this.#timing.renew, performance.now())
-      this.#used.set(about.name, sockets)
+      const handler = this.#handlerFor(found.name)
+      sockets = new InterfaceSockets(found, this.#options, handler, this.#timing.rejoinInterval, performance.now())
+      this.#used.set(found.name, sockets)
     }
-    sockets.update(about)
+    sockets.update(found)
   }
 
-  #ownerOf(name: string): SocketsOwner {
+  #handlerFor(name: string): SocketsHandler {
     return {
-      heard: (path, bound, bytes, from) => this.#heard(name, path, bound, bytes, from),
-      // What was sent before an interface went may fail after it.
-      failed: (path, what, error) => {
-        if (this.#used.has(name)) this.#faults.failed(name, path, what, this.#explain(name, error), performance.now())
+      received: (path, bound, bytes, from) => this.#receive(name, path, bound, bytes, from),
+      // A datagram sent before the interface went away may fail afterwards.
+      failed: (path, operation, error) => {
+        if (this.#used.has(name))
+          this.#faults.failed(name, path, operation, this.#explain(name, error), performance.now())
       },
-      worked: (path, what) => this.#faults.worked(name, path, what),
+      succeeded: (path, operation) => this.#faults.succeeded(name, path, operation),
       dropped: (path) => this.#dropped[path === 'unicast' ? 'unicast' : 'shared']++,
       changed: () => this.#changed(),
-      gone: (path) => this.#faults.forget(name, path),
+      closed: (path) => this.#faults.forget(name, path),
     }
   }
 
-  /** Says what to do where the system's own words do not. */
+  /** Replaces an error of the system by one that says what to do, if there is one. */
   #explain(name: string, error: Error): Error {
     const { port, sharedPort } = this.#options
     const code = codeOf(error)
-    const duplicate = code === 'EADDRNOTAVAIL' ? this.#surroundings.duplicateOf(name) : undefined
+    const duplicate = code === 'EADDRNOTAVAIL' ? this.#monitor.duplicateOf(name) : undefined
     if (duplicate !== undefined) {
-      const message = `another machine has the address ${duplicate} too, so it is not used (do both have the same MAC address?)`
+      const message = `the address ${duplicate} is not used because another machine has it too (do both have the same MAC address?)`
       return Object.assign(new Error(message), { code })
     }
     if (code !== 'EADDRINUSE' || !sharedPort) return error
-    const message = `another program keeps UDP port ${port} to itself (is it Avahi? It shares with disallow-other-stacks=no)`
+    const message = `another program does not share UDP port ${port} (if it is Avahi, set disallow-other-stacks=no in avahi-daemon.conf)`
     return Object.assign(new Error(message), { code })
   }
 
-  #heard(name: string, path: DatagramSource['path'], bound: string, bytes: Uint8Array, from: RemoteInfo): void {
+  #receive(name: string, path: Path, bound: string, bytes: Uint8Array, from: RemoteInfo): void {
     if (this.#stale) this.#refresh()
     const zone = from.address.indexOf('%')
     const address = zone < 0 ? from.address : from.address.slice(0, zone)
-    const judgement = this.#origins.judge(name, path, bound, address)
-    if (judgement === undefined) return
-    const { onLink, own } = judgement
+    const checked = this.#sourceFilter.check(name, path, bound, address)
+    if (checked === undefined) return
+    const { onLink, own } = checked
     this.emit('datagram', bytes, { interface: name, path, address, port: from.port, onLink, own })
   }
 
-  /** Several sockets open and close in one turn; what follows from it is worked out once, at its end. */
+  /** Several sockets may open and close in one turn of the event loop. The result is computed once, after it. */
   #changed(): void {
     if (this.#stale || this.#closed) return
     this.#stale = true
-    setImmediate(() => this.#tell())
+    setImmediate(() => this.#emitInterfaces())
   }
 
   #refresh(): void {
     if (!this.#stale || this.#closed) return
     this.#stale = false
-    // A stranger's datagram reaches every socket bound to the same address: the first interface reports it. On a shared
-    // port, where strangers are believed, all do: on which of them they are to be answered cannot be known.
-    const listeners = new Map<string, string>()
+    // A datagram from outside of all subnets reaches every socket bound to the group. Only the first interface reports it.
+    // On a shared port such datagrams are accepted, and every interface reports them: it is unknown which one leads back.
+    const reporters = new Map<string, string>()
     for (const [name, sockets] of this.#used) {
-      for (const { bound } of sockets.openPaths) if (!listeners.has(bound)) listeners.set(bound, name)
+      for (const { bound } of sockets.openPaths) if (!reporters.has(bound)) reporters.set(bound, name)
     }
-    this.#origins = new Origins(
-      this.#surroundings.interfaces.values(),
+    this.#sourceFilter = new SourceFilter(
+      this.#monitor.interfaces.values(),
       this.#used,
-      this.#options.sharedPort ? undefined : listeners,
+      this.#options.sharedPort ? undefined : reporters,
     )
-    this.#inUse = Array.from(this.#used.values(), (sockets) => sockets.inUse)
+    this.#inUse = Array.from(this.#used.values(), (sockets) => sockets.state)
   }
 
-  #tell(): void {
+  #emitInterfaces(): void {
     if (this.#closed) return
     this.#refresh()
-    const told = JSON.stringify(this.#inUse)
-    if (told === this.#told) return
-    this.#told = told
+    const state = JSON.stringify(this.#inUse)
+    if (state === this.#lastEmitted) return
+    this.#lastEmitted = state
     this.emit('interfaces', this.#inUse)
   }
 }

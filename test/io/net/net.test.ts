@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { DatagramSource } from '../../../src/core/link.ts'
-import { Net, type NetTiming } from '../../../src/io/net/index.ts'
+import { Net, type NetTiming } from '../../../src/io/net/net.ts'
 
 // Everything here happens on `lo`, each test on a port of its own.
 const nets: Net[] = []
@@ -28,7 +28,7 @@ function record(net: Net): { text: string; heard: DatagramSource }[] {
   return all
 }
 
-test('two on lo hear each other and themselves, on broadcast and multicast', async () => {
+test('two processes on lo receive each other and themselves, by broadcast and multicast', async () => {
   const port = randomPort()
   const a = make(port)
   const b = make(port)
@@ -47,7 +47,7 @@ test('two on lo hear each other and themselves, on broadcast and multicast', asy
   }
 })
 
-test('hears unicast, and swallows what is no address', async () => {
+test('receives unicast, and ignores invalid addresses and ports', async () => {
   const port = randomPort()
   const net = make(port)
   await net.open()
@@ -81,7 +81,7 @@ test('a port that another process holds is refused, and nothing stays open', asy
   expect(net.interfaces).toEqual([])
 })
 
-test('on a shared port others hear too, and unicast stays theirs', async () => {
+test('on a shared port other programs receive too, and unicast stays theirs', async () => {
   const port = randomPort()
   const other = createSocket({ type: 'udp4', reuseAddr: true })
   sockets.push(other)
@@ -109,18 +109,18 @@ test('on a shared port others hear too, and unicast stays theirs', async () => {
   })
 })
 
-test('a shared port that another keeps to itself is a fault, and used once it is free', async () => {
+test('a port that another program does not share is a fault, and is used once it is free', async () => {
   const port = randomPort()
   const holder = createSocket('udp4')
   await new Promise<void>((resolve) => holder.bind(port, '0.0.0.0', resolve))
-  const net = make(port, { look: 20 }, ['lo'], true)
+  const net = make(port, { pollInterval: 20 }, ['lo'], true)
   const told: string[] = []
   net.on('fault', ({ path, error }) => told.push(`${path} ${error.message}`))
   net.on('recovered', ({ path }) => told.push(`${path} recovered`))
   await net.open()
   expect(net.interfaces).toMatchObject([{ name: 'lo', paths: [] }])
   await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
-  const reason = `another program keeps UDP port ${port} to itself`
+  const reason = `another program does not share UDP port ${port}`
   for (const path of ['multicast4', 'unicast'])
     expect(told).toContainEqual(expect.stringContaining(`${path} ${reason}`))
   await new Promise<void>((resolve) => holder.close(resolve))
@@ -142,9 +142,9 @@ test('opens without any interface', async () => {
   expect(interfaces).not.toHaveBeenCalled()
 })
 
-test('tells its interfaces once, and a fault once until it works again', async () => {
+test('reports its interfaces once, and a fault once until it ends', async () => {
   const port = randomPort()
-  const net = make(port, { look: 50 })
+  const net = make(port, { pollInterval: 50 })
   const told: string[] = []
   net.on('interfaces', (interfaces) => told.push(`interfaces ${interfaces.map(({ name }) => name)}`))
   net.on('fault', ({ interface: name, path, error }) => told.push(`fault ${name} ${path} ${error.message}`))
@@ -165,9 +165,9 @@ test('tells its interfaces once, and a fault once until it works again', async (
   expect(net.status().faults).toEqual([])
 })
 
-test('hears after a path was renewed, and while memberships are renewed all the time', async () => {
+test('receives after a path was renewed, and while groups are rejoined all the time', async () => {
   const port = randomPort()
-  const net = make(port, { look: 5, renew: 10 })
+  const net = make(port, { pollInterval: 5, rejoinInterval: 10 })
   await net.open()
   const interfaces = vi.fn()
   net.on('interfaces', interfaces)

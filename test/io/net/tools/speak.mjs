@@ -3,7 +3,7 @@
 // Standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`, `to <interface> <address> <port>`,
 // `flood <interface> <start of addresses> <base of the rest> <count>`, `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
-import { Net } from '../../../../dist/io/net/index.js'
+import { Net } from '../../../../dist/io/net/net.js'
 
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
 const tell = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
@@ -16,7 +16,10 @@ const net = new Net(
     exclude: undefined,
     sharedPort: process.env.SHARED === '1',
   },
-  { look: Number(process.env.LOOK ?? 500), renew: Number(process.env.RENEW ?? 120_000) },
+  {
+    pollInterval: Number(process.env.LOOK ?? 500),
+    rejoinInterval: Number(process.env.RENEW ?? 120_000),
+  },
 )
 net.on('datagram', (bytes, heard) => tell('heard', { text: Buffer.from(bytes).toString(), ...heard }))
 net.on('interfaces', (interfaces) => tell('interfaces', { interfaces }))

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { DatagramSource, Interface } from '../../../../src/core/link.ts'
-import type { NetStatus } from '../../../../src/io/net/index.ts'
+import type { NetStatus } from '../../../../src/io/net/types.ts'
 import type { Host, LabProcess } from '../../../lab/index.ts'
 
 const SCRIPT = fileURLToPath(new URL('speak.mjs', import.meta.url))

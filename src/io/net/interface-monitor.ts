@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { nearest } from '../../shared/did-you-mean.ts'
+import {
+  type AddressProblem,
+  readAddressProblems,
+  readDefaultInterfaces,
+  readInterfaces,
+  type SystemInterface,
+} from './system-interfaces.ts'
+import type { LeftOut, NetOptions } from './types.ts'
+
+/**
+ * Interfaces without a segment to discover peers on: loopback and point-to-point tunnels. They are left out even if the
+ * default route leads through them, as with a VPN. ZeroTier (`zt*`) is not in the list: it carries broadcast and
+ * multicast like a switch, and people use it as their LAN.
+ */
+const NO_SEGMENT: readonly string[] = [
+  'lo',
+  'wg*',
+  'tun*',
+  'tailscale*',
+  'ppp*',
+  // macOS: VPN tunnels, and the radio links of AirDrop
+  'utun*',
+  'awdl*',
+  'llw*',
+]
+
+/** Interfaces of containers and virtual machines on their host. They are used if the default route leads through them. */
+const VIRTUAL: readonly string[] = [
+  'docker*',
+  // Docker's user-defined bridges. Other systems name their main interface `br-lan` or `br-ex`, which does not match.
+  'br-############',
+  'veth*',
+  'podman*',
+  'cni*',
+  'flannel*',
+  'cali*',
+  'cilium*',
+  'weave*',
+  'kube-*',
+  'nodelocaldns*',
+  'lxc*',
+  'lxdbr*',
+  'incusbr*',
+  'virbr*',
+  'vnet*',
+  'tap*',
+  'macvtap*',
+  'vboxnet*',
+  'vmnet*',
+  'dummy*',
+]
+
+const DEFAULT_EXCLUDE: readonly string[] = [...NO_SEGMENT, ...VIRTUAL]
+
+/** Where Linux lists the interfaces, whatever their state. */
+const SYSTEM_LIST = '/sys/class/net'
+
+/** Patterns of the interfaces to use and to leave out. */
+export type InterfacePatterns = Pick<NetOptions, 'include' | 'exclude'>
+
+/** The names of the interfaces to use, and why the others are left out. */
+export interface InterfaceSelection {
+  used: string[]
+  leftOut: LeftOut[]
+}
+
+/** Facts about interfaces that `os.networkInterfaces()` does not have. */
+export interface SystemFacts {
+  /** The interfaces of the default routes. */
+  defaultInterfaces(): ReadonlySet<string>
+  /** Whether there is an interface of that name, in any state; undefined if unknown. */
+  exists(name: string): boolean | undefined
+}
+
+/** Reads the interfaces of the system and selects those to use. */
+export class InterfaceMonitor {
+  readonly #patterns: InterfacePatterns
+  #lastState = ''
+  #problems: ReadonlyMap<string, ReadonlyMap<string, AddressProblem>> = new Map()
+  /** Whether the last selection depended on the default routes. */
+  #needsRoutes = false
+  interfaces: Map<string, SystemInterface> = new Map()
+  selection: InterfaceSelection = { used: [], leftOut: [] }
+
+  constructor(patterns: InterfacePatterns) {
+    this.#patterns = patterns
+  }
+
+  /** Reads the interfaces again. Returns whether anything changed. What cannot be read counts as unchanged. */
+  poll(): boolean {
+    let listing: ReturnType<typeof networkInterfaces>
+    try {
+      listing = networkInterfaces()
+    } catch {
+      // No file descriptor is left, for example.
+      return false
+    }
+    const problems = readAddressProblems() ?? this.#problems
+    const routes = this.#needsRoutes ? readDefaultInterfaces() : undefined
+    const state = JSON.stringify([
+      listing,
+      Array.from(problems, ([name, of]) => [name, [...of]]),
+      routes && [...routes],
+    ])
+    if (state === this.#lastState) return false
+    this.#lastState = state
+    this.#problems = problems
+    this.interfaces = readInterfaces(listing, problems, exists)
+    this.#needsRoutes = false
+    this.selection = selectInterfaces(this.interfaces.keys(), this.#patterns, {
+      defaultInterfaces: () => {
+        this.#needsRoutes = true
+        return routes ?? readDefaultInterfaces()
+      },
+      exists,
+    })
+    return true
+  }
+
+  /** The link-local IPv6 address of an interface, if another machine has the same one. */
+  duplicateOf(name: string): string | undefined {
+    const linkLocal = this.interfaces.get(name)?.linkLocal
+    if (linkLocal === undefined) return undefined
+    return this.#problems.get(name)?.get(linkLocal) === 'duplicate' ? linkLocal : undefined
+  }
+}
+
+/**
+ * Selects interfaces by name. With `include` patterns, only the interfaces that match one are used, and `exclude` is
+ * ignored. Otherwise, all that `exclude` does not match are used. Patterns are globs: `*` stands for any characters, `?`
+ * for one character, `#` for one hexadecimal digit.
+ * @param names the interfaces that are up and have an address
+ */
+export function selectInterfaces(
+  names: Iterable<string>,
+  { include, exclude }: InterfacePatterns,
+  facts: SystemFacts,
+): InterfaceSelection {
+  const selection: InterfaceSelection = { used: [], leftOut: [] }
+  const present = [...names]
+  const wanted = include.map(glob)
+  const unwanted = (exclude ?? DEFAULT_EXCLUDE).map((pattern) => ({ pattern, matches: glob(pattern) }))
+  for (const name of present) {
+    if (include.length > 0) {
+      if (wanted.some((matches) => matches.test(name))) selection.used.push(name)
+      else selection.leftOut.push({ name, cause: 'not-named', reason: 'not named by --interface' })
+      continue
+    }
+    const hit = unwanted.find(({ matches }) => matches.test(name))
+    const isUsed = hit === undefined || (exclude === undefined && isDefaultRoute(name, hit.pattern, facts))
+    if (isUsed) selection.used.push(name)
+    else selection.leftOut.push(excluded(name, hit.pattern))
+  }
+  for (const name of include) {
+    if (!/[*?#]/.test(name) && !present.includes(name)) selection.leftOut.push(missing(name, present, facts))
+  }
+  return selection
+}
+
+/** Whether the default route leads through an interface that the built-in list leaves out. */
+function isDefaultRoute(name: string, pattern: string, facts: SystemFacts): boolean {
+  return VIRTUAL.includes(pattern) && facts.defaultInterfaces().has(name)
+}
+
+function excluded(name: string, pattern: string): LeftOut {
+  const reason = `matches ${pattern} of --exclude (--interface ${name} would use it)`
+  return { name, cause: 'excluded', pattern, reason }
+}
+
+function missing(name: string, present: string[], facts: SystemFacts): LeftOut {
+  const exists = facts.exists(name)
+  if (exists) return { name, cause: 'no-address', reason: 'is down or has no address' }
+  const meant = nearest(name, present)
+  const fact = exists === undefined ? 'does not exist, is down or has no address' : 'does not exist'
+  const reason = meant === undefined ? fact : `${fact} (did you mean ${meant}?)`
+  return { name, cause: 'missing', reason, ...(meant !== undefined && { nearest: meant }) }
+}
+
+function glob(pattern: string): RegExp {
+  const body = pattern.replace(/[\\^$.*+?()[\]{}|#]/g, (sign) =>
+    sign === '*' ? '.*' : sign === '?' ? '.' : sign === '#' ? '[0-9a-f]' : `\\${sign}`,
+  )
+  return new RegExp(`^${body}$`, 's')
+}
+
+function exists(name: string): boolean | undefined {
+  return existsSync(SYSTEM_LIST) ? existsSync(`${SYSTEM_LIST}/${name}`) : undefined
+}
