@@ -4,7 +4,7 @@ import { Earshot } from '../client/index.ts'
 import { PARSING, textFlag } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.ts'
 import type { Context } from './command.ts'
-import { errorText, exitStatus, type KnownWords, usageError } from './errors.ts'
+import { EXIT, errorText, exitStatus, type KnownWords, usageError } from './errors.ts'
 import { lsCommand } from './ls.ts'
 import { publishCommand, setCommand, unpublishCommand, unsetCommand } from './own-record.ts'
 import { pingCommand } from './ping.ts'
@@ -41,7 +41,7 @@ async function run(argv: readonly string[], context: Context): Promise<void> {
   const wait = waitCommand(context)
   const ping = pingCommand(context)
   const status = statusCommand(context)
-  const known = wordsOf([
+  const known = knownWords([
     ls,
     services,
     show,
@@ -96,7 +96,7 @@ interface CommandWords {
 }
 
 /** All commands and flags, for suggestions when a word is misspelt. */
-function wordsOf(commands: readonly CommandWords[]): KnownWords {
+function knownWords(commands: readonly CommandWords[]): KnownWords {
   const usages = commands.flatMap(({ command = [], aliases = [] }) => {
     const [usage = '', ...otherNames] = [command, aliases].flat()
     const [, ...args] = usage.split(' ')
@@ -129,5 +129,5 @@ try {
   })
 } catch (error) {
   if (!interruption.signal.aborted) output.warn(errorText(error))
-  process.exitCode = interruption.signal.aborted ? 130 : exitStatus(error)
+  process.exitCode = interruption.signal.aborted ? EXIT.interrupted : exitStatus(error)
 }

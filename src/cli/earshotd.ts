@@ -44,5 +44,5 @@ try {
 } catch (error) {
   // process.stderr would block while the terminal is paused (Ctrl-S).
   new LineOutput(2).write(`earshotd: ${errorText(error)}\n`)
-  process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : 1
+  process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : EXIT.failed
 }

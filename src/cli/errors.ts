@@ -4,8 +4,8 @@ import { printable } from './terminal.ts'
 
 /** Errors as exit status and as one line of text; what yargs reports, in the words of these commands. */
 
-/** Exit status of the commands; 1 means that the answer is no. */
-export const EXIT = { done: 0, no: 1, usage: 2, noDaemon: 3, timedOut: 4 } as const
+/** Exit statuses of the commands. `failed` also means that the answer is no: not found, or no answer to `ping`. */
+export const EXIT = { failed: 1, usage: 2, noDaemon: 3, timedOut: 4, interrupted: 130 } as const
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   EARSHOT_BAD_REQUEST: EXIT.usage,
@@ -27,7 +27,7 @@ export class UsageError extends Error {
 /** The exit status for an error. */
 export function exitStatus(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
-  return STATUS_BY_CODE[codeOf(error) ?? ''] ?? EXIT.no
+  return STATUS_BY_CODE[codeOf(error) ?? ''] ?? EXIT.failed
 }
 
 /** Fields of the API and the arguments that set them. */

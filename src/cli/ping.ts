@@ -57,7 +57,7 @@ export function pingCommand(context: Context): Command<PingOptions> {
         await output.write(report.probe(sent, rttMs))
       }
       await output.write(...report.summary(sent, roundTrips))
-      if (roundTrips.length === 0) process.exitCode = EXIT.no
+      if (roundTrips.length === 0) process.exitCode = EXIT.failed
     },
   }
 }
