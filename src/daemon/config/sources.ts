@@ -3,7 +3,7 @@ import { readRegularSync, Unsuitable } from '../../io/files.ts'
 import { codeOf } from '../../shared/caught-error.ts'
 import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadConfig } from '../../shared/errors.ts'
-import { parseToml } from '../services/toml.ts'
+import { parseToml } from '../services/user-input.ts'
 import { configHome, type ProcessInfo } from './defaults.ts'
 import { environmentVariable, isSettingKey, isTableKey, kindOf, settings, tables } from './schema.ts'
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiError } from '../../shared/api.ts'
 import { BadRequest, BodyTooLarge, NoSuchRoute, WrongContentType } from '../../shared/errors.ts'
-import { describeValidationErrors } from '../services/validation-error.ts'
+import { describeValidationErrors } from '../services/user-input.ts'
 import { writeJson } from './api-json.ts'
 import { hasBody, MAX_BODY_BYTES } from './request-body.ts'
 

@@ -5,7 +5,7 @@ import { SHOWN_ID_CHARACTERS } from '../../core/wire/id.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { AmbiguousPeer, BadRequest, NoSuchPeer } from '../../shared/errors.ts'
 import { isPresent } from '../../shared/peer-state.ts'
-import { expectedButFound } from '../services/validation-error.ts'
+import { expectedButFound } from '../services/user-input.ts'
 import type { ControlDependencies } from './context.ts'
 import { fromSource, type Source } from './peer-filter.ts'
 

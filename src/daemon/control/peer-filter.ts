@@ -2,7 +2,7 @@ import type { PeerView } from '../../core/presence/peers/types.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import { isPresent, PEER_STATES } from '../../shared/peer-state.ts'
 import { dnsTypes, SERVICE_TYPE_CHARACTERS } from '../../shared/service-names.ts'
-import { expectedButFound } from '../services/validation-error.ts'
+import { expectedButFound } from '../services/user-input.ts'
 
 /** The fields that a registry's view of a peer and the API's JSON of it have in common. */
 type Filterable = Pick<PeerView, 'name' | 'state' | 'source' | 'services' | 'attributes'>

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import { NameSchema, type Service, ServiceSchema, TextSchema } from '../../core/wire/record.ts'
 import { BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'
-import { describeValidationErrors, dottedPath } from './validation-error.ts'
+import { describeValidationErrors, dottedPath } from './user-input.ts'
 
 /** Characters of a service's id. */
 export const MAX_ID_LENGTH = 64

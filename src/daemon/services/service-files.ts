@@ -8,7 +8,7 @@ import { slug } from '../../shared/service-names.ts'
 import { type FileContext, readAvahiFile } from './avahi-file.ts'
 import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
-import { parseToml } from './toml.ts'
+import { parseToml } from './user-input.ts'
 
 /** Time between two scans of the directories, ms. */
 const SCAN_INTERVAL = 500
