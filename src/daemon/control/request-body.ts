@@ -7,7 +7,7 @@ import { messageOf } from '../../shared/caught-error.ts'
 import { BadRequest, WrongContentType } from '../../shared/errors.ts'
 import type { App } from './context.ts'
 
-/** A record has at most 16 KiB. The same data as JSON needs more bytes. */
+/** A record has at most 16 KiB, so a longer body can never become part of one. */
 export const MAX_BODY_BYTES = 64 * 1024
 export const JSON_TYPES = ['application/json', 'application/merge-patch+json']
 
@@ -15,7 +15,7 @@ export const JSON_TYPES = ['application/json', 'application/merge-patch+json']
 const ajv = new Ajv({ strict: false, strictNumbers: true, verbose: true })
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Validates without converting types. For routes that take a body. */
+/** Validates without converting types. For routes that take JSON, or an id that may look like a number. */
 export const bodyValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => ajv.compile(schema)
 
 /** Makes the application accept only bodies that are JSON in UTF-8, and only on routes that take a body. */

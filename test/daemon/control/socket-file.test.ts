@@ -73,7 +73,7 @@ describe('the socket', () => {
     await mkdir(open)
     await chmod(open, 0o777)
     await expect(startControl(new Neighbourhood(), { socket: join(open, 's') })).rejects.toThrow(
-      'everybody may write into',
+      'all users may write to',
     )
   })
 
