@@ -6,15 +6,15 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
 import { Transport } from '../../src/client/transport.ts'
 import { candidateSockets } from '../../src/shared/socket-paths.ts'
-import { idOf, Neighbourhood, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
+import { FakePresence, idOf, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
 
-function household(): Neighbourhood {
-  const neighbourhood = new Neighbourhood(100)
-  neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
-  neighbourhood.happens('peer-up', 2, { name: 'a/b %', attributes: { 'x y': '&=' } })
-  neighbourhood.happens('peer-up', 3, { name: 'gone' })
-  neighbourhood.happens('peer-left', 3)
-  return neighbourhood
+function household(): FakePresence {
+  const presence = new FakePresence(100)
+  presence.change('peer-up', 1, { name: 'kitchen' })
+  presence.change('peer-up', 2, { name: 'a/b %', attributes: { 'x y': '&=' } })
+  presence.change('peer-up', 3, { name: 'gone' })
+  presence.change('peer-left', 3)
+  return presence
 }
 
 /** A server that answers everything with this text. */
@@ -79,12 +79,12 @@ describe('Earshot', () => {
 
 describe('events', () => {
   test('come as they happen, from the present state on', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(household())
     const seen: string[] = []
     for await (const event of new Earshot({ socket }).events({ state: true, name: 'kitchen' })) {
       seen.push(`${event.type} ${'peer' in event ? event.peer.state : event.epoch} ${event.lastEventId}`)
-      if (event.type === 'sync') neighbourhood.happens('peer-suspect', 1)
-      if (event.type === 'peer-suspect') neighbourhood.happens('peer-failed', 1)
+      if (event.type === 'sync') presence.change('peer-suspect', 1)
+      if (event.type === 'peer-suspect') presence.change('peer-failed', 1)
       if (event.type === 'peer-failed') break
     }
     expect(seen).toEqual(['peer alive ', 'sync e1 e1-4', 'peer-suspect suspect e1-5', 'peer-failed failed e1-6'])
@@ -120,11 +120,11 @@ describe('events', () => {
   })
 
   test('one who is slow to ask is told of the gap', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(household())
     const events = new Earshot({ socket }).events()
     await events.next()
     for (let number = 0; number < 2000; number++) {
-      neighbourhood.happens('peer-update', 1)
+      presence.change('peer-update', 1)
       if (number % 10 === 0) await new Promise(setImmediate)
     }
     const seen: DaemonEvent[] = []
@@ -153,7 +153,7 @@ describe('the daemon is looked for', () => {
   test('where the user’s own is, before any other', async () => {
     const temporary = await temporaryDirectory()
     const context = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
-    await startControl(new Neighbourhood(), { socket: join(temporary, 'earshot', 'control.sock') })
+    await startControl(new FakePresence(), { socket: join(temporary, 'earshot', 'control.sock') })
     expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
   })
 
@@ -179,7 +179,7 @@ describe('the daemon is looked for', () => {
     const directory = join(temporary, `earshot-${uid}`)
     await mkdir(directory)
     await chmod(directory, 0o755)
-    await startControl(new Neighbourhood(), { socket: join(directory, 'control.sock') })
+    await startControl(new FakePresence(), { socket: join(directory, 'control.sock') })
     await expect(new Transport({}, context).send({ path: '/healthz' })).rejects.toThrow(
       'not trusted: other users can access',
     )

@@ -4,15 +4,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { PeerChangeType, PeerView } from '../../../src/core/presence/peers/types.ts'
 import type { Peers } from '../../../src/shared/api.ts'
-import { type Answer, ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
+import { type Answer, ask, FakePresence, idOf, Listener, startControl } from './fixtures.ts'
 
 const OSC = [{ id: 'o', name: 'O', type: '_osc._udp', port: 9, txt: {}, subtypes: [] }]
 
-function household(): Neighbourhood {
-  const neighbourhood = new Neighbourhood()
-  neighbourhood.happens('peer-up', 1)
-  neighbourhood.happens('peer-up', 2, { services: OSC })
-  return neighbourhood
+function twoPeers(): FakePresence {
+  const presence = new FakePresence()
+  presence.change('peer-up', 1)
+  presence.change('peer-up', 2, { services: OSC })
+  return presence
 }
 
 /** A query that has been asked and is blocked: it has not been answered when a later one, on another connection, is. */
@@ -36,7 +36,7 @@ async function isStillBlocked(socket: string, { state }: { state: { answer?: Ans
 
 describe('ETag', () => {
   test.each(['/v1/peers', '/v1/services', '/v1/peers?service=osc'])('of %s', async (path) => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const { headers } = await ask({ socket }, path)
     expect(headers).toMatchObject({ etag: 'W/"e1-2"', 'cache-control': 'no-cache' })
     for (const tag of ['W/"e1-2"', '"e1-2"', '*', 'W/"e0-2", W/"e1-2"']) {
@@ -45,18 +45,18 @@ describe('ETag', () => {
     }
     expect((await ask({ socket }, path, { 'if-none-match': 'W/"e0-2"' })).status).toBe(200)
     expect((await ask({ socket }, path, { 'if-none-match': 'W/"e1-2"' }, 'HEAD')).status).toBe(304)
-    neighbourhood.happens('peer-suspect', 1)
+    presence.change('peer-suspect', 1)
     expect((await ask({ socket }, path, { 'if-none-match': 'W/"e1-2"' })).status).toBe(200)
   })
 
   test('counts the changes of the daemon’s own peer as well', async () => {
-    const { socket, neighbourhood } = await startControl()
-    neighbourhood.happens('peer-up', 1)
+    const { socket, presence } = await startControl()
+    presence.change('peer-up', 1)
     const { headers } = await ask({ socket }, '/v1/peers?self=1')
     expect(headers.etag).toBe('W/"e1-1"')
     const held = { 'if-none-match': `${headers.etag}` }
     expect((await ask({ socket }, '/v1/peers?self=1', held)).status).toBe(304)
-    neighbourhood.selfHappens('peer-update')
+    presence.changeSelf('peer-update')
     expect((await ask({ socket }, '/v1/peers?self=1', held)).status).toBe(200)
   })
 })
@@ -71,7 +71,7 @@ describe('a blocking query', () => {
     'since=2&wait=1ms',
     'since=0&name=peer-2',
   ])('is answered at once: %s', async (query) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     expect(await ask({ socket }, `/v1/peers?${query}`)).toMatchObject({ status: 200, body: { index: 2 } })
   })
 
@@ -84,7 +84,7 @@ describe('a blocking query', () => {
     ['wait=5s', 'querystring/wait needs querystring/since: the index of the answer to wait for a change of'],
     [`since=${'1'.repeat(129)}`, 'querystring/since: must NOT have more than 128 characters'],
   ])('is refused: %s', async (query, message) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     for (const path of ['/v1/peers', '/v1/services']) {
       expect(await ask({ socket }, `${path}?${query}`)).toMatchObject({
         status: 400,
@@ -94,9 +94,9 @@ describe('a blocking query', () => {
   })
 
   test('waits for a change, and tells what is then', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const { answered } = await blocked(socket, '/v1/peers?since=e1-2')
-    neighbourhood.happens('peer-up', 3)
+    presence.change('peer-up', 3)
     const { body, headers } = await answered
     expect(headers['etag']).toBe('W/"e1-3"')
     const { index, peers } = body as Peers
@@ -105,11 +105,11 @@ describe('a blocking query', () => {
   })
 
   test('waits as long as it says', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const before = performance.now()
     const asked = ask({ socket }, '/v1/peers?since=2&wait=300ms&name=peer-2')
     await ask({ socket }, '/healthz')
-    neighbourhood.happens('peer-update', 1)
+    presence.change('peer-update', 1)
     expect(await asked).toMatchObject({ status: 200, body: { index: 3, peers: [{ name: 'peer-2' }] } })
     expect(performance.now() - before).toBeGreaterThan(298)
     const held = await ask({ socket }, '/v1/peers?since=3&wait=5ms', { 'if-none-match': 'W/"e1-3"' })
@@ -117,17 +117,17 @@ describe('a blocking query', () => {
   })
 
   test('waits for what concerns its filter', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const osc = await blocked(socket, '/v1/peers?service=osc&since=2')
     const services = await blocked(socket, '/v1/services?type=osc&since=2')
-    neighbourhood.happens('peer-update', 1, { attributes: { load: 1 } })
-    neighbourhood.happens('peer-up', 3)
+    presence.change('peer-update', 1, { attributes: { load: 1 } })
+    presence.change('peer-up', 3)
     expect(await isStillBlocked(socket, osc)).toBe(true)
-    neighbourhood.happens('peer-update', 2, { attributes: { load: 1 } })
+    presence.change('peer-update', 2, { attributes: { load: 1 } })
     expect((await osc.answered).body).toMatchObject({ index: 5, peers: [{ attributes: { load: 1 } }] })
     // Attributes are no part of the list of services.
     expect(await isStillBlocked(socket, services)).toBe(true)
-    neighbourhood.happens('peer-suspect', 2)
+    presence.change('peer-suspect', 2)
     expect((await services.answered).body).toMatchObject({ services: [{ peer: { state: 'suspect' } }] })
   })
 
@@ -136,10 +136,10 @@ describe('a blocking query', () => {
     ['it has failed', 'peer-failed', {}],
     ['it has left', 'peer-left', {}],
   ])('is answered when a peer no longer passes: %s', async (_, type, given) => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const peers = await blocked(socket, '/v1/peers?service=osc&since=2')
     const services = await blocked(socket, '/v1/services?type=osc&since=2')
-    neighbourhood.happens(type, 2, given)
+    presence.change(type, 2, given)
     expect((await peers.answered).body).toMatchObject({ index: 3, peers: [] })
     expect((await services.answered).body).toMatchObject({ index: 3, services: [] })
   })
@@ -151,55 +151,55 @@ describe('a blocking query', () => {
     ['peer-left', 2, {}, true],
     ['peer-left', 1, {}, false],
   ])('catches up with what has changed meanwhile: %s of %i %o', async (type, number, given, isConcerned) => {
-    const { socket, neighbourhood } = await startControl(household())
-    neighbourhood.happens(type, number, given)
+    const { socket, presence } = await startControl(twoPeers())
+    presence.change(type, number, given)
     if (isConcerned)
       expect(await ask({ socket }, '/v1/peers?service=osc&since=2')).toMatchObject({ body: { index: 3 } })
     else await blocked(socket, '/v1/peers?service=osc&since=2')
   })
 
   test('is answered when the journal does not reach back', async () => {
-    const neighbourhood = new Neighbourhood(3)
-    for (const number of [1, 2, 3, 4, 5]) neighbourhood.happens('peer-up', number)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence(3)
+    for (const number of [1, 2, 3, 4, 5]) presence.change('peer-up', number)
+    const { socket } = await startControl(presence)
     expect((await ask({ socket }, '/v1/peers?since=1&name=nobody')).body).toMatchObject({ index: 5, peers: [] })
     const waiting = await blocked(socket, '/v1/peers?since=5&name=nobody')
-    for (const number of [1, 2, 3, 4, 5]) neighbourhood.happens('peer-suspect', number)
+    for (const number of [1, 2, 3, 4, 5]) presence.change('peer-suspect', number)
     expect((await waiting.answered).body).toMatchObject({ index: 10, peers: [] })
   })
 
   test('learns of changes that are not told as events', async () => {
-    const neighbourhood = household()
-    neighbourhood.happens('peer-failed', 2, { flapping: true })
-    const { socket } = await startControl(neighbourhood)
+    const presence = twoPeers()
+    presence.change('peer-failed', 2, { flapping: true })
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events')
     await listener.untilType('sync')
     const alive = await blocked(socket, '/v1/peers?service=osc&state=alive&since=3')
     const failed = await blocked(socket, '/v1/services?state=failed&since=3')
-    neighbourhood.happens('peer-damped', 2, { state: 'alive' })
+    presence.change('peer-damped', 2, { state: 'alive' })
     expect((await alive.answered).body).toMatchObject({ index: 4, peers: [{ name: 'peer-2' }] })
     expect((await failed.answered).body).toMatchObject({ index: 4, services: [] })
     expect((await ask({ socket }, '/v1/peers', { 'if-none-match': 'W/"e1-3"' })).status).toBe(200)
-    neighbourhood.happens('peer-failed', 1)
+    presence.change('peer-failed', 1)
     const forgotten = await blocked(socket, '/v1/peers?state=failed&since=5')
     const without = await blocked(socket, '/v1/services?state=failed&since=5')
-    neighbourhood.happens('peer-forgotten', 1)
+    presence.change('peer-forgotten', 1)
     expect((await forgotten.answered).body).toMatchObject({ index: 6, peers: [] })
     expect((await without.answered).body).toMatchObject({ index: 6, services: [] })
-    neighbourhood.happens('peer-left', 2)
+    presence.change('peer-left', 2)
     await listener.untilType('peer-left')
     expect(listener.types()).toEqual(['sync', 'peer-failed', 'peer-left'])
   })
 
   test('is woken once by changes that come in one go', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const { answered } = await blocked(socket, '/v1/peers?since=2')
-    for (const number of [3, 4, 5]) neighbourhood.happens('peer-up', number)
+    for (const number of [3, 4, 5]) presence.change('peer-up', number)
     expect((await answered).body).toMatchObject({ index: 5, peers: [{}, {}, {}, {}, {}] })
   })
 
   test('frees its place when its connection goes', async () => {
-    const { socket, neighbourhood } = await startControl(household(), { blockingQueries: { max: 2 } })
+    const { socket, presence } = await startControl(twoPeers(), { blockingQueries: { max: 2 } })
     // The second one's turn on its connection never comes.
     const connection = connect(socket)
     connection.write('GET /v1/peers?since=2 HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2))
@@ -208,12 +208,12 @@ describe('a blocking query', () => {
     expect((await ask({ socket }, '/v1/peers')).status).toBe(200)
     connection.destroy()
     await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers?since=2&wait=1ms')).status === 200)
-    neighbourhood.happens('peer-up', 3)
+    presence.change('peer-up', 3)
     expect((await ask({ socket }, '/v1/peers?since=3&wait=1ms')).status).toBe(200)
   })
 
   test('keeps places free for those who may open the socket', async () => {
-    const { socket, port } = await startControl(household(), { blockingQueries: { maxOnLoopback: 1 } })
+    const { socket, port } = await startControl(twoPeers(), { blockingQueries: { maxOnLoopback: 1 } })
     const asked = ask({ port }, '/v1/peers?since=2&wait=10s')
     await vi.waitUntil(async () => (await ask({ port }, '/v1/peers?since=2&wait=1ms')).status === 503)
     expect((await ask({ socket }, '/v1/peers?since=2&wait=1ms')).status).toBe(200)
@@ -222,26 +222,26 @@ describe('a blocking query', () => {
 
   test('is answered when the daemon stops', async () => {
     // Were it left to the end of the farewell, the test would not end.
-    const { socket, control } = await startControl(household(), { closeTimeoutMs: 3_600_000 })
+    const { socket, control } = await startControl(twoPeers(), { closeTimeoutMs: 3_600_000 })
     const { answered } = await blocked(socket, '/v1/peers?since=2')
     await control.close()
     expect(await answered).toMatchObject({ status: 200, body: { index: 2 } })
   })
 
   test('of many with the same filter are given the same answer', async () => {
-    const { socket, neighbourhood } = await startControl(household())
+    const { socket, presence } = await startControl(twoPeers())
     const asked = Array.from({ length: 200 }, () => ask({ socket }, '/v1/peers?since=2&service=osc'))
     await vi.waitUntil(async () => {
       await delay(10)
-      return neighbourhood.index === 2
+      return presence.index === 2
     })
-    neighbourhood.happens('peer-update', 2, { name: 'new' })
+    presence.change('peer-update', 2, { name: 'new' })
     for (const { body } of await Promise.all(asked)) expect(body).toMatchObject({ index: 3, peers: [{ name: 'new' }] })
   })
 })
 
 test('a connection that asks and never listens is cut off', async () => {
-  const { socket } = await startControl(household())
+  const { socket } = await startControl(twoPeers())
   const connection = connect(socket)
   onTestFinished(() => void connection.destroy())
   connection.on('error', () => {})

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { ask, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, startControl } from './fixtures.ts'
 
 const PEERS = 10_000
 const QUERIES = 1000
@@ -9,10 +9,10 @@ const QUERIES = 1000
  * How long it takes, ms, for all of these queries to be answered from the moment that `change` happens: in processor time of
  * the daemon and its clients together, which is the time that passes where nobody else wants the processor.
  */
-async function answersTo(paths: string[], change: (neighbourhood: Neighbourhood) => unknown): Promise<number> {
-  const neighbourhood = new Neighbourhood()
-  for (let number = 0; number < PEERS; number++) neighbourhood.happens('peer-up', number)
-  const { socket } = await startControl(neighbourhood, { blockingQueries: { max: paths.length } })
+async function answersTo(paths: string[], change: (presence: FakePresence) => unknown): Promise<number> {
+  const presence = new FakePresence()
+  for (let number = 0; number < PEERS; number++) presence.change('peer-up', number)
+  const { socket } = await startControl(presence, { blockingQueries: { max: paths.length } })
   const statuses: (number | undefined)[] = []
   let answered = 0
   const all = new Promise<void>((resolve) => {
@@ -35,7 +35,7 @@ async function answersTo(paths: string[], change: (neighbourhood: Neighbourhood)
   })
   expect(answered).toBe(0)
   const before = process.cpuUsage()
-  change(neighbourhood)
+  change(presence)
   await all
   const { user, system } = process.cpuUsage(before)
   expect(statuses).toEqual(paths.map(() => 200))
@@ -43,22 +43,22 @@ async function answersTo(paths: string[], change: (neighbourhood: Neighbourhood)
 }
 
 test(`${QUERIES} blocked queries with one filter over ${PEERS} peers return within 1 s of one change`, async () => {
-  const took = await answersTo(Array(QUERIES).fill('/v1/peers?attr.status=busy'), (neighbourhood) =>
-    neighbourhood.happens('peer-update', 77, { attributes: { status: 'busy' } }),
+  const took = await answersTo(Array(QUERIES).fill('/v1/peers?attr.status=busy'), (presence) =>
+    presence.change('peer-update', 77, { attributes: { status: 'busy' } }),
   )
   expect(took).toBeLessThan(1000)
 })
 
 test(`so do ${QUERIES} with as many filters`, async () => {
   const paths = Array.from({ length: QUERIES }, (_, number) => `/v1/services?peer=peer-77&peer=nobody-${number}`)
-  const took = await answersTo(paths, (neighbourhood) => neighbourhood.happens('peer-suspect', 77))
+  const took = await answersTo(paths, (presence) => presence.change('peer-suspect', 77))
   expect(took).toBeLessThan(1000)
 })
 
 test(`${QUERIES} are soon answered when as many changes, one for each, come in one go`, async () => {
   const paths = Array.from({ length: QUERIES }, (_, number) => `/v1/peers?name=peer-${number}`)
-  const took = await answersTo(paths, (neighbourhood) => {
-    for (let number = 0; number < QUERIES; number++) neighbourhood.happens('peer-suspect', number)
+  const took = await answersTo(paths, (presence) => {
+    for (let number = 0; number < QUERIES; number++) presence.change('peer-suspect', number)
   })
   // A million tests of a filter: this is not one change, and has a little longer.
   expect(took).toBeLessThan(2000)

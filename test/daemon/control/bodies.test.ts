@@ -3,16 +3,16 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ask, Neighbourhood, openCatalogue, startControl, tell, type Way } from './fixtures.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl, type Way } from './fixtures.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const SERVICE = '/v1/services/shop'
 const ATTRIBUTES = '/v1/self/attributes'
 
 async function running(options = {}) {
-  const neighbourhood = new Neighbourhood()
-  const catalogue = await openCatalogue(neighbourhood)
-  return { catalogue, ...(await startControl(neighbourhood, options)) }
+  const presence = new FakePresence()
+  const catalogue = await openCatalogue(presence)
+  return { catalogue, ...(await startControl(presence, options)) }
 }
 
 describe('a body at fault', () => {
@@ -71,7 +71,7 @@ describe('a body at fault', () => {
     ],
   ])('%s %j', async (path, body, message) => {
     const { socket, catalogue } = await running()
-    expect(await tell({ socket }, path === ATTRIBUTES ? 'PATCH' : 'PUT', path, body)).toMatchObject({
+    expect(await sendJson({ socket }, path === ATTRIBUTES ? 'PATCH' : 'PUT', path, body)).toMatchObject({
       status: 400,
       body: { statusCode: 400, code: 'EARSHOT_BAD_REQUEST', message: expect.stringContaining(message) },
     })
@@ -114,7 +114,7 @@ describe('a body at fault', () => {
 
   test('has a type and its protocol that contradict each other', async () => {
     const { socket } = await running()
-    const answer = await tell({ socket }, 'PUT', SERVICE, { type: '_http._tcp', protocol: 'udp', port: 1 })
+    const answer = await sendJson({ socket }, 'PUT', SERVICE, { type: '_http._tcp', protocol: 'udp', port: 1 })
     expect(answer).toMatchObject({ status: 400, body: { code: 'EARSHOT_BAD_SERVICE' } })
   })
 
@@ -149,7 +149,7 @@ describe('a body at fault', () => {
     ['POST', '/v1/probe/x'],
   ])('is none of %s %s', async (method, path) => {
     const { socket } = await running()
-    expect(await tell({ socket }, method, path, {}, { 'content-length': '2' })).toMatchObject({
+    expect(await sendJson({ socket }, method, path, {}, { 'content-length': '2' })).toMatchObject({
       status: 400,
       body: { message: expect.stringContaining('takes no body') },
     })
@@ -165,9 +165,9 @@ describe('a body of 100 MB', () => {
     ['GET', '/v1/peers', { 'transfer-encoding': 'chunked' }, 400],
     ['PUT', '/nothing', { 'content-length': '100000000' }, 413],
   ])('%s %s %o is refused while it comes: %i', async (method, path, headers, status) => {
-    const { socket, port, neighbourhood } = await running()
+    const { socket, port, presence } = await running()
     for (const way of [{ socket }, { port }]) {
-      const authorization = `Bearer ${neighbourhood.token}`
+      const authorization = `Bearer ${presence.token}`
       const before = process.memoryUsage().arrayBuffers
       const answer = await pour(way, method, path, { ...JSON_TYPE, ...headers, authorization })
       expect(answer).toMatchObject({ status, body: { statusCode: status } })
@@ -239,8 +239,8 @@ describe('whatever comes', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1 }), body, async (id, given) => {
-        const put = await tell({ socket }, 'PUT', `/v1/services/${encodeURIComponent(id)}`, given)
-        const patched = await tell({ socket }, 'PATCH', ATTRIBUTES, given)
+        const put = await sendJson({ socket }, 'PUT', `/v1/services/${encodeURIComponent(id)}`, given)
+        const patched = await sendJson({ socket }, 'PATCH', ATTRIBUTES, given)
         for (const { status, body } of [put, patched]) {
           expect(answers).toContain(status)
           if (status >= 400)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ask, Listener, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, Listener, startControl } from './fixtures.ts'
 
 const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const LARGE = 'GET /v1/peers HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -47,22 +47,22 @@ describe('a connection that its client never closes', () => {
     ['a whole request', REQUEST, /^HTTP\/1.1 200 /],
     ['a whole request and a part of the next', `${REQUEST}GET`, /^HTTP\/1.1 200 /],
   ])('after %s is ended by the daemon', async (_what, text, said) => {
-    const { socket } = await startControl(new Neighbourhood(), { tickMs: 10 })
+    const { socket } = await startControl(new FakePresence(), { tickMs: 10 })
     const connection = await connected(socket, text)
     expect(await textOf(connection)).toMatch(said)
     await untilGone(connection)
   })
 
   test('and who does not read what was asked for gets no more of it', async () => {
-    const neighbourhood = new Neighbourhood()
-    for (let number = 0; number < 3000; number++) neighbourhood.happens('peer-up', number)
-    const { socket } = await startControl(neighbourhood, { sendTimeoutMs: 50 })
+    const presence = new FakePresence()
+    for (let number = 0; number < 3000; number++) presence.change('peer-up', number)
+    const { socket } = await startControl(presence, { sendTimeoutMs: 50 })
     await untilGone(await connected(socket, LARGE))
   })
 })
 
 test('idle connections keep nobody off, on either transport', async () => {
-  const { socket, port } = await startControl(new Neighbourhood(), { maxOpenFiles: 32 })
+  const { socket, port } = await startControl(new FakePresence(), { maxOpenFiles: 32 })
   const idle = await Promise.all(Array.from({ length: 100 }, () => connected(port, 'G')))
   expect((await ask({ port }, '/healthz')).status).toBe(200)
   expect((await ask({ socket }, '/healthz')).status).toBe(200)
@@ -73,16 +73,16 @@ test('idle connections keep nobody off, on either transport', async () => {
 })
 
 test('who waits for an answer is not sent away for a newcomer', async () => {
-  const { port, neighbourhood } = await startControl(new Neighbourhood(), { maxOpenFiles: 32 })
+  const { port, presence } = await startControl(new FakePresence(), { maxOpenFiles: 32 })
   const readers = Array.from({ length: 8 }, () => new Listener({ port }, '/v1/events'))
   await Promise.all(readers.map((reader) => reader.untilType('sync')))
   await expect(ask({ port }, '/healthz')).rejects.toMatchObject({ code: 'ECONNRESET' })
-  neighbourhood.happens('peer-up', 2)
+  presence.change('peer-up', 2)
   await Promise.all(readers.map((reader) => reader.untilType('peer-up')))
 })
 
 test('a whole request is answered, however long the daemon was frozen before it could read it', async () => {
-  const { socket } = await startControl(new Neighbourhood(), { tickMs: 10 })
+  const { socket } = await startControl(new FakePresence(), { tickMs: 10 })
   const fresh = await connected(socket)
   const used = await connected(socket, REQUEST)
   await once(used, 'readable')

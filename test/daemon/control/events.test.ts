@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { deafReader } from './deaf-reader.ts'
-import { ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, idOf, Listener, startControl } from './fixtures.ts'
+import { stalledClient } from './stalled-client.ts'
 
 const OSC = [{ id: 'o', name: 'O', type: '_osc._udp', port: 9, txt: {}, subtypes: [] }]
 
@@ -14,15 +14,15 @@ function told(listener: Listener): string[] {
 
 describe('GET /v1/events', () => {
   test('tells changes as they happen, with an id each', async () => {
-    const { socket, neighbourhood } = await startControl()
-    neighbourhood.happens('peer-up', 1)
+    const { socket, presence } = await startControl()
+    presence.change('peer-up', 1)
     const listener = new Listener({ socket }, '/v1/events')
     const [sync] = await listener.untilType('sync')
     expect(sync).toMatchObject({ type: 'sync', lastEventId: 'e1-1', json: { type: 'sync', epoch: 'e1', index: 1 } })
 
-    neighbourhood.happens('peer-update', 1, { name: 'a\nb\r\nevent: forged\n\n' })
-    neighbourhood.happens('peer-suspect', 1)
-    neighbourhood.happens('peer-left', 1)
+    presence.change('peer-update', 1, { name: 'a\nb\r\nevent: forged\n\n' })
+    presence.change('peer-suspect', 1)
+    presence.change('peer-left', 1)
     const events = await listener.untilType('peer-left')
     expect(events.map(({ type, lastEventId }) => [type, lastEventId])).toEqual([
       ['sync', 'e1-1'],
@@ -38,13 +38,13 @@ describe('GET /v1/events', () => {
   })
 
   test('begins with the present state on ?state=1', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1)
-    neighbourhood.happens('peer-up', 2)
-    neighbourhood.happens('peer-suspect', 2)
-    neighbourhood.happens('peer-up', 3)
-    neighbourhood.happens('peer-failed', 3)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1)
+    presence.change('peer-up', 2)
+    presence.change('peer-suspect', 2)
+    presence.change('peer-up', 3)
+    presence.change('peer-failed', 3)
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events?state=1')
     const events = await listener.untilType('sync')
     expect(told(listener)).toEqual(['peer peer-1', 'peer peer-2', 'sync'])
@@ -58,12 +58,12 @@ describe('GET /v1/events', () => {
     ['', { 'last-event-id': 'e1-2' }],
     ['?since=0&state=1', { 'last-event-id': 'e1-2' }],
   ])('resumes: %s %o', async (query, headers) => {
-    const neighbourhood = new Neighbourhood()
-    for (const number of [1, 2, 3, 4]) neighbourhood.happens('peer-up', number)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    for (const number of [1, 2, 3, 4]) presence.change('peer-up', number)
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, `/v1/events${query}`, headers)
     await listener.untilType('sync')
-    neighbourhood.happens('peer-up', 5)
+    presence.change('peer-up', 5)
     await listener.untilType('peer-up')
     expect(listener.events.map(({ lastEventId }) => lastEventId)).toEqual(['e1-3', 'e1-4', 'e1-4', 'e1-5'])
     expect(told(listener)).toEqual(['peer-up peer-3', 'peer-up peer-4', 'sync', 'peer-up peer-5'])
@@ -76,9 +76,9 @@ describe('GET /v1/events', () => {
     ['', { 'last-event-id': 'e0-5' }],
     ['', { 'last-event-id': 'who knows' }],
   ])('says gap when it cannot resume: %s %o', async (query, headers) => {
-    const neighbourhood = new Neighbourhood(3)
-    for (const number of [1, 2, 3, 4, 5, 6]) neighbourhood.happens('peer-up', number)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence(3)
+    for (const number of [1, 2, 3, 4, 5, 6]) presence.change('peer-up', number)
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, `/v1/events${query}`, headers)
     await listener.untilType('sync')
     expect(listener.types()).toEqual(['gap', 'peer', 'peer', 'peer', 'peer', 'peer', 'peer', 'sync'])
@@ -95,18 +95,18 @@ describe('GET /v1/events', () => {
   })
 
   test('filters, and tells the change that ends a match', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1)
-    neighbourhood.happens('peer-up', 2, { services: OSC })
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1)
+    presence.change('peer-up', 2, { services: OSC })
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events?service=osc&state=1')
     await listener.untilType('sync')
-    neighbourhood.happens('peer-update', 1, { attributes: {} })
-    neighbourhood.happens('peer-update', 2, { services: [] })
-    neighbourhood.happens('peer-update', 2, { attributes: {} })
-    neighbourhood.happens('peer-update', 1, { services: OSC })
-    neighbourhood.happens('peer-failed', 2)
-    neighbourhood.happens('peer-failed', 1)
+    presence.change('peer-update', 1, { attributes: {} })
+    presence.change('peer-update', 2, { services: [] })
+    presence.change('peer-update', 2, { attributes: {} })
+    presence.change('peer-update', 1, { services: OSC })
+    presence.change('peer-failed', 2)
+    presence.change('peer-failed', 1)
     await listener.untilType('peer-failed')
     expect(told(listener)).toEqual([
       'peer peer-2',
@@ -120,45 +120,45 @@ describe('GET /v1/events', () => {
   test.each(['state=1', 'since=2', 'since=3', 'since=4'])(
     'filters, and tells the last service-down of a peer that keeps others, from ?%s',
     async (query) => {
-      const neighbourhood = new Neighbourhood()
+      const presence = new FakePresence()
       const [osc] = OSC
       const both = [...OSC, { id: 'w', name: 'W', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }]
-      neighbourhood.happens('peer-up', 1, { services: both })
-      neighbourhood.happens('peer-up', 2, { services: both })
-      if (query === 'since=2' || query === 'since=4') neighbourhood.happens('peer-suspect', 2)
-      if (query === 'since=4') neighbourhood.happens('peer-update', 1, { services: both.slice(1) })
-      const { socket } = await startControl(neighbourhood)
+      presence.change('peer-up', 1, { services: both })
+      presence.change('peer-up', 2, { services: both })
+      if (query === 'since=2' || query === 'since=4') presence.change('peer-suspect', 2)
+      if (query === 'since=4') presence.change('peer-update', 1, { services: both.slice(1) })
+      const { socket } = await startControl(presence)
       const listener = new Listener({ socket }, `/v1/events?service=osc&${query}`)
       await listener.untilType('sync')
-      if (query !== 'since=4') neighbourhood.happens('peer-update', 1, { services: both.slice(1) })
-      if (osc) neighbourhood.serviceHappens('service-down', 1, osc)
+      if (query !== 'since=4') presence.change('peer-update', 1, { services: both.slice(1) })
+      if (osc) presence.changeService('service-down', 1, osc)
       const events = await listener.untilType('service-down')
       expect(events.at(-1)).toMatchObject({ json: { service: { id: 'o' }, peer: { name: 'peer-1' } } })
-      neighbourhood.happens('peer-update', 1, { services: [] })
-      neighbourhood.happens('peer-up', 3)
-      neighbourhood.happens('peer-left', 2)
+      presence.change('peer-update', 1, { services: [] })
+      presence.change('peer-up', 3)
+      presence.change('peer-left', 2)
       await listener.untilType('peer-left')
       expect(listener.types().slice(-2)).toEqual(['service-down', 'peer-left'])
     },
   )
 
   test('a filtered reader that resumes is told every update it may have to know', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1, { name: 'one' })
-    neighbourhood.happens('peer-up', 2, { name: 'two' })
-    neighbourhood.happens('peer-update', 1, { name: 'uno' })
-    neighbourhood.happens('peer-suspect', 2)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1, { name: 'one' })
+    presence.change('peer-up', 2, { name: 'two' })
+    presence.change('peer-update', 1, { name: 'uno' })
+    presence.change('peer-suspect', 2)
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events?name=one&since=1')
     await listener.untilType('sync')
-    neighbourhood.happens('peer-update', 1, { attributes: {} })
-    neighbourhood.happens('peer-up', 3, { name: 'one' })
+    presence.change('peer-update', 1, { attributes: {} })
+    presence.change('peer-up', 3, { name: 'one' })
     await listener.untilType('peer-up')
     expect(told(listener)).toEqual(['peer-update uno', 'sync', 'peer-up one'])
   })
 
   test('holds no more readers than its limit', async () => {
-    const { socket } = await startControl(new Neighbourhood(), { eventStreams: { max: 2 } })
+    const { socket } = await startControl(new FakePresence(), { eventStreams: { max: 2 } })
     const first = new Listener({ socket }, '/v1/events')
     const second = new Listener({ socket }, '/v1/events')
     await Promise.all([first.untilType('sync'), second.untilType('sync')])
@@ -175,7 +175,7 @@ describe('GET /v1/events', () => {
   })
 
   test('keeps places free for those who may open the socket', async () => {
-    const { socket, port } = await startControl(new Neighbourhood(), { eventStreams: { maxOnLoopback: 1 } })
+    const { socket, port } = await startControl(new FakePresence(), { eventStreams: { maxOnLoopback: 1 } })
     await new Listener({ port }, '/v1/events').untilType('sync')
     expect((await ask({ port }, '/v1/events')).status).toBe(503)
     await new Listener({ socket }, '/v1/events').untilType('sync')
@@ -187,8 +187,8 @@ describe('GET /v1/events', () => {
   })
 
   test('shows life on a quiet connection', async () => {
-    const { socket } = await startControl(new Neighbourhood(), { eventStreams: { keepAliveMs: 5 } })
-    const connection = deafReader(socket, '/v1/events')
+    const { socket } = await startControl(new FakePresence(), { eventStreams: { keepAliveMs: 5 } })
+    const connection = stalledClient(socket, '/v1/events')
     let text = ''
     connection.on('data', (chunk) => {
       text += chunk
@@ -199,12 +199,12 @@ describe('GET /v1/events', () => {
 
   test('at the end, writes the last changes and ends every stream at once', async () => {
     // Were a stream left to the end of the farewell, the test would not end.
-    const { socket, control, neighbourhood } = await startControl(new Neighbourhood(), { closeTimeoutMs: 3_600_000 })
+    const { socket, control, presence } = await startControl(new FakePresence(), { closeTimeoutMs: 3_600_000 })
     const listener = new Listener({ socket }, '/v1/events')
     await listener.untilType('sync')
-    const deaf = deafReader(socket, '/v1/events?since=0')
-    neighbourhood.happens('peer-up', 1)
-    neighbourhood.happens('peer-left', 1)
+    const deaf = stalledClient(socket, '/v1/events?since=0')
+    presence.change('peer-up', 1)
+    presence.change('peer-left', 1)
     await control.close()
     await listener.closed
     expect(told(listener)).toEqual(['sync', 'peer-up peer-1', 'peer-left peer-1'])

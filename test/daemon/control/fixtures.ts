@@ -77,7 +77,7 @@ const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined>
   'peer-forgotten': undefined,
 }
 
-/** For the tests that are about other things. */
+/** A catalogue without services, for tests that do not use it. */
 const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
   get: () => undefined,
   list: () => [],
@@ -89,16 +89,16 @@ const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
   patchAttributes: () => expect.unreachable(),
 }
 
-/** Peers without a network: the test says what happens, and the control side reads it as it reads the real registry. */
-export class Neighbourhood implements ControlDependencies, PresenceReader {
+/** A registry without a network: the test changes the peers, and the control API reads them as in the real registry. */
+export class FakePresence implements ControlDependencies, PresenceReader {
   readonly epoch = 'e1'
   readonly token = 'the-token-of-this-run'
   readonly registry = this
   catalogue: ControlDependencies['catalogue'] = NOTHING_TO_OFFER
-  /** Round-trip times, ms, by id: who is not here does not answer. */
+  /** Round-trip times by peer id, ms. Other peers do not answer probes. */
   readonly roundTrips = new Map<string, number>()
   queries = 0
-  /** mDNS is off unless a test has it speak. */
+  /** mDNS is off by default. */
   mdns: MdnsAccess | undefined
   index = 0
   time = 62_000
@@ -136,8 +136,8 @@ export class Neighbourhood implements ControlDependencies, PresenceReader {
     this.#journalLength = journalLength
   }
 
-  /** Something happens to a peer: it is as it was, or new, but for what is given. */
-  happens(type: PeerChangeType | SilentChangeType, number: number, given: Partial<PeerView> = {}): Change {
+  /** Adds a peer or changes the given fields of one, and records the change in the journal. */
+  change(type: PeerChangeType | SilentChangeType, number: number, given: Partial<PeerView> = {}): Change {
     const state = STATE_OF[type]
     const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
     if (type === 'peer-forgotten') this.#peers.delete(peer.id)
@@ -145,8 +145,8 @@ export class Neighbourhood implements ControlDependencies, PresenceReader {
     return this.#add({ index: ++this.index, type, at: this.time, peer })
   }
 
-  /** What the last change of a peer means for one of its services. */
-  serviceHappens(type: ServiceChangeType, number: number, service: Service): Change {
+  /** Records the change of a service. */
+  changeService(type: ServiceChangeType, number: number, service: Service): Change {
     const peer = this.#peers.get(idOf(number)) ?? peerView(number)
     return this.#add({ index: ++this.index, type, at: this.time, peer, service })
   }
@@ -201,8 +201,8 @@ export class Neighbourhood implements ControlDependencies, PresenceReader {
     const services = this.catalogue.list().map(recordService)
     return ownView({ ...this.self(), services, attributes: this.catalogue.attributes }, this.facts.startedAt, now)
   }
-  /** The daemon's own peer has changed. */
-  selfHappens(type: PeerChangeType, given: Partial<PeerView> = {}): Change {
+  /** Records a change of the daemon's own peer. */
+  changeSelf(type: PeerChangeType, given: Partial<PeerView> = {}): Change {
     const peer = { ...this.ownPeer(this.time), ...given }
     return this.#add({ index: ++this.index, type, at: this.time, peer, own: true })
   }
@@ -212,7 +212,7 @@ export class Neighbourhood implements ControlDependencies, PresenceReader {
   }
 }
 
-/** A host that mDNS tells of. */
+/** A host found by mDNS. */
 export function hostView(number: number, given: Partial<PeerView> = {}): PeerView {
   const { id: _id, services, ...view } = peerView(number)
   return {
@@ -234,7 +234,7 @@ export function hostView(number: number, given: Partial<PeerView> = {}): PeerVie
   }
 }
 
-/** mDNS that knows these hosts. */
+/** An mDNS that resolves these hosts. */
 export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsAccess {
   return {
     view: () => ({
@@ -253,12 +253,12 @@ export function mdnsKnowing(hosts: Record<string, PeerView['addresses']>): MdnsA
   }
 }
 
-/** Lets a neighbourhood offer services, by the catalogue that the daemon has. */
+/** Gives the fake presence a real catalogue. */
 export async function openCatalogue(
-  neighbourhood: Neighbourhood,
+  presence: FakePresence,
   config: { services?: Service[]; attributes?: Attributes; servicesDir?: string[]; stateDir?: string } = {},
 ): Promise<Catalogue> {
-  const { name, hostname } = neighbourhood.ownView
+  const { name, hostname } = presence.ownView
   const catalogue = await Catalogue.open({
     name,
     hostname,
@@ -267,7 +267,7 @@ export async function openCatalogue(
     services: [],
     attributes: {},
     ...config,
-    now: () => neighbourhood.now(),
+    now: () => presence.now(),
     publish: (content) => {
       const bytes = Buffer.byteLength(JSON.stringify(content))
       if (bytes > MAX_RECORD_BYTES) throw new InvalidRecord('the record has too many bytes', bytes)
@@ -275,11 +275,11 @@ export async function openCatalogue(
     notify: () => {},
   })
   onTestFinished(() => catalogue.close())
-  neighbourhood.catalogue = catalogue
+  presence.catalogue = catalogue
   return catalogue
 }
 
-/** A directory that goes when the test ends. */
+/** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'earshot-test-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
@@ -288,19 +288,19 @@ export async function temporaryDirectory(): Promise<string> {
 
 export interface Running {
   control: ControlServer
-  neighbourhood: Neighbourhood
+  presence: FakePresence
   socket: string
   /** On loopback TCP. */
   port: number
 }
 
-/** A control server on a socket and a port of its own, closed when the test ends. */
+/** Starts a control server on its own socket and port, and closes it at the end of the test. */
 export async function startControl(
-  neighbourhood = new Neighbourhood(),
+  presence = new FakePresence(),
   options: Partial<ControlServerOptions> = {},
 ): Promise<Running> {
   const socket = options.socket ?? join(await temporaryDirectory(), 'control.sock')
-  const control = new ControlServer(neighbourhood, {
+  const control = new ControlServer(presence, {
     socket,
     http: { host: '127.0.0.1', port: 0 },
     log: pino({ level: 'silent' }),
@@ -308,7 +308,7 @@ export async function startControl(
   })
   onTestFinished(() => control.close())
   await control.listen()
-  return { control, neighbourhood, socket, port: Number(control.listening.http?.split(':').at(-1)) }
+  return { control, presence, socket, port: Number(control.listening.http?.split(':').at(-1)) }
 }
 
 export interface Answer {
@@ -320,7 +320,7 @@ export interface Answer {
 
 export type Way = { socket: string } | { port: number }
 
-/** Asks as a program would; `Host` and others can be forged by `headers`. */
+/** Sends a request. `headers` may contain any `Host`. */
 export async function ask(
   way: Way,
   path: string,
@@ -341,12 +341,12 @@ export async function ask(
   })
 }
 
-/** Asks with a body in JSON. */
-export async function tell(way: Way, method: string, path: string, body: unknown, headers = {}): Promise<Answer> {
+/** Sends a request with a JSON body. */
+export async function sendJson(way: Way, method: string, path: string, body: unknown, headers = {}): Promise<Answer> {
   return await ask(way, path, { 'content-type': 'application/json', ...headers }, method, JSON.stringify(body))
 }
 
-/** Reads a stream of events; `until` resolves with all that came when one of the type has come. */
+/** Reads an event stream. `until` resolves to all events received so far once the condition is met. */
 export class Listener {
   readonly events: (StreamEvent & { json: Record<string, unknown> })[] = []
   readonly closed: Promise<void>
@@ -379,7 +379,7 @@ export class Listener {
     return this.events
   }
 
-  /** Waits for the last event to be of this type. */
+  /** Waits until the last event is of this type. */
   async untilType(type: string): Promise<Listener['events']> {
     return await this.until((events) => events.at(-1)?.type === type)
   }

@@ -1,15 +1,15 @@
 import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { writeJson } from '../../../src/daemon/control/api-json.ts'
-import { ask, Neighbourhood, openCatalogue, startControl, tell } from './fixtures.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl } from './fixtures.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const SHOP = '/v1/services/shop'
 
 async function running() {
-  const neighbourhood = new Neighbourhood()
-  await openCatalogue(neighbourhood)
-  return await startControl(neighbourhood)
+  const presence = new FakePresence()
+  await openCatalogue(presence)
+  return await startControl(presence)
 }
 
 /** All that comes on a connection for these bytes. */
@@ -39,7 +39,7 @@ describe('a method that a URL does not have', () => {
 
   test('also with a body', async () => {
     const { socket } = await running()
-    expect(await tell({ socket }, 'POST', '/v1/peers', { a: 1 })).toMatchObject({ status: 405 })
+    expect(await sendJson({ socket }, 'POST', '/v1/peers', { a: 1 })).toMatchObject({ status: 405 })
   })
 })
 
@@ -54,7 +54,7 @@ describe('no body', () => {
     ['POST', '/v1/query', { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' }, 202],
   ])('%s %s with %o is as good as none', async (method, path, headers, status) => {
     const { socket } = await running()
-    await tell({ socket }, 'PUT', SHOP, { type: 'http', port: 1 })
+    await sendJson({ socket }, 'PUT', SHOP, { type: 'http', port: 1 })
     expect((await ask({ socket }, path, headers as Record<string, string>, method)).status).toBe(status)
   })
 
@@ -91,7 +91,7 @@ describe('a service’s type', () => {
     '%s is refused',
     async (type) => {
       const { socket } = await running()
-      expect(await tell({ socket }, 'PUT', SHOP, { type, port: 1 })).toMatchObject({
+      expect(await sendJson({ socket }, 'PUT', SHOP, { type, port: 1 })).toMatchObject({
         status: 400,
         body: { message: expect.stringContaining('body/type: expected a type such as http') },
       })
@@ -99,14 +99,14 @@ describe('a service’s type', () => {
   )
   test.each(['a', '3d', 'x-1', 'a-b-c', '_a1._tcp', 'abcdefghijklmno', 'HTTP'])('%s is not', async (type) => {
     const { socket } = await running()
-    expect(await tell({ socket }, 'PUT', SHOP, { type, port: 1 })).toMatchObject({ status: 201 })
+    expect(await sendJson({ socket }, 'PUT', SHOP, { type, port: 1 })).toMatchObject({ status: 201 })
   })
 })
 
 test('TXT keys that differ in case only are refused', async () => {
   const { socket } = await running()
   const service = { type: 'http', port: 1, txt: { path: '/', Path: '/x' } }
-  expect(await tell({ socket }, 'PUT', SHOP, service)).toMatchObject({
+  expect(await sendJson({ socket }, 'PUT', SHOP, service)).toMatchObject({
     status: 400,
     body: { code: 'EARSHOT_BAD_SERVICE', message: expect.stringContaining('txt.Path: it differs from txt.path') },
   })
@@ -122,15 +122,15 @@ describe('half of a surrogate pair', () => {
     ['PATCH', '/v1/self/attributes', { '\ud800': 'x' }, 'body: expected keys'],
   ])('is refused: %s %s %j', async (method, path, body, message) => {
     const { socket } = await running()
-    const answer = await tell({ socket }, method, path, body)
+    const answer = await sendJson({ socket }, method, path, body)
     expect(answer).toMatchObject({ status: 400, body: { message: expect.stringContaining(message) } })
     // An unpaired surrogate in the value is shown as text, `\ud800`, which any parser can read.
     expect(JSON.stringify(answer.body)).not.toMatch(/(?<!\\)\\ud/)
   })
 
   test('is told by none of our answers', async () => {
-    const { socket, neighbourhood } = await running()
-    neighbourhood.happens('peer-up', 1, { name: 'a\ud800z', attributes: { note: '\\ud800 \ud83d\ude00' } })
+    const { socket, presence } = await running()
+    presence.change('peer-up', 1, { name: 'a\ud800z', attributes: { note: '\\ud800 \ud83d\ude00' } })
     const { body } = await ask({ socket }, '/v1/peers')
     expect(body).toMatchObject({ peers: [{ name: 'a\ufffdz', attributes: { note: '\\ud800 \ud83d\ude00' } }] })
     expect(writeJson({ a: ['\udfff'] })).toBe('{"a":["\ufffd"]}')

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { parseHttpAddress } from '../../../src/daemon/config/values.ts'
 import { ControlServer } from '../../../src/daemon/control/server.ts'
-import { ask, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, startControl } from './fixtures.ts'
 
 describe('on loopback', () => {
   test.each([
@@ -85,6 +85,6 @@ describe('on loopback', () => {
 
   test('cannot be made to listen elsewhere', () => {
     const options = { socket: '/nowhere', http: { host: '0.0.0.0', port: 1 }, log: pino({ level: 'silent' }) }
-    expect(() => new ControlServer(new Neighbourhood(), options)).toThrow('http must be on loopback, not 0.0.0.0')
+    expect(() => new ControlServer(new FakePresence(), options)).toThrow('http must be on loopback, not 0.0.0.0')
   })
 })

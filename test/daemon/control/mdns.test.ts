@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest'
-import { ask, hostView, idOf, Listener, mdnsKnowing, Neighbourhood, peerView, startControl } from './fixtures.ts'
+import { ask, FakePresence, hostView, idOf, Listener, mdnsKnowing, peerView, startControl } from './fixtures.ts'
 
 const PRINTER = [
   { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
   { address: 'fe80::7', family: 'ipv6', interface: 'eth0' },
 ] as const
 
-function withPrinter(): Neighbourhood {
-  const neighbourhood = new Neighbourhood()
-  neighbourhood.mdns = mdnsKnowing({ 'printer.local': [...PRINTER] })
-  return neighbourhood
+function withPrinter(): FakePresence {
+  const presence = new FakePresence()
+  presence.mdns = mdnsKnowing({ 'printer.local': [...PRINTER] })
+  return presence
 }
 
 describe('a host that mDNS found', () => {
   test('is shown by its host name, as found by mDNS, with its services so marked', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1, hostView(1))
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1, hostView(1))
+    const { socket } = await startControl(presence)
     const { body } = await ask({ socket }, '/v1/peers/host-1.local')
     expect(body).toMatchObject({
       id: 'host-1.local',
@@ -32,9 +32,9 @@ describe('a host that mDNS found', () => {
   })
 
   test('answers no probe: that is said, and not sent', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1, hostView(1))
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1, hostView(1))
+    const { socket } = await startControl(presence)
     expect(await ask({ socket }, '/v1/probe/host-1.local', {}, 'POST')).toMatchObject({
       status: 409,
       body: { code: 'EARSHOT_NOT_PROBED', message: expect.stringMatching(/^'host-1' was found by mDNS/) },
@@ -42,20 +42,20 @@ describe('a host that mDNS found', () => {
   })
 
   test('is told of like every other', async () => {
-    const neighbourhood = new Neighbourhood()
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events')
     await listener.untilType('sync')
-    neighbourhood.happens('peer-up', 1, hostView(1))
+    presence.change('peer-up', 1, hostView(1))
     const events = await listener.untilType('peer-up')
     expect(events.at(-1)).toMatchObject({ json: { peer: { id: 'host-1.local', source: 'mdns' } } })
   })
 
   test('does not take over the name of a peer that beaconed', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-failed', 1, { name: 'kitchen' })
-    neighbourhood.happens('peer-up', 2, hostView(2, { id: 'kitchen.local', name: 'kitchen' }))
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-failed', 1, { name: 'kitchen' })
+    presence.change('peer-up', 2, hostView(2, { id: 'kitchen.local', name: 'kitchen' }))
+    const { socket } = await startControl(presence)
     expect(await ask({ socket }, '/v1/peers/kitchen')).toMatchObject({
       status: 409,
       body: { message: expect.stringContaining('kitchen (kitchen.local., by mDNS)') },
@@ -67,15 +67,15 @@ describe('a host that mDNS found', () => {
 
 describe('what is signed', () => {
   test('is told alone with source=beacon, and what mDNS tells with source=mdns', async () => {
-    const neighbourhood = new Neighbourhood()
+    const presence = new FakePresence()
     const ipp = { id: 'P._ipp._tcp', name: 'P', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
     const addresses = [{ address: 'fe80::7', family: 'ipv6' as const, interface: 'eth0' }]
-    neighbourhood.happens('peer-up', 1, {
+    presence.change('peer-up', 1, {
       name: 'kitchen',
       services: [...peerView(1).services, { ...ipp, source: 'mdns', addresses }],
     })
-    neighbourhood.happens('peer-up', 2, hostView(2, { name: 'kitchen' }))
-    const { socket } = await startControl(neighbourhood)
+    presence.change('peer-up', 2, hostView(2, { name: 'kitchen' }))
+    const { socket } = await startControl(presence)
     const said = async (path: string) => JSON.parse(JSON.stringify((await ask({ socket }, path)).body))
     expect((await said('/v1/peers?source=beacon')).peers).toMatchObject([{ id: idOf(1), services: [{ id: 'web' }] }])
     expect((await said('/v1/peers?source=mdns')).peers).toMatchObject([{ id: 'host-2.local' }])
@@ -93,11 +93,11 @@ describe('what is signed', () => {
 
 describe('a host that is taken for a peer', () => {
   test('is told of with hidden=1, and by its name when nobody else has it, with the reason', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
+    const presence = new FakePresence()
+    presence.change('peer-up', 1, { name: 'kitchen' })
     const hidden = { id: idOf(1), name: 'kitchen', because: 'address' as const }
-    neighbourhood.hiddenHosts = [hostView(2, { hidden }), hostView(3, { name: 'kitchen', hidden })]
-    const { socket } = await startControl(neighbourhood)
+    presence.hiddenHosts = [hostView(2, { hidden }), hostView(3, { name: 'kitchen', hidden })]
+    const { socket } = await startControl(presence)
     const { headers, body } = await ask({ socket }, '/v1/peers?hidden=1')
     expect(headers).not.toHaveProperty('etag')
     expect(body).toMatchObject({ peers: [{ id: idOf(1) }, { id: 'host-2.local', hidden }, { id: 'host-3.local' }] })
@@ -164,13 +164,13 @@ describe('GET /v1/hosts', () => {
   })
 
   test('asks for so many at once, and no more', async () => {
-    const neighbourhood = withPrinter()
+    const presence = withPrinter()
     let answer = () => {}
     const answered = new Promise<void>((resolve) => {
       answer = resolve
     })
     let asked = 0
-    neighbourhood.mdns = {
+    presence.mdns = {
       ...mdnsKnowing({}),
       resolve: async () => {
         asked++
@@ -178,7 +178,7 @@ describe('GET /v1/hosts', () => {
         return [...PRINTER]
       },
     }
-    const { socket } = await startControl(neighbourhood)
+    const { socket } = await startControl(presence)
     const answers = Array.from({ length: 65 }, () => ask({ socket }, '/v1/hosts/printer.local'))
     expect(await Promise.race(answers)).toMatchObject({ status: 503, body: { code: 'EARSHOT_TOO_BUSY' } })
     answer()

@@ -5,14 +5,14 @@ import type { Service } from '../../../src/core/wire/index.ts'
 import {
   type Answer,
   ask,
+  FakePresence,
   hostView,
   idOf,
   Listener,
   mdnsKnowing,
-  Neighbourhood,
   openCatalogue,
+  sendJson,
   startControl,
-  tell,
 } from './fixtures.ts'
 
 interface Operation {
@@ -29,21 +29,21 @@ interface Document {
 }
 
 async function running() {
-  const neighbourhood = new Neighbourhood()
-  neighbourhood.happens('peer-up', 1, { name: 'one', rtt: 0.4 })
-  neighbourhood.happens('peer-up', 2, { name: 'two' })
-  neighbourhood.happens('peer-up', 3, { name: 'two' })
-  neighbourhood.happens('peer-failed', 4)
-  neighbourhood.happens('peer-up', 5, hostView(5))
-  neighbourhood.mdns = mdnsKnowing({ 'printer.local': [{ address: 'fe80::7', family: 'ipv6', interface: 'eth0' }] })
-  neighbourhood.roundTrips.set(idOf(1), 0.4)
+  const presence = new FakePresence()
+  presence.change('peer-up', 1, { name: 'one', rtt: 0.4 })
+  presence.change('peer-up', 2, { name: 'two' })
+  presence.change('peer-up', 3, { name: 'two' })
+  presence.change('peer-failed', 4)
+  presence.change('peer-up', 5, hostView(5))
+  presence.mdns = mdnsKnowing({ 'printer.local': [{ address: 'fe80::7', family: 'ipv6', interface: 'eth0' }] })
+  presence.roundTrips.set(idOf(1), 0.4)
   const fixed: Service = { id: 'fixed', name: 'F', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
-  await openCatalogue(neighbourhood, {
+  await openCatalogue(presence, {
     services: [fixed],
     attributes: { room: 'attic' },
     servicesDir: ['/dev/null'],
   })
-  const run = await startControl(neighbourhood, { blockingQueries: { max: 0 }, eventStreams: { maxOnLoopback: 0 } })
+  const run = await startControl(presence, { blockingQueries: { max: 0 }, eventStreams: { maxOnLoopback: 0 } })
   const { body } = await ask({ socket: run.socket }, '/openapi.json')
   return { ...run, document: body as Document }
 }
@@ -119,7 +119,7 @@ describe('GET /openapi.json', () => {
       const answer: Answer =
         body === undefined
           ? await ask(way, path ?? template, headers, method)
-          : await tell(way, method, path ?? template, body, headers)
+          : await sendJson(way, method, path ?? template, body, headers)
       expect(answer.status, `${call} ${path}: ${JSON.stringify(answer.body)}`).toBe(status)
       const { responses } = document.paths[template]?.[method.toLowerCase()] ?? NO_OPERATION
       const key = [String(status), `${String(status)[0]}XX`].find((each) => each in responses)
@@ -143,7 +143,7 @@ describe('GET /openapi.json', () => {
         Object.keys(responses).map((status) => `${method.toUpperCase()} ${path} ${status}`),
       ),
     )
-    // A stream that has begun has no end, and is checked below; the others are in services.test.ts, mdns.test.ts and kept.test.ts.
+    // A stream that has begun has no end, and is checked below; the others are in services.test.ts, mdns.test.ts and saved-state.test.ts.
     const elsewhere = [
       'PUT /v1/services/{id} 507',
       'DELETE /v1/services/{id} 507',
@@ -156,12 +156,12 @@ describe('GET /openapi.json', () => {
   })
 
   test('describes what a stream of events tells', async () => {
-    const { document, socket, neighbourhood } = await running()
+    const { document, socket, presence } = await running()
     const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
     ajv.addSchema(document, 'api')
     const listener = new Listener({ socket }, '/v1/events?state=1')
     await listener.untilType('sync')
-    neighbourhood.happens('peer-left', 1)
+    presence.change('peer-left', 1)
     await listener.untilType('peer-left')
     const pointer = '/paths/~1v1~1events/get/responses/200/content/text~1event-stream/schema'
     for (const { type, json } of listener.events) {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { Earshot } from '../../../src/client/index.ts'
-import { ask, Listener, Neighbourhood, openCatalogue, startControl } from './fixtures.ts'
+import { ask, FakePresence, Listener, openCatalogue, startControl } from './fixtures.ts'
 
 async function running() {
-  const neighbourhood = new Neighbourhood()
-  neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
-  await openCatalogue(neighbourhood)
-  return await startControl(neighbourhood)
+  const presence = new FakePresence()
+  presence.change('peer-up', 1, { name: 'kitchen' })
+  await openCatalogue(presence)
+  return await startControl(presence)
 }
 
 function names(listener: Listener): string[] {
@@ -18,12 +18,12 @@ function names(listener: Listener): string[] {
 
 describe('the daemon’s own peer', () => {
   test('is in the events of those who ask for it, and of nobody else', async () => {
-    const { socket, neighbourhood } = await running()
+    const { socket, presence } = await running()
     const withOwn = new Listener({ socket }, '/v1/events?state=1&self=1')
     const others = new Listener({ socket }, '/v1/events?state=1')
     await Promise.all([withOwn.untilType('sync'), others.untilType('sync')])
-    neighbourhood.selfHappens('peer-update', { attributes: { status: 'busy' } })
-    neighbourhood.happens('peer-left', 1)
+    presence.changeSelf('peer-update', { attributes: { status: 'busy' } })
+    presence.change('peer-left', 1)
     await Promise.all([withOwn.untilType('peer-left'), others.untilType('peer-left')])
     expect(names(withOwn)).toEqual(['peer here', 'peer kitchen', 'sync', 'peer-update here', 'peer-left kitchen'])
     expect(names(others)).toEqual(['peer kitchen', 'sync', 'peer-left kitchen'])
@@ -33,32 +33,32 @@ describe('the daemon’s own peer', () => {
   })
 
   test('wakes those who wait for it, and nobody else', async () => {
-    const { socket, neighbourhood } = await running()
+    const { socket, presence } = await running()
     const others = ask({ socket }, '/v1/peers?since=1&wait=10m')
     const busy = ask({ socket }, '/v1/peers?self=1&since=1&wait=10m&attr.status=busy')
     const services = ask({ socket }, '/v1/services?self=1&since=1&wait=10m')
     // One more that waits as long, and is only then told of what it has missed.
     await ask({ socket }, '/v1/peers?self=1&since=1&wait=100ms')
-    neighbourhood.catalogue.patchAttributes({ status: 'busy' })
-    neighbourhood.selfHappens('peer-update')
+    presence.catalogue.patchAttributes({ status: 'busy' })
+    presence.changeSelf('peer-update')
     const { body, headers } = await busy
     expect(body).toMatchObject({ index: 2, peers: [{ name: 'here' }] })
     expect(headers.etag).toBe('W/"e1-2"')
     expect((await ask({ socket }, '/v1/peers?self=1&since=1')).status).toBe(200)
-    neighbourhood.happens('peer-update', 1, { services: [] })
+    presence.change('peer-update', 1, { services: [] })
     expect((await others).body).toMatchObject({ index: 3, peers: [{ name: 'kitchen' }] })
     expect((await services).body).toMatchObject({ index: 3, services: [] })
   })
 
   test('is followed by the client', async () => {
-    const { socket, neighbourhood } = await running()
+    const { socket, presence } = await running()
     const earshot = new Earshot({ socket })
     const changes = earshot.watch({ self: true, name: 'here' })
     expect((await changes.next()).value).toMatchObject({ type: 'peer-up', peer: { name: 'here' } })
     const busy = earshot.waitFor({ self: true, attributes: { status: 'busy' } })
     const next = changes.next()
-    neighbourhood.catalogue.patchAttributes({ status: 'busy' })
-    neighbourhood.selfHappens('peer-update')
+    presence.catalogue.patchAttributes({ status: 'busy' })
+    presence.changeSelf('peer-update')
     expect((await next).value).toMatchObject({ type: 'peer-update', peer: { attributes: { status: 'busy' } } })
     expect(await busy).toMatchObject([{ name: 'here' }])
     await changes.return()

@@ -4,22 +4,22 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Service } from '../../../src/core/wire/index.ts'
 import type { Peers } from '../../../src/shared/api.ts'
-import { ask, BEGINNING, hostView, idOf, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, BEGINNING, FakePresence, hostView, idOf, startControl } from './fixtures.ts'
 
 function offering(type: string): Service[] {
   return [{ id: 's', name: 'S', type, port: 1, txt: {}, subtypes: [] }]
 }
 
-function household(): Neighbourhood {
-  const neighbourhood = new Neighbourhood()
-  neighbourhood.happens('peer-up', 1, { name: 'kitchen' })
-  neighbourhood.happens('peer-up', 2, { name: 'studio', services: offering('_osc._udp'), attributes: { 'a.b': 'x y' } })
-  neighbourhood.happens('peer-suspect', 2)
-  neighbourhood.happens('peer-up', 3, { name: 'old' })
-  neighbourhood.happens('peer-failed', 3)
-  neighbourhood.happens('peer-up', 4, { name: 'gone', services: offering('_HTTP._udp'), attributes: {} })
-  neighbourhood.happens('peer-left', 4)
-  return neighbourhood
+function twoPeers(): FakePresence {
+  const presence = new FakePresence()
+  presence.change('peer-up', 1, { name: 'kitchen' })
+  presence.change('peer-up', 2, { name: 'studio', services: offering('_osc._udp'), attributes: { 'a.b': 'x y' } })
+  presence.change('peer-suspect', 2)
+  presence.change('peer-up', 3, { name: 'old' })
+  presence.change('peer-failed', 3)
+  presence.change('peer-up', 4, { name: 'gone', services: offering('_HTTP._udp'), attributes: {} })
+  presence.change('peer-left', 4)
+  return presence
 }
 
 describe('GET /v1/peers', () => {
@@ -52,7 +52,7 @@ describe('GET /v1/peers', () => {
     ['self=0', ['kitchen', 'studio']],
     ['self=true&attr.role=test', ['here']],
   ])('?%s', async (query, names) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     const { status, body } = await ask({ socket }, `/v1/peers?${query}`)
     expect(status).toBe(200)
     const { epoch, index, peers } = body as Peers
@@ -81,7 +81,7 @@ describe('GET /v1/peers', () => {
   })
 
   test('shows a peer with wall-clock times, zones, and only what is known', async () => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     const { body } = await ask({ socket }, '/v1/peers/kitchen')
     expect(body).toEqual({
       id: idOf(1),
@@ -113,10 +113,10 @@ describe('GET /v1/peers', () => {
   })
 
   test('holds only so much for those who do not take it', async () => {
-    const neighbourhood = new Neighbourhood()
+    const presence = new FakePresence()
     const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
-    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number, { attributes })
-    const { socket, port } = await startControl(neighbourhood)
+    for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { attributes })
+    const { socket, port } = await startControl(presence)
     const deaf: Socket[] = []
     const ignore = async () => {
       const connection = connect(socket)
@@ -135,10 +135,10 @@ describe('GET /v1/peers', () => {
   })
 
   test('holds an answer that goes to many once', async () => {
-    const neighbourhood = new Neighbourhood()
+    const presence = new FakePresence()
     const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
-    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number, { attributes })
-    const { socket } = await startControl(neighbourhood)
+    for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { attributes })
+    const { socket } = await startControl(presence)
     const deaf = Array.from({ length: 50 }, () => connect(socket))
     for (const connection of deaf) {
       onTestFinished(() => void connection.destroy())
@@ -147,14 +147,14 @@ describe('GET /v1/peers', () => {
     await ask({ socket }, '/v1/self')
     await ask({ socket }, '/v1/self')
     const before = process.memoryUsage().arrayBuffers
-    neighbourhood.happens('peer-suspect', 1)
+    presence.change('peer-suspect', 1)
     const heads = await Promise.all(deaf.map(async (connection) => String((await once(connection, 'data'))[0])))
     for (const head of heads) expect(head).toMatch(/^HTTP\/1.1 200 /)
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000_000)
   })
 
   test('survives every query', async () => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     const parameter = fc.oneof(
       fc.constantFrom(
         'service',
@@ -190,20 +190,20 @@ describe('GET /v1/peers', () => {
 
 describe('GET /v1/peers/{reference}', () => {
   test.each([idOf(1), 'kitchen', idOf(1).slice(0, 4), 'gone'])('finds %s', async (reference) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     expect((await ask({ socket }, `/v1/peers/${reference}`)).status).toBe(200)
   })
 
   test('finds a name with any characters', async () => {
-    const neighbourhood = household()
-    neighbourhood.happens('peer-up', 9, { name: 'Büro / 2 %' })
-    const { socket } = await startControl(neighbourhood)
+    const presence = twoPeers()
+    presence.change('peer-up', 9, { name: 'Büro / 2 %' })
+    const { socket } = await startControl(presence)
     const { body } = await ask({ socket }, `/v1/peers/${encodeURIComponent('Büro / 2 %')}`)
     expect(body).toMatchObject({ id: idOf(9) })
   })
 
   test.each([['nobody'], [idOf(1).slice(0, 3)]])('knows no %s', async (reference) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     expect(await ask({ socket }, `/v1/peers/${reference}`)).toMatchObject({
       status: 404,
       body: { code: 'EARSHOT_NO_SUCH_PEER', message: expect.stringContaining(reference) },
@@ -211,7 +211,7 @@ describe('GET /v1/peers/{reference}', () => {
   })
 
   test.each(['here', idOf(31), idOf(31).slice(0, 6)])('finds its own peer as %s', async (reference) => {
-    const { socket } = await startControl(household())
+    const { socket } = await startControl(twoPeers())
     const { body } = await ask({ socket }, `/v1/peers/${reference}`)
     expect(body).toMatchObject({
       name: 'here',
@@ -222,9 +222,9 @@ describe('GET /v1/peers/{reference}', () => {
   })
 
   test('leads to none of several with one name, in whatever state, until an id is given', async () => {
-    const neighbourhood = household()
-    neighbourhood.happens('peer-up', 10, { name: 'old' })
-    const { socket } = await startControl(neighbourhood)
+    const presence = twoPeers()
+    presence.change('peer-up', 10, { name: 'old' })
+    const { socket } = await startControl(presence)
     const [failed, alive] = [idOf(3).slice(0, 8), idOf(10).slice(0, 8)]
     expect(await ask({ socket }, '/v1/peers/old')).toMatchObject({
       status: 409,
@@ -235,33 +235,33 @@ describe('GET /v1/peers/{reference}', () => {
     })
     expect((await ask({ socket }, '/v1/probe/old', {}, 'POST')).status).toBe(409)
     expect((await ask({ socket }, `/v1/peers/${alive}`)).body).toMatchObject({ id: idOf(10) })
-    neighbourhood.happens('peer-update', 3, { beacons: { heard: 0, lost: 0 } })
+    presence.change('peer-update', 3, { beacons: { heard: 0, lost: 0 } })
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
-    neighbourhood.happens('peer-forgotten', 3)
+    presence.change('peer-forgotten', 3)
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10) })
-    neighbourhood.happens('peer-suspect', 10)
-    neighbourhood.happens('peer-up', 11, hostView(11, { name: 'old' }))
+    presence.change('peer-suspect', 10)
+    presence.change('peer-up', 11, hostView(11, { name: 'old' }))
     const { body } = await ask({ socket }, '/v1/peers/old')
     expect(body).toHaveProperty('message', expect.stringContaining('old (host-11.local., by mDNS)'))
     expect((await ask({ socket }, '/v1/peers/host-11.local.')).body).toMatchObject({ source: 'mdns' })
-    neighbourhood.happens('peer-failed', 11, hostView(11, { name: 'old', state: 'failed' }))
+    presence.change('peer-failed', 11, hostView(11, { name: 'old', state: 'failed' }))
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10), state: 'suspect' })
   })
 
   test('leads to nobody else who has the name of this machine', async () => {
-    const neighbourhood = household()
-    neighbourhood.happens('peer-up', 10, { name: 'here' })
-    const { socket } = await startControl(neighbourhood)
+    const presence = twoPeers()
+    presence.change('peer-up', 10, { name: 'here' })
+    const { socket } = await startControl(presence)
     expect((await ask({ socket }, '/v1/peers/here')).status).toBe(409)
     expect((await ask({ socket }, `/v1/peers/${idOf(31).slice(0, 8)}`)).body).toMatchObject({ id: idOf(31) })
   })
 
   test.each([8, 12, 20, 25, 26])('takes %i characters of an id for it, whoever is called so', async (length) => {
-    const neighbourhood = household()
+    const presence = twoPeers()
     const reference = idOf(1).slice(0, length)
-    neighbourhood.happens('peer-up', 10, { name: reference })
-    neighbourhood.happens('peer-up', 11, hostView(11, { id: `${reference}.local`, name: reference }))
-    const { socket } = await startControl(neighbourhood)
+    presence.change('peer-up', 10, { name: reference })
+    presence.change('peer-up', 11, hostView(11, { id: `${reference}.local`, name: reference }))
+    const { socket } = await startControl(presence)
     for (const text of [reference, reference.toUpperCase()]) {
       expect((await ask({ socket }, `/v1/peers/${text}`)).body, text).toMatchObject({ name: 'kitchen' })
     }
@@ -272,17 +272,17 @@ describe('GET /v1/peers/{reference}', () => {
   })
 
   test('a whole id that nobody has is nobody, though somebody is called so', async () => {
-    const neighbourhood = household()
-    neighbourhood.happens('peer-up', 10, { name: idOf(20) })
-    const { socket } = await startControl(neighbourhood)
+    const presence = twoPeers()
+    presence.change('peer-up', 10, { name: idOf(20) })
+    const { socket } = await startControl(presence)
     expect((await ask({ socket }, `/v1/peers/${idOf(20)}`)).status).toBe(404)
   })
 
   test('does not choose among ids that begin alike', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 5)
-    neighbourhood.happens('peer-failed', 5 + 32 ** 5)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 5)
+    presence.change('peer-failed', 5 + 32 ** 5)
+    const { socket } = await startControl(presence)
     expect((await ask({ socket }, `/v1/peers/${idOf(5).slice(0, 5)}`)).status).toBe(409)
     expect((await ask({ socket }, `/v1/peers/${idOf(5).slice(0, 6)}`)).status).toBe(200)
   })

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { Earshot, type EarshotError } from '../../../src/client/index.ts'
-import { ask, Neighbourhood, openCatalogue, startControl, tell, temporaryDirectory } from './fixtures.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
 
 const SHOP = '/v1/services/shop'
 const SERVICE = { type: 'http', port: 80, ttl: '1h' }
 
 async function running() {
-  const neighbourhood = new Neighbourhood()
+  const presence = new FakePresence()
   const fixed = { id: 'fixed', name: 'F', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
-  await openCatalogue(neighbourhood, { services: [fixed] })
-  const run = await startControl(neighbourhood)
-  const put = (body: object, headers = {}) => tell({ socket: run.socket }, 'PUT', SHOP, body, headers)
+  await openCatalogue(presence, { services: [fixed] })
+  const run = await startControl(presence)
+  const put = (body: object, headers = {}) => sendJson({ socket: run.socket }, 'PUT', SHOP, body, headers)
   return { ...run, put, way: { socket: run.socket } }
 }
 
@@ -57,7 +57,7 @@ describe('a service of this peer', () => {
     expect(await put(SERVICE, { 'if-match': `W/${changed.headers.etag}` })).toMatchObject({ status: 412 })
     expect(await ask(way, SHOP, { 'if-match': tag }, 'DELETE')).toMatchObject({ status: 412 })
     expect(await ask(way, SHOP, { 'if-match': `${changed.headers.etag}` }, 'DELETE')).toMatchObject({ status: 204 })
-    const fixed = await tell(way, 'PUT', '/v1/services/fixed', SERVICE, { 'if-none-match': '*' })
+    const fixed = await sendJson(way, 'PUT', '/v1/services/fixed', SERVICE, { 'if-none-match': '*' })
     expect(fixed).toMatchObject({ status: 409, body: { code: 'EARSHOT_SERVICE_TAKEN' } })
   })
 })
@@ -109,17 +109,17 @@ describe('two programs with one id', () => {
 })
 
 test('a service without a name bears the peer’s, also when that is another one after a restart', async () => {
-  const neighbourhood = new Neighbourhood()
+  const presence = new FakePresence()
   const stateDir = await temporaryDirectory()
-  const first = await openCatalogue(neighbourhood, { stateDir })
-  const { socket } = await startControl(neighbourhood)
+  const first = await openCatalogue(presence, { stateDir })
+  const { socket } = await startControl(presence)
   const way = { socket }
-  await tell(way, 'PUT', '/v1/services/unnamed', { type: 'http', port: 1 })
-  await tell(way, 'PUT', '/v1/services/named', { type: 'http', port: 2, name: 'here' })
+  await sendJson(way, 'PUT', '/v1/services/unnamed', { type: 'http', port: 1 })
+  await sendJson(way, 'PUT', '/v1/services/named', { type: 'http', port: 2, name: 'here' })
   await first.close()
-  const { name } = neighbourhood.ownView
-  neighbourhood.ownView = { ...neighbourhood.ownView, name: 'there' }
-  const again = await openCatalogue(neighbourhood, { stateDir })
+  const { name } = presence.ownView
+  presence.ownView = { ...presence.ownView, name: 'there' }
+  const again = await openCatalogue(presence, { stateDir })
   expect(again.list().map((each) => [each.id, each.name])).toEqual([
     ['unnamed', 'there'],
     ['named', name],

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { ask, idOf, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, idOf, startControl } from './fixtures.ts'
 
 describe('the daemon about itself', () => {
   test('GET /v1/self', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.facts = {
-      ...neighbourhood.facts,
+    const presence = new FakePresence()
+    presence.facts = {
+      ...presence.facts,
       leftOut: [{ name: 'docker0', cause: 'excluded', pattern: 'docker*', reason: 'excluded' }],
       dropped: { unicast: 7, shared: 0 },
       faults: [
@@ -13,7 +13,7 @@ describe('the daemon about itself', () => {
         { interface: 'wlan0', path: 'unicast', message: 'down' },
       ],
     }
-    const { socket, port } = await startControl(neighbourhood)
+    const { socket, port } = await startControl(presence)
     const { status, body } = await ask({ socket }, '/v1/self')
     expect(status).toBe(200)
     expect(body).toMatchObject({
@@ -43,9 +43,9 @@ describe('the daemon about itself', () => {
   })
 
   test('GET /healthz', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.happens('peer-up', 1)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence()
+    presence.change('peer-up', 1)
+    const { socket } = await startControl(presence)
     expect((await ask({ socket }, '/healthz')).body).toEqual({ status: 'ok', peers: 1, epoch: 'e1' })
   })
 
@@ -67,11 +67,11 @@ describe('the daemon about itself', () => {
   })
 
   test('shows nobody what went wrong inside', async () => {
-    const neighbourhood = new Neighbourhood()
-    neighbourhood.describe = () => {
+    const presence = new FakePresence()
+    presence.describe = () => {
       throw new Error('secret')
     }
-    const { socket } = await startControl(neighbourhood)
+    const { socket } = await startControl(presence)
     const { status, body } = await ask({ socket }, '/v1/self')
     expect(body).toMatchObject({ statusCode: 500, code: 'EARSHOT_INTERNAL' })
     expect(status).toBe(500)

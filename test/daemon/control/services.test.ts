@@ -1,28 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import type { Service } from '../../../src/core/wire/index.ts'
 import type { Services } from '../../../src/shared/api.ts'
-import { ask, idOf, Neighbourhood, openCatalogue, peerView, startControl, tell } from './fixtures.ts'
+import { ask, FakePresence, idOf, openCatalogue, peerView, sendJson, startControl } from './fixtures.ts'
 
 function service(id: string, type: string, name = id): Service {
   return { id, name, type, port: 1, txt: {}, subtypes: [] }
 }
 
-function household(): Neighbourhood {
-  const neighbourhood = new Neighbourhood()
+function twoPeers(): FakePresence {
+  const presence = new FakePresence()
   const both = [service('shop', '_http._tcp', 'Shop'), service('o', '_osc._udp', 'Osc')]
-  neighbourhood.happens('peer-up', 1, { name: 'kitchen', services: both })
-  neighbourhood.happens('peer-up', 2, { name: 'studio', services: [service('x', '_HTTP._udp', 'Xhop')] })
-  neighbourhood.happens('peer-up', 3, { name: 'old', services: [service('shop', '_http._tcp', 'Shop')] })
-  neighbourhood.happens('peer-failed', 3)
-  return neighbourhood
+  presence.change('peer-up', 1, { name: 'kitchen', services: both })
+  presence.change('peer-up', 2, { name: 'studio', services: [service('x', '_HTTP._udp', 'Xhop')] })
+  presence.change('peer-up', 3, { name: 'old', services: [service('shop', '_http._tcp', 'Shop')] })
+  presence.change('peer-failed', 3)
+  return presence
 }
 
-async function running(neighbourhood = household()) {
-  const catalogue = await openCatalogue(neighbourhood, {
+async function running(presence = twoPeers()) {
+  const catalogue = await openCatalogue(presence, {
     services: [service('from-config', '_ipp._tcp', 'Printer')],
     attributes: { room: 'attic' },
   })
-  return { catalogue, ...(await startControl(neighbourhood)) }
+  return { catalogue, ...(await startControl(presence)) }
 }
 
 describe('GET /v1/services', () => {
@@ -98,7 +98,7 @@ describe('GET /v1/services', () => {
 describe('this peer’s services', () => {
   test('are put, changed and withdrawn', async () => {
     const { socket } = await running()
-    const put = await tell({ socket }, 'PUT', '/v1/services/shop', {
+    const put = await sendJson({ socket }, 'PUT', '/v1/services/shop', {
       type: 'http',
       port: 8080,
       txt: { path: '/', n: 1 },
@@ -114,7 +114,7 @@ describe('this peer’s services', () => {
       source: 'api',
     })
     const again = { name: 'Shop', type: '_http._tcp', port: 8081, subtypes: ['_printer'] }
-    const changed = await tell({ socket }, 'PUT', '/v1/services/shop', again)
+    const changed = await sendJson({ socket }, 'PUT', '/v1/services/shop', again)
     expect(changed).toMatchObject({ status: 200, body: { ...again, id: 'shop', txt: {} } })
     expect((await ask({ socket }, '/v1/self')).body).toMatchObject({
       services: [
@@ -140,16 +140,19 @@ describe('this peer’s services', () => {
 
   test('have ids with any printable character', async () => {
     const { socket } = await running()
-    const put = await tell({ socket }, 'PUT', `/v1/services/${encodeURIComponent('a/b?%#')}`, { type: 'http', port: 1 })
+    const put = await sendJson({ socket }, 'PUT', `/v1/services/${encodeURIComponent('a/b?%#')}`, {
+      type: 'http',
+      port: 1,
+    })
     expect(put).toMatchObject({ status: 201, body: { id: 'a/b?%#' } })
   })
 
   test('are lent for a while', async () => {
-    const { socket, neighbourhood } = await running()
-    const put = await tell({ socket }, 'PUT', '/v1/services/lent', { type: 'http', port: 1, ttl: '1h' })
+    const { socket, presence } = await running()
+    const put = await sendJson({ socket }, 'PUT', '/v1/services/lent', { type: 'http', port: 1, ttl: '1h' })
     expect(put).toMatchObject({ status: 201, body: { expiresAt: '2026-11-21T10:01:02.000Z' } })
-    neighbourhood.time += 1000
-    const renewed = await tell({ socket }, 'PUT', '/v1/services/lent', { type: 'http', port: 1, ttl: '1h' })
+    presence.time += 1000
+    const renewed = await sendJson({ socket }, 'PUT', '/v1/services/lent', { type: 'http', port: 1, ttl: '1h' })
     expect(renewed).toMatchObject({ status: 200, body: { expiresAt: '2026-11-21T10:01:03.000Z' } })
     expect((await ask({ socket }, '/v1/self')).body).toMatchObject({
       services: [{}, { expiresAt: expect.any(String) }],
@@ -159,17 +162,19 @@ describe('this peer’s services', () => {
   test('of another source are left alone', async () => {
     const { socket } = await running()
     const taken = { status: 409, body: { code: 'EARSHOT_SERVICE_TAKEN' } }
-    expect(await tell({ socket }, 'PUT', '/v1/services/from-config', { type: 'http', port: 1 })).toMatchObject(taken)
+    expect(await sendJson({ socket }, 'PUT', '/v1/services/from-config', { type: 'http', port: 1 })).toMatchObject(
+      taken,
+    )
     expect(await ask({ socket }, '/v1/services/from-config', {}, 'DELETE')).toMatchObject(taken)
   })
 
   test('have limits', async () => {
     const { socket } = await running()
     const txt = Object.fromEntries(Array.from({ length: 60 }, (_, number) => [`k${number}`, 'x'.repeat(200)]))
-    expect(await tell({ socket }, 'PUT', '/v1/services/one', { type: 'http', port: 1, txt })).toMatchObject({
+    expect(await sendJson({ socket }, 'PUT', '/v1/services/one', { type: 'http', port: 1, txt })).toMatchObject({
       status: 201,
     })
-    expect(await tell({ socket }, 'PUT', '/v1/services/two', { type: 'http', port: 1, txt })).toMatchObject({
+    expect(await sendJson({ socket }, 'PUT', '/v1/services/two', { type: 'http', port: 1, txt })).toMatchObject({
       status: 413,
       body: { code: 'EARSHOT_RECORD_TOO_LARGE' },
     })
@@ -181,16 +186,16 @@ describe('PATCH /v1/self/attributes', () => {
     const { socket } = await running()
     const way = { socket }
     const path = '/v1/self/attributes'
-    expect(await tell(way, 'PATCH', path, { status: 'idle', load: 0.5, ok: true })).toMatchObject({
+    expect(await sendJson(way, 'PATCH', path, { status: 'idle', load: 0.5, ok: true })).toMatchObject({
       status: 200,
       body: { attributes: { room: 'attic', status: 'idle', load: 0.5, ok: true } },
     })
     const merge = { 'content-type': 'application/merge-patch+json; charset=utf-8' }
-    expect((await tell(way, 'PATCH', path, { status: null, nothing: null, room: 'cellar' }, merge)).body).toEqual({
+    expect((await sendJson(way, 'PATCH', path, { status: null, nothing: null, room: 'cellar' }, merge)).body).toEqual({
       attributes: { room: 'cellar', load: 0.5, ok: true },
     })
-    expect((await tell(way, 'PATCH', path, { room: null })).body).toMatchObject({ attributes: { room: 'attic' } })
-    expect(await tell(way, 'PATCH', path, { room: null })).toMatchObject({
+    expect((await sendJson(way, 'PATCH', path, { room: null })).body).toMatchObject({ attributes: { room: 'attic' } })
+    expect(await sendJson(way, 'PATCH', path, { room: null })).toMatchObject({
       status: 409,
       body: { code: 'EARSHOT_ATTRIBUTE_TAKEN' },
     })
@@ -201,8 +206,8 @@ describe('PATCH /v1/self/attributes', () => {
 
 describe('POST /v1/probe', () => {
   test('tells the round-trip time', async () => {
-    const { socket, neighbourhood } = await running()
-    neighbourhood.roundTrips.set(idOf(1), 0.4)
+    const { socket, presence } = await running()
+    presence.roundTrips.set(idOf(1), 0.4)
     const peer = { id: idOf(1), name: 'kitchen' }
     for (const reference of ['kitchen', idOf(1), idOf(1).slice(0, 4)]) {
       expect(await ask({ socket }, `/v1/probe/${reference}`, {}, 'POST')).toMatchObject({
@@ -227,8 +232,8 @@ describe('POST /v1/probe', () => {
   })
 
   test('an answer that comes too late is none', async () => {
-    const { socket, neighbourhood } = await running()
-    neighbourhood.probe = async () => 12
+    const { socket, presence } = await running()
+    presence.probe = async () => 12
     const answer = async (timeout: string) =>
       (await ask({ socket }, `/v1/probe/kitchen?timeout=${timeout}`, {}, 'POST')).status
     expect(await answer('1ms')).toBe(504)
@@ -236,13 +241,13 @@ describe('POST /v1/probe', () => {
   })
 
   test('bounds how many are under way', async () => {
-    const neighbourhood = household()
+    const presence = twoPeers()
     let answer: (rtt: number) => void = () => {}
     const answered = new Promise<number>((resolve) => {
       answer = resolve
     })
-    neighbourhood.probe = async () => await answered
-    const { socket } = await running(neighbourhood)
+    presence.probe = async () => await answered
+    const { socket } = await running(presence)
     const asked = Array.from({ length: 65 }, () => ask({ socket }, '/v1/probe/kitchen', {}, 'POST'))
     expect(await Promise.race(asked)).toMatchObject({ status: 503, body: { code: 'EARSHOT_TOO_BUSY' } })
     answer(1)
@@ -253,20 +258,20 @@ describe('POST /v1/probe', () => {
 })
 
 test('POST /v1/query asks everyone, once a second', async () => {
-  const { socket, neighbourhood } = await running()
+  const { socket, presence } = await running()
   for (let times = 0; times < 3; times++) {
     expect(await ask({ socket }, '/v1/query', {}, 'POST')).toMatchObject({ status: 202, body: {} })
   }
-  expect(neighbourhood.queries).toBe(1)
-  neighbourhood.time += 1000
+  expect(presence.queries).toBe(1)
+  presence.time += 1000
   await ask({ socket }, '/v1/query', {}, 'POST')
-  expect(neighbourhood.queries).toBe(2)
+  expect(presence.queries).toBe(2)
 })
 
 test('what is unknown of a service never gets out', async () => {
-  const neighbourhood = household()
+  const presence = twoPeers()
   const odd = { ...service('s', '_http._tcp'), secret: 1 }
-  neighbourhood.happens('peer-up', 7, { ...peerView(7), services: [odd] })
-  const { socket } = await running(neighbourhood)
+  presence.change('peer-up', 7, { ...peerView(7), services: [odd] })
+  const { socket } = await running(presence)
   expect(JSON.stringify((await ask({ socket }, '/v1/services')).body)).not.toContain('secret')
 })

@@ -4,16 +4,16 @@ import type { ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { PeerView } from '../../../src/core/presence/peers/types.ts'
-import { deafReader, readUntil } from './deaf-reader.ts'
-import { ask, idOf, Listener, Neighbourhood, startControl } from './fixtures.ts'
+import { ask, FakePresence, idOf, Listener, startControl } from './fixtures.ts'
+import { readUntil, stalledClient } from './stalled-client.ts'
 
 describe('a slow reader', () => {
   test('falls off the journal, and is told so when it reads on', async () => {
-    const neighbourhood = new Neighbourhood(50)
-    const { socket } = await startControl(neighbourhood)
-    const slow = deafReader(socket, '/v1/events')
+    const presence = new FakePresence(50)
+    const { socket } = await startControl(presence)
+    const slow = stalledClient(socket, '/v1/events')
     await once(slow, 'readable')
-    await fill(neighbourhood, 2000)
+    await fill(presence, 2000)
     const text = await readUntil(slow, (all) => all.includes('event: gap') && all.endsWith('}\n\n\r\n'))
     const indices = [...text.matchAll(/^id: e1-(\d+)$/gm)].map(([, index]) => Number(index))
     const sync = indices.pop()
@@ -26,32 +26,32 @@ describe('a slow reader', () => {
   })
 
   test('that has stopped for good is cut off', async () => {
-    const neighbourhood = new Neighbourhood(50)
-    const { socket } = await startControl(neighbourhood, { eventStreams: { keepAliveMs: 5, cutOffMs: 30_000 } })
-    const stopped = deafReader(socket, '/v1/events')
+    const presence = new FakePresence(50)
+    const { socket } = await startControl(presence, { eventStreams: { keepAliveMs: 5, cutOffMs: 30_000 } })
+    const stopped = stalledClient(socket, '/v1/events')
     const reading = new Listener({ socket }, '/v1/events')
     await Promise.all([once(stopped, 'readable'), reading.untilType('sync')])
-    await fill(neighbourhood, 1000)
+    await fill(presence, 1000)
     await reading.until((events) => events.at(-1)?.json['index'] === 1000)
-    neighbourhood.time += 31_000
-    const quiet = deafReader(socket, '/v1/events')
+    presence.time += 31_000
+    const quiet = stalledClient(socket, '/v1/events')
     await readUntil(quiet, (all) => all.includes('keep-alive'))
     const text = await readUntil(stopped, () => false)
     expect(text).toContain('id: e1-1\n')
     expect(text).not.toContain('gap')
-    neighbourhood.happens('peer-up', 999)
+    presence.change('peer-up', 999)
     await reading.until((events) => events.at(-1)?.json['index'] === 1001)
   })
 
   test('never sees a peer go back in time while it is told the state', async () => {
-    const neighbourhood = new Neighbourhood(5000)
-    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-up', number, { recordVersion: 1 })
-    const { socket } = await startControl(neighbourhood)
-    const slow = deafReader(socket, '/v1/events?state=1')
+    const presence = new FakePresence(5000)
+    for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { recordVersion: 1 })
+    const { socket } = await startControl(presence)
+    const slow = stalledClient(socket, '/v1/events?state=1')
     await once(slow, 'readable')
-    for (let number = 0; number < 1000; number++) neighbourhood.happens('peer-update', number, { recordVersion: 2 })
-    neighbourhood.happens('peer-up', 2000)
-    neighbourhood.happens('peer-left', 999)
+    for (let number = 0; number < 1000; number++) presence.change('peer-update', number, { recordVersion: 2 })
+    presence.change('peer-up', 2000)
+    presence.change('peer-left', 999)
     const text = await readUntil(slow, (all) => all.includes('event: sync') && all.endsWith('}\n\n\r\n'))
     const held = new Map<string, number>()
     let last = 0
@@ -72,17 +72,17 @@ describe('a slow reader', () => {
 
   test('200 readers, of whom 10 never read: the others get each change once and in order, and memory is bounded', async () => {
     const CHANGES = 3000
-    const neighbourhood = new Neighbourhood(500)
-    const { socket } = await startControl(neighbourhood)
+    const presence = new FakePresence(500)
+    const { socket } = await startControl(presence)
     const responses = observeResponses()
-    const stopped = Array.from({ length: 10 }, () => deafReader(socket, '/v1/events'))
+    const stopped = Array.from({ length: 10 }, () => stalledClient(socket, '/v1/events'))
     const readers = Array.from({ length: 190 }, () => new CountingReader(socket))
     await Promise.all([
       ...stopped.map((connection) => once(connection, 'readable')),
       ...readers.map((reader) => reader.until(0)),
     ])
     for (let index = 1; index <= CHANGES; index++) {
-      neighbourhood.happens('peer-update', index % 7)
+      presence.change('peer-update', index % 7)
       if (index % 100 === 0) await Promise.all(readers.map((reader) => reader.until(index)))
     }
     for (const reader of readers) expect(reader.faults).toBe(0)
@@ -96,9 +96,9 @@ describe('a slow reader', () => {
 })
 
 /** Peers change so often; a few in one go, so that readers are written to in between. */
-async function fill(neighbourhood: Neighbourhood, changes: number): Promise<void> {
+async function fill(presence: FakePresence, changes: number): Promise<void> {
   for (let number = 0; number < changes; number++) {
-    neighbourhood.happens('peer-update', number % 7)
+    presence.change('peer-update', number % 7)
     if (number % 10 === 0) await setImmediate()
   }
 }
@@ -120,7 +120,7 @@ class CountingReader {
   #wake: () => void = () => {}
 
   constructor(socket: string) {
-    deafReader(socket, '/v1/events')
+    stalledClient(socket, '/v1/events')
       .setEncoding('latin1')
       .on('data', (chunk: string) => this.#read(chunk))
   }

@@ -4,13 +4,13 @@ import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ask, Neighbourhood, startControl, temporaryDirectory } from './fixtures.ts'
+import { ask, FakePresence, startControl, temporaryDirectory } from './fixtures.ts'
 
 describe('the socket', () => {
   test('is of mode 0660 in a directory of the user, and goes at the end', async () => {
     const directory = join(await temporaryDirectory(), 'new', 'earshot')
     const socket = join(directory, 'control.sock')
-    const { control } = await startControl(new Neighbourhood(), { socket, http: undefined })
+    const { control } = await startControl(new FakePresence(), { socket, http: undefined })
     expect(control.listening).toEqual({ socket, http: undefined })
     expect((await stat(socket)).mode & 0o777).toBe(0o660)
     expect((await stat(directory)).mode & 0o777).toBe(process.getuid?.() === 0 ? 0o755 : 0o700)
@@ -31,13 +31,13 @@ describe('the socket', () => {
     await once(dying, 'exit')
     expect((await stat(socket)).isSocket()).toBe(true)
 
-    await startControl(new Neighbourhood(), { socket })
+    await startControl(new FakePresence(), { socket })
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
   })
 
   test('of a living daemon is left alone', async () => {
     const { socket } = await startControl()
-    await expect(startControl(new Neighbourhood(), { socket })).rejects.toMatchObject({
+    await expect(startControl(new FakePresence(), { socket })).rejects.toMatchObject({
       code: 'EARSHOT_ALREADY_RUNNING',
     })
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
@@ -49,9 +49,9 @@ describe('the socket', () => {
     await once(taken, 'listening')
     const { port } = taken.address() as { port: number }
     const socket = join(await temporaryDirectory(), 'control.sock')
-    await expect(
-      startControl(new Neighbourhood(), { socket, http: { host: '127.0.0.1', port } }),
-    ).rejects.toMatchObject({ code: 'EARSHOT_HTTP_IN_USE', message: expect.stringContaining(`127.0.0.1:${port}`) })
+    await expect(startControl(new FakePresence(), { socket, http: { host: '127.0.0.1', port } })).rejects.toMatchObject(
+      { code: 'EARSHOT_HTTP_IN_USE', message: expect.stringContaining(`127.0.0.1:${port}`) },
+    )
     await expect(stat(socket)).rejects.toThrow('ENOENT')
   })
 
@@ -61,7 +61,7 @@ describe('the socket', () => {
     await writeFile(file, 'kept')
     await symlink(file, join(directory, 'link'))
     for (const name of ['file', 'link', 'file/control.sock']) {
-      await expect(startControl(new Neighbourhood(), { socket: join(directory, name) })).rejects.toMatchObject({
+      await expect(startControl(new FakePresence(), { socket: join(directory, name) })).rejects.toMatchObject({
         code: 'EARSHOT_SOCKET_UNUSABLE',
       })
     }
@@ -72,13 +72,13 @@ describe('the socket', () => {
     const open = join(await temporaryDirectory(), 'open')
     await mkdir(open)
     await chmod(open, 0o777)
-    await expect(startControl(new Neighbourhood(), { socket: join(open, 's') })).rejects.toThrow(
+    await expect(startControl(new FakePresence(), { socket: join(open, 's') })).rejects.toThrow(
       'all users may write to',
     )
   })
 
   test.each(['', `/tmp/${'x'.repeat(103)}`, 'a\0b'])('cannot be at %j', async (socket) => {
-    await expect(startControl(new Neighbourhood(), { socket })).rejects.toMatchObject({
+    await expect(startControl(new FakePresence(), { socket })).rejects.toMatchObject({
       code: 'EARSHOT_SOCKET_UNUSABLE',
     })
   })

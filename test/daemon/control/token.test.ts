@@ -1,7 +1,7 @@
 import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ask, Neighbourhood, openCatalogue, startControl, tell, temporaryDirectory } from './fixtures.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
 
 const SERVICE = { type: 'http', port: 1 }
 const WRITES = [
@@ -15,9 +15,9 @@ const WRITES = [
 ] as const
 
 async function running() {
-  const neighbourhood = new Neighbourhood()
-  const catalogue = await openCatalogue(neighbourhood)
-  const run = await startControl(neighbourhood)
+  const presence = new FakePresence()
+  const catalogue = await openCatalogue(presence)
+  const run = await startControl(presence)
   return { catalogue, ...run, token: join(run.socket, '..', 'token') }
 }
 
@@ -43,7 +43,7 @@ describe('on loopback', () => {
     ]) {
       const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
       expect(await ask({ port }, path, headers, method)).toMatchObject(refused)
-      if (method === 'PUT') expect(await tell({ port }, method, path, SERVICE, headers)).toMatchObject(refused)
+      if (method === 'PUT') expect(await sendJson({ port }, method, path, SERVICE, headers)).toMatchObject(refused)
     }
     expect(catalogue.list()).toEqual([])
     expect((await ask({ port }, path, { authorization: `Bearer ${held}` }, method)).status).not.toBe(401)
@@ -59,9 +59,9 @@ describe('on loopback', () => {
   })
 
   test('a service can be put with it', async () => {
-    const { port, neighbourhood } = await running()
-    const headers = { authorization: `bearer ${neighbourhood.token}` }
-    expect((await tell({ port }, 'PUT', '/v1/services/shop', SERVICE, headers)).status).toBe(201)
+    const { port, presence } = await running()
+    const headers = { authorization: `bearer ${presence.token}` }
+    expect((await sendJson({ port }, 'PUT', '/v1/services/shop', SERVICE, headers)).status).toBe(201)
   })
 
   test.each([
@@ -73,8 +73,8 @@ describe('on loopback', () => {
     ['localhost:80', { origin: 'null' }],
     ['localhost:80', { 'sec-fetch-site': 'cross-site' }],
   ])('Host %s, %o gets nothing, with and without it', async (host, headers) => {
-    const { port, neighbourhood, catalogue } = await running()
-    for (const authorization of ['Bearer x', `Bearer ${neighbourhood.token}`]) {
+    const { port, presence, catalogue } = await running()
+    for (const authorization of ['Bearer x', `Bearer ${presence.token}`]) {
       for (const [method, path] of [...WRITES, ['GET', '/v1/peers'], ['GET', '/v1/events']] as const) {
         const answer = await ask({ port }, path, { host, ...headers, authorization }, method)
         expect(answer).toMatchObject({
@@ -83,7 +83,7 @@ describe('on loopback', () => {
         })
         expect(Object.keys(answer.headers).join()).not.toContain('access-control')
       }
-      const put = await tell({ port }, 'PUT', '/v1/services/shop', SERVICE, { host, ...headers, authorization })
+      const put = await sendJson({ port }, 'PUT', '/v1/services/shop', SERVICE, { host, ...headers, authorization })
       expect(put.status).toBe(403)
     }
     expect(catalogue.list()).toEqual([])
@@ -92,9 +92,9 @@ describe('on loopback', () => {
 
 describe('the token', () => {
   test('lies beside the socket, for owner and group, and goes at the end', async () => {
-    const { control, neighbourhood, token } = await running()
+    const { control, presence, token } = await running()
     expect((await stat(token)).mode & 0o777).toBe(0o640)
-    expect(await readFile(token, 'utf8')).toBe(`${neighbourhood.token}\n`)
+    expect(await readFile(token, 'utf8')).toBe(`${presence.token}\n`)
     await control.close()
     await expect(stat(token)).rejects.toThrow('ENOENT')
   })
@@ -106,10 +106,10 @@ describe('the token', () => {
     await writeFile(elsewhere, 'kept', { mode: 0o666 })
     await symlink(elsewhere, token)
     await writeFile(`${token}.${process.pid}`, 'left behind', { mode: 0o666 })
-    const neighbourhood = new Neighbourhood()
-    await startControl(neighbourhood, { socket: join(directory, 's') })
+    const presence = new FakePresence()
+    await startControl(presence, { socket: join(directory, 's') })
     expect((await stat(token)).mode & 0o777).toBe(0o640)
-    expect(await readFile(token, 'utf8')).toBe(`${neighbourhood.token}\n`)
+    expect(await readFile(token, 'utf8')).toBe(`${presence.token}\n`)
     expect(await readFile(elsewhere, 'utf8')).toBe('kept')
   })
 
@@ -121,7 +121,7 @@ describe('the token', () => {
   })
 
   test('is not made where there is no loopback', async () => {
-    const { socket } = await startControl(new Neighbourhood(), { http: undefined })
+    const { socket } = await startControl(new FakePresence(), { http: undefined })
     await expect(stat(join(socket, '..', 'token'))).rejects.toThrow('ENOENT')
   })
 
@@ -129,8 +129,8 @@ describe('the token', () => {
     const directory = await temporaryDirectory()
     const socket = join(directory, 's')
     // A directory that is not empty cannot be replaced by a file.
-    await startControl(new Neighbourhood(), { socket: join(directory, 'token', 's'), http: undefined })
-    await expect(startControl(new Neighbourhood(), { socket })).rejects.toMatchObject({
+    await startControl(new FakePresence(), { socket: join(directory, 'token', 's'), http: undefined })
+    await expect(startControl(new FakePresence(), { socket })).rejects.toMatchObject({
       code: 'EARSHOT_TOKEN_UNUSABLE',
       message: expect.stringContaining(join(directory, 'token')),
     })

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** A connection that asks, and then does not read until it is told to. */
-export function deafReader(socket: string, path: string): Socket {
+/** A client that sends a request and then does not read until the test lets it. */
+export function stalledClient(socket: string, path: string): Socket {
   const connection = connect(socket)
   connection.on('error', () => {})
   connection.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
@@ -10,7 +10,7 @@ export function deafReader(socket: string, path: string): Socket {
   return connection
 }
 
-/** What a connection has to say until then or until it ends, without the chunk lengths of HTTP. */
+/** Reads a connection until the condition is met or it ends. Returns the text without the chunk lengths of HTTP. */
 export async function readUntil(connection: Socket, met: (text: string) => boolean): Promise<string> {
   let text = ''
   for await (const chunk of connection) {

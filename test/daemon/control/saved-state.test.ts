@@ -1,17 +1,17 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ask, Neighbourhood, openCatalogue, startControl, tell, temporaryDirectory } from './fixtures.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
 
 const SHOP = { type: 'http', port: 80 }
 
 async function running(stateDir: string) {
-  const neighbourhood = new Neighbourhood()
-  await openCatalogue(neighbourhood, { stateDir })
-  const { socket } = await startControl(neighbourhood)
+  const presence = new FakePresence()
+  await openCatalogue(presence, { stateDir })
+  const { socket } = await startControl(presence)
   const call = async (method: string, path: string, body?: unknown) => {
     const answer =
-      body === undefined ? await ask({ socket }, path, {}, method) : await tell({ socket }, method, path, body)
+      body === undefined ? await ask({ socket }, path, {}, method) : await sendJson({ socket }, method, path, body)
     return { status: answer.status, body: answer.body }
   }
   return { call }
