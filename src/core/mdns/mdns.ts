@@ -112,10 +112,10 @@ export class Mdns {
   }
 
   /** Handles a received message. */
-  receive(message: Message, heard: DatagramSource, now: number): void {
-    this.#publisher.receive(message, heard, now)
+  receive(message: Message, from: DatagramSource, now: number): void {
+    this.#publisher.receive(message, from, now)
     this.#finder.setOwnHostname(this.#publisher.hostname)
-    this.#finder.receive(message, heard, now)
+    this.#finder.receive(message, from, now)
   }
 
   /** Runs the tasks that are due. The caller calls this at `nextWake`. */

@@ -101,5 +101,5 @@ function mdnsOf(bonjour: Bonjour): MulticastDns {
   const server: unknown = Reflect.get(bonjour, 'server')
   const mdns: unknown = server instanceof Object ? Reflect.get(server, 'mdns') : undefined
   if (mdns instanceof EventEmitter && 'query' in mdns && 'respond' in mdns) return mdns as MulticastDns
-  throw new Error('bonjour-service no longer has a multicast-dns at server.mdns')
+  throw new Error('bonjour-service has no multicast-dns instance at server.mdns')
 }

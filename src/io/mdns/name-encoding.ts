@@ -6,16 +6,12 @@ import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
  * the encoded bytes.
  */
 const STAND_IN = '\u001a'
-
 const STAND_IN_BYTE = 0x1a
-
 const DOT = 0x2e
 
 /** The maximum size of a label, and of a name including length bytes and root (RFC 1035, section 2.3.4). */
-const LABEL_BYTES = 63
-
-const NAME_BYTES = 255
-
+const MAX_LABEL_BYTES = 63
+const MAX_NAME_BYTES = 255
 const INSTANCE = /^(.+?)((?:\._sub)?\._[^.]+\._(?:tcp|udp)\.local)$/is
 
 /** Replaces the dots inside the label of an instance or a subtype. */
@@ -29,11 +25,11 @@ export function isSendable(name: string): boolean {
   let bytes = 1
   for (const label of hideDots(name).split('.')) {
     const length = Buffer.byteLength(label)
-    if (length === 0 || length > LABEL_BYTES) return false
+    if (length === 0 || length > MAX_LABEL_BYTES) return false
     bytes += length + 1
   }
   // dns-packet removes dots next to a line break.
-  return bytes <= NAME_BYTES && !name.includes(STAND_IN) && !/[\n\r\u2028\u2029]/.test(name)
+  return bytes <= MAX_NAME_BYTES && !name.includes(STAND_IN) && !/[\n\r\u2028\u2029]/.test(name)
 }
 
 /** Restores the dots in an encoded message, in place. The names must be uncompressed, as dns-packet writes them. */
@@ -57,7 +53,6 @@ export function restoreDots(bytes: Buffer): void {
 
 /** A compression pointer has 14 bits (RFC 1035, section 4.1.4). */
 const MAX_POINTER_OFFSET = 0x4000
-
 const POINTER = 0xc000
 
 /**
@@ -83,9 +78,9 @@ export function compressNames(bytes: Buffer): Buffer {
     const end = layout.nameEnd(read)
     while ((bytes[read] ?? 0) > 0) {
       const rest = bytes.toString('latin1', read, end)
-      const place = known.get(rest)
-      if (place !== undefined) {
-        written = out.writeUInt16BE(POINTER | place, written)
+      const offset = known.get(rest)
+      if (offset !== undefined) {
+        written = out.writeUInt16BE(POINTER | offset, written)
         read = end
         return
       }

@@ -27,18 +27,18 @@ export function messageFromPacket(packet: Packet): Message {
   }
 }
 
-function questionOf({ name, type, class: asked = 'IN' }: PacketQuestion): Question | undefined {
-  const unicast = UNICAST_CLASSES.has(asked)
-  if (!(unicast || QUESTION_CLASSES.has(asked)) || name === '.') return undefined
-  const wanted: string = type
-  switch (wanted) {
+function questionOf({ name, type, class: questionClass = 'IN' }: PacketQuestion): Question | undefined {
+  const unicast = UNICAST_CLASSES.has(questionClass)
+  if (!(unicast || QUESTION_CLASSES.has(questionClass)) || name === '.') return undefined
+  const questionType: string = type
+  switch (questionType) {
     case 'PTR':
     case 'SRV':
     case 'TXT':
     case 'A':
     case 'AAAA':
     case 'ANY':
-      return unicast ? { name, type: wanted, unicast } : { name, type: wanted }
+      return unicast ? { name, type: questionType, unicast } : { name, type: questionType }
     default:
       return undefined
   }
@@ -61,19 +61,19 @@ function recordOf(answer: Answer): ResourceRecord | undefined {
       return target === '.' ? undefined : { name, ttl, flush, type: 'SRV', data: { priority, weight, port, target } }
     }
     case 'TXT':
-      return { name, ttl, flush, type: 'TXT', data: stringsOf(answer.data) }
+      return { name, ttl, flush, type: 'TXT', data: copyStrings(answer.data) }
     case 'A':
       return isIP(answer.data) === 4 ? { name, ttl, flush, type: 'A', data: answer.data } : undefined
     case 'AAAA':
       if (isIP(answer.data) !== 6) return undefined
-      return { name, ttl, flush, type: 'AAAA', data: canonical(answer.data) }
+      return { name, ttl, flush, type: 'AAAA', data: canonicalIpv6(answer.data) }
     default:
       return undefined
   }
 }
 
 /** Formats an IPv6 address as the operating system does. dns-packet shortens other runs of zeros. */
-function canonical(address: string): string {
+function canonicalIpv6(address: string): string {
   return new SocketAddress({ address, family: 'ipv6' }).address
 }
 
@@ -81,7 +81,7 @@ function canonical(address: string): string {
  * Copies all strings into one new buffer. dns-packet returns views of the datagram, which would keep all of it in
  * memory.
  */
-function stringsOf(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
+function copyStrings(data: string | Buffer | (string | Buffer)[]): Uint8Array[] {
   const strings = (Array.isArray(data) ? data : [data]).map((one) => (typeof one === 'string' ? Buffer.from(one) : one))
   const copy = new Uint8Array(strings.reduce((sum, { length }) => sum + length, 0))
   let at = 0
@@ -137,13 +137,13 @@ function answerOf(record: ResourceRecord): Answer {
 }
 
 function isEncodable(record: ResourceRecord): boolean {
-  if (!isSendable(record.name) || !isUint(record.ttl, 32)) return false
+  if (!isSendable(record.name) || !fitsUint(record.ttl, 32)) return false
   switch (record.type) {
     case 'PTR':
       return isSendable(record.data)
     case 'SRV': {
       const { priority, weight, port, target } = record.data
-      return isUint(priority, 16) && isUint(weight, 16) && isUint(port, 16) && isSendable(target)
+      return fitsUint(priority, 16) && fitsUint(weight, 16) && fitsUint(port, 16) && isSendable(target)
     }
     case 'TXT':
       return record.data.every(({ length }) => length < 256)
@@ -156,6 +156,6 @@ function isEncodable(record: ResourceRecord): boolean {
   }
 }
 
-function isUint(value: number, bits: 16 | 32): boolean {
+function fitsUint(value: number, bits: 16 | 32): boolean {
   return Number.isInteger(value) && value >= 0 && value < 2 ** bits
 }

@@ -16,17 +16,11 @@ const MIN_STEPS = 1024
 
 /** The size of type, class, TTL and data length, which follow the name of a record. */
 const RECORD_FIELD_BYTES = 10
-
 export const A = 1
-
 export const PTR = 12
-
 export const TXT = 16
-
 export const AAAA = 28
-
 export const SRV = 33
-
 export const NSEC = 47
 
 export interface RecordOffsets {

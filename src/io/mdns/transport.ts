@@ -16,14 +16,13 @@ const MAX_MESSAGE_BYTES = 9000
 
 /** The maximum number of messages decoded per second, per sender and in total. */
 const PER_SENDER = { perSecond: 500, burst: 1000 }
-
 const TOTAL = { perSecond: 4000, burst: 8000 }
 
 /** A message counts once per this many bytes or records. */
 const MESSAGE_UNIT = { bytes: 1500, records: 10 }
 
 /** Another overload is reported after this time without one, ms. */
-const OVERLOAD_END = 60_000
+const OVERLOAD_QUIET_TIME = 60_000
 
 type MulticastPath = 'multicast4' | 'multicast6'
 
@@ -115,10 +114,10 @@ export class MdnsTransport {
   }
 
   /** Decodes a datagram. Returns undefined if it is dropped or an own message that looped back. */
-  receive(bytes: Uint8Array, heard: DatagramSource, now: number): Message | undefined {
+  receive(bytes: Uint8Array, from: DatagramSource, now: number): Message | undefined {
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const link = `${heard.interface} ${heard.address.includes(':') ? 'multicast6' : 'multicast4'}`
-    if (heard.own && this.#loopback.isLoopback(link, datagram, now)) {
+    const link = `${from.interface} ${from.address.includes(':') ? 'multicast6' : 'multicast4'}`
+    if (from.own && this.#loopback.isLoopback(link, datagram, now)) {
       this.#loopedBack++
       return undefined
     }
@@ -126,16 +125,16 @@ export class MdnsTransport {
     const instance = this.#instances.get(link)
     if (instance === undefined) return undefined
     // Multicast datagrams come from this link, whatever their source address (RFC 6762, section 11).
-    if (heard.path === 'unicast' && !heard.onLink) return this.#drop('off-link')
-    const refusal = dropReason(datagram)
-    if (refusal !== undefined) return this.#drop(refusal)
+    if (from.path === 'unicast' && !from.onLink) return this.#drop('off-link')
+    const reason = dropReason(datagram)
+    if (reason !== undefined) return this.#drop(reason)
     try {
       const layout = new PacketWalker(datagram)
-      if (!this.#takeBudget(datagram.length, layout.records, heard, now)) {
+      if (!this.#takeBudget(datagram.length, layout.records, from, now)) {
         this.#noticeOverload(now)
         return this.#drop('budget')
       }
-      const packet = instance.decode(sanitizePacket(datagram), heard)
+      const packet = instance.decode(sanitizePacket(datagram), from)
       return packet === undefined ? this.#drop('undecodable') : messageFromPacket(packet)
     } catch (error) {
       if (error instanceof MalformedPacket) return this.#drop('layout')
@@ -150,15 +149,15 @@ export class MdnsTransport {
     this.#report(error)
   }
 
-  #drop(refusal: DropReason): undefined {
+  #drop(reason: DropReason): undefined {
     this.counters.dropped++
-    this.dropsByReason[refusal]++
+    this.dropsByReason[reason]++
   }
 
   #noticeOverload(now: number): void {
-    const isNews = now - this.#overloadedAt > OVERLOAD_END
+    const isNewOverload = now - this.#overloadedAt > OVERLOAD_QUIET_TIME
     this.#overloadedAt = now
-    if (isNews) this.#notice({ type: 'limit', limit: 'packets', most: PER_SENDER.perSecond })
+    if (isNewOverload) this.#notice({ type: 'limit', limit: 'packets', most: PER_SENDER.perSecond })
   }
 
   #takeBudget(bytes: number, records: number, { address }: DatagramSource, now: number): boolean {
@@ -168,13 +167,13 @@ export class MdnsTransport {
 
   /** Sends a message in a later turn. Multicasts use each IP version that is open on the interface. */
   send({ interface: name, to, message }: OutgoingMessage): void {
-    const toOne = to === 'multicast' ? undefined : to
+    const unicast = to === 'multicast' ? undefined : to
     for (const path of ['multicast4', 'multicast6'] as const) {
-      if (toOne !== undefined && toOne.address.includes(':') !== (path === 'multicast6')) continue
+      if (unicast !== undefined && unicast.address.includes(':') !== (path === 'multicast6')) continue
       const group = path === 'multicast4' ? MDNS.group4 : MDNS.group6
       try {
         const instance = this.#instances.get(`${name} ${path}`)
-        instance?.send(packetFromMessage(message), toOne ?? { address: group, port: MDNS.port })
+        instance?.send(packetFromMessage(message), unicast ?? { address: group, port: MDNS.port })
       } catch (error) {
         this.#report(error)
       }

@@ -39,7 +39,6 @@ export interface OutgoingMessage {
  * a message of its own.
  */
 const MAX_MESSAGE_BYTES = 1400
-
 const HEADER_BYTES = 12
 
 /** The size of a compressed name that is already in the message (RFC 1035, section 4.1.4). */
@@ -86,7 +85,7 @@ class MessageDraft {
   /** Returns false if the group does not fit. */
   tryAdd(
     { questions = [], answers = [], authorities = [], additionals = [] }: MessageGroup,
-    most = MAX_MESSAGE_BYTES,
+    maxBytes = MAX_MESSAGE_BYTES,
   ): boolean {
     const records = new Set(answers.map(recordKey))
     const isNew = (key: string) => !this.#records.has(key) && !records.has(key) && records.add(key)
@@ -95,7 +94,7 @@ class MessageDraft {
     let size = this.size
     for (const { name } of questions) size += this.#nameSize(name, names) + 4
     for (const record of [...answers, ...authorities, ...added]) size += this.#recordSize(record, names)
-    if (size > most) return false
+    if (size > maxBytes) return false
     this.size = size
     for (const name of names) this.#names.add(name)
     for (const key of records) this.#records.add(key)

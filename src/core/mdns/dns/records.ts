@@ -26,7 +26,6 @@ export const SERVICE_TYPES = '_services._dns-sd._udp.local'
 
 /** The service type under which earshotd publishes itself. */
 export const OWN_TYPE = '_earshot._udp'
-
 const INSTANCE = /^(.+)\.(_[^.]+\._(?:tcp|udp))\.local$/is
 
 /** A name of a subtype or the name that lists the service types (RFC 6763, sections 7.1 and 9). */
@@ -62,7 +61,6 @@ export function splitInstance(name: string): { instance: string; type: string } 
 }
 
 const TYPE_NUMBERS = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47 }
-
 const CACHED_KEYS = new WeakMap<ResourceRecord, string>()
 
 /**
@@ -149,8 +147,8 @@ function comparableBytes(record: RecordData): Buffer {
 
 /** Removes empty strings. A TXT record without strings is encoded as one empty string (RFC 6763, section 6.1). */
 function nonEmptyStrings(data: readonly Uint8Array[]): Uint8Array[] {
-  const said = data.filter(({ length }) => length > 0)
-  return said.length > 0 ? said : [new Uint8Array(0)]
+  const nonEmpty = data.filter(({ length }) => length > 0)
+  return nonEmpty.length > 0 ? nonEmpty : [new Uint8Array(0)]
 }
 
 function wireName(name: string): Buffer {

@@ -36,7 +36,6 @@ const ANSWER_FROM = 0.82
  * suspended query a record again before the record expires.
  */
 const MIN_REFRESH_INTERVAL = 1000
-
 const MIN_REFRESH_PART = 0.01
 
 /** The maximum lifetime of any record, ms. */
@@ -93,8 +92,8 @@ export const MAX_REFRESHES = REFRESH_SCHEDULE.length
 
 /** How long a record is cached after it was received, ms. */
 export function lifetimeOf({ record, confirmed }: CacheEntry): number {
-  const most = confirmed ? MAX_LIFETIME : MAX_UNCONFIRMED_LIFETIME[record.type]
-  return Math.max(MIN_LIFETIME[record.type], Math.min(record.ttl * 1000, most))
+  const max = confirmed ? MAX_LIFETIME : MAX_UNCONFIRMED_LIFETIME[record.type]
+  return Math.max(MIN_LIFETIME[record.type], Math.min(record.ttl * 1000, max))
 }
 
 /** The time from which a received record counts as an answer to a refresh query, monotonic ms. */
@@ -109,9 +108,9 @@ export function isNewer(a: CacheEntry, b: CacheEntry): boolean {
 
 /** The time of the next refresh or of the expiry, monotonic ms. */
 export function nextCheck(entry: CacheEntry, random: Random, now: number): number {
-  const life = lifetimeOf(entry)
+  const lifetime = lifetimeOf(entry)
   const next = REFRESH_SCHEDULE[entry.refreshes]
   const part = next ? next.at + next.spread * random.number() : 1
-  const patience = entry.refreshes === 0 ? 0 : Math.min(MIN_REFRESH_INTERVAL, life * MIN_REFRESH_PART)
-  return Math.max(entry.receivedAt + life * part, now + patience)
+  const minInterval = entry.refreshes === 0 ? 0 : Math.min(MIN_REFRESH_INTERVAL, lifetime * MIN_REFRESH_PART)
+  return Math.max(entry.receivedAt + lifetime * part, now + minInterval)
 }

@@ -17,7 +17,6 @@ const ANSWER_TIMEOUT = 500
 
 /** The maximum number of services, and of service types, that are queried per host. */
 const MAX_CHECKED_SERVICES = 8
-
 const MAX_CHECKED_TYPES = 8
 
 /**
@@ -56,8 +55,8 @@ class LivenessCheck {
   }
 
   /** Whether the host was queried and has had enough time to answer. */
-  hadTimeToAnswer({ queriedAt: askedAt }: DiscoveredHost, now: number): boolean {
-    return now - askedAt >= ANSWER_TIMEOUT
+  hadTimeToAnswer({ queriedAt }: DiscoveredHost, now: number): boolean {
+    return now - queriedAt >= ANSWER_TIMEOUT
   }
 
   #pointerOf({ type, name, interface: interfaceName }: DiscoveredInstance): CacheEntry[] {
@@ -118,18 +117,12 @@ export class CacheMaintenance {
       this.#cache.renew(entry, now)
       return
     }
-    if (
-      entry.confirmed ||
-      this.#queries.isScheduled(interfaceName, { type, name }) ||
-      this.#quotas.takeQuestion(source, now)
-    ) {
+    const question = { type, name }
+    const isAllowed = entry.confirmed || this.#queries.isScheduled(interfaceName, question)
+    if (isAllowed || this.#quotas.takeQuestion(source, now)) {
       // The last refresh is sent even if another host asks the same question: that host may have asked this host alone.
-      this.#queries.schedule(
-        interfaceName,
-        { type, name },
-        now,
-        entry.refreshes >= MAX_REFRESHES - 1 ? 'insist' : undefined,
-      )
+      const mode = entry.refreshes >= MAX_REFRESHES - 1 ? 'insist' : undefined
+      this.#queries.schedule(interfaceName, question, now, mode)
     }
     if (!host) return
     // Maybe only this service or address is gone, not the host.
@@ -152,7 +145,7 @@ export class CacheMaintenance {
     const since = refreshedSince(entry)
     if (record.type === 'A' || record.type === 'AAAA') {
       const host = this.#hostOf(entry)
-      return host !== undefined && host.lastSeen >= since && host.addressSeen < since
+      return host !== undefined && host.lastSeen >= since && host.addressLastSeen < since
     }
     const instance = this.#instanceOf(entry)
     if (!instance || instance.lastSeen < since) return false
@@ -216,10 +209,10 @@ export class CacheMaintenance {
   /** Stops browsing for a learned type when no host announces it and no instance of it exists. */
   forgetUnusedType(type: string): void {
     if (!this.#browser.learnsTypes || this.#hosts.hasInstanceOf(type)) return
-    const isTold = this.#cache
+    const isAnnounced = this.#cache
       .entries('PTR', SERVICE_TYPES)
       .some(({ record }) => record.type === 'PTR' && serviceTypeOf(record.data) === type)
-    if (!isTold) this.#browser.forget(type)
+    if (!isAnnounced) this.#browser.forget(type)
   }
 
   /** The SRV record got a goodbye, but the instance did not. Another SRV record may follow. */

@@ -39,7 +39,7 @@ export interface DiscoveredHost {
   state: 'alive' | 'suspect'
   lastSeen: number
   /** When an address record was last received, monotonic ms. */
-  addressSeen: number
+  addressLastSeen: number
   /** When the host was last queried to check that it is alive, monotonic ms. */
   queriedAt: number
   /** Whether the host lost its last address and was reported as gone. It returns when it announces an address. */
@@ -107,10 +107,10 @@ function serviceOf(
   cache: RecordCache,
 ): { service: Service; heardAt: number } | undefined {
   const { name, label, type, interface: interfaceName, host } = instance
-  const offered = host
+  const srvEntries = host
     ? cache.entries('SRV', name, interfaceName).filter(({ record }) => isServiceOf(record, host))
     : []
-  const srv = offered.reduce<CacheEntry | undefined>(
+  const srv = srvEntries.reduce<CacheEntry | undefined>(
     (newest, one) => (!newest || isNewer(one, newest) ? one : newest),
     undefined,
   )

@@ -18,9 +18,7 @@ import { TypeBrowser } from './type-browser.ts'
  * When the addresses of a host are queried after a request, and how long answers are accepted, ms after the request.
  */
 const HOST_QUERY_DELAYS = [0, 1120, 3120]
-
 const HOST_QUERY_TIMEOUT = 10_000
-
 const MAX_QUERIED_HOSTS = 256
 
 /** A host that runs earshotd answers within this time, ms. */
@@ -132,11 +130,11 @@ export class Finder {
    * `INTERFACE_GRACE`.
    */
   setInterfaces(interfaces: readonly Interface[], now: number): void {
-    const ways = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
+    const pathCounts = new Map(interfaces.map(({ name, paths }) => [name, paths.length]))
     for (const interfaceName of this.#interfaces.keys())
-      if (!ways.get(interfaceName)) this.#removeInterface(interfaceName, now)
+      if (!pathCounts.get(interfaceName)) this.#removeInterface(interfaceName, now)
     for (const one of interfaces) if (one.paths.length > 0) this.#checkNetworkChange(one, now)
-    for (const [interfaceName, count] of ways) {
+    for (const [interfaceName, count] of pathCounts) {
       const before = this.#interfaces.get(interfaceName) ?? 0
       if (count > 0) this.#interfaces.set(interfaceName, count)
       if (count > before && this.#isStarted) this.#browser.startOn(interfaceName, now)
@@ -149,15 +147,15 @@ export class Finder {
     this.#ownHostname = nameKey(hostname)
   }
 
-  receive(message: Message, heard: DatagramSource, now: number): void {
-    if (!this.#interfaces.has(heard.interface)) return
+  receive(message: Message, from: DatagramSource, now: number): void {
+    if (!this.#interfaces.has(from.interface)) return
     if (message.kind === 'query') {
-      const asked = this.#queries.receiveQuery(message, heard, now)
-      for (const name of asked) this.#browser.queriedByOther(heard.interface, name, now)
+      const asked = this.#queries.receiveQuery(message, from, now)
+      for (const name of asked) this.#browser.queriedByOther(from.interface, name, now)
       return
     }
-    if (heard.port !== MDNS_PORT) return
-    this.#responses.handle(message, heard, now)
+    if (from.port !== MDNS_PORT) return
+    this.#responses.handle(message, from, now)
     this.#hosts.report(now)
   }
 

@@ -15,7 +15,6 @@ const LAST_SEEN_INTERVAL = 1000
 
 /** The changes of one host that are reported at once, and per second after that. */
 const CHANGE_BURST = 10
-
 const CHANGES_PER_SECOND = 1
 
 /** The discovered hosts and service instances, and how they belong together. Reports their changes. */
@@ -103,7 +102,7 @@ export class HostTable {
       unanswered: new Set(),
       state: 'alive',
       lastSeen: now,
-      addressSeen: Number.NEGATIVE_INFINITY,
+      addressLastSeen: Number.NEGATIVE_INFINITY,
       queriedAt: Number.NEGATIVE_INFINITY,
       isAbsent: false,
       heardOn: new Map(),

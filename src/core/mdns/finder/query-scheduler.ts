@@ -15,7 +15,7 @@ import { nameKey, type ResourceRecord } from '../dns/records.ts'
  * How long questions are collected before they are sent together, ms, with a random part so that hosts do not all query
  * at once (RFC 6762, section 5.2).
  */
-const QUERY_DELAY = { least: 20, spread: 100 }
+const QUERY_DELAY = { min: 20, spread: 100 }
 
 /**
  * A question that another host asked within this time is not repeated, ms: its answer will arrive soon (section 7.3).
@@ -27,7 +27,6 @@ const MAX_REMEMBERED = 1024
 
 /** The maximum number of senders whose truncated queries are remembered, and of questions per sender. */
 const MAX_TRUNCATED = 16
-
 const MAX_TRUNCATED_QUESTIONS = 256
 
 /** The maximum number of known answers per query. Answers to the others are only received once more. */
@@ -79,25 +78,21 @@ export class QueryScheduler {
    * `always` asks it even if it is answered or was just asked by another host. `insist` asks it even if it was just
    * asked, or is asked meanwhile, by another host.
    */
-  schedule(interfaceName: string, question: Question, now: number, how?: 'always' | 'insist'): void {
-    if (
-      !how &&
-      now - (this.#queriedByOthers.get(`${interfaceName} ${questionKey(question)}`) ?? Number.NEGATIVE_INFINITY) <
-        DUPLICATE_WINDOW
-    )
-      return
+  schedule(interfaceName: string, question: Question, now: number, mode?: 'always' | 'insist'): void {
+    const key = questionKey(question)
+    const askedByOtherAt = this.#queriedByOthers.get(`${interfaceName} ${key}`) ?? Number.NEGATIVE_INFINITY
+    if (!mode && now - askedByOtherAt < DUPLICATE_WINDOW) return
     const pending = this.#pending.get(interfaceName) ?? new Map<string, PendingQuestion>()
     if (!this.#pending.has(interfaceName)) {
       this.#pending.set(interfaceName, pending)
-      const wait = QUERY_DELAY.least + QUERY_DELAY.spread * this.#random.number()
+      const wait = QUERY_DELAY.min + QUERY_DELAY.spread * this.#random.number()
       this.#agenda.add(now + wait, (later) => this.#flush(interfaceName, pending, later))
     }
-    const key = questionKey(question)
-    const { evenIfKnown: always = false, evenIfDuplicate: insists = false } = pending.get(key) ?? {}
+    const { evenIfKnown = false, evenIfDuplicate = false } = pending.get(key) ?? {}
     pending.set(key, {
       question,
-      evenIfKnown: always || how === 'always',
-      evenIfDuplicate: insists || how === 'insist',
+      evenIfKnown: evenIfKnown || mode === 'always',
+      evenIfDuplicate: evenIfDuplicate || mode === 'insist',
     })
   }
 
@@ -153,7 +148,7 @@ export class QueryScheduler {
     if (this.#pending.get(interfaceName) !== pending) return
     this.#pending.delete(interfaceName)
     const open = [...pending.values()].filter(
-      ({ question, evenIfKnown: always }) => always || this.#needsAnswer(interfaceName, question),
+      ({ question, evenIfKnown }) => evenIfKnown || this.#needsAnswer(interfaceName, question),
     )
     const known = open.flatMap(({ question }) => this.#knownAnswers(interfaceName, question, now))
     const groups: MessageGroup[] = [

@@ -32,23 +32,17 @@ const SOURCE_SHARE = 1 / 4
 const ROOM_AGAIN = 3 / 4
 
 const MAX_HOSTS = 1024
-
 const MAX_SERVICES = 4096
-
 const MAX_TXT_BYTES = 2 * 1024 * 1024
-
 const MAX_RECORDS = 16_384
-
 const MAX_TYPES = 256
 
 /** The number of new hosts that are accepted per second. A flood of forged hosts must not fill the journal. */
 const NEW_HOSTS_PER_SECOND = 20
-
 const NEW_HOSTS_BURST = 200
 
 /** The number of questions per second that are asked on behalf of hosts that have not yet answered a query. */
 const QUESTIONS_PER_SECOND = 100
-
 const QUESTIONS_PER_SECOND_AND_SOURCE = 20
 
 /** Limits how much is held in total and per source address. */
@@ -65,8 +59,8 @@ export class Quota {
    * @param reached called when the quota refuses something for the first time, and again after there was room. `source`
    * is the source address that used up its share. It is undefined if the whole quota is full.
    */
-  constructor(most: number, reached: (source?: string) => void) {
-    this.max = most
+  constructor(max: number, reached: (source?: string) => void) {
+    this.max = max
     this.#reached = reached
   }
 
@@ -81,27 +75,27 @@ export class Quota {
 
   /** Takes room for something that `source` sent. Returns false if there is no room. */
   take(source: string, amount = 1): boolean {
-    const entry = this.#bySource.get(source) ?? 0
+    const usedBySource = this.#bySource.get(source) ?? 0
     if (this.#used + amount > this.max) {
       if (!this.#isReported) this.#reached()
       this.#isReported = true
       return false
     }
-    if (entry + amount > this.max * SOURCE_SHARE) {
+    if (usedBySource + amount > this.max * SOURCE_SHARE) {
       if (!this.#fullSources.has(source)) this.#reached(source)
       this.#fullSources.add(source)
       return false
     }
-    this.#bySource.set(source, entry + amount)
+    this.#bySource.set(source, usedBySource + amount)
     this.#used += amount
     return true
   }
 
   release(source: string, amount = 1): void {
-    const entry = (this.#bySource.get(source) ?? 0) - amount
-    if (entry > 0) this.#bySource.set(source, entry)
+    const usedBySource = (this.#bySource.get(source) ?? 0) - amount
+    if (usedBySource > 0) this.#bySource.set(source, usedBySource)
     else this.#bySource.delete(source)
-    if (entry <= this.max * SOURCE_SHARE * ROOM_AGAIN) this.#fullSources.delete(source)
+    if (usedBySource <= this.max * SOURCE_SHARE * ROOM_AGAIN) this.#fullSources.delete(source)
     this.#used -= amount
     if (this.#used <= this.max * ROOM_AGAIN) this.#isReported = false
   }
@@ -122,7 +116,7 @@ export class Quotas {
   )
 
   constructor(notice: (notice: LimitNotice) => void) {
-    const cap = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>
+    const quota = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>
       new Quota(most, (source) => {
         notice(
           source === undefined
@@ -130,11 +124,11 @@ export class Quotas {
             : { type: 'limit', limit, most: most * SOURCE_SHARE, source },
         )
       })
-    this.hosts = cap('hosts', MAX_HOSTS)
-    this.services = cap('services', MAX_SERVICES)
-    this.txtBytes = cap('txt-bytes', MAX_TXT_BYTES)
-    this.records = cap('records', MAX_RECORDS)
-    this.types = cap('types', MAX_TYPES)
+    this.hosts = quota('hosts', MAX_HOSTS)
+    this.services = quota('services', MAX_SERVICES)
+    this.txtBytes = quota('txt-bytes', MAX_TXT_BYTES)
+    this.records = quota('records', MAX_RECORDS)
+    this.types = quota('types', MAX_TYPES)
   }
 
   /** Takes room for a new host. Returns false if a limit is reached. */

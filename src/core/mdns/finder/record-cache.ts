@@ -54,8 +54,8 @@ export class RecordCache {
    * @returns `added` for a new record and `renewed` for a cached one. `ignored` for a goodbye, and for a record that
    * exceeds a quota.
    */
-  store(record: ResourceRecord, heard: DatagramSource, now: number): 'added' | 'renewed' | 'ignored' {
-    const set = this.#sets.get(heard.interface)?.get(setKey(record.type, record.name))
+  store(record: ResourceRecord, from: DatagramSource, now: number): 'added' | 'renewed' | 'ignored' {
+    const set = this.#sets.get(from.interface)?.get(setKey(record.type, record.name))
     const key = uncachedRecordKey(record)
     const entry = set?.get(key)
     if (record.ttl === 0) {
@@ -72,7 +72,7 @@ export class RecordCache {
       this.#update(entry, record, now)
       return 'renewed'
     }
-    return this.#add(record, key, heard, now) ? 'added' : 'ignored'
+    return this.#add(record, key, from, now) ? 'added' : 'ignored'
   }
 
   /** All records of a type and name, on one interface or on all. */
@@ -108,7 +108,7 @@ export class RecordCache {
     if (type === 'ANY') return true
     const set = this.#sets.get(interfaceName)?.get(setKey(type, name))
     if (!set) return true
-    for (const { refreshes, needsConfirmation: doubted } of set.values()) if (refreshes > 0 || doubted) return true
+    for (const { refreshes, needsConfirmation } of set.values()) if (refreshes > 0 || needsConfirmation) return true
     return false
   }
 
@@ -160,8 +160,8 @@ export class RecordCache {
     this.#sets.delete(interfaceName)
   }
 
-  #add(record: ResourceRecord, key: string, heard: DatagramSource, now: number): boolean {
-    const { interface: interfaceName, address: source } = heard
+  #add(record: ResourceRecord, key: string, from: DatagramSource, now: number): boolean {
+    const { interface: interfaceName, address: source } = from
     if (record.type === 'SRV' || record.type === 'TXT') this.#evictOldest(record, interfaceName)
     if (!this.#quotas.records.take(source)) return false
     if (!this.#quotas.txtBytes.take(source, txtBytes(record))) {
@@ -190,9 +190,9 @@ export class RecordCache {
   }
 
   #evictOldest(record: ResourceRecord, interfaceName: string): void {
-    const entry = this.entries(record.type, record.name, interfaceName)
-    if (entry.length < MAX_UNIQUE_RECORDS) return
-    this.#delete(entry.reduce((oldest, one) => (isNewer(oldest, one) ? one : oldest)))
+    const entries = this.entries(record.type, record.name, interfaceName)
+    if (entries.length < MAX_UNIQUE_RECORDS) return
+    this.#delete(entries.reduce((oldest, one) => (isNewer(oldest, one) ? one : oldest)))
   }
 
   #update(entry: CacheEntry, record: ResourceRecord, now: number): void {
@@ -244,8 +244,8 @@ export class RecordCache {
 }
 
 /** In seconds. */
-function remainingTtl({ record, receivedAt: heardAt }: CacheEntry, now: number): number {
-  return record.ttl - (now - heardAt) / 1000
+function remainingTtl({ record, receivedAt }: CacheEntry, now: number): number {
+  return record.ttl - (now - receivedAt) / 1000
 }
 
 function isFresh(entry: CacheEntry, now: number): boolean {

@@ -13,14 +13,11 @@ const HANDLING_ORDER = ['PTR', 'SRV', 'TXT', 'A', 'AAAA'] as const
 
 /** The maximum number of addresses and of services per host. */
 const MAX_ADDRESSES = 64
-
 const MAX_SERVICES = 256
 
 /** Names with control characters are rejected: they could manipulate the terminal in which they are shown. */
 const CONTROL_CHARACTER = /\p{Cc}/u
-
 const MAX_LABEL_CHARACTERS = 63
-
 const MAX_NAME_CHARACTERS = 255
 
 type RecordOf<T extends ResourceRecord['type']> = Extract<ResourceRecord, { type: T }>
@@ -53,59 +50,59 @@ export class ResponseHandler {
   }
 
   /** Handles a response. */
-  handle({ answers, additionals }: Message, heard: DatagramSource, now: number): void {
+  handle({ answers, additionals }: Message, from: DatagramSource, now: number): void {
     const records = additionals.length > 0 ? [...answers, ...additionals] : answers
-    const addressed = new AddressOwners(records)
+    const addressOwners = new AddressOwners(records)
     for (const type of HANDLING_ORDER) {
       // A record that the same message both removes and announces exists, so goodbyes are handled first.
       for (const record of records)
-        if (record.type === type && record.ttl === 0) this.#handle(record, heard, addressed, now)
+        if (record.type === type && record.ttl === 0) this.#handle(record, from, addressOwners, now)
       for (const record of records)
-        if (record.type === type && record.ttl > 0) this.#handle(record, heard, addressed, now)
+        if (record.type === type && record.ttl > 0) this.#handle(record, from, addressOwners, now)
     }
   }
 
-  #handle(record: ResourceRecord, heard: DatagramSource, addressed: AddressOwners, now: number): void {
+  #handle(record: ResourceRecord, from: DatagramSource, addressOwners: AddressOwners, now: number): void {
     switch (record.type) {
       case 'PTR':
-        if (nameKey(record.name) === SERVICE_TYPES) this.#handleType(record, heard, now)
-        else this.#handlePointer(record, heard, now)
+        if (nameKey(record.name) === SERVICE_TYPES) this.#handleType(record, from, now)
+        else this.#handlePointer(record, from, now)
         break
       case 'SRV':
-        this.#handleService(record, heard, addressed, now)
+        this.#handleService(record, from, addressOwners, now)
         break
       case 'TXT':
-        this.#handleTxt(record, heard, now)
+        this.#handleTxt(record, from, now)
         break
       case 'A':
       case 'AAAA':
-        this.#handleAddress(record, heard, now)
+        this.#handleAddress(record, from, now)
     }
   }
 
   /** Handles a PTR record that names a service type. */
-  #handleType(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
+  #handleType(record: RecordOf<'PTR'>, from: DatagramSource, now: number): void {
     if (!this.#browser.learnsTypes) return
-    if (record.ttl > 0 && !this.#browser.learn(record.data, heard.address, now)) return
-    this.#cache.store(record, heard, now)
+    if (record.ttl > 0 && !this.#browser.learn(record.data, from.address, now)) return
+    this.#cache.store(record, from, now)
   }
 
   /** Handles a PTR record that names an instance. The type may be new. */
-  #handlePointer(record: RecordOf<'PTR'>, heard: DatagramSource, now: number): void {
+  #handlePointer(record: RecordOf<'PTR'>, from: DatagramSource, now: number): void {
     const type = serviceTypeOf(record.name)
     if (!(this.#browser.has(type) || this.#browser.learnsTypes)) return
-    const known = this.#hosts.instance(heard.interface, record.data)
+    const known = this.#hosts.instance(from.interface, record.data)
     if (known || record.ttl === 0) {
-      const result = this.#cache.store(record, heard, now)
+      const result = this.#cache.store(record, from, now)
       if (result === 'ignored' || !known) return
       known.lastSeen = now
-      if (known.host) this.#hosts.markAlive(known.host, heard.interface, false, now)
+      if (known.host) this.#hosts.markAlive(known.host, from.interface, false, now)
       return
     }
     const split = splitInstance(record.data)
     if (split?.type !== type || split.instance.length > MAX_LABEL_CHARACTERS || CONTROL_CHARACTER.test(split.instance))
       return
-    const { interface: interfaceName, address: source } = heard
+    const { interface: interfaceName, address: source } = from
     const instance = this.#hosts.addInstance({
       interface: interfaceName,
       name: record.data,
@@ -115,29 +112,29 @@ export class ResponseHandler {
     })
     if (!instance) return
     const isWanted = this.#browser.learn(record.name, source, now)
-    if (isWanted && this.#cache.store(record, heard, now) !== 'ignored') this.#resolver.resolve(instance, now)
+    if (isWanted && this.#cache.store(record, from, now) !== 'ignored') this.#resolver.resolve(instance, now)
     else this.#hosts.removeInstance(instance, 'left', now)
   }
 
   /** Handles the SRV record of a known instance. */
-  #handleService(record: RecordOf<'SRV'>, heard: DatagramSource, addressed: AddressOwners, now: number): void {
-    const instance = this.#hosts.instance(heard.interface, record.name)
+  #handleService(record: RecordOf<'SRV'>, from: DatagramSource, addressOwners: AddressOwners, now: number): void {
+    const instance = this.#hosts.instance(from.interface, record.name)
     if (!instance) return
     if (record.ttl === 0) {
-      this.#cache.store(record, heard, now)
+      this.#cache.store(record, from, now)
       return
     }
     const { target } = record.data
     const isOwn = this.#isOwn(target)
     const known = this.#hosts.host(target)
-    if (!isHostname(target) || !(known || isLocal(target) || addressed.has(target))) return
-    const host = isOwn ? undefined : (known ?? this.#hosts.addHost(target, heard.address, now))
+    if (!isHostname(target) || !(known || isLocal(target) || addressOwners.has(target))) return
+    const host = isOwn ? undefined : (known ?? this.#hosts.addHost(target, from.address, now))
     if (!isOwn && !host) return
     if (host && host !== instance.host && host.instances.size >= MAX_SERVICES) {
       this.#hosts.removeInstance(instance, 'left', now)
       return
     }
-    const result = this.#cache.store(record, heard, now)
+    const result = this.#cache.store(record, from, now)
     if (result !== 'ignored' && !this.#isContested(instance, record, host)) this.#hosts.attach(instance, host, now)
     if (!host) return
     if (host.instances.size === 0) {
@@ -147,8 +144,8 @@ export class ResponseHandler {
     if (result === 'ignored') return
     instance.lastSeen = now
     host.unanswered.delete(instance)
-    this.#hosts.markAlive(host, heard.interface, result === 'added', now)
-    const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, heard.interface))
+    this.#hosts.markAlive(host, from.interface, result === 'added', now)
+    const isReachable = (['A', 'AAAA'] as const).some((type) => this.#cache.newest(type, target, from.interface))
     if (!isReachable) this.#resolver.resolve(host, now)
   }
 
@@ -161,34 +158,34 @@ export class ResponseHandler {
     { name, flush }: RecordOf<'SRV'>,
     host: DiscoveredHost | undefined,
   ): boolean {
-    const present = instance.host
-    if (!flush || !present || present === host) return false
+    const currentHost = instance.host
+    if (!flush || !currentHost || currentHost === host) return false
     return this.#cache
       .entries('SRV', name, instance.interface)
-      .some(({ record, withdrawn }) => !withdrawn && isServiceOf(record, present))
+      .some(({ record, withdrawn }) => !withdrawn && isServiceOf(record, currentHost))
   }
 
-  #handleTxt(record: RecordOf<'TXT'>, heard: DatagramSource, now: number): void {
-    const instance = this.#hosts.instance(heard.interface, record.name)
+  #handleTxt(record: RecordOf<'TXT'>, from: DatagramSource, now: number): void {
+    const instance = this.#hosts.instance(from.interface, record.name)
     if (!instance) return
-    const result = this.#cache.store(record, heard, now)
+    const result = this.#cache.store(record, from, now)
     if (result === 'ignored') return
     instance.lastSeen = now
     this.#hosts.list(instance)
-    if (instance.host) this.#hosts.markAlive(instance.host, heard.interface, result === 'added', now)
+    if (instance.host) this.#hosts.markAlive(instance.host, from.interface, result === 'added', now)
   }
 
-  #handleAddress(record: RecordOf<'A' | 'AAAA'>, heard: DatagramSource, now: number): void {
+  #handleAddress(record: RecordOf<'A' | 'AAAA'>, from: DatagramSource, now: number): void {
     const host = this.#hosts.host(record.name)
     if (!host && !this.#isQueried(record.name)) return
-    if (!this.#cache.has(record, heard.interface)) {
+    if (!this.#cache.has(record, from.interface)) {
       if (this.#cache.countAddresses(record.name) >= MAX_ADDRESSES) return
       if (!isHostAddress(record.data, record.type === 'A' ? 'ipv4' : 'ipv6')) return
     }
-    const result = this.#cache.store(record, heard, now)
+    const result = this.#cache.store(record, from, now)
     if (result === 'ignored' || !host) return
-    host.addressSeen = now
-    this.#hosts.markAlive(host, heard.interface, result === 'added', now)
+    host.addressLastSeen = now
+    this.#hosts.markAlive(host, from.interface, result === 'added', now)
   }
 }
 

@@ -9,7 +9,6 @@ import type { Quota } from './quotas.ts'
  * section 5.2).
  */
 const FIRST_INTERVAL = 1000
-
 const MAX_INTERVAL = 3_600_000
 
 /** Queries restart with the first interval only if the interval has grown beyond this, ms. */
@@ -90,11 +89,11 @@ export class TypeBrowser {
   }
 
   forget(type: string): void {
-    const learnt = this.#learned.get(type)
-    if (learnt === undefined) return
+    const learned = this.#learned.get(type)
+    if (learned === undefined) return
     this.#learned.delete(type)
-    this.#quota.release(learnt.source)
-    for (const series of this.#series.values()) this.#stop(series, learnt.name)
+    this.#quota.release(learned.source)
+    for (const series of this.#series.values()) this.#stop(series, learned.name)
   }
 
   /** Starts the queries for all types on an interface. */

@@ -50,13 +50,13 @@ export class Announcer {
   /** Sends goodbyes at the given delays in ms. Records that have become own records again are left out. */
   goodbye(records: readonly ResourceRecord[], now: number, delays: readonly number[] = GOODBYE_DELAYS): void {
     if (records.length === 0) return
-    const farewell = { records }
-    this.#goodbyes.add(farewell)
+    const goodbye = { records }
+    this.#goodbyes.add(goodbye)
     for (const [i, delay] of delays.entries()) {
-      this.#runAt(now, delay, (then) => {
-        if (i === delays.length - 1) this.#goodbyes.delete(farewell)
-        const gone = farewell.records.filter((record) => !this.#ownRecords.find(record))
-        this.#send([gone.map((record) => ({ ...record, ttl: 0 }))], then)
+      this.#runAt(now, delay, (later) => {
+        if (i === delays.length - 1) this.#goodbyes.delete(goodbye)
+        const removed = goodbye.records.filter((record) => !this.#ownRecords.find(record))
+        this.#send([removed.map((record) => ({ ...record, ttl: 0 }))], later)
       })
     }
   }
@@ -65,8 +65,8 @@ export class Announcer {
    * Stops the goodbyes for a name that another host now uses: they would remove the other host's records from caches.
    */
   cancelGoodbyes(key: string): void {
-    for (const farewell of this.#goodbyes) {
-      farewell.records = farewell.records.filter(
+    for (const goodbye of this.#goodbyes) {
+      goodbye.records = goodbye.records.filter(
         (record) => nameKey(record.name) !== key && !(record.type === 'PTR' && nameKey(record.data) === key),
       )
     }
@@ -81,24 +81,24 @@ export class Announcer {
   /** Sends sets of related records at the given delays, each record once. */
   #repeat(delays: readonly number[], now: number, sets: () => readonly (readonly ResourceRecord[])[]): void {
     for (const delay of delays) {
-      this.#runAt(now, delay, (then) => {
-        const said = new Set<string>()
-        const isToBeSaid = (record: ResourceRecord) => {
+      this.#runAt(now, delay, (later) => {
+        const sentKeys = new Set<string>()
+        const isDue = (record: ResourceRecord) => {
           const key = recordKey(record)
-          if (delay > 0 && this.#sender.lastSent(key) > then - MIN_RESEND_INTERVAL) return false
-          return !said.has(key) && said.add(key)
+          if (delay > 0 && this.#sender.lastSent(key) > later - MIN_RESEND_INTERVAL) return false
+          return !sentKeys.has(key) && sentKeys.add(key)
         }
         this.#send(
-          sets().map((records) => records.filter(isToBeSaid)),
-          then,
+          sets().map((records) => records.filter(isDue)),
+          later,
         )
       })
     }
   }
 
-  #runAt(now: number, delay: number, say: (then: number) => void): void {
-    if (delay === 0) say(now)
-    else this.#agenda.add(now + delay, (then) => this.#isClosed || say(then))
+  #runAt(now: number, delay: number, send: (later: number) => void): void {
+    if (delay === 0) send(now)
+    else this.#agenda.add(now + delay, (later) => this.#isClosed || send(later))
   }
 
   /** Adds the addresses for SRV records: many browsers query no further (RFC 6763, section 12.2). */

@@ -18,7 +18,6 @@ export interface PublishedService {
 
 /** The updates of one service that are announced at once, and per second after that. */
 const UPDATE_BURST = 4
-
 const UPDATES_PER_SECOND = 1
 
 /** A unique name that this host wants to use, and the records under it. */
@@ -40,8 +39,8 @@ export class HostClaim implements Claim {
   readonly #machineName: string | undefined
   #number: number
 
-  constructor(wanted: string, machine?: string) {
-    this.preferred = wanted
+  constructor(preferred: string, machine?: string) {
+    this.preferred = preferred
     this.#machineName = machine
     this.#number = machine === undefined ? 1 : 0
   }
@@ -138,12 +137,12 @@ export function numberedLabel(name: string, n: number): string {
   return truncate(name, MAX_LABEL_BYTES - number.length) + number
 }
 
-function truncate(text: string, most: number): string {
+function truncate(text: string, maxBytes: number): string {
   let bytes = 0
   let end = 0
   for (const character of text) {
     bytes += Buffer.byteLength(character)
-    if (bytes > most) return text.slice(0, end)
+    if (bytes > maxBytes) return text.slice(0, end)
     end += character.length
   }
   return text

@@ -46,17 +46,17 @@ export class ConflictResolver {
   }
 
   /** Handles a message of another mDNS program. */
-  receive(message: Message, segment: Segment, heard: DatagramSource, now: number): void {
+  receive(message: Message, segment: Segment, from: DatagramSource, now: number): void {
     const isProbe = message.kind === 'query'
     const theirs = isProbe ? message.authorities : [...message.answers, ...message.additionals]
     if (theirs.length === 0) return
     this.#cancelGoodbyes(theirs, segment, now)
-    const isLocal = segment.isOwn(heard.address)
+    const isLocal = segment.isOwn(from.address)
     for (const claim of new Set(theirs.flatMap(({ name }) => this.#parts.claims.get(nameKey(name)) ?? []))) {
-      const named = theirs.filter(({ name }) => sameName(name, claim.name))
-      if (isLocal && this.#yieldLocally(claim, named, segment, now)) continue
-      if (isProbe) this.#breakTie(claim, named, segment, now)
-      else this.#handleConflict(claim, named, segment, now)
+      const sameNamed = theirs.filter(({ name }) => sameName(name, claim.name))
+      if (isLocal && this.#yieldLocally(claim, sameNamed, segment, now)) continue
+      if (isProbe) this.#breakTie(claim, sameNamed, segment, now)
+      else this.#handleConflict(claim, sameNamed, segment, now)
     }
   }
 
@@ -111,12 +111,12 @@ export class ConflictResolver {
 
   /** A service that another program on this machine publishes already is not published twice. */
   #yieldService(claim: ServiceClaim, theirs: readonly ResourceRecord[], segment: Segment, now: number): boolean {
-    const places = theirs.flatMap((record) => (record.type === 'SRV' ? [record] : []))
-    if (places.length > 0 && places.every(({ ttl }) => ttl === 0)) {
+    const srvRecords = theirs.flatMap((record) => (record.type === 'SRV' ? [record] : []))
+    if (srvRecords.length > 0 && srvRecords.every(({ ttl }) => ttl === 0)) {
       this.reclaim(claim, segment, now + RECLAIM_AFTER_GOODBYE)
     }
-    const same = places.filter(({ ttl, data }) => ttl > 0 && data.port === claim.service.port)
-    if (!this.#hasForeign(claim, same, now)) return false
+    const samePort = srvRecords.filter(({ ttl, data }) => ttl > 0 && data.port === claim.service.port)
+    if (!this.#hasForeign(claim, samePort, now)) return false
     if (segment.yieldClaim(claim, now)) {
       this.#parts.agenda.add(now + RECLAIM_DELAY, (later) => {
         if (segment.reclaim(claim, now)) this.#parts.probe(claim, segment, later)
@@ -156,9 +156,7 @@ export class ConflictResolver {
 
 /** After 15 conflicts within 10 s, each further probe is delayed by 5 s (RFC 6762, section 8.1), ms. */
 const MAX_CONFLICTS = 15
-
 const CONFLICT_WINDOW = 10_000
-
 const BACKOFF_DELAY = 5000
 
 /** The delay ends when there was no conflict for this time, ms. */
@@ -168,22 +166,22 @@ const BACKOFF_RESET = 60_000
 class ProbeBackoff {
   /** The times of the latest conflicts, oldest first. */
   #times: number[] = []
-  #isHigh = false
+  #isActive = false
 
   conflict(now: number): void {
-    if (this.#isCalm(now)) this.#isHigh = false
+    if (this.#isOver(now)) this.#isActive = false
     this.#times = [...this.#times.slice(1 - MAX_CONFLICTS), now]
     const [oldest] = this.#times
     if (this.#times.length === MAX_CONFLICTS && oldest !== undefined && now - oldest < CONFLICT_WINDOW)
-      this.#isHigh = true
+      this.#isActive = true
   }
 
   /** How long to wait before the next probe, ms. */
   delay(now: number): number {
-    return this.#isHigh && !this.#isCalm(now) ? BACKOFF_DELAY : 0
+    return this.#isActive && !this.#isOver(now) ? BACKOFF_DELAY : 0
   }
 
-  #isCalm(now: number): boolean {
+  #isOver(now: number): boolean {
     return now - (this.#times.at(-1) ?? Number.NEGATIVE_INFINITY) > BACKOFF_RESET
   }
 }

@@ -93,8 +93,8 @@ function indexByName(all: readonly ResourceRecord[]): Map<string, Map<string, Re
     index.set(key, named.set(recordKey(record), record))
   }
   for (const named of index.values()) {
-    const negative = nsecFor([...named.values()])
-    if (negative) named.set(recordKey(negative), negative)
+    const nsec = nsecFor([...named.values()])
+    if (nsec) named.set(recordKey(nsec), nsec)
   }
   return index
 }

@@ -5,7 +5,6 @@ import type { MulticastSender } from './multicast-sender.ts'
 
 /** The number of probes, and the time between two probes and after the last one, ms. */
 const PROBE_COUNT = 3
-
 const PROBE_INTERVAL = 250
 
 /** What the prober needs from its segment. */

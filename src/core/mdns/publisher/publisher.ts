@@ -154,12 +154,12 @@ export class Publisher {
   }
 
   /** Handles a received message. Never throws. */
-  receive(message: Message, heard: DatagramSource, now: number): void {
-    const segment = this.#segments.get(heard.interface)
+  receive(message: Message, from: DatagramSource, now: number): void {
+    const segment = this.#segments.get(from.interface)
     if (!segment || this.#hasLeft) return
-    const isPeer = heard.port === MDNS_PORT
-    if (isPeer) this.#conflicts.receive(message, segment, heard, now)
-    if (message.kind === 'query') segment.responder.receiveQuery(message, heard, now)
+    const isPeer = from.port === MDNS_PORT
+    if (isPeer) this.#conflicts.receive(message, segment, from, now)
+    if (message.kind === 'query') segment.responder.receiveQuery(message, from, now)
     else if (isPeer) segment.responder.receiveResponse(message, now)
   }
 

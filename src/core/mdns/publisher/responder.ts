@@ -8,17 +8,16 @@ import { MIN_RESEND_INTERVAL, type MulticastSender } from './multicast-sender.ts
 import type { OwnRecords } from './own-records.ts'
 
 /** The random delay of answers that several hosts may give, ms (RFC 6762, section 6). */
-const SHARED_DELAY = { least: 20, most: 120 }
+const SHARED_DELAY = { min: 20, max: 120 }
 
 /** How long to wait for the known answers that follow a truncated query, ms (section 7.2). */
-const TRUNCATED_DELAY = { least: 400, most: 500 }
+const TRUNCATED_DELAY = { min: 400, max: 500 }
 
 /**
  * The maximum number of truncated queries in progress, and of messages of each. Queries beyond that are answered like
  * complete ones.
  */
 const MAX_TRUNCATED = 64
-
 const MAX_TRUNCATED_MESSAGES = 8
 
 /** The minimum time between two multicasts of a record if a probe asks for it, ms (section 6). */
@@ -29,9 +28,7 @@ const LEGACY_TTL = 10
 
 /** Limits unicast responses to all hosts together. */
 const UNICAST_PER_SECOND = 50
-
 const UNICAST_BURST = 100
-
 const MAX_REPEATED_QUESTIONS = 8
 
 /** The collected answers to a truncated query. Known answers are still to be removed. */
@@ -83,21 +80,22 @@ export class Responder {
     this.#isOwn = parts.isOwn
   }
 
-  receiveQuery(message: Message, heard: DatagramSource, now: number): void {
-    const { address, port } = heard
-    const waiting = this.#truncated.get(address)
-    if (waiting) for (const known of message.answers) this.#suppress(waiting, known)
+  receiveQuery(message: Message, from: DatagramSource, now: number): void {
+    const { address, port } = from
+    const truncated = this.#truncated.get(address)
+    if (truncated) for (const known of message.answers) this.#suppress(truncated, known)
     const answers = this.#answersTo(message.questions, message.answers)
     if (answers.size > 0) {
       const isProbe = message.authorities.length > 0
-      if (port !== MDNS_PORT) this.#replyToLegacyResolver(message, [...answers.values()], heard, now)
+      if (port !== MDNS_PORT) this.#replyToLegacyResolver(message, [...answers.values()], from, now)
       else {
-        this.#replyUnicast(message.questions, answers, heard, now)
-        const isDone = this.#duplicates.isDuplicate(message, address, now)
-        const waits = !isDone && message.truncated && !isProbe && this.#awaitKnownAnswers(address, answers, now)
-        if (!isDone && !waits) this.#schedule(answers, isProbe, now)
+        this.#replyUnicast(message.questions, answers, from, now)
+        const isDuplicate = this.#duplicates.isDuplicate(message, address, now)
+        const isAwaited =
+          !isDuplicate && message.truncated && !isProbe && this.#awaitKnownAnswers(address, answers, now)
+        if (!isDuplicate && !isAwaited) this.#schedule(answers, isProbe, now)
       }
-    } else if (waiting && message.truncated) this.#awaitKnownAnswers(address, answers, now)
+    } else if (truncated && message.truncated) this.#awaitKnownAnswers(address, answers, now)
     this.#sendDue(now)
   }
 
@@ -137,20 +135,20 @@ export class Responder {
 
   /** Returns false if a limit is reached. */
   #awaitKnownAnswers(address: string, answers: Map<string, ResourceRecord>, now: number): boolean {
-    const waiting = this.#truncated.get(address) ?? { records: new Map(), messages: 0, askedAt: now, at: 0 }
-    if (waiting.messages === 0 && (answers.size === 0 || this.#truncated.size === MAX_TRUNCATED)) return false
-    if (waiting.messages === MAX_TRUNCATED_MESSAGES) return false
-    this.#truncated.set(address, waiting)
-    for (const [key, record] of answers) waiting.records.set(key, record)
-    waiting.messages++
-    waiting.askedAt = now
+    const truncated = this.#truncated.get(address) ?? { records: new Map(), messages: 0, askedAt: now, at: 0 }
+    if (truncated.messages === 0 && (answers.size === 0 || this.#truncated.size === MAX_TRUNCATED)) return false
+    if (truncated.messages === MAX_TRUNCATED_MESSAGES) return false
+    this.#truncated.set(address, truncated)
+    for (const [key, record] of answers) truncated.records.set(key, record)
+    truncated.messages++
+    truncated.askedAt = now
     const at = now + this.#randomDelay(TRUNCATED_DELAY)
-    waiting.at = at
+    truncated.at = at
     this.#agenda.add(at, (later) => {
-      if (waiting.at !== at) return // another message has arrived since
+      if (truncated.at !== at) return // another message has arrived since
       this.#truncated.delete(address)
-      for (const [key, record] of waiting.records)
-        this.#scheduleAnswer(key, { record, askedAt: waiting.askedAt, at: later }, MIN_RESEND_INTERVAL)
+      for (const [key, record] of truncated.records)
+        this.#scheduleAnswer(key, { record, askedAt: truncated.askedAt, at: later }, MIN_RESEND_INTERVAL)
       this.#sendDue(later)
     })
     return true
@@ -168,8 +166,8 @@ export class Responder {
     }
   }
 
-  #scheduleAnswer(key: string, { record, askedAt, at: wanted }: ScheduledAnswer, pause: number): void {
-    const at = Math.max(wanted, this.#sender.lastSent(key) + pause)
+  #scheduleAnswer(key: string, { record, askedAt, at: wanted }: ScheduledAnswer, minInterval: number): void {
+    const at = Math.max(wanted, this.#sender.lastSent(key) + minInterval)
     this.#scheduled.set(key, { record, askedAt, at: Math.min(at, this.#scheduled.get(key)?.at ?? at) })
   }
 
@@ -178,8 +176,8 @@ export class Responder {
     return this.#aggregateAt
   }
 
-  #randomDelay({ least, most }: { least: number; most: number }): number {
-    return least + (most - least) * this.#random.number()
+  #randomDelay({ min, max }: { min: number; max: number }): number {
+    return min + (max - min) * this.#random.number()
   }
 
   /** Sends all answers that are due and plans the next run. */
@@ -211,20 +209,22 @@ export class Responder {
   #replyUnicast(
     questions: readonly Question[],
     answers: Map<string, ResourceRecord>,
-    heard: DatagramSource,
+    from: DatagramSource,
     now: number,
   ): void {
-    const { address, port, onLink } = heard
+    const { address, port, onLink } = from
     // Programs on this machine share the port. A unicast answer would reach only one of them (section 15).
     if (!questions.some(({ unicast }) => unicast) || !onLink || this.#isOwn(address)) return
-    const toAll = this.#answersTo(
+    const multicastAnswers = this.#answersTo(
       questions.filter(({ unicast }) => !unicast),
       [],
     )
-    const toOne = [...answers].filter(([key, record]) => !toAll.has(key) && this.#sender.wasSentRecently(record, now))
-    if (toOne.length === 0 || !this.#unicastBudget.take(now)) return
-    for (const [key] of toOne) answers.delete(key)
-    this.#sender.sendUnicast({ address, port }, 0, this.#withAdditionals(toOne.map(([, record]) => record)))
+    const unicastAnswers = [...answers].filter(
+      ([key, record]) => !multicastAnswers.has(key) && this.#sender.wasSentRecently(record, now),
+    )
+    if (unicastAnswers.length === 0 || !this.#unicastBudget.take(now)) return
+    for (const [key] of unicastAnswers) answers.delete(key)
+    this.#sender.sendUnicast({ address, port }, 0, this.#withAdditionals(unicastAnswers.map(([, record]) => record)))
   }
 
   #replyToLegacyResolver(
@@ -234,11 +234,11 @@ export class Responder {
     now: number,
   ): void {
     if (!onLink || !this.#unicastBudget.take(now)) return
-    const brief = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, LEGACY_TTL), flush: false })
+    const shortLived = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, LEGACY_TTL), flush: false })
     const groups = this.#withAdditionals(answers).map(({ answers = [], additionals = [] }, index) => ({
       questions: index === 0 ? message.questions.slice(0, MAX_REPEATED_QUESTIONS) : [],
-      answers: answers.map(brief),
-      additionals: additionals.map(brief),
+      answers: answers.map(shortLived),
+      additionals: additionals.map(shortLived),
     }))
     this.#sender.sendUnicast({ address, port }, message.id, groups)
   }

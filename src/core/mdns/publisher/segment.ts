@@ -92,12 +92,12 @@ export class Segment {
     return this.#sender.lastSent(key) > now - MIN_RESEND_INTERVAL
   }
 
-  /** Stops publishing a claim. Sends goodbyes if `isSaid`. */
-  withdraw(claim: Claim, isSaid: boolean, now: number): void {
+  /** Stops publishing a claim. With `withGoodbye`, sends goodbyes for its records. */
+  withdraw(claim: Claim, withGoodbye: boolean, now: number): void {
     this.prober.stop(claim)
     this.#yielded.delete(claim)
-    const gone = this.#ownRecords.remove(claim)
-    if (isSaid) this.#announcer.goodbye(gone, now)
+    const removed = this.#ownRecords.remove(claim)
+    if (withGoodbye) this.#announcer.goodbye(removed, now)
   }
 
   /** Stops the goodbyes for the name with this key, because another host now uses it. */
@@ -111,21 +111,21 @@ export class Segment {
     const before = this.#ownRecords.recordsOf([claim])
     this.#ownRecords.set(claim, this.records(claim))
     const after = this.#ownRecords.recordsOf([claim])
-    const [old, recent] = [new Set(before.map(recordKey)), new Set(after.map(recordKey))]
-    const isOf = (records: ResourceRecord[]) => {
+    const [oldKeys, newKeys] = [new Set(before.map(recordKey)), new Set(after.map(recordKey))]
+    const inSetsOf = (records: ResourceRecord[]) => {
       const sets = new Set(records.map(recordSetKey))
       return (record: ResourceRecord) => sets.has(recordSetKey(record))
     }
-    const gone = before.filter((record) => !recent.has(recordKey(record)))
-    const come = after.filter((record) => !old.has(recordKey(record)))
+    const removed = before.filter((record) => !newKeys.has(recordKey(record)))
+    const added = after.filter((record) => !oldKeys.has(recordKey(record)))
     // A flush replaces a whole record set. If any record of a set changes, the set is sent whole, which removes old
     // records.
-    const isTouched = isOf([...gone, ...come])
-    const changed = after.filter((record) => (record.flush ? isTouched(record) : come.includes(record)))
+    const isInChangedSet = inSetsOf([...removed, ...added])
+    const changed = after.filter((record) => (record.flush ? isInChangedSet(record) : added.includes(record)))
     if (changed.length > 0) this.#announcer.announceUpdate(changed, now)
-    const isFlushed = isOf(changed.filter(({ flush }) => flush))
+    const isInFlushedSet = inSetsOf(changed.filter(({ flush }) => flush))
     this.#announcer.goodbye(
-      gone.filter((record) => !isFlushed(record)),
+      removed.filter((record) => !isInFlushedSet(record)),
       now,
     )
   }
