@@ -111,7 +111,7 @@ export class Answerer {
   #beatsFrom(id: PeerId, { interface: name, address }: DatagramSource): boolean {
     const peer = this.#registry.get(id)
     if (!peer || !isPresent(peer)) return false
-    return peer.provenAddresses.some((each) => each.interface === name && each.address === address)
+    return peer.addresses.proven.some((each) => each.interface === name && each.address === address)
   }
 
   #answerByUnicast(source: DatagramSource, now: number): void {

@@ -167,7 +167,7 @@ export class Inbound {
   }
 
   #notePath(peer: Peer, source: DatagramSource, now: number): void {
-    if (peer.heardOn(source, now, true)) this.#registry.located(peer, now)
+    if (peer.addresses.heard(source, now, true)) this.#registry.located(peer, now)
   }
 
   /** Checks a beat that is ahead of the newest proven position. */
@@ -185,17 +185,18 @@ export class Inbound {
     if (order === 0 && source.path !== 'unicast') this.#reminders?.cancel(part.id)
     if (peer && (order < 0 || (peer.state === 'left' && part.incarnation === peer.incarnation))) return 'replayed'
     const hasUsefulAnchor = peer !== undefined && order === 0 && isSilentAndFarAhead(peer, part)
-    if (peer && order === 0 && !hasUsefulAnchor && peer.hasCopy(source)) return 'duplicate'
+    if (peer && order === 0 && !hasUsefulAnchor && peer.addresses.hasCopy(source, peer.recordVersion))
+      return 'duplicate'
 
     const signed = this.#reassembly.add(part, `${source.interface} ${source.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
     const misfit = firstSight(signed)
     if (misfit) return misfit
     const signature = signatureOf(signed)
-    const addresses = peer && order === 0 ? peer.addressesSignedBy(signature) : undefined
+    const addresses = peer && order === 0 ? peer.addresses.signedBy(signature) : undefined
     if (peer && addresses) {
       // A replay from an address that the record does not name would only displace a copy with other addresses.
-      if (addresses.includes(source.address)) peer.addCopy(source, addresses, signature)
+      if (addresses.includes(source.address)) peer.addresses.addCopy(source, addresses, signature, peer.recordVersion)
       return undefined
     }
     if (!this.#takeSignatureCheck(peer, source, now)) return 'signature-budget'
@@ -203,7 +204,8 @@ export class Inbound {
     if (typeof record === 'string') return record
     if (peer && order === 0) {
       if (hasUsefulAnchor) peer.setAnchor(record.anchor)
-      if (!peer.hasCopy(source)) this.#registry.learnCopy(peer, source, record.addresses, signature, now)
+      if (!peer.addresses.hasCopy(source, peer.recordVersion))
+        this.#registry.learnCopy(peer, source, record.addresses, signature, now)
       return undefined
     }
     const isNewIncarnation = !peer || part.incarnation > peer.incarnation
@@ -211,7 +213,7 @@ export class Inbound {
     const learnt = this.#registry.learn(signed, record, source, now)
     if (!learnt) return 'registry-full'
     if (isNewIncarnation) {
-      learnt.heardOn(source, now, false)
+      learnt.addresses.heard(source, now, false)
       this.#liveness.startLease(learnt)
     } else if (record.interval !== interval) {
       this.#liveness.intervalChanged(learnt, now)
@@ -224,7 +226,7 @@ export class Inbound {
    * its beats. Records forged in the name or from the address of another peer cannot use these up.
    */
   #takeSignatureCheck(peer: Peer | undefined, source: DatagramSource, now: number): boolean {
-    if (peer?.heardFrom().some(({ address }) => address === source.address)) {
+    if (peer?.addresses.heardFrom().some(({ address }) => address === source.address)) {
       return peer.takeSignatureCheck() || this.#knownSignatures.take(now)
     }
     return this.#signaturesByAddress.take(source.address, now) && this.#unknownSignatures.take(now)

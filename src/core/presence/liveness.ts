@@ -130,7 +130,7 @@ export class Liveness {
         break
       }
     }
-    const whereabouts = peer.heardFrom()
+    const whereabouts = peer.addresses.heardFrom()
     for (const where of whereabouts) this.#outbox.sendUnicast(probe, where)
     if (isShared) {
       const names = new Set(whereabouts.map((where) => where.interface))

@@ -60,9 +60,9 @@ export class HostIdentity {
   setPeer(peer: Peer): Set<string> {
     const before = this.#beaconAddresses.keysOf(peer.id)
     const canMatch = this.#canMatch(peer)
-    const keys = canMatch ? keysOf(peer.provenAddresses) : []
+    const keys = canMatch ? keysOf(peer.addresses.proven) : []
     if (before.join() !== keys.join()) this.#beaconAddresses.set(peer.id, keys)
-    this.#recordAddresses.set(peer.id, canMatch ? keysOf(peer.addresses) : [])
+    this.#recordAddresses.set(peer.id, canMatch ? keysOf(peer.addresses.all) : [])
     const atAddresses = [...before, ...keys].flatMap((key) => this.#hostAddresses.ownersOf(key))
     return new Set([...atAddresses, ...this.#claims.ownersOf(peer.id)])
   }

@@ -88,7 +88,7 @@ export class MdnsHosts {
     const claim = host?.sighting.claim
     const peer = claim !== undefined && claim === host?.identifiedAs ? this.#registry.get(claim) : undefined
     if (peer?.state !== 'alive') return false
-    if ('address' in saying) return peer.addresses.some((each) => addressKey(each) === addressKey(saying))
+    if ('address' in saying) return peer.addresses.all.some((each) => addressKey(each) === addressKey(saying))
     const { name, type, port } = saying
     if (type === undefined) return name === peer.record.name
     return peer.record.services.some(

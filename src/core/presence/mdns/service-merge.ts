@@ -77,7 +77,7 @@ export class MdnsServiceMerge {
 
   #servicesOf(peer: Peer): MdnsServices {
     const hosts = [...(this.#hostsByPeer.get(peer.id)?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1))
-    const recordAddresses = new Set(peer.addresses.map(addressKey))
+    const recordAddresses = new Set(peer.addresses.all.map(addressKey))
     const services = new Map<string, OfferedService>()
     let bytes = 0
     for (const host of hosts) {

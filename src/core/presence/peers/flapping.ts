@@ -1,10 +1,14 @@
-/** Half-life of the memory of past changes, ms. */
+/** After this time, in ms, a state change counts half as much. */
 const HALF_LIFE = 60_000
-/** Four failures and returns in a minute: alive, suspect, failed and alive again are three changes each. */
-const FLAPS_ABOVE = 12
-const SETTLED_BELOW = 4
+/**
+ * The penalty above which a peer is flapping: as after four failures and returns within a minute. Each of them has three
+ * changes (suspect, failed, alive).
+ */
+const SUPPRESS_ABOVE = 12
+/** The penalty below which the peer is stable again. */
+const REUSE_BELOW = 4
 
-/** Damping with decay, as for flapping routes (RFC 2439): how much a peer's state has changed of late. */
+/** Route flap damping (RFC 2439) for one peer: a penalty that grows with each state change and decays exponentially. */
 export class Flapping {
   #penalty = 0
   #at = 0
@@ -14,28 +18,28 @@ export class Flapping {
     return this.#flapping
   }
 
-  /** Counts one change of state. True when this is the one that makes it flap. */
-  changed(now: number): boolean {
-    this.#penalty = this.#level(now) + 1
+  /** Counts one state change. Returns whether the peer starts to flap with this change. */
+  stateChanged(now: number): boolean {
+    this.#penalty = this.#penaltyAt(now) + 1
     this.#at = now
-    const began = !this.#flapping && this.#penalty > FLAPS_ABOVE
+    const began = !this.#flapping && this.#penalty > SUPPRESS_ABOVE
     this.#flapping ||= began
     return began
   }
 
-  /** When it will have settled if nothing more happens, monotonic ms. */
+  /** When the peer will be stable if its state does not change again, in monotonic ms. */
   get settlesAt(): number {
-    return this.#at + HALF_LIFE * Math.max(0, Math.log2(this.#penalty / SETTLED_BELOW))
+    return this.#at + HALF_LIFE * Math.max(0, Math.log2(this.#penalty / REUSE_BELOW))
   }
 
-  /** True when it has just settled. */
+  /** Ends the flapping if the penalty has decayed enough. Returns whether it did. */
   settle(now: number): boolean {
-    if (!this.#flapping || this.#level(now) > SETTLED_BELOW * 1.001) return false
+    if (!this.#flapping || this.#penaltyAt(now) > REUSE_BELOW * 1.001) return false
     this.#flapping = false
     return true
   }
 
-  #level(now: number): number {
+  #penaltyAt(now: number): number {
     return this.#penalty * 2 ** ((this.#at - now) / HALF_LIFE)
   }
 }

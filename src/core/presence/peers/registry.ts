@@ -77,10 +77,10 @@ export class Registry {
     this.#rename(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
     const restarted = known !== undefined && signed.incarnation > known.incarnation
-    if (!known || restarted) peer.begin(signed.incarnation)
-    peer.hold(record, signed.recordVersion, bytes)
+    if (!known || restarted) peer.startIncarnation(signed.incarnation)
+    peer.setRecord(record, signed.recordVersion, bytes)
     peer.signed = signed.joined
-    peer.addCopy(where, record.addresses, signatureOf(signed))
+    peer.addresses.addCopy(where, record.addresses, signatureOf(signed), peer.recordVersion)
     if (known) peer.plans.set('drop-old-copies', now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
 
     if (!known) {
@@ -113,9 +113,9 @@ export class Registry {
 
   /** The same record by another way, with the addresses of another network. */
   learnCopy(peer: Peer, where: DatagramSource, addresses: string[], signature: string, now: number): void {
-    const before = peer.addressText
-    peer.addCopy(where, addresses, signature)
-    if (peer.addressText !== before) this.#report(peer, 'peer-update', now)
+    const before = peer.addresses.text
+    peer.addresses.addCopy(where, addresses, signature, peer.recordVersion)
+    if (peer.addresses.text !== before) this.#report(peer, 'peer-update', now)
   }
 
   /**
@@ -126,7 +126,7 @@ export class Registry {
     this.#move(peer, state, now)
     if (state !== 'left') {
       const wasFlapping = peer.flapping.flapping
-      if (peer.flapping.changed(now)) this.#planToSettle(peer)
+      if (peer.flapping.stateChanged(now)) this.#planToSettle(peer)
       if (wasFlapping && isPresent(peer)) {
         this.#report(peer, 'peer-damped', now)
         return
@@ -142,7 +142,8 @@ export class Registry {
 
   /** What was learnt through an interface that has gone is no longer so. */
   forgetInterface(name: string, now: number): void {
-    for (const peer of this.#peers.values()) if (peer.forgetInterface(name)) this.#report(peer, 'peer-update', now)
+    for (const peer of this.#peers.values())
+      if (peer.addresses.forgetInterface(name)) this.#report(peer, 'peer-update', now)
   }
 
   #move(peer: Peer, state: PeerState, now: number): void {
@@ -166,9 +167,9 @@ export class Registry {
   }
 
   #dropOldCopies(peer: Peer, now: number): void {
-    const before = peer.addressText
-    peer.dropOldCopies()
-    if (peer.addressText !== before) this.#report(peer, 'peer-update', now)
+    const before = peer.addresses.text
+    peer.addresses.keepCopiesOf(peer.recordVersion)
+    if (peer.addresses.text !== before) this.#report(peer, 'peer-update', now)
   }
 
   #rename(peer: Peer, before: string | undefined, name: string): void {
@@ -236,7 +237,7 @@ export function signatureOf({ joined }: SignedRecord): string {
 }
 
 /** What of a peer's record concerns its readers: a new hash chain alone is no news. Its copies differ in the addresses. */
-function visible({ record, addressText }: Peer): string {
+function visible({ record, addresses: { text } }: Peer): string {
   const { anchor: _anchor, goodbye: _goodbye, addresses: _addresses, ...rest } = record
-  return JSON.stringify(rest) + addressText
+  return JSON.stringify(rest) + text
 }

@@ -1,0 +1,148 @@
+import type { AddressOnInterface, DatagramSource } from '../../link.ts'
+import type { PeerView } from './types.ts'
+
+/** How many copies of its record are kept for a peer. A peer signs one copy for each of its networks. */
+export const MAX_COPIES = 8
+
+/** A copy of the record as it was received from one address. The copies differ in the addresses that they name. */
+interface RecordCopy {
+  interface: string
+  source: string
+  addresses: string[]
+  signature: string
+  recordVersion: number
+}
+
+/** The address from which a peer was last heard on one path of one interface. */
+interface HeardPath {
+  source: DatagramSource
+  /** Monotonic ms. */
+  lastHeard: number
+  /** A fresh beat came from this address. */
+  isProven: boolean
+}
+
+/** The addresses of one peer: those that its signed record names, and those from which its datagrams come. */
+export class PeerAddresses {
+  readonly #paths = new Map<string, HeardPath>()
+  #copies: RecordCopy[] = []
+
+  /** Each address that the record names, once per interface on which it was received. Proven addresses come first. */
+  get all(): AddressOnInterface[] {
+    const proven = new Set(this.proven.map(({ address }) => address))
+    return this.#signed().sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
+  }
+
+  /**
+   * The addresses that the record names and that fresh beats have come from. A peer surely has these. Any other address is
+   * only the peer's own statement.
+   */
+  get proven(): { address: string; interface: string }[] {
+    const signed = new Set(this.#copies.flatMap(({ addresses }) => addresses))
+    const proven = new Map<string, { address: string; interface: string }>()
+    for (const { source, isProven } of this.#paths.values()) {
+      const { address, interface: name } = source
+      if (isProven && signed.has(address)) proven.set(`${address} ${name}`, { address, interface: name })
+    }
+    return [...proven.values()]
+  }
+
+  /** All addresses in one text, for comparison. */
+  get text(): string {
+    return this.all
+      .map(({ address, interface: name }) => `${address} ${name}`)
+      .sort()
+      .join()
+  }
+
+  get paths(): PeerView['paths'] {
+    return Array.from(this.#paths.values(), ({ source: { interface: name, path, address }, lastHeard }) => {
+      return { interface: name, path, lastHeard, address }
+    })
+  }
+
+  /** The newest source of each address from which the peer was heard: where to send a probe. */
+  heardFrom(): DatagramSource[] {
+    const sources = new Map<string, DatagramSource>()
+    for (const { source } of this.#paths.values()) sources.set(`${source.interface} ${source.address}`, source)
+    return [...sources.values()]
+  }
+
+  /**
+   * Notes that the peer was heard from an address. Ignores an address that the record never named: an attacker may replay the
+   * peer's datagrams from there, and would be probed in its place. `isFresh`: the datagram was a fresh beat.
+   * @returns whether this is the first fresh beat from this address on this path
+   */
+  heard(source: DatagramSource, now: number, isFresh: boolean): boolean {
+    const key = `${source.interface} ${source.path}`
+    const known = this.#paths.get(key)
+    const isSame = known?.source.address === source.address
+    if (!isSame && !this.#isKnown(source)) return false
+    const wasProven = isSame && known.isProven
+    this.#paths.set(key, { source, lastHeard: now, isProven: isFresh || wasProven })
+    return isFresh && !wasProven
+  }
+
+  /** Whether a copy of this record version from this address is held already, or there is no room for one more. */
+  hasCopy(source: DatagramSource, recordVersion: number): boolean {
+    const copies = this.#copies.filter((copy) => copy.recordVersion === recordVersion)
+    return (
+      copies.length >= MAX_COPIES ||
+      copies.some((copy) => copy.interface === source.interface && copy.source === source.address)
+    )
+  }
+
+  /** The addresses in the copy with this signature, if it is held. */
+  signedBy(signature: string): string[] | undefined {
+    return this.#copies.find((copy) => copy.signature === signature)?.addresses
+  }
+
+  /**
+   * Adds a copy of the record. It replaces older copies from the same network of the peer. Two copies are from the same
+   * network if they were received on one interface, and came from one address or name a common address.
+   */
+  addCopy(source: DatagramSource, addresses: string[], signature: string, recordVersion: number): void {
+    const isReplaced = (old: RecordCopy) =>
+      old.recordVersion !== recordVersion &&
+      old.interface === source.interface &&
+      (old.source === source.address || old.addresses.some((address) => addresses.includes(address)))
+    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(-MAX_COPIES)
+    this.#copies.push({ interface: source.interface, source: source.address, addresses, signature, recordVersion })
+  }
+
+  /** Drops the copies of all other record versions. */
+  keepCopiesOf(recordVersion: number): void {
+    this.#copies = this.#copies.filter((copy) => copy.recordVersion === recordVersion)
+  }
+
+  dropCopies(): void {
+    this.#copies = []
+  }
+
+  /** Drops what was received on an interface that is no longer in use. Returns whether the addresses may have changed. */
+  forgetInterface(name: string): boolean {
+    for (const [key, { source }] of this.#paths) if (source.interface === name) this.#paths.delete(key)
+    const before = this.#copies.length
+    this.#copies = this.#copies.filter((copy) => copy.interface !== name)
+    return this.#copies.length !== before
+  }
+
+  #signed(): AddressOnInterface[] {
+    const addresses = new Map<string, AddressOnInterface>()
+    for (const copy of this.#copies) {
+      for (const address of copy.addresses) {
+        const family = address.includes(':') ? 'ipv6' : 'ipv4'
+        addresses.set(`${address} ${copy.interface}`, { address, family, interface: copy.interface })
+      }
+    }
+    return [...addresses.values()]
+  }
+
+  /** Whether the record names the address, or the peer was heard from there on another path of the interface. */
+  #isKnown({ interface: name, address }: DatagramSource): boolean {
+    return (
+      this.#copies.some(({ addresses }) => addresses.includes(address)) ||
+      Array.from(this.#paths.values()).some(({ source }) => source.interface === name && source.address === address)
+    )
+  }
+}
