@@ -2,7 +2,7 @@ import type { AddressOnInterface, DatagramSource } from '../../link.ts'
 import type { PeerView } from './types.ts'
 
 /** How many copies of its record are kept for a peer. A peer signs one copy for each of its networks. */
-export const MAX_COPIES = 8
+const MAX_COPIES = 8
 
 /** A copy of the record as it was received from one address. The copies differ in the addresses that they name. */
 interface RecordCopy {
