@@ -1,3 +1,4 @@
+import type { AddressOnInterface } from '../../core/link.ts'
 import type { PeerView, ReportedChange, SelfView } from '../../core/presence/peers/types.ts'
 import type { Event, Offer, OfferedService, OwnService, Peer, Service, ServiceEvent } from '../../shared/api.ts'
 import { withZone } from '../../shared/link-local.ts'
@@ -21,7 +22,7 @@ export function peerJson(view: PeerView, wallClock: WallClock): Peer {
     state: view.state,
     source: view.source,
     hostname: view.hostname,
-    addresses: addressesJson(view),
+    addresses: addressesJson(view.addresses),
     services: view.services.map(offeredJson),
     attributes: view.attributes,
     version: view.version,
@@ -153,15 +154,21 @@ function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service 
 function offeredJson(service: PeerView['services'][number]): OfferedService {
   if (service.source !== 'mdns') return serviceJson(service)
   const { addresses } = service
-  return { ...serviceJson(service), source: 'mdns', ...(addresses && { addresses: addressesJson({ addresses }) }) }
+  return { ...serviceJson(service), source: 'mdns', ...(addresses && { addresses: addressesJson(addresses) }) }
 }
 
 function offeringPeerJson(view: PeerView): Offer['peer'] {
-  return { id: view.id, name: view.name, state: view.state, hostname: view.hostname, addresses: addressesJson(view) }
+  return {
+    id: view.id,
+    name: view.name,
+    state: view.state,
+    hostname: view.hostname,
+    addresses: addressesJson(view.addresses),
+  }
 }
 
 /** The addresses, with the zone where they need one. */
-export function addressesJson({ addresses }: Pick<PeerView, 'addresses'>): Peer['addresses'] {
+export function addressesJson(addresses: readonly AddressOnInterface[]): Peer['addresses'] {
   return addresses.map(({ address, family, interface: through }) => ({
     address: withZone(address, through),
     family,

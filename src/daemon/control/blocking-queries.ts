@@ -13,14 +13,14 @@ export interface BlockingQueryLimits {
 export const DEFAULT_BLOCKING_QUERY_LIMITS: BlockingQueryLimits = { max: 2048, maxOnLoopback: 1024 }
 
 /** Whether the change of a peer from one view to the next changes the answer to a query. */
-export type ConcernTest = (before: PeerView | undefined, after: PeerView) => boolean
+export type ChangeTest = (before: PeerView | undefined, after: PeerView) => boolean
 
 export interface BlockingQuery {
   /** Identifies the query: queries with the same text are tested once for all. */
   query: string
   /** Whether the answer includes the daemon's own peer. */
   withOwn: boolean
-  concerns: ConcernTest
+  affects: ChangeTest
   /** The index of the answer that the client has. */
   after: number
   /** In ms. */
@@ -38,8 +38,8 @@ export type QueryOutcome = 'disconnected' | { index: number; ids: ReadonlySet<st
 /** The waiting queries with the same text. */
 interface QueryGroup {
   withOwn: boolean
-  concerns: ConcernTest
-  /** No change after this index concerns the group. */
+  affects: ChangeTest
+  /** No change after this index affects the group. */
   since: number
   /** The ids of all peers that the answer may contain. Undefined if they are too many. */
   ids: Set<string> | undefined
@@ -89,7 +89,7 @@ export class BlockingQueries {
     return await new Promise((resolve) => this.#add(query, resolve))
   }
 
-  /** Reads the new changes, and ends the waiting of the queries that they concern. */
+  /** Reads the new changes, and answers the queries that they affect. */
   advance(): void {
     if (this.#waiting === 0 || this.#index === this.#registry.index) return
     const changes = this.#registry.changesSince(this.#index)
@@ -98,7 +98,7 @@ export class BlockingQueries {
       for (const [query, group] of this.#groups) this.#end(query, group, undefined)
       return
     }
-    const concerned = new Map<string, QueryGroup>()
+    const affected = new Map<string, QueryGroup>()
     for (const { type, peer, own = false } of changes) {
       const before = this.#known.get(peer.id)
       if (type === 'peer-forgotten') this.#known.delete(peer.id)
@@ -106,12 +106,12 @@ export class BlockingQueries {
       // The changes of services have the same view as the change of their peer, which comes before them.
       if (before === peer) continue
       for (const [query, group] of this.#groups) {
-        if ((own && !group.withOwn) || !isConcerned(group.concerns, type, before, peer)) continue
-        concerned.set(query, group)
+        if ((own && !group.withOwn) || !affectsAnswer(group.affects, type, before, peer)) continue
+        affected.set(query, group)
         if (!own) addId(group, peer)
       }
     }
-    for (const [query, group] of concerned) this.#end(query, group, group.ids)
+    for (const [query, group] of affected) this.#end(query, group, group.ids)
     if (this.#known.size > MAX_KNOWN_PEERS) this.#readPeers()
   }
 
@@ -120,12 +120,9 @@ export class BlockingQueries {
     for (const [query, group] of this.#groups) this.#end(query, group, group.ids)
   }
 
-  #add(
-    { query, withOwn, concerns, timeout, out, onLoopback }: BlockingQuery,
-    resolve: (outcome: QueryOutcome) => void,
-  ) {
+  #add({ query, withOwn, affects, timeout, out, onLoopback }: BlockingQuery, resolve: (outcome: QueryOutcome) => void) {
     if (this.#waiting === 0) this.#readPeers()
-    const group = this.#groups.get(query) ?? this.#addGroup(query, withOwn, concerns)
+    const group = this.#groups.get(query) ?? this.#addGroup(query, withOwn, affects)
     this.#waiting++
     this.#waitingOnLoopback += Number(onLoopback)
     const end = (outcome: QueryOutcome) => {
@@ -144,12 +141,12 @@ export class BlockingQueries {
     group.enders.add(end)
   }
 
-  #addGroup(query: string, withOwn: boolean, concerns: ConcernTest): QueryGroup {
-    const group: QueryGroup = { withOwn, concerns, since: this.#index, ids: new Set(), enders: new Set() }
+  #addGroup(query: string, withOwn: boolean, affects: ChangeTest): QueryGroup {
+    const group: QueryGroup = { withOwn, affects, since: this.#index, ids: new Set(), enders: new Set() }
     for (const view of this.#known.values()) {
       if (!group.ids) break
       // The own peer is not looked up by its id.
-      if (view.id !== this.#ownId && concerns(undefined, view)) addId(group, view)
+      if (view.id !== this.#ownId && affects(undefined, view)) addId(group, view)
     }
     this.#groups.set(query, group)
     return group
@@ -168,7 +165,7 @@ export class BlockingQueries {
   }
 
   /** Whether the answer may have changed since the index that the client has. True if the journal does not reach back. */
-  #hasChanged({ query, withOwn, concerns, after }: BlockingQuery): boolean {
+  #hasChanged({ query, withOwn, affects, after }: BlockingQuery): boolean {
     if (after === this.#registry.index) return false
     const group = this.#groups.get(query)
     if (group && group.since <= after) return false
@@ -181,14 +178,14 @@ export class BlockingQueries {
       if (type === 'peer-forgotten') known.delete(peer.id)
       else known.set(peer.id, peer)
       if (index <= after || before === peer) return false
-      return before || after === 0 ? isConcerned(concerns, type, before, peer) : true
+      return before || after === 0 ? affectsAnswer(affects, type, before, peer) : true
     })
   }
 }
 
-/** Whether a change concerns a query. A forgotten peer concerns the query if the answer contained it. */
-function isConcerned(concerns: ConcernTest, type: ChangeType, before: PeerView | undefined, after: PeerView): boolean {
-  return concerns(type === 'peer-forgotten' ? undefined : before, after)
+/** Whether a change affects the answer. If the peer is forgotten, whether the answer contained it. */
+function affectsAnswer(affects: ChangeTest, type: ChangeType, before: PeerView | undefined, after: PeerView): boolean {
+  return affects(type === 'peer-forgotten' ? undefined : before, after)
 }
 
 function addId(group: QueryGroup, { id }: PeerView): void {

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import { BadRequest, TooBusy } from '../../shared/errors.ts'
 import { writeJson } from './api-json.ts'
-import type { BlockingQueries, ConcernTest, QueryOutcome } from './blocking-queries.ts'
+import type { BlockingQueries, ChangeTest, QueryOutcome } from './blocking-queries.ts'
 import type { ControlDependencies } from './context.ts'
 import { type DurationRange, flag, isOn, readDuration, readSince } from './parameters.ts'
 
@@ -47,7 +47,7 @@ export interface ListRequest {
   query: string
   parameters: ListParameters
   /** Whether a change of a peer changes the list. */
-  concerns: ConcernTest
+  affects: ChangeTest
   /** Builds the list from these peers. */
   list(peers: readonly PeerView[]): object
 }
@@ -112,14 +112,14 @@ export class ListResponses {
   }
 
   async #wait(request: ListRequest, out: ServerResponse, onLoopback: boolean): Promise<QueryOutcome> {
-    const { parameters, concerns } = request
+    const { parameters, affects } = request
     const timeout = readWait(parameters)
     const since = parameters.since === undefined ? 'elsewhere' : readSince(parameters.since, this.#deps)
     if (since === 'elsewhere') return { index: this.#deps.registry.index, ids: undefined }
     return await this.#queries.untilChanged({
       query: queryKey(request),
       withOwn: isOn(parameters.self),
-      concerns,
+      affects,
       after: since.after,
       timeout,
       out,

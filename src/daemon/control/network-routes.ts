@@ -90,7 +90,7 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
       hostQueries++
       const addresses = await deps.mdns.resolve(hostname, timeout).finally(() => hostQueries--)
       if (addresses.length === 0) throw new NoSuchHost(hostname, formatDuration(timeout))
-      return { hostname, addresses: addressesJson({ addresses }) }
+      return { hostname, addresses: addressesJson(addresses) }
     },
   )
 

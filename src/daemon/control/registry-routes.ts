@@ -72,7 +72,7 @@ export function registryRoutes(app: App, deps: ControlDependencies, lists: ListR
       const request = {
         query: `peers ${JSON.stringify(conditions)}`,
         parameters: { since, wait, self, hidden },
-        concerns: (before: PeerView | undefined, after: PeerView) =>
+        affects: (before: PeerView | undefined, after: PeerView) =>
           filter(after) !== undefined || (before && filter(before)) !== undefined,
         list: (peers: readonly PeerView[]) => ({
           peers: peers.flatMap((view) => filter(view) ?? []).map((view) => peerJson(view, wallClock)),
@@ -115,7 +115,7 @@ export function registryRoutes(app: App, deps: ControlDependencies, lists: ListR
       const request = {
         query: `services ${JSON.stringify(conditions)}`,
         parameters: { since, wait, self },
-        concerns: (before: PeerView | undefined, after: PeerView) =>
+        affects: (before: PeerView | undefined, after: PeerView) =>
           !isEqual(before ? offers(before) : [], offers(after)),
         list: (peers: readonly PeerView[]) => ({ services: peers.flatMap(offers) }),
       }

@@ -93,7 +93,7 @@ describe('a blocking query', () => {
     }
   })
 
-  test('waits for a change, and tells what is then', async () => {
+  test('waits for a change, and returns the state after it', async () => {
     const { socket, presence } = await startControl(twoPeers())
     const { answered } = await blocked(socket, '/v1/peers?since=e1-2')
     presence.change('peer-up', 3)
@@ -104,7 +104,7 @@ describe('a blocking query', () => {
     expect(peers.map(({ name }) => name)).toEqual(['peer-1', 'peer-2', 'peer-3'])
   })
 
-  test('waits as long as it says', async () => {
+  test('waits for the time in `wait`', async () => {
     const { socket, presence } = await startControl(twoPeers())
     const before = performance.now()
     const asked = ask({ socket }, '/v1/peers?since=2&wait=300ms&name=peer-2')
@@ -116,7 +116,7 @@ describe('a blocking query', () => {
     expect(held.status).toBe(304)
   })
 
-  test('waits for what concerns its filter', async () => {
+  test('waits for a change that affects its filter', async () => {
     const { socket, presence } = await startControl(twoPeers())
     const osc = await blocked(socket, '/v1/peers?service=osc&since=2')
     const services = await blocked(socket, '/v1/services?type=osc&since=2')
@@ -135,7 +135,7 @@ describe('a blocking query', () => {
     ['it no longer offers', 'peer-update', { services: [] }],
     ['it has failed', 'peer-failed', {}],
     ['it has left', 'peer-left', {}],
-  ])('is answered when a peer no longer passes: %s', async (_, type, given) => {
+  ])('is answered when a peer no longer matches: %s', async (_, type, given) => {
     const { socket, presence } = await startControl(twoPeers())
     const peers = await blocked(socket, '/v1/peers?service=osc&since=2')
     const services = await blocked(socket, '/v1/services?type=osc&since=2')
@@ -150,7 +150,7 @@ describe('a blocking query', () => {
     ['peer-update', 2, { services: [] }, true],
     ['peer-left', 2, {}, true],
     ['peer-left', 1, {}, false],
-  ])('catches up with what has changed meanwhile: %s of %i %o', async (type, number, given, isConcerned) => {
+  ])('takes earlier changes into account: %s of %i %o', async (type, number, given, isConcerned) => {
     const { socket, presence } = await startControl(twoPeers())
     presence.change(type, number, given)
     if (isConcerned)
@@ -168,7 +168,7 @@ describe('a blocking query', () => {
     expect((await waiting.answered).body).toMatchObject({ index: 10, peers: [] })
   })
 
-  test('learns of changes that are not told as events', async () => {
+  test('is answered on changes that are not sent as events', async () => {
     const presence = twoPeers()
     presence.change('peer-failed', 2, { flapping: true })
     const { socket } = await startControl(presence)
@@ -191,14 +191,14 @@ describe('a blocking query', () => {
     expect(listener.types()).toEqual(['sync', 'peer-failed', 'peer-left'])
   })
 
-  test('is woken once by changes that come in one go', async () => {
+  test('is answered once for several changes at the same time', async () => {
     const { socket, presence } = await startControl(twoPeers())
     const { answered } = await blocked(socket, '/v1/peers?since=2')
     for (const number of [3, 4, 5]) presence.change('peer-up', number)
     expect((await answered).body).toMatchObject({ index: 5, peers: [{}, {}, {}, {}, {}] })
   })
 
-  test('frees its place when its connection goes', async () => {
+  test('frees its place when the client disconnects', async () => {
     const { socket, presence } = await startControl(twoPeers(), { blockingQueries: { max: 2 } })
     // The second one's turn on its connection never comes.
     const connection = connect(socket)
@@ -212,7 +212,7 @@ describe('a blocking query', () => {
     expect((await ask({ socket }, '/v1/peers?since=3&wait=1ms')).status).toBe(200)
   })
 
-  test('keeps places free for those who may open the socket', async () => {
+  test('has a lower limit on loopback than on the socket', async () => {
     const { socket, port } = await startControl(twoPeers(), { blockingQueries: { maxOnLoopback: 1 } })
     const asked = ask({ port }, '/v1/peers?since=2&wait=10s')
     await vi.waitUntil(async () => (await ask({ port }, '/v1/peers?since=2&wait=1ms')).status === 503)
@@ -228,7 +228,7 @@ describe('a blocking query', () => {
     expect(await answered).toMatchObject({ status: 200, body: { index: 2 } })
   })
 
-  test('of many with the same filter are given the same answer', async () => {
+  test('shares its answer with others that have the same filter', async () => {
     const { socket, presence } = await startControl(twoPeers())
     const asked = Array.from({ length: 200 }, () => ask({ socket }, '/v1/peers?since=2&service=osc'))
     await vi.waitUntil(async () => {
@@ -240,7 +240,7 @@ describe('a blocking query', () => {
   })
 })
 
-test('a connection that asks and never listens is cut off', async () => {
+test('a client that sends too many requests without reading is disconnected', async () => {
   const { socket } = await startControl(twoPeers())
   const connection = connect(socket)
   onTestFinished(() => void connection.destroy())

@@ -15,7 +15,7 @@ async function running(options = {}) {
   return { catalogue, ...(await startControl(presence, options)) }
 }
 
-describe('a body at fault', () => {
+describe('an invalid body', () => {
   const service = { type: 'http', port: 1 }
   test.each<[string, unknown, string]>([
     [SERVICE, {}, "body: 'type' is missing"],
@@ -112,7 +112,7 @@ describe('a body at fault', () => {
     }
   })
 
-  test('has a type and its protocol that contradict each other', async () => {
+  test('has a type and a protocol that contradict each other', async () => {
     const { socket } = await running()
     const answer = await sendJson({ socket }, 'PUT', SERVICE, { type: '_http._tcp', protocol: 'udp', port: 1 })
     expect(answer).toMatchObject({ status: 400, body: { code: 'EARSHOT_BAD_SERVICE' } })
@@ -147,7 +147,7 @@ describe('a body at fault', () => {
     ['DELETE', SERVICE],
     ['POST', '/v1/query'],
     ['POST', '/v1/probe/x'],
-  ])('is none of %s %s', async (method, path) => {
+  ])('is refused by %s %s', async (method, path) => {
     const { socket } = await running()
     expect(await sendJson({ socket }, method, path, {}, { 'content-length': '2' })).toMatchObject({
       status: 400,
@@ -164,7 +164,7 @@ describe('a body of 100 MB', () => {
     ['POST', '/v1/query', { 'content-length': '100000000' }, 400],
     ['GET', '/v1/peers', { 'transfer-encoding': 'chunked' }, 400],
     ['PUT', '/nothing', { 'content-length': '100000000' }, 413],
-  ])('%s %s %o is refused while it comes: %i', async (method, path, headers, status) => {
+  ])('%s %s %o is refused before it is complete: %i', async (method, path, headers, status) => {
     const { socket, port, presence } = await running()
     for (const way of [{ socket }, { port }]) {
       const authorization = `Bearer ${presence.token}`
@@ -177,7 +177,7 @@ describe('a body of 100 MB', () => {
     }
   })
 
-  test('comes no further without the token', async () => {
+  test('is not read without the token', async () => {
     const { port } = await running()
     const answer = await pour({ port }, 'PUT', SERVICE, { ...JSON_TYPE, 'content-length': '100000000' })
     expect(answer).toMatchObject({ status: 401, body: { code: 'EARSHOT_TOKEN_NEEDED' } })
@@ -210,7 +210,7 @@ describe('a slow request', () => {
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
   })
 
-  test('that is broken off does no harm', async () => {
+  test('that is aborted does no harm', async () => {
     const { socket } = await running()
     const connection = connect(socket)
     connection.write(
@@ -222,7 +222,7 @@ describe('a slow request', () => {
   })
 })
 
-describe('whatever comes', () => {
+describe('any input', () => {
   const answers = [200, 201, 400, 413, 415]
   test('as a service or attributes', async () => {
     const { socket } = await running()

@@ -53,7 +53,7 @@ describe('a connection that its client never closes', () => {
     await untilGone(connection)
   })
 
-  test('and who does not read what was asked for gets no more of it', async () => {
+  test('is closed if the client does not read the answer', async () => {
     const presence = new FakePresence()
     for (let number = 0; number < 3000; number++) presence.change('peer-up', number)
     const { socket } = await startControl(presence, { sendTimeoutMs: 50 })
@@ -61,7 +61,7 @@ describe('a connection that its client never closes', () => {
   })
 })
 
-test('idle connections keep nobody off, on either transport', async () => {
+test('idle connections do not block new clients on either transport', async () => {
   const { socket, port } = await startControl(new FakePresence(), { maxOpenFiles: 32 })
   const idle = await Promise.all(Array.from({ length: 100 }, () => connected(port, 'G')))
   expect((await ask({ port }, '/healthz')).status).toBe(200)
@@ -72,7 +72,7 @@ test('idle connections keep nobody off, on either transport', async () => {
   await Promise.all(idle.slice(0, 92).map(untilGone))
 })
 
-test('who waits for an answer is not sent away for a newcomer', async () => {
+test('a connection that waits for an answer is not closed for a new one', async () => {
   const { port, presence } = await startControl(new FakePresence(), { maxOpenFiles: 32 })
   const readers = Array.from({ length: 8 }, () => new Listener({ port }, '/v1/events'))
   await Promise.all(readers.map((reader) => reader.untilType('sync')))
@@ -81,7 +81,7 @@ test('who waits for an answer is not sent away for a newcomer', async () => {
   await Promise.all(readers.map((reader) => reader.untilType('peer-up')))
 })
 
-test('a whole request is answered, however long the daemon was frozen before it could read it', async () => {
+test('a whole request is answered, however long the daemon was suspended before it read it', async () => {
   const { socket } = await startControl(new FakePresence(), { tickMs: 10 })
   const fresh = await connected(socket)
   const used = await connected(socket, REQUEST)

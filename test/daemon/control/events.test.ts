@@ -13,7 +13,7 @@ function told(listener: Listener): string[] {
 }
 
 describe('GET /v1/events', () => {
-  test('tells changes as they happen, with an id each', async () => {
+  test('sends changes as they happen, each with an id', async () => {
     const { socket, presence } = await startControl()
     presence.change('peer-up', 1)
     const listener = new Listener({ socket }, '/v1/events')
@@ -75,7 +75,7 @@ describe('GET /v1/events', () => {
     ['?since=e0-5', {}],
     ['', { 'last-event-id': 'e0-5' }],
     ['', { 'last-event-id': 'who knows' }],
-  ])('says gap when it cannot resume: %s %o', async (query, headers) => {
+  ])('sends a gap if it cannot resume: %s %o', async (query, headers) => {
     const presence = new FakePresence(3)
     for (const number of [1, 2, 3, 4, 5, 6]) presence.change('peer-up', number)
     const { socket } = await startControl(presence)
@@ -94,7 +94,7 @@ describe('GET /v1/events', () => {
     })
   })
 
-  test('filters, and tells the change that ends a match', async () => {
+  test('filters, and sends the change after which a peer no longer matches', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1)
     presence.change('peer-up', 2, { services: OSC })
@@ -142,7 +142,7 @@ describe('GET /v1/events', () => {
     },
   )
 
-  test('a filtered reader that resumes is told every update it may have to know', async () => {
+  test('a filtered stream that resumes contains every update that may end a match', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1, { name: 'one' })
     presence.change('peer-up', 2, { name: 'two' })
@@ -157,7 +157,7 @@ describe('GET /v1/events', () => {
     expect(told(listener)).toEqual(['peer-update uno', 'sync', 'peer-up one'])
   })
 
-  test('holds no more readers than its limit', async () => {
+  test('has no more streams than its limit', async () => {
     const { socket } = await startControl(new FakePresence(), { eventStreams: { max: 2 } })
     const first = new Listener({ socket }, '/v1/events')
     const second = new Listener({ socket }, '/v1/events')
@@ -174,19 +174,19 @@ describe('GET /v1/events', () => {
     })
   })
 
-  test('keeps places free for those who may open the socket', async () => {
+  test('has a lower limit on loopback than on the socket', async () => {
     const { socket, port } = await startControl(new FakePresence(), { eventStreams: { maxOnLoopback: 1 } })
     await new Listener({ port }, '/v1/events').untilType('sync')
     expect((await ask({ port }, '/v1/events')).status).toBe(503)
     await new Listener({ socket }, '/v1/events').untilType('sync')
   })
 
-  test('answers HEAD with nothing to read', async () => {
+  test('refuses HEAD', async () => {
     const { socket } = await startControl()
     expect((await ask({ socket }, '/v1/events', {}, 'HEAD')).status).toBe(405)
   })
 
-  test('shows life on a quiet connection', async () => {
+  test('sends keep-alive comments', async () => {
     const { socket } = await startControl(new FakePresence(), { eventStreams: { keepAliveMs: 5 } })
     const connection = stalledClient(socket, '/v1/events')
     let text = ''
@@ -197,7 +197,7 @@ describe('GET /v1/events', () => {
     expect(text).toMatch(/^HTTP\/1.1 200 OK\r\ncontent-type: text\/event-stream; charset=utf-8\r\n/i)
   })
 
-  test('at the end, writes the last changes and ends every stream at once', async () => {
+  test('writes the last changes and ends all streams when the server closes', async () => {
     // Were a stream left to the end of the farewell, the test would not end.
     const { socket, control, presence } = await startControl(new FakePresence(), { closeTimeoutMs: 3_600_000 })
     const listener = new Listener({ socket }, '/v1/events')

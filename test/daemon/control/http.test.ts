@@ -30,7 +30,7 @@ describe('a method that a URL does not have', () => {
     ['GET', '/v1/query', 'POST'],
     ['PUT', '/v1/peers/kitchen', 'GET, HEAD'],
     ['OPTIONS', '/healthz', 'GET, HEAD'],
-  ])('%s %s is refused with 405, and told which it has', async (method, path, allow) => {
+  ])('%s %s is refused with 405 and the header Allow', async (method, path, allow) => {
     const { socket } = await running()
     const answer = await ask({ socket }, path, {}, method)
     expect(answer).toMatchObject({ status: 405, headers: { allow } })
@@ -43,7 +43,7 @@ describe('a method that a URL does not have', () => {
   })
 })
 
-describe('no body', () => {
+describe('an empty body', () => {
   test.each([
     ['DELETE', SHOP, JSON_TYPE, 204],
     ['DELETE', SHOP, { 'content-type': 'text/plain' }, 204],
@@ -52,7 +52,7 @@ describe('no body', () => {
     ['POST', '/v1/query', { ...JSON_TYPE, 'content-length': '0' }, 202],
     ['POST', '/v1/query', { 'transfer-encoding': 'chunked' }, 202],
     ['POST', '/v1/query', { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' }, 202],
-  ])('%s %s with %o is as good as none', async (method, path, headers, status) => {
+  ])('of %s %s with %o is accepted', async (method, path, headers, status) => {
     const { socket } = await running()
     await sendJson({ socket }, 'PUT', SHOP, { type: 'http', port: 1 })
     expect((await ask({ socket }, path, headers as Record<string, string>, method)).status).toBe(status)
@@ -76,7 +76,7 @@ test.each([
     417,
     "not 'a miracle'",
   ],
-])('a request %s is answered in JSON as any other', async (_what, bytes, status, message) => {
+])('a request %s is answered in JSON', async (_what, bytes, status, message) => {
   const { socket, port } = await running()
   for (const to of [socket, port]) {
     const [head = '', body = ''] = (await raw(to, bytes)).split('\r\n\r\n')
@@ -112,7 +112,7 @@ test('TXT keys that differ in case only are refused', async () => {
   })
 })
 
-describe('half of a surrogate pair', () => {
+describe('an unpaired surrogate', () => {
   test.each([
     ['PUT', SHOP, { type: 'http', port: 1, name: 'a\ud800' }, 'body/name: expected a name'],
     ['PUT', SHOP, { type: 'http', port: 1, txt: { a: '\udc00b' } }, 'body/txt/a: expected a text'],
@@ -128,7 +128,7 @@ describe('half of a surrogate pair', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/(?<!\\)\\ud/)
   })
 
-  test('is told by none of our answers', async () => {
+  test('is in none of the answers', async () => {
     const { socket, presence } = await running()
     presence.change('peer-up', 1, { name: 'a\ud800z', attributes: { note: '\\ud800 \ud83d\ude00' } })
     const { body } = await ask({ socket }, '/v1/peers')

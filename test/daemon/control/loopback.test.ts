@@ -83,7 +83,7 @@ describe('on loopback', () => {
     expect(() => parseHttpAddress(text)).toThrow(/^http must be/)
   })
 
-  test('cannot be made to listen elsewhere', () => {
+  test('refuses to listen on other addresses', () => {
     const options = { socket: '/nowhere', http: { host: '0.0.0.0', port: 1 }, log: pino({ level: 'silent' }) }
     expect(() => new ControlServer(new FakePresence(), options)).toThrow('http must be on loopback, not 0.0.0.0')
   })

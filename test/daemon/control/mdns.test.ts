@@ -12,8 +12,8 @@ function withPrinter(): FakePresence {
   return presence
 }
 
-describe('a host that mDNS found', () => {
-  test('is shown by its host name, as found by mDNS, with its services so marked', async () => {
+describe('a host found by mDNS', () => {
+  test('has its host name as id, and is marked as found by mDNS like its services', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1, hostView(1))
     const { socket } = await startControl(presence)
@@ -31,7 +31,7 @@ describe('a host that mDNS found', () => {
     })
   })
 
-  test('answers no probe: that is said, and not sent', async () => {
+  test('cannot be probed: an error says so, and no probe is sent', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1, hostView(1))
     const { socket } = await startControl(presence)
@@ -41,7 +41,7 @@ describe('a host that mDNS found', () => {
     })
   })
 
-  test('is told of like every other', async () => {
+  test('is in the events like any peer', async () => {
     const presence = new FakePresence()
     const { socket } = await startControl(presence)
     const listener = new Listener({ socket }, '/v1/events')
@@ -51,7 +51,7 @@ describe('a host that mDNS found', () => {
     expect(events.at(-1)).toMatchObject({ json: { peer: { id: 'host-1.local', source: 'mdns' } } })
   })
 
-  test('does not take over the name of a peer that beaconed', async () => {
+  test('does not take over the name of a peer that sent beacons', async () => {
     const presence = new FakePresence()
     presence.change('peer-failed', 1, { name: 'kitchen' })
     presence.change('peer-up', 2, hostView(2, { id: 'kitchen.local', name: 'kitchen' }))
@@ -65,8 +65,8 @@ describe('a host that mDNS found', () => {
   })
 })
 
-describe('what is signed', () => {
-  test('is told alone with source=beacon, and what mDNS tells with source=mdns', async () => {
+describe('the parameter source', () => {
+  test('selects what is signed with beacon, and what mDNS found with mdns', async () => {
     const presence = new FakePresence()
     const ipp = { id: 'P._ipp._tcp', name: 'P', type: '_ipp._tcp', port: 631, txt: {}, subtypes: [] }
     const addresses = [{ address: 'fe80::7', family: 'ipv6' as const, interface: 'eth0' }]
@@ -92,7 +92,7 @@ describe('what is signed', () => {
 })
 
 describe('a host that is taken for a peer', () => {
-  test('is told of with hidden=1, and by its name when nobody else has it, with the reason', async () => {
+  test('is listed with hidden=1, and found by a name that no other peer has, with the reason', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1, { name: 'kitchen' })
     const hidden = { id: idOf(1), name: 'kitchen', because: 'address' as const }
@@ -163,7 +163,7 @@ describe('GET /v1/hosts', () => {
     })
   })
 
-  test('asks for so many at once, and no more', async () => {
+  test('limits the number of concurrent queries', async () => {
     const presence = withPrinter()
     let answer = () => {}
     const answered = new Promise<void>((resolve) => {
@@ -189,7 +189,7 @@ describe('GET /v1/hosts', () => {
   })
 })
 
-test('GET /v1/self tells how this machine is seen by mDNS, or that it is off', async () => {
+test('GET /v1/self shows the state of mDNS, or that it is off', async () => {
   const { socket } = await startControl(withPrinter())
   expect((await ask({ socket }, '/v1/self')).body).toMatchObject({
     mdns: {

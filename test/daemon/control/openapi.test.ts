@@ -49,7 +49,7 @@ async function running() {
 }
 
 describe('GET /openapi.json', () => {
-  test('holds every route, every shape, and no dangling reference', async () => {
+  test('describes every route and every schema, and has no dangling reference', async () => {
     const { document } = await running()
     expect(document.openapi).toBe('3.1.0')
     const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -87,14 +87,14 @@ describe('GET /openapi.json', () => {
     ])
   })
 
-  test('is what an independent linter wants', async () => {
+  test('passes an independent linter', async () => {
     const { document } = await running()
     const config = await createConfig({ extends: ['recommended-strict'] })
     const problems = await lintFromString({ source: JSON.stringify(document), config, absoluteRef: 'openapi.json' })
     expect(problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer])).toEqual([])
   })
 
-  test('tells of attributes as parameters, of the token, and of what answers bear beside the body', async () => {
+  test('describes the attribute parameters, the token and the response headers', async () => {
     const { document } = await running()
     expect(document).toMatchObject({
       servers: [{ url: 'http://127.0.0.1:15353' }],
@@ -107,7 +107,7 @@ describe('GET /openapi.json', () => {
     expect(JSON.stringify(document)).not.toContain('"expected"')
   })
 
-  test('says what is really answered, whatever that is', async () => {
+  test('matches the real answers', async () => {
     const { document, socket, port } = await running()
     // OpenAPI 3.1 schemas are JSON Schema 2020-12: what we send must be what we describe.
     const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
@@ -155,7 +155,7 @@ describe('GET /openapi.json', () => {
     expect(described.filter((each) => !told.has(each))).toEqual(elsewhere)
   })
 
-  test('describes what a stream of events tells', async () => {
+  test('matches the events of a stream', async () => {
     const { document, socket, presence } = await running()
     const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
     ajv.addSchema(document, 'api')

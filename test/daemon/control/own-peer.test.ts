@@ -17,7 +17,7 @@ function names(listener: Listener): string[] {
 }
 
 describe('the daemon’s own peer', () => {
-  test('is in the events of those who ask for it, and of nobody else', async () => {
+  test('is only in the event streams that ask for it', async () => {
     const { socket, presence } = await running()
     const withOwn = new Listener({ socket }, '/v1/events?state=1&self=1')
     const others = new Listener({ socket }, '/v1/events?state=1')
@@ -32,7 +32,7 @@ describe('the daemon’s own peer', () => {
     expect(names(filtered)).toEqual(['peer-update here', 'sync'])
   })
 
-  test('wakes those who wait for it, and nobody else', async () => {
+  test('ends only the blocking queries that ask for it', async () => {
     const { socket, presence } = await running()
     const others = ask({ socket }, '/v1/peers?since=1&wait=10m')
     const busy = ask({ socket }, '/v1/peers?self=1&since=1&wait=10m&attr.status=busy')

@@ -80,7 +80,7 @@ describe('GET /v1/peers', () => {
     })
   })
 
-  test('shows a peer with wall-clock times, zones, and only what is known', async () => {
+  test('shows a peer with wall-clock times and zones, and without unknown fields', async () => {
     const { socket } = await startControl(twoPeers())
     const { body } = await ask({ socket }, '/v1/peers/kitchen')
     expect(body).toEqual({
@@ -112,7 +112,7 @@ describe('GET /v1/peers', () => {
     })
   })
 
-  test('holds only so much for those who do not take it', async () => {
+  test('limits the bytes that slow clients have not read', async () => {
     const presence = new FakePresence()
     const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
     for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { attributes })
@@ -134,7 +134,7 @@ describe('GET /v1/peers', () => {
     await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers?name=peer-1')).status === 200)
   })
 
-  test('holds an answer that goes to many once', async () => {
+  test('counts an answer that goes to many clients once', async () => {
     const presence = new FakePresence()
     const attributes = Object.fromEntries(Array.from({ length: 15 }, (_, key) => [`k${key}`, 'x'.repeat(1024)]))
     for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { attributes })
@@ -153,7 +153,7 @@ describe('GET /v1/peers', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000_000)
   })
 
-  test('survives every query', async () => {
+  test('answers any query string', async () => {
     const { socket } = await startControl(twoPeers())
     const parameter = fc.oneof(
       fc.constantFrom(
@@ -202,7 +202,7 @@ describe('GET /v1/peers/{reference}', () => {
     expect(body).toMatchObject({ id: idOf(9) })
   })
 
-  test.each([['nobody'], [idOf(1).slice(0, 3)]])('knows no %s', async (reference) => {
+  test.each([['nobody'], [idOf(1).slice(0, 3)]])('does not find %s', async (reference) => {
     const { socket } = await startControl(twoPeers())
     expect(await ask({ socket }, `/v1/peers/${reference}`)).toMatchObject({
       status: 404,
@@ -221,7 +221,7 @@ describe('GET /v1/peers/{reference}', () => {
     })
   })
 
-  test('leads to none of several with one name, in whatever state, until an id is given', async () => {
+  test('refuses a name that several peers have, in any state', async () => {
     const presence = twoPeers()
     presence.change('peer-up', 10, { name: 'old' })
     const { socket } = await startControl(presence)
@@ -248,7 +248,7 @@ describe('GET /v1/peers/{reference}', () => {
     expect((await ask({ socket }, '/v1/peers/old')).body).toMatchObject({ id: idOf(10), state: 'suspect' })
   })
 
-  test('leads to nobody else who has the name of this machine', async () => {
+  test('refuses a name that another peer and this machine have', async () => {
     const presence = twoPeers()
     presence.change('peer-up', 10, { name: 'here' })
     const { socket } = await startControl(presence)
@@ -256,29 +256,32 @@ describe('GET /v1/peers/{reference}', () => {
     expect((await ask({ socket }, `/v1/peers/${idOf(31).slice(0, 8)}`)).body).toMatchObject({ id: idOf(31) })
   })
 
-  test.each([8, 12, 20, 25, 26])('takes %i characters of an id for it, whoever is called so', async (length) => {
-    const presence = twoPeers()
-    const reference = idOf(1).slice(0, length)
-    presence.change('peer-up', 10, { name: reference })
-    presence.change('peer-up', 11, hostView(11, { id: `${reference}.local`, name: reference }))
-    const { socket } = await startControl(presence)
-    for (const text of [reference, reference.toUpperCase()]) {
-      expect((await ask({ socket }, `/v1/peers/${text}`)).body, text).toMatchObject({ name: 'kitchen' })
-    }
-    expect((await ask({ socket }, `/v1/services?peer=${reference}`)).body).toMatchObject({
-      services: [{ peer: { name: 'kitchen' } }],
-    })
-    expect((await ask({ socket }, `/v1/peers/${reference}.local`)).body).toMatchObject({ source: 'mdns' })
-  })
+  test.each([8, 12, 20, 25, 26])(
+    'takes %i characters of an id for the id, even if another peer has them as its name',
+    async (length) => {
+      const presence = twoPeers()
+      const reference = idOf(1).slice(0, length)
+      presence.change('peer-up', 10, { name: reference })
+      presence.change('peer-up', 11, hostView(11, { id: `${reference}.local`, name: reference }))
+      const { socket } = await startControl(presence)
+      for (const text of [reference, reference.toUpperCase()]) {
+        expect((await ask({ socket }, `/v1/peers/${text}`)).body, text).toMatchObject({ name: 'kitchen' })
+      }
+      expect((await ask({ socket }, `/v1/services?peer=${reference}`)).body).toMatchObject({
+        services: [{ peer: { name: 'kitchen' } }],
+      })
+      expect((await ask({ socket }, `/v1/peers/${reference}.local`)).body).toMatchObject({ source: 'mdns' })
+    },
+  )
 
-  test('a whole id that nobody has is nobody, though somebody is called so', async () => {
+  test('does not take a complete id for a name', async () => {
     const presence = twoPeers()
     presence.change('peer-up', 10, { name: idOf(20) })
     const { socket } = await startControl(presence)
     expect((await ask({ socket }, `/v1/peers/${idOf(20)}`)).status).toBe(404)
   })
 
-  test('does not choose among ids that begin alike', async () => {
+  test('refuses a beginning that several ids have', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 5)
     presence.change('peer-failed', 5 + 32 ** 5)

@@ -15,7 +15,7 @@ async function running() {
 }
 
 describe('a service of this peer', () => {
-  test('is told by its id, with who registered it', async () => {
+  test('is shown with its owner', async () => {
     const { put, way } = await running()
     const { headers } = await put(SERVICE, { 'user-agent': 'shop.py' })
     const answer = await ask(way, SHOP)
@@ -29,7 +29,7 @@ describe('a service of this peer', () => {
     })
   })
 
-  test('is registered only if there is none, where that is asked for', async () => {
+  test('is only registered if there is none, with If-None-Match', async () => {
     const { put } = await running()
     const anew = { 'if-none-match': '*' }
     expect(await put(SERVICE, { ...anew, 'user-agent': 'shop.py' })).toMatchObject({ status: 201 })
@@ -43,7 +43,7 @@ describe('a service of this peer', () => {
     expect(await put(SERVICE)).toMatchObject({ status: 200 })
   })
 
-  test('is changed, renewed and withdrawn only as it was known, where that is asked for', async () => {
+  test('is only changed, renewed and withdrawn if it is unchanged, with If-Match', async () => {
     const { put, way } = await running()
     expect(await put(SERVICE, { 'if-match': '*' })).toMatchObject({ status: 412 })
     const tag = `${(await put(SERVICE)).headers.etag}`
@@ -65,7 +65,7 @@ describe('a service of this peer', () => {
 describe('two programs with one id', () => {
   const entry = { id: 'shop', type: 'http', port: 80, ttl: 1000 }
 
-  test('the second is refused, told who has it, and leaves the first alone', async () => {
+  test('the second is refused and told the owner, and does not change the service', async () => {
     const { socket, way } = await running()
     const first = await new Earshot({ socket }).publish(entry)
     const second = new Earshot({ socket }).publish({ ...entry, port: 81 })
@@ -79,7 +79,7 @@ describe('two programs with one id', () => {
     expect((await ask(way, SHOP)).status).toBe(404)
   })
 
-  test('what another overwrites all the same is its own: the first says so once, and does not withdraw it', async () => {
+  test('a service that the second overwrites belongs to the second: the first reports it once, and does not withdraw it', async () => {
     const { socket, put, way } = await running()
     const errors: EarshotError[] = []
     const first = await new Earshot({ socket }).publish(
@@ -97,7 +97,7 @@ describe('two programs with one id', () => {
     expect((await ask(way, SHOP)).body).toMatchObject({ port: 81 })
   })
 
-  test('what a program that has died left behind is taken over', async () => {
+  test('the service of a crashed program is taken over', async () => {
     const { socket, put, way } = await running()
     for (const id of [2 ** 22 + 1, process.pid]) {
       await put(SERVICE, { 'user-agent': `shop.js (process ${id}, publication 9)` })
@@ -108,7 +108,7 @@ describe('two programs with one id', () => {
   })
 })
 
-test('a service without a name bears the peer’s, also when that is another one after a restart', async () => {
+test('a service without a name has the peer’s name, even if that changes with a restart', async () => {
   const presence = new FakePresence()
   const stateDir = await temporaryDirectory()
   const first = await openCatalogue(presence, { stateDir })

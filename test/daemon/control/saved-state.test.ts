@@ -17,7 +17,7 @@ async function running(stateDir: string) {
   return { call }
 }
 
-test('what was answered lies on the disk by then', async () => {
+test('what was confirmed is on the disk', async () => {
   const stateDir = await temporaryDirectory()
   const { call } = await running(stateDir)
   const kept = async () => JSON.parse(await readFile(join(stateDir, 'registered.json'), 'utf8'))
@@ -36,7 +36,7 @@ test('what was answered lies on the disk by then', async () => {
   expect((await kept()).services).toEqual([])
 })
 
-test('what cannot be kept is in effect, and every answer says that a restart would undo it', async () => {
+test('what cannot be saved is in effect, and every answer says that a restart would undo it', async () => {
   const inTheWay = join(await temporaryDirectory(), 'file')
   await writeFile(inTheWay, '')
   const { call } = await running(join(inTheWay, 'state'))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ask, FakePresence, idOf, startControl } from './fixtures.ts'
 
-describe('the daemon about itself', () => {
+describe('the state of the daemon', () => {
   test('GET /v1/self', async () => {
     const presence = new FakePresence()
     presence.facts = {
@@ -53,7 +53,7 @@ describe('the daemon about itself', () => {
     ['GET', '/v1/nothing?x=1', 'GET /v1/nothing'],
     ['POST', '/v1/nothing', 'POST /v1/nothing'],
     ['GET', '/', 'GET /'],
-  ])('answers %s %s with where to look', async (method, path, named) => {
+  ])('answers %s %s with a hint', async (method, path, named) => {
     const { socket } = await startControl()
     expect(await ask({ socket }, path, {}, method)).toMatchObject({
       status: 404,
@@ -66,7 +66,7 @@ describe('the daemon about itself', () => {
     })
   })
 
-  test('shows nobody what went wrong inside', async () => {
+  test('does not show internal errors', async () => {
     const presence = new FakePresence()
     presence.describe = () => {
       throw new Error('secret')

@@ -48,7 +48,7 @@ describe('GET /v1/services', () => {
     expect(services.map(({ name }) => name)).toEqual(names)
   })
 
-  test('tells a service together with its peer', async () => {
+  test('lists a service together with its peer', async () => {
     const { socket } = await running()
     expect((await ask({ socket }, '/v1/services?type=osc')).body).toMatchObject({
       services: [
@@ -86,7 +86,7 @@ describe('GET /v1/services', () => {
     })
   })
 
-  test('says what is wrong with UTF-8 that is not escaped', async () => {
+  test('explains that UTF-8 must be escaped', async () => {
     const { socket } = await running()
     expect(await ask({ socket }, Buffer.from('/v1/peers?name=Büro').toString('latin1'))).toMatchObject({
       status: 400,
@@ -147,7 +147,7 @@ describe('this peer’s services', () => {
     expect(put).toMatchObject({ status: 201, body: { id: 'a/b?%#' } })
   })
 
-  test('are lent for a while', async () => {
+  test('have a time to live', async () => {
     const { socket, presence } = await running()
     const put = await sendJson({ socket }, 'PUT', '/v1/services/lent', { type: 'http', port: 1, ttl: '1h' })
     expect(put).toMatchObject({ status: 201, body: { expiresAt: '2026-11-21T10:01:02.000Z' } })
@@ -159,7 +159,7 @@ describe('this peer’s services', () => {
     })
   })
 
-  test('of another source are left alone', async () => {
+  test('from other sources cannot be changed', async () => {
     const { socket } = await running()
     const taken = { status: 409, body: { code: 'EARSHOT_SERVICE_TAKEN' } }
     expect(await sendJson({ socket }, 'PUT', '/v1/services/from-config', { type: 'http', port: 1 })).toMatchObject(
@@ -205,7 +205,7 @@ describe('PATCH /v1/self/attributes', () => {
 })
 
 describe('POST /v1/probe', () => {
-  test('tells the round-trip time', async () => {
+  test('returns the round-trip time', async () => {
     const { socket, presence } = await running()
     presence.roundTrips.set(idOf(1), 0.4)
     const peer = { id: idOf(1), name: 'kitchen' }
@@ -231,7 +231,7 @@ describe('POST /v1/probe', () => {
     })
   })
 
-  test('an answer that comes too late is none', async () => {
+  test('ignores an answer that is too late', async () => {
     const { socket, presence } = await running()
     presence.probe = async () => 12
     const answer = async (timeout: string) =>
@@ -240,7 +240,7 @@ describe('POST /v1/probe', () => {
     expect(await answer('12ms')).toBe(200)
   })
 
-  test('bounds how many are under way', async () => {
+  test('limits the number of concurrent probes', async () => {
     const presence = twoPeers()
     let answer: (rtt: number) => void = () => {}
     const answered = new Promise<number>((resolve) => {
@@ -257,7 +257,7 @@ describe('POST /v1/probe', () => {
   })
 })
 
-test('POST /v1/query asks everyone, once a second', async () => {
+test('POST /v1/query sends a query at most once a second', async () => {
   const { socket, presence } = await running()
   for (let times = 0; times < 3; times++) {
     expect(await ask({ socket }, '/v1/query', {}, 'POST')).toMatchObject({ status: 202, body: {} })
@@ -268,7 +268,7 @@ test('POST /v1/query asks everyone, once a second', async () => {
   expect(presence.queries).toBe(2)
 })
 
-test('what is unknown of a service never gets out', async () => {
+test('unknown fields of a service are not sent', async () => {
   const presence = twoPeers()
   const odd = { ...service('s', '_http._tcp'), secret: 1 }
   presence.change('peer-up', 7, { ...peerView(7), services: [odd] })

@@ -7,8 +7,8 @@ import type { PeerView } from '../../../src/core/presence/peers/types.ts'
 import { ask, FakePresence, idOf, Listener, startControl } from './fixtures.ts'
 import { readUntil, stalledClient } from './stalled-client.ts'
 
-describe('a slow reader', () => {
-  test('falls off the journal, and is told so when it reads on', async () => {
+describe('a slow client', () => {
+  test('misses changes, and gets a gap when it reads again', async () => {
     const presence = new FakePresence(50)
     const { socket } = await startControl(presence)
     const slow = stalledClient(socket, '/v1/events')
@@ -25,7 +25,7 @@ describe('a slow reader', () => {
     expect(text.match(/^event: peer$/gm)).toHaveLength(7)
   })
 
-  test('that has stopped for good is cut off', async () => {
+  test('that no longer reads is disconnected', async () => {
     const presence = new FakePresence(50)
     const { socket } = await startControl(presence, { eventStreams: { keepAliveMs: 5, cutOffMs: 30_000 } })
     const stopped = stalledClient(socket, '/v1/events')
@@ -43,7 +43,7 @@ describe('a slow reader', () => {
     await reading.until((events) => events.at(-1)?.json['index'] === 1001)
   })
 
-  test('never sees a peer go back in time while it is told the state', async () => {
+  test('never gets an older view of a peer after a newer one', async () => {
     const presence = new FakePresence(5000)
     for (let number = 0; number < 1000; number++) presence.change('peer-up', number, { recordVersion: 1 })
     const { socket } = await startControl(presence)
@@ -70,7 +70,7 @@ describe('a slow reader', () => {
     expect(text.match(/^id: /gm)).toHaveLength(1)
   })
 
-  test('200 readers, of whom 10 never read: the others get each change once and in order, and memory is bounded', async () => {
+  test('200 clients, 10 of which never read: the others get each change once and in order, and memory is bounded', async () => {
     const CHANGES = 3000
     const presence = new FakePresence(500)
     const { socket } = await startControl(presence)

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ask, FakePresence, startControl, temporaryDirectory } from './fixtures.ts'
 
 describe('the socket', () => {
-  test('is of mode 0660 in a directory of the user, and goes at the end', async () => {
+  test('has mode 0660 in a directory of the user, and is removed at the end', async () => {
     const directory = join(await temporaryDirectory(), 'new', 'earshot')
     const socket = join(directory, 'control.sock')
     const { control } = await startControl(new FakePresence(), { socket, http: undefined })
@@ -18,7 +18,7 @@ describe('the socket', () => {
     await expect(stat(socket)).rejects.toThrow('ENOENT')
   })
 
-  test('of a daemon that died is replaced', async () => {
+  test('of a crashed daemon is replaced', async () => {
     const socket = join(await temporaryDirectory(), 'control.sock')
     const script = join(await temporaryDirectory(), 'dying.mjs')
     await writeFile(
@@ -35,7 +35,7 @@ describe('the socket', () => {
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
   })
 
-  test('of a living daemon is left alone', async () => {
+  test('of a running daemon is not replaced', async () => {
     const { socket } = await startControl()
     await expect(startControl(new FakePresence(), { socket })).rejects.toMatchObject({
       code: 'EARSHOT_ALREADY_RUNNING',
@@ -43,7 +43,7 @@ describe('the socket', () => {
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
   })
 
-  test('is not made when the port is taken', async () => {
+  test('is not created if the port is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void taken.close())
     await once(taken, 'listening')
@@ -55,7 +55,7 @@ describe('the socket', () => {
     await expect(stat(socket)).rejects.toThrow('ENOENT')
   })
 
-  test('cannot be where something else is', async () => {
+  test('does not replace another file', async () => {
     const directory = await temporaryDirectory()
     const file = join(directory, 'file')
     await writeFile(file, 'kept')
@@ -68,7 +68,7 @@ describe('the socket', () => {
     expect((await stat(file)).size).toBe(4)
   })
 
-  test('cannot be where others may put theirs', async () => {
+  test('is refused in a directory that all users can write to', async () => {
     const open = join(await temporaryDirectory(), 'open')
     await mkdir(open)
     await chmod(open, 0o777)
@@ -77,7 +77,7 @@ describe('the socket', () => {
     )
   })
 
-  test.each(['', `/tmp/${'x'.repeat(103)}`, 'a\0b'])('cannot be at %j', async (socket) => {
+  test.each(['', `/tmp/${'x'.repeat(103)}`, 'a\0b'])('is refused at %j', async (socket) => {
     await expect(startControl(new FakePresence(), { socket })).rejects.toMatchObject({
       code: 'EARSHOT_SOCKET_UNUSABLE',
     })

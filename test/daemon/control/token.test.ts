@@ -50,7 +50,7 @@ describe('on loopback', () => {
     expect((await ask({ socket }, path, {}, method)).status).not.toBe(401)
   })
 
-  test('reading needs none', async () => {
+  test('reading does not need the token', async () => {
     const { port } = await running()
     for (const path of ['/v1/peers', '/v1/services', '/v1/self', '/healthz', '/openapi.json']) {
       expect((await ask({ port }, path)).status).toBe(200)
@@ -58,7 +58,7 @@ describe('on loopback', () => {
     }
   })
 
-  test('a service can be put with it', async () => {
+  test('a service can be put with the token', async () => {
     const { port, presence } = await running()
     const headers = { authorization: `bearer ${presence.token}` }
     expect((await sendJson({ port }, 'PUT', '/v1/services/shop', SERVICE, headers)).status).toBe(201)
@@ -72,7 +72,7 @@ describe('on loopback', () => {
     ['localhost:80', { origin: 'http://localhost:3000' }],
     ['localhost:80', { origin: 'null' }],
     ['localhost:80', { 'sec-fetch-site': 'cross-site' }],
-  ])('Host %s, %o gets nothing, with and without it', async (host, headers) => {
+  ])('Host %s, %o is refused, with and without the token', async (host, headers) => {
     const { port, presence, catalogue } = await running()
     for (const authorization of ['Bearer x', `Bearer ${presence.token}`]) {
       for (const [method, path] of [...WRITES, ['GET', '/v1/peers'], ['GET', '/v1/events']] as const) {
@@ -91,7 +91,7 @@ describe('on loopback', () => {
 })
 
 describe('the token', () => {
-  test('lies beside the socket, for owner and group, and goes at the end', async () => {
+  test('is beside the socket, readable for owner and group, and is removed at the end', async () => {
     const { control, presence, token } = await running()
     expect((await stat(token)).mode & 0o777).toBe(0o640)
     expect(await readFile(token, 'utf8')).toBe(`${presence.token}\n`)
@@ -99,7 +99,7 @@ describe('the token', () => {
     await expect(stat(token)).rejects.toThrow('ENOENT')
   })
 
-  test('takes the place of one left behind, whatever its mode, and follows no link', async () => {
+  test('replaces a leftover one of any mode, and does not follow links', async () => {
     const directory = await temporaryDirectory()
     const token = join(directory, 'token')
     const elsewhere = join(directory, 'elsewhere')
@@ -113,19 +113,19 @@ describe('the token', () => {
     expect(await readFile(elsewhere, 'utf8')).toBe('kept')
   })
 
-  test('of another run is not taken away', async () => {
+  test('of another run is not removed', async () => {
     const { control, token } = await running()
     await writeFile(token, 'another\n')
     await control.close()
     expect(await readFile(token, 'utf8')).toBe('another\n')
   })
 
-  test('is not made where there is no loopback', async () => {
+  test('is not created without loopback', async () => {
     const { socket } = await startControl(new FakePresence(), { http: undefined })
     await expect(stat(join(socket, '..', 'token'))).rejects.toThrow('ENOENT')
   })
 
-  test('that cannot be written ends the start, and nothing stays behind', async () => {
+  test('that cannot be written ends the start, and no files are left', async () => {
     const directory = await temporaryDirectory()
     const socket = join(directory, 's')
     // A directory that is not empty cannot be replaced by a file.
