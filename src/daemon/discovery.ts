@@ -94,7 +94,7 @@ function openMdns({ mdns, net: options, clock, log }: DiscoveryOptions, driver: 
   const rules = new Mdns({
     random,
     browse: mdns.browse,
-    isConfirmedByBeacon: (host, saying) => driver.isSigned(host, saying),
+    isConfirmedByBeacon: (host, assertion) => driver.isConfirmedByBeacon(host, assertion),
   })
   const mdnsDriver = new MdnsDriver(rules, net, clock, {
     sighted: (sighting) => driver.sight(sighting),

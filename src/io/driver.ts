@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Notice, Presence, Profile, Saying, Sighting } from '../core/presence/index.ts'
+import type { HostAssertion, Notice, Presence, Profile, Sighting } from '../core/presence/index.ts'
 import type { Identity, PeerId } from '../core/wire/index.ts'
 import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
@@ -85,12 +85,12 @@ export class Driver {
     })
   }
 
-  /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
-  isSigned(host: string, saying: Saying): boolean {
-    return this.#presence.isSigned(host, saying)
+  /** See `Presence.isConfirmedByBeacon`. */
+  isConfirmedByBeacon(host: string, assertion: HostAssertion): boolean {
+    return this.#presence.isConfirmedByBeacon(host, assertion)
   }
 
-  /** A host as it was found by mDNS. */
+  /** Passes on a host as mDNS sees it. */
   sight(sighting: Sighting): void {
     this.#attempt((now) => this.#presence.sight(sighting, now))
   }

@@ -19,11 +19,11 @@ import { type Profile, Self } from './peers/self.ts'
 import type {
   Change,
   Echo,
+  HostAssertion,
   Notice,
   Outgoing,
   PeerView,
   PresenceReader,
-  Saying,
   SelfView,
   SharedPathOn,
   Sighting,
@@ -141,7 +141,7 @@ export class Presence implements PresenceReader {
     this.#inbound.countException(error)
   }
 
-  /** A host as it was seen by mDNS. */
+  /** Takes in a host as mDNS sees it. */
   sight(sighting: Sighting, now: number): void {
     this.#list.mdnsHosts.sight(sighting, now)
   }
@@ -219,9 +219,9 @@ export class Presence implements PresenceReader {
     return this.#list.mdnsHosts.takeHostsToQuery()
   }
 
-  /** Whether the beacons of a living peer tell what a host says of itself by mDNS. */
-  isSigned(host: string, saying: Saying): boolean {
-    return this.#list.mdnsHosts.isSigned(host, saying)
+  /** Whether the signed record of an alive peer confirms what a host says by mDNS. `host` is its name in lower case. */
+  isConfirmedByBeacon(host: string, assertion: HostAssertion): boolean {
+    return this.#list.mdnsHosts.isConfirmedByBeacon(host, assertion)
   }
 
   get index(): number {

@@ -1,4 +1,4 @@
-import type { Saying } from '../../presence/peers/types.ts'
+import type { HostAssertion } from '../../presence/peers/types.ts'
 import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/records.ts'
 import { type CacheEntry, HOST_QUERY_REFRESH, MAX_REFRESHES, refreshedSince, SUSPECT_REFRESH } from './cache-entry.ts'
 import type { DiscoveredHost, DiscoveredInstance } from './discovered-host.ts'
@@ -10,7 +10,7 @@ import type { Resolver } from './resolver.ts'
 import type { TypeBrowser } from './type-browser.ts'
 
 /** Returns whether the beacons of a living peer state the same as the host does by mDNS. `host` is in lower case. */
-export type IsConfirmedByBeacon = (host: string, saying: Saying) => boolean
+export type IsConfirmedByBeacon = (host: string, assertion: HostAssertion) => boolean
 
 /** How long an answer may take, ms. Both the query and the answer can be delayed to combine them with others. */
 const ANSWER_TIMEOUT = 500

@@ -7,7 +7,7 @@ import type { NewChange } from '../peers/journal.ts'
 import type { MdnsServices, Peer } from '../peers/peer.ts'
 import type { Registry } from '../peers/registry.ts'
 import type { Self } from '../peers/self.ts'
-import type { PeerView, Saying, Sighting } from '../peers/types.ts'
+import type { HostAssertion, PeerView, Sighting } from '../peers/types.ts'
 import { MdnsEventBudget, type PendingEntries } from './event-budget.ts'
 import { addressKey, HostIdentity } from './host-identity.ts'
 import { MdnsHost, SELF } from './mdns-host.ts'
@@ -83,13 +83,13 @@ export class MdnsHosts {
    * Whether the signed record of an alive peer contains what a host says by mDNS. The host has to claim to be that peer.
    * `id` is its host name in lower case.
    */
-  isSigned(id: string, saying: Saying): boolean {
+  isConfirmedByBeacon(id: string, assertion: HostAssertion): boolean {
     const host = this.#hosts.get(id)
     const claim = host?.sighting.claim
     const peer = claim !== undefined && claim === host?.identifiedAs ? this.#registry.get(claim) : undefined
     if (peer?.state !== 'alive') return false
-    if ('address' in saying) return peer.addresses.all.some((each) => addressKey(each) === addressKey(saying))
-    const { name, type, port } = saying
+    if ('address' in assertion) return peer.addresses.all.some((each) => addressKey(each) === addressKey(assertion))
+    const { name, type, port } = assertion
     if (type === undefined) return name === peer.record.name
     return peer.record.services.some(
       (each) => each.name === name && each.type === type && (port === undefined || each.port === port),

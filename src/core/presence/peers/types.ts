@@ -21,14 +21,17 @@ export interface Echo {
   rtt: number
 }
 
-/** What a host says of itself by mDNS: an address, a service, or, without a type, its name in `_earshot._udp`. */
-export type Saying = { address: string; interface: string } | { name: string; type?: string; port?: number }
+/**
+ * One thing that a host says about itself by mDNS: that it has an address, or that it offers a service. Without a type,
+ * it is the name of its `_earshot._udp` service. Without a port, the port may be any.
+ */
+export type HostAssertion = { address: string; interface: string } | { name: string; type?: string; port?: number }
 
-/** A service as it is told of. */
+/** A service that a peer offers. */
 export interface OfferedService extends Service {
-  /** It was found by mDNS, and is no part of its peer's signed record. */
+  /** Set if the service was found by mDNS and is not in the signed record of the peer. */
   source?: 'mdns'
-  /** Of one that was added to a peer that beacons: where mDNS says that it is, as far as the peer's record names it, too. */
+  /** For a service that mDNS added to a peer that sends beacons: the addresses of its mDNS host that the record of the peer contains too. */
   addresses?: PeerView['addresses']
 }
 
@@ -65,30 +68,32 @@ export interface PeerView {
   /** The newest last. */
   history: { at: number; state: PeerState }[]
   /**
-   * Of a host found by mDNS that is not listed: the peer that it is taken for, or this daemon's own, and why. It says so
-   * itself (`claim`), or has an address that the peer's beats come from (`address`). Anyone can say either for it.
+   * Only for a host found by mDNS that is not listed: the peer that it is identified as, which may be this daemon, and
+   * the reason. `claim`: the host says by mDNS that it is that peer. `address`: the beacons of that peer come from an
+   * address of the host. Any program on the network can cause either.
    */
   hidden?: { id: string; name: string; because: 'claim' | 'address' }
 }
 
-/** A host that was found by other means than beacons (mDNS), as it stands. Nothing of it is proven. */
+/** The state of a host that mDNS has found, at one moment. Nothing in it is proven. */
 export interface Sighting {
-  /** Its host name in lower case, `printer.local`: its id among the peers. */
+  /** Its host name in lower case, e.g. `printer.local`. This is also its id in the list of peers. */
   id: string
   /** The host name as the host writes it. */
   hostname: string
-  /** What people call it: the name in its own earshot's service, else the first label of the host name. */
+  /** The name of its `_earshot._udp` service. Without one, the first label of its host name. */
   name: string
   state: PeerState
   addresses: AddressOnInterface[]
-  /** The id of each is its full instance name, `Office._ipp._tcp`. */
+  /** The id of each service is its full instance name, e.g. `Office._ipp._tcp`. */
   services: Service[]
-  /** Version of its earshot, empty when it tells of none. */
+  /** The version of earshot that it runs. Empty if unknown. */
   version: string
-  /** When an answer of it was last heard, and where. Monotonic ms. */
+  /** When it was last heard, monotonic ms. */
   lastSeen: number
+  /** The interfaces on which it was heard, and when. */
   heardOn: { interface: string; lastHeard: number }[]
-  /** The peer that it says it is: it runs an earshotd, whose beacons tell more if they are heard. */
+  /** The peer that it says it is. Only a host that runs earshotd says so. */
   claim: PeerId | undefined
 }
 

@@ -356,7 +356,7 @@ describe('a host whose beacons tell the same', () => {
   it('is asked for what they do not tell', () => {
     const stage = new Stage()
     stage.devices.push(new Device(records))
-    stage.isConfirmedByBeacon = (_, saying) => 'address' in saying || saying.type === undefined
+    stage.isConfirmedByBeacon = (_, assertion) => 'address' in assertion || assertion.type === undefined
     stage.run(20_000)
     const since = stage.now
     stage.run(110_000)

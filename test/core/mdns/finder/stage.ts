@@ -44,7 +44,7 @@ export class Stage {
       send: (out) => this.#take(out),
       notice: (notice) => this.notices.push(notice),
       sighted: (sighting) => this.told.push({ at: this.now, sighting }),
-      isConfirmedByBeacon: (host, saying) => this.isConfirmedByBeacon(host, saying),
+      isConfirmedByBeacon: (host, assertion) => this.isConfirmedByBeacon(host, assertion),
       isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
     })
     this.finder.setInterfaces(interfaces, this.now)

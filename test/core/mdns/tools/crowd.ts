@@ -3,7 +3,7 @@ import type { DatagramSource } from '../../../../src/core/link.ts'
 import type { OutgoingMessage } from '../../../../src/core/mdns/dns/messages.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
-import type { Saying, Sighting } from '../../../../src/core/presence/index.ts'
+import type { HostAssertion, Sighting } from '../../../../src/core/presence/index.ts'
 import { DEFAULT_BROWSE_TYPES } from '../../../../src/daemon/config/browse-types.ts'
 import { seededRandom } from '../../sim/network.ts'
 import { encoded } from './encoded.ts'
@@ -45,7 +45,7 @@ export class Crowd {
     const mdns = new Mdns({
       random: this.#random,
       browse: DEFAULT_BROWSE_TYPES,
-      isConfirmedByBeacon: (host, saying) => this.#isConfirmedByBeacon(host, saying),
+      isConfirmedByBeacon: (host, assertion) => this.#isConfirmedByBeacon(host, assertion),
     })
     const member: Member = { id, name: `host-${number}`, address: `10.0.0.${number}`, mdns, seen: new Map() }
     this.members.add(member)
@@ -129,12 +129,12 @@ export class Crowd {
     this.#deliveries.push({ at: this.now + after, run })
   }
 
-  #isConfirmedByBeacon(host: string, saying: Saying): boolean {
+  #isConfirmedByBeacon(host: string, assertion: HostAssertion): boolean {
     const peer = [...this.members].find((member) => hostnameOf(member) === host)
     if (!peer) return false
-    if ('address' in saying) return saying.address === peer.address
-    if (saying.type === undefined) return saying.name === peer.name
-    return servicesOf(peer).some(({ name, type }) => name === saying.name && type === saying.type)
+    if ('address' in assertion) return assertion.address === peer.address
+    if (assertion.type === undefined) return assertion.name === peer.name
+    return servicesOf(peer).some(({ name, type }) => name === assertion.name && type === assertion.type)
   }
 }
 

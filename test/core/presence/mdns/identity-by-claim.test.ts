@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Saying } from '../../../../src/core/presence/index.ts'
+import type { HostAssertion } from '../../../../src/core/presence/index.ts'
 import { addressesOf, idOf, OFFICE, Scene } from './scene.ts'
 
 describe('a host that claims to be a peer', () => {
@@ -22,24 +22,25 @@ describe('a host that claims to be a peer', () => {
     kitchen.presence.describe(profile, scene.network.now)
     scene.network.flush(kitchen)
     scene.network.run(2000)
-    const isSigned = (saying: Saying, host = 'k3vq.local') => scene.watcher.presence.isSigned(host, saying)
+    const isConfirmedByBeacon = (assertion: HostAssertion, host = 'k3vq.local') =>
+      scene.watcher.presence.isConfirmedByBeacon(host, assertion)
     const [address] = addressesOf(kitchen)
     if (!address) throw new Error('no address')
-    expect(isSigned(address)).toBe(false)
+    expect(isConfirmedByBeacon(address)).toBe(false)
     scene.report('k3vq.local', { claim: idOf(kitchen), addresses: [address] })
     scene.report('beside.local', { addresses: [address] })
-    expect(isSigned(address)).toBe(true)
-    expect(isSigned({ ...address, address: '10.9.9.9' })).toBe(false)
-    expect(isSigned(address, 'beside.local')).toBe(false)
-    expect(isSigned({ name: 'kitchen' })).toBe(true)
-    expect(isSigned({ name: 'Kitchen' })).toBe(false)
-    expect(isSigned({ name: 'Office', type: '_ipp._tcp', port: 631 })).toBe(true)
-    expect(isSigned({ name: 'Office', type: '_ipp._tcp' })).toBe(true)
-    expect(isSigned({ name: 'Office', type: '_ipp._tcp', port: 632 })).toBe(false)
-    expect(isSigned({ name: 'Office', type: '_http._tcp' })).toBe(false)
+    expect(isConfirmedByBeacon(address)).toBe(true)
+    expect(isConfirmedByBeacon({ ...address, address: '10.9.9.9' })).toBe(false)
+    expect(isConfirmedByBeacon(address, 'beside.local')).toBe(false)
+    expect(isConfirmedByBeacon({ name: 'kitchen' })).toBe(true)
+    expect(isConfirmedByBeacon({ name: 'Kitchen' })).toBe(false)
+    expect(isConfirmedByBeacon({ name: 'Office', type: '_ipp._tcp', port: 631 })).toBe(true)
+    expect(isConfirmedByBeacon({ name: 'Office', type: '_ipp._tcp' })).toBe(true)
+    expect(isConfirmedByBeacon({ name: 'Office', type: '_ipp._tcp', port: 632 })).toBe(false)
+    expect(isConfirmedByBeacon({ name: 'Office', type: '_http._tcp' })).toBe(false)
     scene.network.filter = ({ from }) => from.name !== 'kitchen'
     scene.network.run(6000)
-    expect(isSigned(address)).toBe(false)
+    expect(isConfirmedByBeacon(address)).toBe(false)
   })
 
   it('is not listed until its first beacon has had time to arrive', () => {
