@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { errorText } from '../../src/cli/errors.ts'
 
 test.each([
-  ['body/type must be a type', 'TYPE must be a type'],
-  ['body/name must be a name', 'NAME must be a name'],
-  ['body/txt must have keys', 'KEY=VALUE must have keys'],
-  ['body/subtypes/0 must be', '--subtype/0 must be'],
-  ['body must have keys', 'KEY=VALUE must have keys'],
-  ['body/temperature must be a text', 'temperature must be a text'],
-  ['params/id must be an id', 'ID must be an id'],
-  ['querystring/service must be', '--service must be'],
+  ['body/type: expected a type', 'TYPE: expected a type'],
+  ['body/name: expected a name', 'NAME: expected a name'],
+  ['body/txt: expected keys', 'KEY=VALUE: expected keys'],
+  ['body/subtypes/0: expected names', '--subtype/0: expected names'],
+  ['body: expected keys', 'KEY=VALUE: expected keys'],
+  ['body/temperature: expected a text', 'temperature: expected a text'],
+  ['params/id: expected an id', 'ID: expected an id'],
+  ['querystring/service: expected names', '--service: expected names'],
   ['the body is not JSON', 'the body is not JSON'],
 ])('the message %j of the daemon becomes %j', (message, expected) => {
   expect(errorText(new Error(message))).toBe(expected)

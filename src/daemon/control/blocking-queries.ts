@@ -120,7 +120,10 @@ export class BlockingQueries {
     for (const [query, group] of this.#groups) this.#end(query, group, group.ids)
   }
 
-  #add({ query, withOwn, affects, timeout, out, onLoopback }: BlockingQuery, resolve: (outcome: QueryOutcome) => void) {
+  #add(
+    { query, withOwn, affects, timeout, out, onLoopback }: BlockingQuery,
+    resolve: (outcome: QueryOutcome) => void,
+  ): void {
     if (this.#waiting === 0) this.#readPeers()
     const group = this.#groups.get(query) ?? this.#addGroup(query, withOwn, affects)
     this.#waiting++
