@@ -7,17 +7,22 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { peerMatcher } from '../../src/client/filter.ts'
 import { Earshot, type Peer } from '../../src/client/index.ts'
 import { Transport } from '../../src/client/transport.ts'
-import { type Asked, StandIn, somePeer } from './stand-in.ts'
+import { mdnsKnowing } from '../daemon/control/fixtures.ts'
+import { type RecordedRequest, ScriptedDaemon } from '../scripted-daemon.ts'
+import { somePeer } from './some-peer.ts'
 
 const ipv4 = { address: '192.168.1.20', family: 'ipv4', interface: 'eth0' } as const
 const ipv6 = { address: 'fd00::20', family: 'ipv6', interface: 'eth0' } as const
 const linkLocal = { address: 'fe80::1%eth0', family: 'ipv6', interface: 'eth0' } as const
 
 /** A daemon that answers one call with this, and what it was asked. */
-async function answering(status: number, body: object): Promise<{ earshot: Earshot; asked: () => Asked | undefined }> {
-  const daemon = await StandIn.start()
-  daemon.answer = () => ({ status, body })
-  return { earshot: new Earshot({ socket: daemon.socket }), asked: () => daemon.asked.at(-1) }
+async function answering(
+  status: number,
+  body: object,
+): Promise<{ earshot: Earshot; asked: () => RecordedRequest | undefined }> {
+  const daemon = await ScriptedDaemon.start()
+  daemon.reply = () => ({ status, body })
+  return { earshot: new Earshot({ socket: daemon.socket }), asked: () => daemon.requests.at(-1) }
 }
 
 describe('writing', () => {
@@ -77,8 +82,8 @@ describe('writing', () => {
   })
 
   test('stops when told', async () => {
-    const daemon = await StandIn.start()
-    daemon.answer = () => new Promise(() => {})
+    const daemon = await ScriptedDaemon.start()
+    daemon.reply = () => new Promise(() => {})
     const earshot = new Earshot({ socket: daemon.socket })
     const calls: ((options: { signal: AbortSignal }) => Promise<unknown>)[] = [
       (options) => earshot.services({}, options),
@@ -95,9 +100,9 @@ describe('writing', () => {
     ]
     for (const call of calls) {
       const controller = new AbortController()
-      const asked = daemon.asked.length
+      const asked = daemon.requests.length
       const answer = call({ signal: controller.signal })
-      await daemon.until(() => daemon.asked.length > asked)
+      await daemon.until(() => daemon.requests.length > asked)
       controller.abort(new Error('enough'))
       await expect(answer).rejects.toThrow('enough')
     }
@@ -115,7 +120,7 @@ test('an empty list asks for nothing, as if it were not given', async () => {
 
 test('an answer may take for ever, if that is wanted', async () => {
   const { earshot } = await answering(200, { epoch: 'e1', index: 1, peers: [] })
-  const patient = new Earshot({ socket: (await StandIn.start()).socket, timeout: Number.POSITIVE_INFINITY })
+  const patient = new Earshot({ socket: (await ScriptedDaemon.start()).socket, timeout: Number.POSITIVE_INFINITY })
   expect(await patient.peers()).toMatchObject({ peers: [] })
   expect(await earshot.peers()).toMatchObject({ peers: [] })
   expect(() => new Earshot({ timeout: Number.NaN })).toThrow(RangeError)
@@ -152,9 +157,9 @@ describe('services', () => {
 
 describe('waitFor', () => {
   test('asks to be answered when that has changed which it waits for', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     const peers: Peer[] = [somePeer('a')]
-    daemon.answer = ({ url }) => {
+    daemon.reply = ({ url }) => {
       if (url.pathname !== '/v1/peers') return undefined
       const body = { epoch: 'e1', index: peers.length, peers: [...peers] }
       peers.push(somePeer('b'))
@@ -165,7 +170,7 @@ describe('waitFor', () => {
       { timeout: 20_000 },
     )
     expect(found.map(({ name }) => name)).toEqual(['a', 'b', 'b'])
-    const asked = daemon.asked.filter(({ url }) => url.pathname === '/v1/peers').map(({ url }) => url.searchParams)
+    const asked = daemon.requests.filter(({ url }) => url.pathname === '/v1/peers').map(({ url }) => url.searchParams)
     expect(asked.map((query) => query.get('since'))).toEqual([null, 'e1-1', 'e1-2'])
     expect(asked[0]?.get('state')).toBe('alive')
     expect(asked[0]?.get('service')).toBe('http')
@@ -174,8 +179,8 @@ describe('waitFor', () => {
   })
 
   test('says when time is up how many there are', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', somePeer('a'))
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', somePeer('a'))
     const earshot = new Earshot({ socket: daemon.socket })
     const timeout = { code: 'EARSHOT_TIMED_OUT', message: 'after 30 ms, 1 of 2 peers were found' }
     await expect(earshot.waitFor({ count: 2 }, { timeout: 30 })).rejects.toMatchObject(timeout)
@@ -184,10 +189,10 @@ describe('waitFor', () => {
   })
 
   test.each([408, 503])('asks again, ever less often, after a %i', async (status) => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', somePeer('a'))
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', somePeer('a'))
     let refusals = 3
-    daemon.answer = ({ url }) =>
+    daemon.reply = ({ url }) =>
       url.pathname === '/v1/peers' && refusals-- > 0
         ? { status, body: { code: 'EARSHOT_BAD_REQUEST', message: 'the request did not come in time' } }
         : undefined
@@ -195,20 +200,20 @@ describe('waitFor', () => {
   })
 
   test('asks again when a daemon that is too busy hangs up', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', somePeer('a'))
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', somePeer('a'))
     daemon.hangUps = 3
     expect(await new Earshot({ socket: daemon.socket }).waitFor({})).toMatchObject([{ name: 'a' }])
     expect(daemon.hangUps).toBe(0)
   })
 
   test('waits on when the daemon restarts, but needs one to begin with', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     let isAway = true
-    daemon.answer = ({ url }) => (isAway && url.pathname === '/v1/peers' ? new Promise(() => {}) : undefined)
+    daemon.reply = ({ url }) => (isAway && url.pathname === '/v1/peers' ? new Promise(() => {}) : undefined)
     const found = earshot.waitFor({ name: 'a' })
-    await daemon.until(() => daemon.asked.some(({ url }) => url.pathname === '/v1/peers'))
+    await daemon.until(() => daemon.requests.some(({ url }) => url.pathname === '/v1/peers'))
     isAway = false
     await daemon.restart('e2', somePeer('a'))
     expect(await found).toMatchObject([{ name: 'a' }])
@@ -219,26 +224,12 @@ describe('waitFor', () => {
 
 describe('resolve', () => {
   const kitchen = somePeer('kitchen', { addresses: [linkLocal, ipv6, ipv4] })
-  const offered = { ...kitchen.services[0], name: 'Shop', port: 8081, peer: { id: kitchen.id, state: 'alive' } }
+  const shop = somePeer('counter', { services: kitchen.services.map((web) => ({ ...web, name: 'Shop', port: 8081 })) })
 
   async function knowing(...peers: Peer[]): Promise<Earshot> {
-    const daemon = await StandIn.start()
-    daemon.answer = ({ url }) => {
-      const reference = url.pathname.split('/')[3]
-      const peer = peers.find(({ id, name }) => id === reference || name === reference)
-      if (url.pathname === '/v1/services') {
-        return { status: 200, body: { services: url.searchParams.get('name') === 'Shop' ? [offered] : [] } }
-      }
-      if (url.pathname === '/v1/hosts/scanner.local') {
-        return { status: 200, body: { hostname: 'scanner.local', addresses: [linkLocal, ipv4] } }
-      }
-      if (url.pathname.startsWith('/v1/hosts/')) {
-        return { status: 404, body: { code: 'EARSHOT_NO_SUCH_HOST', message: 'no host by the name' } }
-      }
-      return peer
-        ? { status: 200, body: peer }
-        : { status: 404, body: { code: 'EARSHOT_NO_SUCH_PEER', message: 'none' } }
-    }
+    const daemon = await ScriptedDaemon.start()
+    daemon.peers = peers
+    daemon.registry.mdns = mdnsKnowing({ 'scanner.local': [{ ...linkLocal, address: 'fe80::1' }, ipv4] })
     return new Earshot({ socket: daemon.socket })
   }
 
@@ -262,13 +253,13 @@ describe('resolve', () => {
   })
 
   test('a service gives its port as well, by its peer or by its own name', async () => {
-    const earshot = await knowing(kitchen)
+    const earshot = await knowing(kitchen, shop)
     const web = { port: 8080, host: '192.168.1.20:8080', service: { id: 'web' } }
     expect(await earshot.resolve('kitchen', { service: 'http' })).toMatchObject(web)
     const onSix = await earshot.resolve('kitchen', { service: '_http._tcp', family: 'ipv6' })
     expect(onSix.host).toBe('[fd00::20]:8080')
     expect(new URL(`http://${onSix.host}`).port).toBe('8080')
-    expect(await earshot.resolve('Shop')).toMatchObject({ port: 8081, peer: { name: 'kitchen' } })
+    expect(await earshot.resolve('Shop')).toMatchObject({ port: 8081, peer: { name: 'counter' } })
     const osc = earshot.resolve('kitchen', { service: 'osc' })
     await expect(osc).rejects.toThrow("'kitchen' offers no service of type osc")
     await expect(earshot.resolve('cellar')).rejects.toThrow("no peer and no service is called 'cellar'")
@@ -304,20 +295,23 @@ describe('resolve', () => {
     ['mDNS, after another host of it has gone', ['q.local failed mdns', 'p.local alive mdns'], 'p.local'],
     ['one alone, silent', ['k suspect'], 'k'],
   ])('a service that is offered by %s', async (_, offerers, expected) => {
-    const idOf = (name: string) => (name.includes('.') ? name : name.repeat(26))
-    const offers = offerers.map((text) => {
-      const [name = '', state, source] = text.split(' ')
-      return { ...kitchen.services[0], name: 'Shop', ...(source && { source }), peer: { id: idOf(name), name, state } }
-    })
-    const daemon = await StandIn.start()
-    daemon.answer = ({ url }) => {
-      if (url.pathname === '/v1/services') return { status: 200, body: { services: offers } }
-      const id = url.pathname.split('/')[3]
-      const found = offers.find(({ peer }) => peer.id === id)
-      if (found) return { status: 200, body: somePeer(found.peer.name, { id: found.peer.id }) }
-      return { status: 404, body: { code: 'EARSHOT_NO_SUCH_PEER', message: 'none' } }
-    }
-    const resolved = new Earshot({ socket: daemon.socket }).resolve('Shop')
+    const earshot = await knowing(
+      ...offerers.map((text) => {
+        const [name = '', state, source] = text.split(' ')
+        const services = kitchen.services.map((web) => ({
+          ...web,
+          name: 'Shop',
+          ...(source && { source: 'mdns' as const }),
+        }))
+        return somePeer(name, {
+          id: source ? name : name.repeat(26),
+          state: state as Peer['state'],
+          source: source ? 'mdns' : 'beacon',
+          services,
+        })
+      }),
+    )
+    const resolved = earshot.resolve('Shop')
     if (expected) return expect(await resolved).toMatchObject({ peer: { name: expected } })
     await expect(resolved).rejects.toMatchObject({
       code: 'EARSHOT_AMBIGUOUS_PEER',

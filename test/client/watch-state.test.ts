@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DaemonEvent, Event, Peer, WatchFilter } from '../../src/client/index.ts'
 import { WatchState } from '../../src/client/watch-state.ts'
-import { AT, somePeer } from './stand-in.ts'
+import { AT, somePeer } from './some-peer.ts'
 
 const kitchen = somePeer('kitchen')
 const studio = somePeer('studio', { services: [] })

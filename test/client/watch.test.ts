@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { MAX_SILENCE } from '../../src/client/api-client.ts'
 import { type Change, Earshot, type Synced } from '../../src/client/index.ts'
-import { StandIn, somePeer } from './stand-in.ts'
+import { ScriptedDaemon } from '../scripted-daemon.ts'
+import { somePeer } from './some-peer.ts'
 
 const kitchen = somePeer('kitchen')
 const studio = somePeer('studio', { services: [] })
@@ -14,7 +15,7 @@ function say(change: Change | Synced): string {
 }
 
 /** Watches from the present state on: `next` takes so many more changes. */
-async function watching(daemon: StandIn, options: Parameters<Earshot['watch']>[1] = {}) {
+async function watching(daemon: ScriptedDaemon, options: Parameters<Earshot['watch']>[1] = {}) {
   const changes = new Earshot({ socket: daemon.socket }).watch({}, { ...options, sync: true })
   onTestFinished(() => void changes.return())
   const next = async (count: number) => {
@@ -32,147 +33,147 @@ async function watching(daemon: StandIn, options: Parameters<Earshot['watch']>[1
 
 describe('watch', () => {
   test('tells the present state, and then changes as they happen', async () => {
-    const daemon = await StandIn.start()
-    daemon.peers.set('1', kitchen)
+    const daemon = await ScriptedDaemon.start()
+    daemon.peers = [kitchen]
     const { next, beginning } = await watching(daemon)
     expect(beginning).toEqual(['peer-up kitchen', 'service-up web', 'sync'])
-    daemon.happens('peer-update', idle('busy'))
-    daemon.happens('peer-up', studio)
+    daemon.change('peer-update', idle('busy'))
+    daemon.change('peer-up', studio)
     expect(await next(2)).toEqual(['peer-update kitchen busy', 'peer-up studio'])
   })
 
   test('is left at once, also while the next change is awaited', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     for (const changes of [earshot.watch(), earshot.events()]) {
       const next = changes.next()
-      if (daemon.readers === 0) await daemon.until(() => daemon.calls().includes('GET /v1/events'))
+      if (daemon.streams === 0) await daemon.until(() => daemon.calls().includes('GET /v1/events'))
       expect(await changes.return()).toEqual({ done: true, value: undefined })
       const { done, value } = await next
       // What `events` tells at once may have come before.
       expect(done || value?.type === 'sync').toBe(true)
       expect(await changes.next()).toEqual({ done: true, value: undefined })
-      await vi.waitUntil(() => daemon.readers === 0)
+      await vi.waitUntil(() => daemon.streams === 0)
     }
   })
 
   test('says sync only when asked to', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', studio)
     const changes = new Earshot({ socket: daemon.socket }).watch()
     const first = await changes.next()
-    daemon.happens('peer-up', kitchen)
+    daemon.change('peer-up', kitchen)
     const second = await changes.next()
     expect([first.value?.type, second.value?.peer.name]).toEqual(['peer-up', 'kitchen'])
     await changes.return()
   })
 
   test('goes on where it was when the connection breaks', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
     const { next } = await watching(daemon)
     for (let round = 0; round < 20; round++) {
-      daemon.breakOff()
-      daemon.happens('peer-update', idle(`a${round}`))
-      daemon.happens('peer-update', idle(`b${round}`))
+      daemon.breakStreams()
+      daemon.change('peer-update', idle(`a${round}`))
+      daemon.change('peer-update', idle(`b${round}`))
       expect(await next(2)).toEqual([`peer-update kitchen a${round}`, `peer-update kitchen b${round}`])
     }
-    expect(daemon.asked.at(-1)?.url.searchParams.get('since')).toBe('e1-39')
+    expect(daemon.requests.at(-1)?.url.searchParams.get('since')).toBe('e1-39')
   })
 
   test('tells what is different when the daemon no longer knows', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
+    daemon.change('peer-up', studio)
     const { next } = await watching(daemon)
-    daemon.breakOff()
-    daemon.journalFrom = 5
-    daemon.happens('peer-left', { ...studio, state: 'left' })
-    daemon.happens('peer-update', idle('busy'))
-    daemon.happens('peer-update', idle('busier'))
+    daemon.breakStreams()
+    daemon.change('peer-left', { ...studio, state: 'left' })
+    daemon.change('peer-update', idle('busy'))
+    daemon.change('peer-update', idle('busier'))
+    daemon.registry.dropJournal()
     expect(await next(2)).toEqual(['peer-update kitchen busier', 'peer-left studio'])
   })
 
   test('tells nothing twice across restarts of the daemon', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
+    daemon.change('peer-up', studio)
     const connections: boolean[] = []
     const { next } = await watching(daemon, { onConnection: (connected) => connections.push(connected) })
     for (let round = 0; round < 20; round++) {
       await daemon.restart(`r${round}`)
-      daemon.happens('peer-up', kitchen)
-      daemon.happens('peer-up', studio)
-      daemon.happens('peer-update', idle(String(round)))
+      daemon.change('peer-up', kitchen)
+      daemon.change('peer-up', studio)
+      daemon.change('peer-update', idle(String(round)))
       expect(await next(1)).toEqual([`peer-update kitchen ${round}`])
     }
     expect(connections).toEqual(Array.from({ length: 20 }, () => [false, true]).flat())
   })
 
   test('one who is slow to ask gets it all while the daemon has it, and then what is different', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
     const { next } = await watching(daemon)
-    for (let number = 0; number < 3000; number++) daemon.happens('peer-update', idle(`n${number}`))
+    for (let number = 0; number < 3000; number++) daemon.change('peer-update', idle(`n${number}`))
     const seen = await next(3000)
     expect(seen).toEqual(Array.from({ length: 3000 }, (_, number) => `peer-update kitchen n${number}`))
   })
 
   test('passes the filter on, and applies it', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
+    daemon.change('peer-up', studio)
     const changes = new Earshot({ socket: daemon.socket }).watch({ service: ['http'], name: 'kitchen' })
     await changes.next()
-    expect(daemon.asked.at(-1)?.url.search).toBe('?service=http&name=kitchen&state=1')
+    expect(daemon.requests.at(-1)?.url.search).toBe('?service=http&name=kitchen&state=1')
     await changes.next()
-    daemon.happens('peer-update', { ...studio, attributes: { x: 1 } })
-    daemon.happens('peer-update', { ...kitchen, services: [] })
+    daemon.change('peer-update', { ...studio, attributes: { x: 1 } })
+    daemon.change('peer-update', { ...kitchen, services: [] })
     expect((await changes.next()).value).toMatchObject({ type: 'peer-update', present: false })
     expect((await changes.next()).value).toMatchObject({ type: 'service-down', service: { id: 'web' } })
     await changes.return()
   })
 
   test('needs a daemon to begin with', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     await daemon.stop()
     const first = new Earshot({ socket: daemon.socket }).watch().next()
     await expect(first).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
   })
 
   test('ends with what the daemon refuses', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     const body = { code: 'EARSHOT_BAD_REQUEST', message: 'no' }
-    daemon.answer = ({ url }) => (url.pathname === '/v1/events' ? { status: 400, body } : undefined)
+    daemon.reply = ({ url }) => (url.pathname === '/v1/events' ? { status: 400, body } : undefined)
     await expect(new Earshot({ socket: daemon.socket }).watch().next()).rejects.toMatchObject(body)
   })
 
   test('waits for a daemon that is full', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', studio)
     let refusals = 3
     const body = { code: 'EARSHOT_TOO_MANY_READERS', message: 'full' }
-    daemon.answer = ({ url }) => (url.pathname === '/v1/events' && refusals-- > 0 ? { status: 503, body } : undefined)
+    daemon.reply = ({ url }) => (url.pathname === '/v1/events' && refusals-- > 0 ? { status: 503, body } : undefined)
     const { beginning } = await watching(daemon)
     expect(beginning).toEqual(['peer-up studio', 'sync'])
   })
 
   test('lets the connection go when it is left, and when it is aborted', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', studio)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', studio)
     for await (const { type } of new Earshot({ socket: daemon.socket }).watch()) if (type === 'peer-up') break
-    await vi.waitFor(() => expect(daemon.readers).toBe(0))
+    await vi.waitFor(() => expect(daemon.streams).toBe(0))
 
     const controller = new AbortController()
     const { next } = await watching(daemon, { signal: controller.signal })
     const waiting = next(1)
     controller.abort(new Error('enough'))
     await expect(waiting).rejects.toThrow('enough')
-    await vi.waitFor(() => expect(daemon.readers).toBe(0))
+    await vi.waitFor(() => expect(daemon.streams).toBe(0))
   })
 
   test('is aborted while the daemon is away, too', async () => {
-    const daemon = await StandIn.start()
+    const daemon = await ScriptedDaemon.start()
     const controller = new AbortController()
     const onConnection = () => controller.abort(new Error('enough'))
     const { next } = await watching(daemon, { signal: controller.signal, onConnection })
@@ -182,8 +183,8 @@ describe('watch', () => {
   })
 
   test('looks for the daemon again when it falls silent', async () => {
-    const daemon = await StandIn.start()
-    daemon.happens('peer-up', kitchen)
+    const daemon = await ScriptedDaemon.start()
+    daemon.change('peer-up', kitchen)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const reasons: unknown[] = []
@@ -191,8 +192,8 @@ describe('watch', () => {
     const waiting = next(1)
     await vi.advanceTimersByTimeAsync(MAX_SILENCE)
     vi.useRealTimers()
-    await daemon.until(() => daemon.asked.filter(({ url }) => url.searchParams.get('since') === 'e1-1').length === 1)
-    daemon.happens('peer-update', idle('back'))
+    await daemon.until(() => daemon.requests.filter(({ url }) => url.searchParams.get('since') === 'e1-1').length === 1)
+    daemon.change('peer-update', idle('back'))
     expect(await waiting).toEqual(['peer-update kitchen back'])
     expect(reasons).toEqual([`the earshot daemon was silent for ${MAX_SILENCE} ms`, undefined])
   })

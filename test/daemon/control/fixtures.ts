@@ -91,7 +91,7 @@ const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
 
 /** A registry without a network: the test changes the peers, and the control API reads them as in the real registry. */
 export class FakePresence implements ControlDependencies, PresenceReader {
-  readonly epoch = 'e1'
+  epoch = 'e1'
   readonly token = 'the-token-of-this-run'
   readonly registry = this
   catalogue: ControlDependencies['catalogue'] = NOTHING_TO_OFFER
@@ -139,10 +139,29 @@ export class FakePresence implements ControlDependencies, PresenceReader {
   /** Adds a peer or changes the given fields of one, and records the change in the journal. */
   change(type: PeerChangeType | SilentChangeType, number: number, given: Partial<PeerView> = {}): Change {
     const state = STATE_OF[type]
-    const peer = { ...(this.#peers.get(idOf(number)) ?? peerView(number)), ...(state && { state }), ...given }
+    return this.changePeer(type, {
+      ...(this.#peers.get(idOf(number)) ?? peerView(number)),
+      ...(state && { state }),
+      ...given,
+    })
+  }
+
+  /** Adds or replaces a peer, and records the change in the journal. */
+  changePeer(type: PeerChangeType | SilentChangeType, peer: PeerView): Change {
     if (type === 'peer-forgotten') this.#peers.delete(peer.id)
     else this.#peers.set(peer.id, peer)
     return this.#add({ index: ++this.index, type, at: this.time, peer })
+  }
+
+  /** Replaces all peers without a change in the journal. */
+  replacePeers(peers: readonly PeerView[]): void {
+    this.#peers.clear()
+    for (const peer of peers) this.#peers.set(peer.id, peer)
+  }
+
+  /** Empties the journal: no stream can resume from before this. */
+  dropJournal(): void {
+    this.#journal = []
   }
 
   /** Records the change of a service. */
