@@ -167,7 +167,7 @@ export class Inbound {
   }
 
   #notePath(peer: Peer, source: DatagramSource, now: number): void {
-    if (peer.addresses.heard(source, now, true)) this.#registry.located(peer, now)
+    if (peer.addresses.heard(source, now, true)) this.#registry.relocated(peer, now)
   }
 
   /** Checks a beat that is ahead of the newest proven position. */

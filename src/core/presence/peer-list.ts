@@ -73,19 +73,19 @@ export class PeerList {
 
   /** Writes an event of a peer, and one for each of its services that changed. The return of a peer that flaps is damped. */
   #addEvent(peer: Peer, type: PeerChangeType, at: number): void {
-    const { announced, dampedServices } = peer
+    const { reported, dampedServices } = peer
     const isNowPresent = isPresent(peer)
-    const returns = isNowPresent && !announced.isPresent
+    const returns = isNowPresent && !reported.isPresent
     if (returns && peer.flapping.flapping) {
       this.#addDamped(peer, at)
       return
     }
     const services = isNowPresent ? peer.services : []
     // A reader that joined after a damped return has the services of that entry.
-    const before = isNowPresent ? announced.services : (dampedServices ?? announced.services)
+    const before = isNowPresent ? reported.services : (dampedServices ?? reported.services)
     const change = { type: returns ? 'peer-up' : type, at, peer: peer.view() } as const
     this.journal.addWithServices(change, sizeOf(peer), before, services)
-    peer.announced = { isPresent: isNowPresent, services }
+    peer.reported = { isPresent: isNowPresent, services }
     peer.dampedServices = undefined
   }
 

@@ -13,7 +13,7 @@ const SIGNATURE_CHECKS_PER_BEAT = 16
 /** At most this many missing beats in a row count as lost. After a longer gap the peer was probably away. */
 const MAX_LOST = 1000
 
-/** Services that mDNS hosts at a peer's addresses offer. */
+/** The services of the mDNS hosts that are the same machine as a peer. */
 export interface MdnsServices {
   services: OfferedService[]
   /** Their size as JSON. */
@@ -55,9 +55,9 @@ export class Peer {
   rtt: number | undefined
   /** Services that mDNS adds to those in the record. */
   mdnsServices: MdnsServices = { services: [], bytes: 0 }
-  /** Whether the peer was present in its newest event, and the services that it offered then. */
-  announced: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
-  /** The services in its newest `peer-damped` entry, if that is newer than its newest event. */
+  /** Whether the peer was present in the newest event about it, and the services that it offered then. */
+  reported: { isPresent: boolean; services: OfferedService[] } = { isPresent: false, services: [] }
+  /** The services in the newest `peer-damped` entry about it, if that is newer than the newest event. */
   dampedServices: OfferedService[] | undefined
   #reception = new Reception()
   #signatureChecks = 0

@@ -17,7 +17,7 @@ const UNPROVEN_RETENTION = 60_000
 /** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
 const ALL_COPIES = 500
 
-/** What has changed about a peer. `peer-relocated`: its beats come from an address that they did not come from before. */
+/** A change that the registry reports. `peer-relocated`: the beats of the peer come from another address. */
 export type PeerFact = PeerChangeType | SilentChangeType | 'peer-relocated'
 
 /** The peers that send beacons: the only place where such a peer is added, removed or changes state. */
@@ -31,7 +31,7 @@ export class Registry {
   #recordBytes = 0
   #fullNoticed = false
 
-  /** Calls `report` at once for every change of a peer, when the change is made. `report` must not change the registry. */
+  /** Calls `report` for each change of a peer as soon as it is made. `report` must not change the registry. */
   constructor(
     agenda: Agenda,
     notice: (notice: Notice) => void,
@@ -135,8 +135,8 @@ export class Registry {
     this.#report(peer, CHANGE_OF_STATE[state], now)
   }
 
-  /** Its beats come from an address that they were not known to come from. */
-  located(peer: Peer, now: number): void {
+  /** To be called when the beats of a peer come from an address that they did not come from before. */
+  relocated(peer: Peer, now: number): void {
     this.#report(peer, 'peer-relocated', now)
   }
 
@@ -187,7 +187,7 @@ export class Registry {
     if (ids?.size === 0) this.#names.delete(name)
   }
 
-  /** Room for a record: at need others make it. */
+  /** Makes room for a record, by evicting peers if necessary. Returns false if no peer may be evicted. */
   #makeRoom(known: Peer | undefined, bytes: number, source: string, now: number): boolean {
     const growth = bytes - (known?.recordBytes ?? 0)
     if (!known && this.#eviction.isSourceFull(source)) {
@@ -214,7 +214,7 @@ export class Registry {
     return false
   }
 
-  /** Of one that was told of as there, it is told first that it is no longer. */
+  /** Removes a peer to make room. A present peer fails first, so that readers see it go. */
   #evict(peer: Peer, now: number): void {
     if (isPresent(peer)) this.enter(peer, 'failed', now)
     this.#remove(peer, now)
