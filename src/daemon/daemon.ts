@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
-import { createIdentity } from '../core/wire/index.ts'
+import { createIdentity } from '../core/wire/identity.ts'
 import { Clock } from '../io/clock.ts'
 import { IdentityFile } from '../io/state.ts'
 import { VERSION } from '../shared/version.ts'

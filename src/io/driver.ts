@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HostAssertion, Notice, Presence, Profile, Sighting } from '../core/presence/index.ts'
-import type { Identity, PeerId } from '../core/wire/index.ts'
+import type { PeerId } from '../core/wire/id.ts'
+import type { Identity } from '../core/wire/identity.ts'
 import { Stopping } from '../shared/errors.ts'
 import { Alarm } from './alarm.ts'
 import type { Clock } from './clock.ts'

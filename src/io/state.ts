@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
-import { createIdentity, type Identity, MAX_INCARNATION, readIdentity, writeIdentity } from '../core/wire/index.ts'
+import { createIdentity, type Identity, identityFromPem, identityToPem } from '../core/wire/identity.ts'
+import { MAX_INCARNATION } from '../core/wire/messages.ts'
 import { StateUnusable } from '../shared/errors.ts'
 import { isTroubleOfDisk, makeDirectory } from './files.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
@@ -69,7 +70,7 @@ export class IdentityFile {
 
   /** Keeps another identity, or a higher incarnation, from now on. Resolves also when it cannot be written now. */
   async keep(identity: Identity, incarnation: number): Promise<void> {
-    this.#file.set({ privateKey: writeIdentity(identity), machine: await machineHash(), incarnation })
+    this.#file.set({ privateKey: identityToPem(identity), machine: await machineHash(), incarnation })
     await this.#file.flush().catch(() => {})
   }
 
@@ -79,7 +80,7 @@ export class IdentityFile {
 
   async #identityIn({ privateKey }: Stored): Promise<Identity | undefined> {
     try {
-      return readIdentity(privateKey)
+      return identityFromPem(privateKey)
     } catch {
       await this.#file.reject('its key cannot be read')
       return undefined

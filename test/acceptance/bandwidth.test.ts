@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { decode } from '../../src/core/wire/index.ts'
+import { decode } from '../../src/core/wire/codec.ts'
 import { describeLab, Lab, type SniffedDatagram } from '../lab/index.ts'
 import { acquainted, startAll } from './measure.ts'
 

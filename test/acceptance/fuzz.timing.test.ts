@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { decode, encode, type PeerId } from '../../src/core/wire/index.ts'
+import { decode, encode } from '../../src/core/wire/codec.ts'
+import type { PeerId } from '../../src/core/wire/id.ts'
 import type { Peer } from '../../src/shared/api.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { Watch } from './crowd.ts'

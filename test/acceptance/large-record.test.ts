@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { MAX_DATAGRAM_BYTES } from '../../src/core/wire/index.ts'
+import { MAX_DATAGRAM_BYTES } from '../../src/core/wire/messages.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { names, start } from './measure.ts'
 

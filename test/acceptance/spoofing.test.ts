@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { type Beat, decode, encode, type Message, type RecordPart, SEAL_BYTES } from '../../src/core/wire/index.ts'
+import { decode, encode } from '../../src/core/wire/codec.ts'
+import { type Beat, KEY_AND_SIGNATURE_BYTES, type Message, type RecordPart } from '../../src/core/wire/messages.ts'
 import {
   type Daemon,
   describeLab,
@@ -171,10 +172,10 @@ describeLab('someone who speaks for another', () => {
     // A record: its version raised, and a bit changed in key, signature and JSON.
     await expectRefusal(scene, [raised], ['bad-signature'])
     for (const at of [0, 31]) await expectRefusal(scene, [withBytes(raised, at)], ['bad-identity'])
-    for (const at of [32, 95, SEAL_BYTES, SEAL_BYTES + 100]) {
+    for (const at of [32, 95, KEY_AND_SIGNATURE_BYTES, KEY_AND_SIGNATURE_BYTES + 100]) {
       await expectRefusal(scene, [withBytes(raised, at)], ['bad-signature'])
     }
-    await expectRefusal(scene, [withBytes(record, SEAL_BYTES)], ['bad-signature', 'duplicate'])
+    await expectRefusal(scene, [withBytes(record, KEY_AND_SIGNATURE_BYTES)], ['bad-signature', 'duplicate'])
     await expectRefusal(scene, [record], ['duplicate', 'replayed'])
     // A higher incarnation, by a stranger.
     await expectRefusal(scene, [{ ...beat(), incarnation: incarnation + 1, sequence: 1 }], ['unproven'])

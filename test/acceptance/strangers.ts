@@ -1,17 +1,8 @@
-import {
-  type Attributes,
-  createIdentity,
-  DIGEST_BYTES,
-  encode,
-  goodbyeCommitment,
-  HashChain,
-  type Identity,
-  type PeerId,
-  type SignedRecord,
-  seal,
-  split,
-  writeDigest,
-} from '../../src/core/wire/index.ts'
+import { encode } from '../../src/core/wire/codec.ts'
+import { DIGEST_BYTES, encodeDigest, HashChain } from '../../src/core/wire/hash-chain.ts'
+import type { PeerId } from '../../src/core/wire/id.ts'
+import { createIdentity, goodbyeCommitment, type Identity } from '../../src/core/wire/identity.ts'
+import { type Attributes, type SignedRecord, signRecord, splitRecord } from '../../src/core/wire/record.ts'
 
 /** Beats that a stranger has. */
 const CHAIN = 4
@@ -60,7 +51,7 @@ export class Stranger {
   record(version = 1, attributes: Attributes = {}, interval = this.#interval): SignedRecord {
     const { identity, incarnation } = this
     const { sequence, value } = this.#chain().anchor
-    return seal(identity, incarnation, version, {
+    return signRecord(identity, incarnation, version, {
       name: this.#name,
       hostname: this.#name,
       addresses: [this.#address],
@@ -68,8 +59,8 @@ export class Stranger {
       services: [],
       attributes,
       version: 'stranger',
-      anchor: { sequence, value: writeDigest(value) },
-      goodbye: writeDigest(goodbyeCommitment(identity.id, incarnation, Buffer.alloc(DIGEST_BYTES, 2))),
+      anchor: { sequence, value: encodeDigest(value) },
+      goodbye: encodeDigest(goodbyeCommitment(identity.id, incarnation, Buffer.alloc(DIGEST_BYTES, 2))),
     })
   }
 }
@@ -79,7 +70,7 @@ export function recordDatagrams(
   { id, incarnation, recordVersion, joined }: SignedRecord,
   claimed?: PeerId,
 ): Uint8Array[] {
-  const parts = split(joined)
+  const parts = splitRecord(joined)
   return parts.map((bytes, part) =>
     encode({
       type: 'record',

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { bench, describe } from 'vitest'
 import { Presence } from '../../src/core/presence/index.ts'
-import { decode, encode, HashChain, seal, writeDigest } from '../../src/core/wire/index.ts'
+import { decode, encode } from '../../src/core/wire/codec.ts'
+import { encodeDigest, HashChain } from '../../src/core/wire/hash-chain.ts'
+import { signRecord } from '../../src/core/wire/record.ts'
 import { seededIdentity, seededRandom } from '../core/sim/network.ts'
 
 // How much work a datagram is, each beside the bare loop that nothing could do without.
@@ -19,8 +21,8 @@ const where = {
 } as const
 
 const chain = new HashChain(identity.id, 1, 0, Buffer.alloc(16), BEATS)
-const anchor = writeDigest(chain.anchor.value)
-const { joined } = seal(identity, 1, 1, {
+const anchor = encodeDigest(chain.anchor.value)
+const { joined } = signRecord(identity, 1, 1, {
   name: 'peer',
   hostname: '',
   addresses: [],

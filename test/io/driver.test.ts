@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Mdns } from '../../src/core/mdns/mdns.ts'
 import { type Notice, Presence } from '../../src/core/presence/index.ts'
-import { createIdentity } from '../../src/core/wire/index.ts'
+import { createIdentity } from '../../src/core/wire/identity.ts'
 import { Clock } from '../../src/io/clock.ts'
 import { Driver } from '../../src/io/driver.ts'
 import { MDNS } from '../../src/io/mdns/transport.ts'

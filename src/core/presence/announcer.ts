@@ -2,7 +2,7 @@ import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import type { Interface } from '../link.ts'
 import type { Random } from '../random.ts'
-import { BEAT_BODY_BYTES, HEADER_BYTES } from '../wire/index.ts'
+import { BEAT_BODY_BYTES, HEADER_BYTES } from '../wire/messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { Self } from './peers/self.ts'
 

@@ -1,22 +1,12 @@
 import { errorOf } from '../../shared/caught-error.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
-import {
-  type Beat,
-  type Bye,
-  CHAIN_LENGTH,
-  decode,
-  firstSight,
-  follows,
-  goodbyeCommitment,
-  type Message,
-  type MessageType,
-  open,
-  Reassembly,
-  type RecordPart,
-  type Refusal,
-  writeDigest,
-} from '../wire/index.ts'
+import { decode } from '../wire/codec.ts'
+import { CHAIN_LENGTH, encodeDigest, follows } from '../wire/hash-chain.ts'
+import { goodbyeCommitment } from '../wire/identity.ts'
+import type { Beat, Bye, Message, MessageType, RecordPart, Refusal } from '../wire/messages.ts'
+import { Reassembly } from '../wire/reassembly.ts'
+import { precheckRecord, verifyRecord } from '../wire/record.ts'
 import type { Announcer } from './announcer.ts'
 import type { Answerer } from './answerer.ts'
 import type { IncarnationReminders, OwnKeyConflicts } from './incarnations.ts'
@@ -190,7 +180,7 @@ export class Inbound {
 
     const signed = this.#reassembly.add(part, `${source.interface} ${source.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
-    const misfit = firstSight(signed)
+    const misfit = precheckRecord(signed)
     if (misfit) return misfit
     const signature = signatureOf(signed)
     const addresses = peer && order === 0 ? peer.addresses.signedBy(signature) : undefined
@@ -200,7 +190,7 @@ export class Inbound {
       return undefined
     }
     if (!this.#takeSignatureCheck(peer, source, now)) return 'signature-budget'
-    const record = open(signed)
+    const record = verifyRecord(signed)
     if (typeof record === 'string') return record
     if (peer && order === 0) {
       if (hasUsefulAnchor) peer.setAnchor(record.anchor)
@@ -236,7 +226,7 @@ export class Inbound {
     const peer = this.#registry.get(bye.id)
     if (!peer || bye.incarnation > peer.incarnation) return 'unproven'
     if (bye.incarnation < peer.incarnation || peer.state === 'left') return 'replayed'
-    const commitment = writeDigest(goodbyeCommitment(bye.id, bye.incarnation, bye.secret))
+    const commitment = encodeDigest(goodbyeCommitment(bye.id, bye.incarnation, bye.secret))
     if (commitment !== peer.record.goodbye) return 'bad-goodbye'
     this.#registry.enter(peer, 'left', now)
     return undefined
@@ -254,7 +244,7 @@ export class Inbound {
     const signed = this.#reassembly.add(message, `${source.interface} ${source.address}`, now)
     if (signed === undefined || typeof signed === 'string') return signed
     if (!this.#takeSignatureCheck(undefined, source, now)) return 'signature-budget'
-    const record = open(signed)
+    const record = verifyRecord(signed)
     if (typeof record !== 'string') this.#ownKeyConflicts?.receive(signed, record, source, now)
     return 'own-id'
   }

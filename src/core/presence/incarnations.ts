@@ -2,7 +2,9 @@ import type { Agenda } from '../agenda.ts'
 import { Budget, BudgetByAddress } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import type { Random } from '../random.ts'
-import { MAX_INCARNATION, type PeerId, type PeerRecord, type SignedRecord, split } from '../wire/index.ts'
+import type { PeerId } from '../wire/id.ts'
+import { MAX_INCARNATION } from '../wire/messages.ts'
+import { type PeerRecord, type SignedRecord, splitRecord } from '../wire/record.ts'
 import type { Announcer } from './announcer.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peers/peer.ts'
@@ -124,7 +126,7 @@ export class IncarnationReminders {
     const network = this.#outbox.find(name)
     if (!network || !signed || !this.#budget.take(now)) return
     const header = { type: 'record', path: 'unicast', id, incarnation, sequence, recordVersion } as const
-    const parts = split(signed).map((bytes, part, { length }) => ({ ...header, part, parts: length, bytes }))
+    const parts = splitRecord(signed).map((bytes, part, { length }) => ({ ...header, part, parts: length, bytes }))
     this.#outbox.sendAllShared(parts, network)
   }
 }

@@ -1,6 +1,6 @@
 import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../../shared/peer-state.ts'
 import { Budget } from '../budget.ts'
-import type { PeerId } from '../wire/index.ts'
+import type { PeerId } from '../wire/id.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peers/peer.ts'
 import type { Registry } from './peers/registry.ts'

@@ -1,5 +1,6 @@
 import type { DatagramSource, Interface } from '../link.ts'
-import { encode, type Message, type MessageType, onPath } from '../wire/index.ts'
+import { encode, withPath } from '../wire/codec.ts'
+import type { Message, MessageType } from '../wire/messages.ts'
 import type { Outgoing } from './peers/types.ts'
 
 /** How the interfaces in use have changed. */
@@ -61,7 +62,7 @@ export class Outbox {
     const datagrams = messages.map((message) => ({ message, bytes: encode(message) }))
     for (const path of paths) {
       for (const { message, bytes } of datagrams) {
-        this.#add(message, { interface: name, to: path, bytes: onPath(bytes, path) })
+        this.#add(message, { interface: name, to: path, bytes: withPath(bytes, path) })
       }
     }
   }

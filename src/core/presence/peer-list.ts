@@ -1,6 +1,6 @@
 import { isPresent } from '../../shared/peer-state.ts'
 import type { Agenda } from '../agenda.ts'
-import { isPeerId } from '../wire/index.ts'
+import { isPeerId } from '../wire/id.ts'
 import { MdnsHosts } from './mdns/mdns-hosts.ts'
 import { Journal } from './peers/journal.ts'
 import { closest } from './peers/lookup.ts'

@@ -1,9 +1,9 @@
-/** A peer's name for itself on the wire: 16 bytes, written as 26 characters of lower-case base32 (RFC 4648, unpadded). */
+/** The id of a peer: 16 bytes, written as 26 characters of lower-case base32 without padding (RFC 4648). */
 export type PeerId = string & { readonly __brand: 'PeerId' }
 
 export const ID_BYTES = 16
 
-/** Characters of an id that are shown to people. */
+/** How many characters of an id are shown to people. */
 export const SHOWN_ID_CHARACTERS = 8
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -14,12 +14,12 @@ export function isPeerId(text: string): text is PeerId {
   return ID_PATTERN.test(text)
 }
 
-/** As much of an id as is shown to people; what is no id, as the host name of a peer that mDNS found, whole. */
+/** The start of an id, to show to people. A text that is no id, such as the host name of an mDNS host, stays as it is. */
 export function shortId(id: string): string {
   return isPeerId(id) ? id.slice(0, SHOWN_ID_CHARACTERS) : id
 }
 
-/** The id written in the 16 bytes at `offset`. */
+/** Reads an id from the 16 bytes at `offset`. */
 export function readId(bytes: Uint8Array, offset = 0): PeerId {
   let text = ''
   let bits = 0
@@ -35,7 +35,7 @@ export function readId(bytes: Uint8Array, offset = 0): PeerId {
   return (text + ALPHABET.charAt((held << (5 - bits)) & 31)) as PeerId
 }
 
-/** Writes an id's 16 bytes at `offset`. */
+/** Writes the 16 bytes of an id at `offset`. */
 export function writeId(id: PeerId, bytes: Uint8Array, offset: number): void {
   let bits = 0
   let held = 0

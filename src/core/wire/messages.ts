@@ -1,11 +1,11 @@
 import type { Path } from '../link.ts'
 import type { PeerId } from './id.ts'
 
-/** `ES`, the first two bytes of every open datagram. */
+/** The first two bytes of every unencrypted datagram, `ES`. */
 export const MAGIC = 0x4553
 export const VERSION = 1
 export const HEADER_BYTES = 32
-/** The largest UDP payload ever sent: never fragmented, as IPv6's minimum MTU is 1,280 (RFC 8200, section 5). */
+/** The largest UDP payload that is sent. It is never fragmented, since the minimum MTU of IPv6 is 1,280 (RFC 8200, section 5). */
 export const MAX_DATAGRAM_BYTES = 1200
 
 export const BEAT_BODY_BYTES = 32
@@ -14,38 +14,38 @@ export const QUERY_PREFIX_BYTES = 4
 export const BYE_BODY_BYTES = 16
 export const PROBE_BODY_BYTES = 20
 
-/** What one RECORD datagram carries of the joined bytes; every part but the last carries exactly this much. */
+/** Bytes of a signed record in one RECORD datagram. Every part but the last has exactly this size. */
 export const PART_BYTES = MAX_DATAGRAM_BYTES - HEADER_BYTES - RECORD_PREFIX_BYTES
-/** Public key and signature, before the record's JSON. */
-export const SEAL_BYTES = 32 + 64
+/** The public key and the signature, which stand before the record's JSON. */
+export const KEY_AND_SIGNATURE_BYTES = 32 + 64
 export const MAX_RECORD_BYTES = 16 * 1024
-export const MAX_PARTS = Math.ceil((SEAL_BYTES + MAX_RECORD_BYTES) / PART_BYTES)
+export const MAX_PARTS = Math.ceil((KEY_AND_SIGNATURE_BYTES + MAX_RECORD_BYTES) / PART_BYTES)
 export const MAX_QUERY_IDS = 64
-/** An incarnation is an u32. */
+/** An incarnation is a u32. */
 export const MAX_INCARNATION = 0xffffffff
 
 /** The number of a path in the header is its index here. */
 export const PATHS = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const satisfies readonly Path[]
 
 interface Header {
-  /** The path the sender put it on: a hint, covered by no proof. */
+  /** The path on which the sender sent it. No proof covers it, so it is only a hint. */
   path: Path
   id: PeerId
-  /** Seconds since 1970 at the start of the daemon, or more: higher at every start (u32). */
+  /** Higher at every start of the daemon: at least the seconds since 1970 at the start (u32). */
   incarnation: number
-  /** In a BEAT, the position in the hash chain that it reveals; elsewhere the last position revealed (u32). */
+  /** The position in the hash chain (u32): in a BEAT, the one it reveals; in other messages, the last one revealed. */
   sequence: number
 }
 
-/** «I am alive»: proves itself by the hash chain. */
+/** «I am alive». The revealed value of the hash chain proves it. */
 export interface Beat extends Header {
   type: 'beat'
   recordVersion: number
-  /** The nonce of the PROBE that this answers, or 0. */
+  /** The nonce of the PROBE that this beat answers, or 0. */
   echo: number
-  /** How many beats went to everyone in this incarnation: the gaps are the loss. Answers to probes do not count. */
+  /** How many beats were sent on the shared paths in this incarnation, without answers to probes. Gaps are lost beats. */
   number: number
-  /** The sender's monotonic clock, ms modulo 2^32: what RFC 3550's jitter needs. */
+  /** The sender's monotonic clock, ms modulo 2^32. The receiver computes the jitter from it (RFC 3550). */
   sent: number
   reveal: Uint8Array
 }
@@ -59,14 +59,14 @@ export interface RecordPart extends Header {
   bytes: Uint8Array
 }
 
-/** «Send me records»: of the peers named, or of everyone. */
+/** «Send me records»: those of the named peers, or of all if none is named. */
 export interface Query extends Header {
   type: 'query'
   nonce: number
   ids: PeerId[]
 }
 
-/** «I am leaving»: proves itself by the secret that the record committed to. */
+/** «I am leaving». The secret proves it: the record contains a commitment to it. */
 export interface Bye extends Header {
   type: 'bye'
   secret: Uint8Array
@@ -82,8 +82,35 @@ export interface Probe extends Header {
 export type Message = Beat | RecordPart | Query | Bye | Probe
 export type MessageType = Message['type']
 export const MESSAGE_TYPES = ['beat', 'record', 'query', 'bye', 'probe'] as const satisfies readonly MessageType[]
-/** Each type's number in the header. */
+/** The number of each type in the header. */
 export const TYPE_NUMBERS = { beat: 1, record: 2, query: 3, bye: 4, probe: 5 } as const satisfies Record<
   MessageType,
   number
 >
+
+/** The reasons to refuse a datagram. Each is counted, and shown by `earshot status`. */
+export const REFUSALS = {
+  'too-short': 'shorter than its header or body must be',
+  'too-long': 'longer than its body can be',
+  'not-earshot': 'does not begin with the magic number',
+  'unknown-version': 'of a protocol version not spoken here',
+  'unknown-type': 'of an unknown message type',
+  'unknown-path': 'says that it came by a path that there is not',
+  'bad-part': 'a part of a record whose number or size cannot be',
+  'bad-record': 'a record that is no JSON object of the right shape',
+  'bad-identity': "a record whose key does not belong to its sender's id",
+  'bad-signature': 'a record whose signature is wrong',
+  'bad-reveal': 'a beat that does not follow from the hash chain',
+  'bad-goodbye': 'a goodbye without the right secret',
+  'off-link': "from outside the interface's own subnet",
+  'own-id': 'sent by someone else under our own id',
+  duplicate: 'heard before, on the same or another path',
+  replayed: 'older than what was heard already',
+  'too-far-ahead': 'further ahead than the time that passed can explain',
+  unproven: 'from a peer or incarnation whose record is not known yet',
+  'signature-budget': 'more signatures to check than allowed per second',
+  'registry-full': 'a newcomer when the registry is full',
+  exception: 'an error in this program while it was handled: the log has it',
+} as const
+
+export type Refusal = keyof typeof REFUSALS

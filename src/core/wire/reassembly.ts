@@ -1,15 +1,14 @@
-import type { RecordPart } from './messages.ts'
+import type { RecordPart, Refusal } from './messages.ts'
 import type { SignedRecord } from './record.ts'
-import type { Refusal } from './refusal.ts'
 
-/** What unfinished records may hold in memory together, bytes. */
-export const REASSEMBLY_BYTES = 2 * 1024 * 1024
-/** How long an unfinished record waits for its next part, ms. */
-export const REASSEMBLY_PATIENCE = 2000
-/** What an unfinished record takes beside the bytes of its parts, about. */
+/** Memory for all incomplete records together, bytes. */
+export const MAX_REASSEMBLY_BYTES = 2 * 1024 * 1024
+/** How long an incomplete record waits for its next part, ms. */
+export const REASSEMBLY_TIMEOUT = 2000
+/** Approximate memory of an incomplete record in addition to its parts, bytes. */
 const OVERHEAD = 512
 
-interface Unfinished {
+interface Incomplete {
   parts: (Uint8Array | undefined)[]
   missing: number
   bytes: number
@@ -17,23 +16,23 @@ interface Unfinished {
 }
 
 /**
- * Joins the parts of records. Anybody can send parts in the name and from the address of another, and they cannot be told
- * apart before the record is whole. So nothing that was sent earlier may stand in the way of a true part: parts of a
- * record with another number of parts are kept apart, a later part takes the place of an earlier one, and when memory is
- * short the record goes that got no part for the longest time. A peer sends its parts within a few milliseconds.
+ * Joins the parts of records. Any host can forge parts with the id and the source address of another peer, and a forged
+ * part cannot be recognized before the record is complete. So earlier parts never block a later one: parts that state
+ * different numbers of parts are kept apart, a later part replaces an earlier one, and when memory is full, the record
+ * that received no part for the longest time is dropped. A peer sends its parts within a few milliseconds.
  */
 export class Reassembly {
-  /** In the order of their last part: the oldest first. */
-  readonly #unfinished = new Map<string, Unfinished>()
+  /** Ordered by the time of the last part, the oldest first. */
+  readonly #incomplete = new Map<string, Incomplete>()
   #bytes = 0
 
-  /** Memory in use by unfinished records, bytes. */
+  /** Memory used by incomplete records, bytes. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * The whole record, when this part was the last that it lacked.
+   * Adds a part. Returns the record if it is complete now.
    * @param source the interface and address that the part came from
    * @param now monotonic ms
    */
@@ -41,52 +40,52 @@ export class Reassembly {
     if (part.parts === 1) return whole(part, part.bytes)
     this.#expire(now)
     const key = `${part.id} ${part.incarnation} ${part.recordVersion} ${part.parts} ${source}`
-    const unfinished = this.#unfinished.get(key) ?? this.#begin(part.parts)
-    const before = unfinished.parts[part.part]
+    const incomplete = this.#incomplete.get(key) ?? this.#begin(part.parts)
+    const before = incomplete.parts[part.part]
     if (before && Buffer.compare(before, part.bytes) === 0) return 'duplicate'
 
-    unfinished.parts[part.part] = Uint8Array.from(part.bytes)
-    if (!before) unfinished.missing--
-    this.#grow(unfinished, part.bytes.length - (before?.length ?? 0))
-    unfinished.lastPart = now
-    this.#unfinished.delete(key)
-    if (unfinished.missing === 0) {
-      this.#bytes -= unfinished.bytes
-      return whole(part, Buffer.concat(unfinished.parts.filter((bytes) => bytes !== undefined)))
+    incomplete.parts[part.part] = Uint8Array.from(part.bytes)
+    if (!before) incomplete.missing--
+    this.#grow(incomplete, part.bytes.length - (before?.length ?? 0))
+    incomplete.lastPart = now
+    this.#incomplete.delete(key)
+    if (incomplete.missing === 0) {
+      this.#bytes -= incomplete.bytes
+      return whole(part, Buffer.concat(incomplete.parts.filter((bytes) => bytes !== undefined)))
     }
-    this.#unfinished.set(key, unfinished)
+    this.#incomplete.set(key, incomplete)
     this.#makeRoom()
     return undefined
   }
 
-  #begin(parts: number): Unfinished {
-    const unfinished = { parts: new Array(parts).fill(undefined), missing: parts, bytes: 0, lastPart: 0 }
-    this.#grow(unfinished, OVERHEAD)
-    return unfinished
+  #begin(parts: number): Incomplete {
+    const incomplete = { parts: new Array(parts).fill(undefined), missing: parts, bytes: 0, lastPart: 0 }
+    this.#grow(incomplete, OVERHEAD)
+    return incomplete
   }
 
-  #grow(unfinished: Unfinished, bytes: number): void {
-    unfinished.bytes += bytes
+  #grow(incomplete: Incomplete, bytes: number): void {
+    incomplete.bytes += bytes
     this.#bytes += bytes
   }
 
   #expire(now: number): void {
-    for (const [key, unfinished] of this.#unfinished) {
-      if (now - unfinished.lastPart < REASSEMBLY_PATIENCE) return
-      this.#drop(key, unfinished)
+    for (const [key, incomplete] of this.#incomplete) {
+      if (now - incomplete.lastPart < REASSEMBLY_TIMEOUT) return
+      this.#drop(key, incomplete)
     }
   }
 
   #makeRoom(): void {
-    for (const [key, unfinished] of this.#unfinished) {
-      if (this.#bytes <= REASSEMBLY_BYTES) return
-      this.#drop(key, unfinished)
+    for (const [key, incomplete] of this.#incomplete) {
+      if (this.#bytes <= MAX_REASSEMBLY_BYTES) return
+      this.#drop(key, incomplete)
     }
   }
 
-  #drop(key: string, unfinished: Unfinished): void {
-    this.#unfinished.delete(key)
-    this.#bytes -= unfinished.bytes
+  #drop(key: string, incomplete: Incomplete): void {
+    this.#incomplete.delete(key)
+    this.#bytes -= incomplete.bytes
   }
 }
 

@@ -1,18 +1,20 @@
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
-import { DIGEST_BYTES } from './digest.ts'
 import type { PeerId } from './id.ts'
-import { type Identity, idOf, isSignedBy, PUBLIC_KEY_BYTES, signRecord } from './identity.ts'
-import { MAX_RECORD_BYTES, PART_BYTES, SEAL_BYTES } from './messages.ts'
-import { isNestedDeeper, MAX_NESTING } from './nesting.ts'
-import type { Refusal } from './refusal.ts'
+import { type Identity, idOf, isSignatureValid, PUBLIC_KEY_BYTES, signRecordBytes } from './identity.ts'
+import { KEY_AND_SIGNATURE_BYTES, MAX_RECORD_BYTES, PART_BYTES, type Refusal } from './messages.ts'
+
+/** How deeply objects and arrays in JSON from outside may be nested, including the outermost one. */
+export const MAX_NESTING = 32
+
+const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = Buffer.from('"\\{}[]')
 
 /** Shortest and longest beat interval, ms. */
 export const MIN_INTERVAL = 100
 export const MAX_INTERVAL = 3_600_000
 
-// Text that people see holds no control characters: nobody on the network writes to their terminals. No text holds half
-// of a surrogate pair, which JSON can escape and UTF-8 cannot write: many JSON parsers refuse a whole answer for one.
+// Text that is shown to people has no control characters, so that other hosts cannot control the terminal. No text has an
+// unpaired surrogate: JSON can escape it but UTF-8 cannot encode it, and many JSON parsers reject the whole document.
 const VISIBLE = '^[^\\p{Cc}\\p{Cs}]*$'
 const WELL_FORMED = '^\\P{Cs}*$'
 const KEY = '^(?!__proto__$)[!-~]{1,64}$'
@@ -30,7 +32,7 @@ export const ServiceSchema = Type.Object({
   txt: Type.Record(Type.String({ pattern: KEY }), TextSchema, { additionalProperties: false }),
   subtypes: Type.Array(Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE }), { maxItems: 16 }),
 })
-/** Something that a peer offers. */
+/** A service that a peer offers. */
 export type Service = Static<typeof ServiceSchema>
 
 const AttributeValueSchema = Type.Union([TextSchema, Type.Number(), Type.Boolean()])
@@ -43,7 +45,7 @@ export type Attributes = Record<string, AttributeValue>
 export const RecordSchema = Type.Object({
   name: NameSchema,
   hostname: Type.String({ maxLength: 255, pattern: VISIBLE }),
-  /** The sender's addresses on the network that this copy goes to, IPv6 without zone. */
+  /** The sender's addresses on the network to which this copy is sent. IPv6 addresses have no zone. */
   addresses: Type.Array(Type.String({ minLength: 2, maxLength: 45, pattern: '^[0-9A-Fa-f:.]+$' }), { maxItems: 32 }),
   interval: Type.Integer({ minimum: MIN_INTERVAL, maximum: MAX_INTERVAL }),
   services: Type.Array(ServiceSchema, { maxItems: 256 }),
@@ -51,13 +53,13 @@ export const RecordSchema = Type.Object({
   version: Type.String({ maxLength: 64, pattern: VISIBLE }),
   anchor: Type.Object({ sequence: Type.Integer({ minimum: 0, maximum: 0xffffffff }), value: DIGEST }),
   goodbye: DIGEST,
-  /** The goodbye commitment in the record of the own key that made the peer begin this incarnation. */
+  /** Another record with the same key made this peer begin a new incarnation: the goodbye commitment of that record. */
   supersedes: Type.Optional(DIGEST),
 })
-/** What a peer signs about itself. Members that this version does not know are allowed and dropped. */
+/** The signed description of a peer. Members that this version does not know are allowed and dropped. */
 export type PeerRecord = Static<typeof RecordSchema>
 
-// 1e999 is JSON, and Infinity in JavaScript: no number that anyone could be told of in JSON again.
+// `strictNumbers` rejects Infinity, which `JSON.parse` makes of 1e999 and which JSON cannot represent.
 const isRecord = new Ajv({ strict: false, strictNumbers: true }).compile<PeerRecord>(RecordSchema)
 
 /** A record that every receiver would reject. */
@@ -91,40 +93,46 @@ function refuseTooLarge(bytes: number): void {
   throw new InvalidRecord(`the record has ${bytes} bytes, and the limit is ${MAX_RECORD_BYTES}`, bytes)
 }
 
-/** What goes over the wire: public key, signature and the record's bytes just as they were signed. */
+/** A record as it is sent. */
 export interface SignedRecord {
   id: PeerId
   incarnation: number
   recordVersion: number
+  /** The public key, the signature and the signed JSON, one after the other. */
   joined: Uint8Array
 }
 
 /** Signs a record. @throws InvalidRecord when it is larger than 16 KiB */
-export function seal(identity: Identity, incarnation: number, recordVersion: number, record: PeerRecord): SignedRecord {
+export function signRecord(
+  identity: Identity,
+  incarnation: number,
+  recordVersion: number,
+  record: PeerRecord,
+): SignedRecord {
   const bytes = encodeRecord(record)
   refuseTooLarge(bytes.length)
-  const signature = signRecord(identity, incarnation, recordVersion, bytes)
+  const signature = signRecordBytes(identity, incarnation, recordVersion, bytes)
   return { id: identity.id, incarnation, recordVersion, joined: Buffer.concat([identity.publicKey, signature, bytes]) }
 }
 
-/** What is wrong with a whole record at first sight, before its signature is looked at. Costs one SHA-256. */
-export function firstSight({ id, joined }: SignedRecord): Refusal | undefined {
-  if (joined.length - SEAL_BYTES > MAX_RECORD_BYTES) return 'bad-record'
+/** Checks the size of a record and that its key belongs to the id, but not the signature. Costs one SHA-256 hash. */
+export function precheckRecord({ id, joined }: SignedRecord): Refusal | undefined {
+  if (joined.length - KEY_AND_SIGNATURE_BYTES > MAX_RECORD_BYTES) return 'bad-record'
   return idOf(joined.subarray(0, PUBLIC_KEY_BYTES)) === id ? undefined : 'bad-identity'
 }
 
 /**
- * Checks key, signature and shape of a whole record, in this order, and returns what this version knows of it. Never
- * throws. Costs one Ed25519 verification.
+ * Checks the key, the signature and the shape of a record, in this order. Returns the members that this version knows.
+ * Never throws. Costs one Ed25519 verification.
  */
-export function open(signed: SignedRecord): PeerRecord | Refusal {
-  const refusal = firstSight(signed)
+export function verifyRecord(signed: SignedRecord): PeerRecord | Refusal {
+  const refusal = precheckRecord(signed)
   if (refusal) return refusal
   const { incarnation, recordVersion, joined } = signed
   const publicKey = joined.subarray(0, PUBLIC_KEY_BYTES)
-  const signature = joined.subarray(PUBLIC_KEY_BYTES, SEAL_BYTES)
-  const bytes = joined.subarray(SEAL_BYTES)
-  if (!isSignedBy(publicKey, signature, incarnation, recordVersion, bytes)) return 'bad-signature'
+  const signature = joined.subarray(PUBLIC_KEY_BYTES, KEY_AND_SIGNATURE_BYTES)
+  const bytes = joined.subarray(KEY_AND_SIGNATURE_BYTES)
+  if (!isSignatureValid(publicKey, signature, incarnation, recordVersion, bytes)) return 'bad-signature'
   if (isNestedDeeper(bytes, MAX_NESTING)) return 'bad-record'
   try {
     const record: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
@@ -134,7 +142,7 @@ export function open(signed: SignedRecord): PeerRecord | Refusal {
   }
 }
 
-/** A copy with the members that this version knows: nothing of unknown shape is kept, compared or told on. */
+/** A copy of the members that this version knows. Unchecked members are not stored, compared or shown. */
 function knownMembers(record: PeerRecord): PeerRecord {
   const { name, hostname, addresses, interval, attributes, version, anchor, goodbye, supersedes } = record
   const services = record.services.map(({ id, name: instance, type, port, txt, subtypes }) => {
@@ -155,19 +163,27 @@ function knownMembers(record: PeerRecord): PeerRecord {
   return supersedes === undefined ? known : { ...known, supersedes }
 }
 
-/** The joined bytes cut into what one datagram carries each. */
-export function split(joined: Uint8Array): Uint8Array[] {
+/** Splits a signed record into parts that fit into one datagram each. */
+export function splitRecord(joined: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = []
   for (let at = 0; at < joined.length; at += PART_BYTES) parts.push(joined.subarray(at, at + PART_BYTES))
   return parts
 }
 
-/** A chain value or commitment as a record writes it. */
-export function writeDigest(value: Uint8Array): string {
-  return Buffer.from(value).toString('base64url')
-}
-
-/** The 16 bytes of a chain value or commitment. */
-export function readDigest(text: string): Uint8Array {
-  return Buffer.from(text, 'base64url').subarray(0, DIGEST_BYTES)
+/**
+ * Whether objects and arrays in UTF-8 JSON text are nested more than `limit` levels deep. The result has no meaning if the
+ * text is not JSON. Call it before parsing: JSON parsers and writers may recurse for each level.
+ */
+export function isNestedDeeper(text: Uint8Array, limit: number): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at]
+    if (byte === QUOTE) inString = !inString
+    else if (inString) at += byte === BACKSLASH ? 1 : 0
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    if (depth > limit) return true
+  }
+  return false
 }

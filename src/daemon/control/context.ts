@@ -5,7 +5,7 @@ import type { Static, TSchema } from 'typebox'
 import type { AddressOnInterface, InterfacePath } from '../../core/link.ts'
 import type { MdnsView } from '../../core/mdns/mdns.ts'
 import type { PresenceReader } from '../../core/presence/peers/types.ts'
-import type { PeerId } from '../../core/wire/index.ts'
+import type { PeerId } from '../../core/wire/id.ts'
 import type { LeftOut } from '../../io/net/types.ts'
 import type { Catalogue } from '../services/catalogue.ts'
 

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Attributes, AttributeValue, Service } from '../../core/wire/index.ts'
-import { InvalidRecord } from '../../core/wire/record.ts'
+import { type Attributes, type AttributeValue, InvalidRecord, type Service } from '../../core/wire/record.ts'
 import { AttributeTaken, BadConfig, NoSuchService, RecordTooLarge, ServiceTaken } from '../../shared/errors.ts'
 import {
   type BadFile,

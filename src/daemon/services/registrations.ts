@@ -1,7 +1,13 @@
 import { Ajv } from 'ajv'
 import { Type } from 'typebox'
-import type { Attributes, AttributeValue, Service } from '../../core/wire/index.ts'
-import { AttributesSchema, NameSchema, ServiceSchema } from '../../core/wire/record.ts'
+import {
+  type Attributes,
+  AttributesSchema,
+  type AttributeValue,
+  NameSchema,
+  type Service,
+  ServiceSchema,
+} from '../../core/wire/record.ts'
 import { StateFile, type StateNotice } from '../../io/state-file.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import { type OwnService, recordService } from './own-services.ts'

@@ -11,7 +11,11 @@ const INTERVAL = 60_000
 const STEP = 20
 
 const [, , dist, broadcast, count, ...addresses] = process.argv
-const wire = await import(pathToFileURL(`${dist}/wire/index.js`).href)
+const load = (name) => import(pathToFileURL(`${dist}/core/wire/${name}.js`).href)
+const { encode } = await load('codec')
+const { DIGEST_BYTES, encodeDigest, HashChain } = await load('hash-chain')
+const { createIdentity, goodbyeCommitment } = await load('identity')
+const { signRecord } = await load('record')
 
 const sockets = await Promise.all(
   addresses.map(
@@ -27,9 +31,9 @@ const sockets = await Promise.all(
 )
 
 const peers = Array.from({ length: Number(count) }, (_, index) => {
-  const identity = wire.createIdentity()
-  const secret = Buffer.alloc(wire.DIGEST_BYTES, 1)
-  const chain = new wire.HashChain(identity.id, 1, 0, secret, 4)
+  const identity = createIdentity()
+  const secret = Buffer.alloc(DIGEST_BYTES, 1)
+  const chain = new HashChain(identity.id, 1, 0, secret, 4)
   const { sequence, value } = chain.anchor
   const record = {
     name: `p${index}`,
@@ -38,8 +42,8 @@ const peers = Array.from({ length: Number(count) }, (_, index) => {
     interval: INTERVAL,
     services: [],
     version: 'announce',
-    anchor: { sequence, value: wire.writeDigest(value) },
-    goodbye: wire.writeDigest(wire.goodbyeCommitment(identity.id, 1, secret)),
+    anchor: { sequence, value: encodeDigest(value) },
+    goodbye: encodeDigest(goodbyeCommitment(identity.id, 1, secret)),
   }
   return { identity, record, chain, version: 0, socket: sockets[index % sockets.length] }
 })
@@ -48,9 +52,9 @@ function tell(peer) {
   peer.version++
   const { id } = peer.identity
   const record = { ...peer.record, attributes: { change: peer.version, text: 'x'.repeat(400) } }
-  const { joined } = wire.seal(peer.identity, 1, peer.version, record)
+  const { joined } = signRecord(peer.identity, 1, peer.version, record)
   const header = { type: 'record', path: 'broadcast', id, incarnation: 1, sequence: 0 }
-  const datagram = wire.encode({ ...header, part: 0, parts: 1, recordVersion: peer.version, bytes: joined })
+  const datagram = encode({ ...header, part: 0, parts: 1, recordVersion: peer.version, bytes: joined })
   peer.socket.send(datagram, PORT, broadcast)
   if (peer.version === 1) beat(peer)
 }
@@ -59,7 +63,7 @@ function tell(peer) {
 function beat({ identity, chain, socket }) {
   const { sequence, value: reveal } = chain.next()
   const header = { type: 'beat', path: 'broadcast', id: identity.id, incarnation: 1, sequence }
-  socket.send(wire.encode({ ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal }), PORT, broadcast)
+  socket.send(encode({ ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal }), PORT, broadcast)
 }
 
 console.log('ready')

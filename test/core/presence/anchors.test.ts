@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decode, type RecordPart } from '../../../src/core/wire/index.ts'
+import { decode } from '../../../src/core/wire/codec.ts'
+import type { RecordPart } from '../../../src/core/wire/messages.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 function partsSaid(network: SimNetwork, name: string): { at: number; part: RecordPart }[] {

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  decode,
-  encode,
-  PART_BYTES,
-  type PeerId,
-  type RecordPart,
-  readId,
-  SEAL_BYTES,
-} from '../../../src/core/wire/index.ts'
+import { decode, encode } from '../../../src/core/wire/codec.ts'
+import { type PeerId, readId } from '../../../src/core/wire/id.ts'
+import { KEY_AND_SIGNATURE_BYTES, PART_BYTES, type RecordPart } from '../../../src/core/wire/messages.ts'
 import { Dice } from '../../acceptance/mutation.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 
@@ -89,7 +83,7 @@ describe.each<[string, Record<string, string>, Forger]>([
     'records of made-up peers',
     {},
     ({ version }, dice) => {
-      const bytes = random(dice, SEAL_BYTES + 2)
+      const bytes = random(dice, KEY_AND_SIGNATURE_BYTES + 2)
       return forged(readId(random(dice, 16)), version, 0, 1, bytes)
     },
   ],

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { signRecord } from '../../../src/core/wire/identity.ts'
-import { createIdentity, type Identity, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
+import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
+import { createIdentity, type Identity, signRecordBytes } from '../../../src/core/wire/identity.ts'
+import type { SignedRecord } from '../../../src/core/wire/record.ts'
 import { recordDatagrams } from '../../acceptance/strangers.ts'
 import { SimNetwork } from '../sim/network.ts'
 
-const DIGEST = writeDigest(new Uint8Array(16))
+const DIGEST = encodeDigest(new Uint8Array(16))
 const RECORD = {
   name: 'stranger',
   hostname: 'stranger',
@@ -22,7 +23,7 @@ const TEXT = JSON.stringify(RECORD)
 /** Signed by whoever has the key, whatever it says. */
 function signed(identity: Identity, recordVersion: number, text: string): SignedRecord {
   const bytes = Buffer.from(text)
-  const joined = Buffer.concat([identity.publicKey, signRecord(identity, 1, recordVersion, bytes), bytes])
+  const joined = Buffer.concat([identity.publicKey, signRecordBytes(identity, 1, recordVersion, bytes), bytes])
   return { id: identity.id, incarnation: 1, recordVersion, joined }
 }
 

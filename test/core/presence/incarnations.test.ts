@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decode } from '../../../src/core/wire/index.ts'
+import { decode } from '../../../src/core/wire/codec.ts'
 import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 const identity = seededIdentity('forgetful')

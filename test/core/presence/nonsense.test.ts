@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decode, REFUSALS } from '../../../src/core/wire/index.ts'
+import { decode } from '../../../src/core/wire/codec.ts'
+import { REFUSALS } from '../../../src/core/wire/messages.ts'
 import { Dice, mutatedDatagram, randomDatagram } from '../../acceptance/mutation.ts'
 import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
 import { SimNetwork } from '../sim/network.ts'

@@ -5,7 +5,9 @@ import type { Sighting } from '../../../src/core/presence/index.ts'
 import { PeerList } from '../../../src/core/presence/peer-list.ts'
 import { MAX_RECORDS_BYTES } from '../../../src/core/presence/peers/registry.ts'
 import { Self } from '../../../src/core/presence/peers/self.ts'
-import { type PeerId, SEAL_BYTES, writeDigest } from '../../../src/core/wire/index.ts'
+import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
+import type { PeerId } from '../../../src/core/wire/id.ts'
+import { KEY_AND_SIGNATURE_BYTES } from '../../../src/core/wire/messages.ts'
 import { seededIdentity, seededRandom } from '../sim/network.ts'
 import { OFFICE } from './mdns/scene.ts'
 
@@ -23,9 +25,9 @@ describe('the list of peers', () => {
       onLink: true,
       own: false,
     }
-    const joined = new Uint8Array(SEAL_BYTES + MAX_RECORDS_BYTES / 2)
+    const joined = new Uint8Array(KEY_AND_SIGNATURE_BYTES + MAX_RECORDS_BYTES / 2)
     const learn = (id: PeerId, now: number) => {
-      const anchor = { sequence: 0, value: writeDigest(new Uint8Array(16)) }
+      const anchor = { sequence: 0, value: encodeDigest(new Uint8Array(16)) }
       const record = { ...profile, name: id, addresses: [], interval: 1000, anchor, goodbye: anchor.value }
       return registry.learn({ id, incarnation: 1, recordVersion: 1, joined }, record, where, now)
     }

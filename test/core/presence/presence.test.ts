@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isReported } from '../../../src/core/presence/peers/journal.ts'
-import { encode } from '../../../src/core/wire/index.ts'
+import { encode } from '../../../src/core/wire/codec.ts'
 import { SimNetwork, seededIdentity } from '../sim/network.ts'
 
 describe('presence', () => {

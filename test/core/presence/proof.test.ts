@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type Beat,
-  type Bye,
-  decode,
-  encode,
-  HashChain,
-  type Message,
-  type RecordPart,
-  seal,
-} from '../../../src/core/wire/index.ts'
+import { decode, encode } from '../../../src/core/wire/codec.ts'
+import { HashChain } from '../../../src/core/wire/hash-chain.ts'
+import type { Beat, Bye, Message, RecordPart } from '../../../src/core/wire/messages.ts'
+import { signRecord } from '../../../src/core/wire/record.ts'
 import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 /** Two hosts that know each other, and everything the second one said. */
@@ -250,7 +244,7 @@ describe('proof', () => {
 function signedBy(identity: ReturnType<typeof seededIdentity>, victim: SimHost, incarnation: number): RecordPart {
   const { value } = new HashChain(identity.id, incarnation, 0, Buffer.alloc(16)).anchor
   const digest = Buffer.from(value).toString('base64url')
-  const { joined } = seal(identity, incarnation, 1, {
+  const { joined } = signRecord(identity, incarnation, 1, {
     name: victim.name,
     hostname: '',
     addresses: [],

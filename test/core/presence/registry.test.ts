@@ -4,7 +4,10 @@ import type { DatagramSource } from '../../../src/core/link.ts'
 import { MAX_COUNTED_PER_SOURCE, MAX_PEERS_PER_SOURCE } from '../../../src/core/presence/peers/eviction.ts'
 import type { Peer } from '../../../src/core/presence/peers/peer.ts'
 import { MAX_PEERS, type PeerFact, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
-import { type Beat, type PeerRecord, readId, type SignedRecord, writeDigest } from '../../../src/core/wire/index.ts'
+import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
+import { readId } from '../../../src/core/wire/id.ts'
+import type { Beat } from '../../../src/core/wire/messages.ts'
+import type { PeerRecord, SignedRecord } from '../../../src/core/wire/record.ts'
 import { collectGarbage } from '../../garbage.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -30,8 +33,8 @@ function scene(report: (peer: Peer, fact: PeerFact) => void = () => {}) {
       services: [],
       attributes: {},
       version: '',
-      anchor: { sequence: 0, value: writeDigest(new Uint8Array(16)) },
-      goodbye: writeDigest(new Uint8Array(16)),
+      anchor: { sequence: 0, value: encodeDigest(new Uint8Array(16)) },
+      goodbye: encodeDigest(new Uint8Array(16)),
     }
     const where: DatagramSource = {
       interface: 'eth0',

@@ -3,7 +3,7 @@ import TinyQueue from 'tinyqueue'
 import type { DatagramSource, Interface } from '../../../src/core/link.ts'
 import { type Outgoing, Presence } from '../../../src/core/presence/index.ts'
 import type { Random } from '../../../src/core/random.ts'
-import { type Identity, readIdentity } from '../../../src/core/wire/index.ts'
+import { type Identity, identityFromPem } from '../../../src/core/wire/identity.ts'
 
 const PORT = 15353
 /** PKCS #8 DER of an Ed25519 private key, without its 32 bytes (RFC 8410). */
@@ -23,7 +23,7 @@ export function seededRandom(seed: string): Random {
 export function seededIdentity(seed: string): Identity {
   const secret = createHash('sha256').update(seed).digest()
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, secret]), format: 'der', type: 'pkcs8' })
-  return readIdentity(key.export({ type: 'pkcs8', format: 'pem' }).toString())
+  return identityFromPem(key.export({ type: 'pkcs8', format: 'pem' }).toString())
 }
 
 export interface HostOptions {

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
+import { DIGEST_BYTES } from '../../../src/core/wire/hash-chain.ts'
+import { readId } from '../../../src/core/wire/id.ts'
 import {
   BYE_BODY_BYTES,
-  DIGEST_BYTES,
+  KEY_AND_SIGNATURE_BYTES,
   type Message,
   PART_BYTES,
   PATHS,
-  type PeerRecord,
-  readId,
-  SEAL_BYTES,
-} from '../../../src/core/wire/index.ts'
+} from '../../../src/core/wire/messages.ts'
+import type { PeerRecord } from '../../../src/core/wire/record.ts'
 
 const u32 = fc.nat({ max: 0xffffffff })
 const digest = fc.uint8Array({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES })
@@ -18,7 +18,7 @@ const header = { path: fc.constantFrom(...PATHS), id: peerId, incarnation: u32, 
 
 const part = fc.nat({ max: 14 }).chain((last) =>
   fc.nat({ max: last }).chain((part) => {
-    const minLength = part < last ? PART_BYTES : last === 0 ? SEAL_BYTES + 2 : 1
+    const minLength = part < last ? PART_BYTES : last === 0 ? KEY_AND_SIGNATURE_BYTES + 2 : 1
     return fc.record({
       part: fc.constant(part),
       parts: fc.constant(last + 1),

@@ -1,19 +1,26 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { isSignedBy, signRecord } from '../../../src/core/wire/identity.ts'
-import { createIdentity, idOf, isPeerId, readIdentity, writeIdentity } from '../../../src/core/wire/index.ts'
+import { isPeerId } from '../../../src/core/wire/id.ts'
+import {
+  createIdentity,
+  identityFromPem,
+  identityToPem,
+  idOf,
+  isSignatureValid,
+  signRecordBytes,
+} from '../../../src/core/wire/identity.ts'
 
 const RECORD = Buffer.from('{}')
 
 describe('an identity', () => {
   it('is the same after it was written and read', () => {
     const identity = createIdentity()
-    const again = readIdentity(writeIdentity(identity))
+    const again = identityFromPem(identityToPem(identity))
     expect(again.id).toBe(identity.id)
     expect(Buffer.from(again.publicKey).equals(identity.publicKey)).toBe(true)
-    expect(signRecord(again, 1, 2, RECORD)).toEqual(signRecord(identity, 1, 2, RECORD))
-    expect(writeIdentity(again)).toBe(writeIdentity(identity))
+    expect(signRecordBytes(again, 1, 2, RECORD)).toEqual(signRecordBytes(identity, 1, 2, RECORD))
+    expect(identityToPem(again)).toBe(identityToPem(identity))
   })
 
   it('is a new one each time, and named by its key', () => {
@@ -29,34 +36,34 @@ describe('an identity', () => {
       (type === 'x25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ed448')).privateKey
         .export({ type: 'pkcs8', format: 'pem' })
         .toString()
-    expect(() => readIdentity('')).toThrow()
-    expect(() => readIdentity('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')).toThrow()
-    expect(() => readIdentity(pem('x25519'))).toThrow('not an Ed25519 private key')
-    expect(() => readIdentity(pem('ed448'))).toThrow('not an Ed25519 private key')
+    expect(() => identityFromPem('')).toThrow()
+    expect(() => identityFromPem('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')).toThrow()
+    expect(() => identityFromPem(pem('x25519'))).toThrow('not an Ed25519 private key')
+    expect(() => identityFromPem(pem('ed448'))).toThrow('not an Ed25519 private key')
   })
 })
 
 describe('a signature', () => {
   const identity = createIdentity()
-  const signature = signRecord(identity, 7, 8, RECORD)
+  const signature = signRecordBytes(identity, 7, 8, RECORD)
 
   it('holds for what was signed', () => {
-    expect(isSignedBy(identity.publicKey, signature, 7, 8, RECORD)).toBe(true)
+    expect(isSignatureValid(identity.publicKey, signature, 7, 8, RECORD)).toBe(true)
   })
 
   it('holds for nothing else', () => {
     const other = createIdentity()
-    expect(isSignedBy(other.publicKey, signature, 7, 8, RECORD)).toBe(false)
-    expect(isSignedBy(identity.publicKey, signature, 8, 8, RECORD)).toBe(false)
-    expect(isSignedBy(identity.publicKey, signature, 7, 7, RECORD)).toBe(false)
-    expect(isSignedBy(identity.publicKey, signature, 7, 8, Buffer.from('{ }'))).toBe(false)
-    expect(isSignedBy(identity.publicKey, signature.subarray(1), 7, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(other.publicKey, signature, 7, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(identity.publicKey, signature, 8, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(identity.publicKey, signature, 7, 7, RECORD)).toBe(false)
+    expect(isSignatureValid(identity.publicKey, signature, 7, 8, Buffer.from('{ }'))).toBe(false)
+    expect(isSignatureValid(identity.publicKey, signature.subarray(1), 7, 8, RECORD)).toBe(false)
   })
 
   it('does not throw for keys that are none', () => {
-    expect(isSignedBy(new Uint8Array(32).fill(0xff), signature, 7, 8, RECORD)).toBe(false)
-    expect(isSignedBy(new Uint8Array(31), signature, 7, 8, RECORD)).toBe(false)
-    expect(isSignedBy(new Uint8Array(), new Uint8Array(), 7, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(new Uint8Array(32).fill(0xff), signature, 7, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(new Uint8Array(31), signature, 7, 8, RECORD)).toBe(false)
+    expect(isSignatureValid(new Uint8Array(), new Uint8Array(), 7, 8, RECORD)).toBe(false)
   })
 })
 

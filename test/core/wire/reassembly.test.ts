@@ -1,21 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  PART_BYTES,
-  REASSEMBLY_BYTES,
-  REASSEMBLY_PATIENCE,
-  Reassembly,
-  type RecordPart,
-  readId,
-  type SignedRecord,
-  split,
-} from '../../../src/core/wire/index.ts'
+import { readId } from '../../../src/core/wire/id.ts'
+import { PART_BYTES, type RecordPart } from '../../../src/core/wire/messages.ts'
+import { MAX_REASSEMBLY_BYTES, REASSEMBLY_TIMEOUT, Reassembly } from '../../../src/core/wire/reassembly.ts'
+import { type SignedRecord, splitRecord } from '../../../src/core/wire/record.ts'
 
 const ID = readId(new Uint8Array(16).fill(7))
 const SOURCE = 'eth0 192.0.2.1'
 
 function partsOf(joined: Uint8Array, header: Partial<RecordPart> = {}): RecordPart[] {
-  const pieces = split(joined)
+  const pieces = splitRecord(joined)
   return pieces.map((bytes, part) => ({
     type: 'record',
     path: 'multicast4',
@@ -103,12 +97,12 @@ describe('reassembly', () => {
   it('waits for a lost part two seconds after the last that came, then forgets', () => {
     const reassembly = new Reassembly()
     reassembly.add(first, SOURCE, 0)
-    reassembly.add(second, SOURCE, REASSEMBLY_PATIENCE - 1)
-    expect(reassembly.add(third, SOURCE, 2 * REASSEMBLY_PATIENCE - 2)).toEqual(whole)
+    reassembly.add(second, SOURCE, REASSEMBLY_TIMEOUT - 1)
+    expect(reassembly.add(third, SOURCE, 2 * REASSEMBLY_TIMEOUT - 2)).toEqual(whole)
 
     reassembly.add(first, SOURCE, 10_000)
     reassembly.add(second, SOURCE, 10_000)
-    expect(reassembly.add(third, SOURCE, 10_000 + REASSEMBLY_PATIENCE)).toBeUndefined()
+    expect(reassembly.add(third, SOURCE, 10_000 + REASSEMBLY_TIMEOUT)).toBeUndefined()
     expect(reassembly.add(first, SOURCE, 12_000)).toBeUndefined()
     expect(reassembly.add(second, SOURCE, 12_000)).toEqual(whole)
     expect(reassembly.bytes).toBe(0)
@@ -117,9 +111,9 @@ describe('reassembly', () => {
   it('is not kept waiting by duplicates', () => {
     const reassembly = new Reassembly()
     reassembly.add(first, SOURCE, 0)
-    expect(reassembly.add(first, SOURCE, REASSEMBLY_PATIENCE - 1)).toBe('duplicate')
-    reassembly.add(second, SOURCE, REASSEMBLY_PATIENCE)
-    expect(reassembly.add(third, SOURCE, REASSEMBLY_PATIENCE)).toBeUndefined()
+    expect(reassembly.add(first, SOURCE, REASSEMBLY_TIMEOUT - 1)).toBe('duplicate')
+    reassembly.add(second, SOURCE, REASSEMBLY_TIMEOUT)
+    expect(reassembly.add(third, SOURCE, REASSEMBLY_TIMEOUT)).toBeUndefined()
   })
 
   it('does not mix versions, incarnations, peers or sources', () => {
@@ -173,19 +167,19 @@ describe('reassembly', () => {
     const flood = (count: number, source: string) => {
       for (const end = n + count; n < end; n++) {
         begin(reassembly, n, source, 0)
-        expect(reassembly.bytes).toBeLessThanOrEqual(REASSEMBLY_BYTES)
+        expect(reassembly.bytes).toBeLessThanOrEqual(MAX_REASSEMBLY_BYTES)
       }
     }
     for (const source of [SOURCE, 'eth0 192.0.2.2']) {
       flood(5000, source)
-      expect(reassembly.bytes).toBeGreaterThan(REASSEMBLY_BYTES - 2 * PART_BYTES)
+      expect(reassembly.bytes).toBeGreaterThan(MAX_REASSEMBLY_BYTES - 2 * PART_BYTES)
       expect(reassembly.add(first, SOURCE, 0)).toBeUndefined()
       flood(500, source)
       expect(reassembly.add(second, SOURCE, 0)).toBeUndefined()
       flood(500, source)
       expect(reassembly.add(third, SOURCE, 0)).toEqual(whole)
     }
-    for (const part of [first, second, third]) reassembly.add(part, SOURCE, REASSEMBLY_PATIENCE)
+    for (const part of [first, second, third]) reassembly.add(part, SOURCE, REASSEMBLY_TIMEOUT)
     expect(reassembly.bytes).toBe(0)
   })
 
@@ -196,8 +190,8 @@ describe('reassembly', () => {
       bytes.writeUInt32BE(n)
       reassembly.add({ ...third, id: readId(bytes), bytes: pattern(1) }, SOURCE, 0)
     }
-    expect(reassembly.bytes).toBeGreaterThan(REASSEMBLY_BYTES - 1024)
-    expect(reassembly.bytes).toBeLessThanOrEqual(REASSEMBLY_BYTES)
+    expect(reassembly.bytes).toBeGreaterThan(MAX_REASSEMBLY_BYTES - 1024)
+    expect(reassembly.bytes).toBeLessThanOrEqual(MAX_REASSEMBLY_BYTES)
   })
 
   it('counts right over any sequence of parts', () => {
@@ -217,7 +211,7 @@ describe('reassembly', () => {
           reassembly.add({ ...piece, id }, source, now)
           expect(reassembly.bytes).toBeLessThanOrEqual(8 * (2 * PART_BYTES + 512))
         }
-        for (const part of [first, second, third]) reassembly.add(part, 'c', now + REASSEMBLY_PATIENCE)
+        for (const part of [first, second, third]) reassembly.add(part, 'c', now + REASSEMBLY_TIMEOUT)
         expect(reassembly.bytes).toBe(0)
       }),
     )

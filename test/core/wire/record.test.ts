@@ -1,23 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { signRecord } from '../../../src/core/wire/identity.ts'
+import { decode, encode } from '../../../src/core/wire/codec.ts'
+import { decodeDigest, encodeDigest } from '../../../src/core/wire/hash-chain.ts'
+import { createIdentity, signRecordBytes } from '../../../src/core/wire/identity.ts'
+import { KEY_AND_SIGNATURE_BYTES, MAX_DATAGRAM_BYTES, MAX_RECORD_BYTES } from '../../../src/core/wire/messages.ts'
+import { Reassembly } from '../../../src/core/wire/reassembly.ts'
 import {
-  createIdentity,
-  decode,
-  encode,
   InvalidRecord,
-  MAX_DATAGRAM_BYTES,
-  MAX_RECORD_BYTES,
-  open,
   type PeerRecord,
-  Reassembly,
-  readDigest,
-  SEAL_BYTES,
   type SignedRecord,
-  seal,
-  split,
-  writeDigest,
-} from '../../../src/core/wire/index.ts'
+  signRecord,
+  splitRecord,
+  verifyRecord,
+} from '../../../src/core/wire/record.ts'
 import { record as anyRecord } from './arbitrary.ts'
 
 // What single members may hold is in vectors/refused-records.json; here is what holds for all records.
@@ -30,21 +25,21 @@ const record: PeerRecord = {
   services: [],
   attributes: { kind: 'test' },
   version: 'earshot/0.1.0',
-  anchor: { sequence: 0, value: writeDigest(new Uint8Array(16)) },
-  goodbye: writeDigest(new Uint8Array(16).fill(255)),
+  anchor: { sequence: 0, value: encodeDigest(new Uint8Array(16)) },
+  goodbye: encodeDigest(new Uint8Array(16).fill(255)),
 }
-const sealed = seal(identity, 3, 4, record)
+const sealed = signRecord(identity, 3, 4, record)
 
 /** Signed as it is, valid or not. */
 function signed(json: string | Uint8Array): SignedRecord {
   const bytes = Buffer.from(json)
-  const joined = Buffer.concat([identity.publicKey, signRecord(identity, 3, 4, bytes), bytes])
+  const joined = Buffer.concat([identity.publicKey, signRecordBytes(identity, 3, 4, bytes), bytes])
   return { id: identity.id, incarnation: 3, recordVersion: 4, joined }
 }
 
 /** Over the wire and back. */
 function sent({ joined, ...header }: SignedRecord): SignedRecord {
-  const parts = split(joined)
+  const parts = splitRecord(joined)
   const reassembly = new Reassembly()
   for (const [part, bytes] of parts.entries()) {
     const datagram = encode({
@@ -69,9 +64,9 @@ describe('a record', () => {
   it('arrives as it was signed', () => {
     fc.assert(
       fc.property(anyRecord, fc.nat({ max: 0xffffffff }), fc.nat({ max: 0xffffffff }), (any, incarnation, version) => {
-        const whole = sent(seal(identity, incarnation, version, any))
+        const whole = sent(signRecord(identity, incarnation, version, any))
         expect(whole).toMatchObject({ id: identity.id, incarnation, recordVersion: version })
-        expect(open(whole)).toEqual(JSON.parse(JSON.stringify(any)))
+        expect(verifyRecord(whole)).toEqual(JSON.parse(JSON.stringify(any)))
       }),
       { numRuns: 300 },
     )
@@ -82,7 +77,7 @@ describe('a record', () => {
       fc.property(fc.nat({ max: sealed.joined.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const joined = Uint8Array.from(sealed.joined)
         joined[at] = (joined[at] ?? 0) ^ flip
-        expect(open({ ...sealed, joined })).toBe(at < 32 ? 'bad-identity' : 'bad-signature')
+        expect(verifyRecord({ ...sealed, joined })).toBe(at < 32 ? 'bad-identity' : 'bad-signature')
       }),
       { numRuns: 300 },
     )
@@ -90,55 +85,59 @@ describe('a record', () => {
 
   it('is refused in the name of another peer, version or incarnation', () => {
     const other = createIdentity()
-    expect(open({ ...sealed, id: other.id })).toBe('bad-identity')
-    expect(open({ ...sealed, recordVersion: 5 })).toBe('bad-signature')
-    expect(open({ ...sealed, incarnation: 4 })).toBe('bad-signature')
+    expect(verifyRecord({ ...sealed, id: other.id })).toBe('bad-identity')
+    expect(verifyRecord({ ...sealed, recordVersion: 5 })).toBe('bad-signature')
+    expect(verifyRecord({ ...sealed, incarnation: 4 })).toBe('bad-signature')
     const stolen = Buffer.concat([other.publicKey, sealed.joined.subarray(32)])
-    expect(open({ ...sealed, id: other.id, joined: stolen })).toBe('bad-signature')
+    expect(verifyRecord({ ...sealed, id: other.id, joined: stolen })).toBe('bad-signature')
   })
 
   it('is refused when it is cut short or longer', () => {
-    for (const length of [0, 31, 32, 95, SEAL_BYTES, sealed.joined.length - 1]) {
-      expect(open({ ...sealed, joined: sealed.joined.subarray(0, length) })).toMatch(/^bad-(identity|signature)$/)
+    for (const length of [0, 31, 32, 95, KEY_AND_SIGNATURE_BYTES, sealed.joined.length - 1]) {
+      expect(verifyRecord({ ...sealed, joined: sealed.joined.subarray(0, length) })).toMatch(
+        /^bad-(identity|signature)$/,
+      )
     }
-    expect(open({ ...sealed, joined: Buffer.concat([sealed.joined, Buffer.from(' ')]) })).toBe('bad-signature')
+    expect(verifyRecord({ ...sealed, joined: Buffer.concat([sealed.joined, Buffer.from(' ')]) })).toBe('bad-signature')
   })
 
   it('may have 16 KiB and no byte more', () => {
     const room = MAX_RECORD_BYTES - Buffer.byteLength(JSON.stringify({ ...record, padding: '' }))
     const largest = { ...record, padding: 'p'.repeat(room) }
-    expect(open(sent(seal(identity, 3, 4, largest)))).toEqual(record)
+    expect(verifyRecord(sent(signRecord(identity, 3, 4, largest)))).toEqual(record)
     const larger = { ...record, padding: 'p'.repeat(room + 1) }
-    expect(() => seal(identity, 3, 4, larger)).toThrow(
+    expect(() => signRecord(identity, 3, 4, larger)).toThrow(
       new InvalidRecord('the record has 16385 bytes, and the limit is 16384', 16385),
     )
-    expect(open(sent(signed(JSON.stringify(larger))))).toBe('bad-record')
+    expect(verifyRecord(sent(signed(JSON.stringify(larger))))).toBe('bad-record')
   })
 
   it('is any JSON text that says it: white space, order, escapes, members of later versions', () => {
     const { name, ...rest } = record
     const text = JSON.stringify({ ...rest, later: { a: [null, {}] }, name }, null, '\t').replace('ö', '\\u00f6')
-    expect(open(signed(text))).toEqual(record)
+    expect(verifyRecord(signed(text))).toEqual(record)
   })
 
   it('may name members of every object that this version does not know, which are dropped', () => {
     const service = { id: 'a', name: 'a', type: '_a._tcp', port: 1, txt: {}, subtypes: [] }
     const known = { ...record, services: [service] }
     const more = { ...known, services: [{ ...service, weight: [3] }], anchor: { ...record.anchor, more: { a: true } } }
-    expect(open(signed(JSON.stringify(more)))).toEqual(known)
+    expect(verifyRecord(signed(JSON.stringify(more)))).toEqual(known)
   })
 
   it('reaches no prototype', () => {
     const text = JSON.stringify(record).replace('{', '{"__proto__":{"polluted":true},"constructor":{"prototype":{}},')
-    const opened = open(signed(text))
+    const opened = verifyRecord(signed(text))
     expect(opened).toMatchObject({ name: record.name })
     expect(Object.getPrototypeOf(opened)).toBe(Object.prototype)
     expect(Object.hasOwn({}, 'polluted') || 'polluted' in {}).toBe(false)
     for (const members of ['"attributes":{"__proto__":"x"', '"attributes":{"__proto__":1,"a":2']) {
-      expect(open(signed(JSON.stringify(record).replace('"attributes":{"kind":"test"', members)))).toBe('bad-record')
+      expect(verifyRecord(signed(JSON.stringify(record).replace('"attributes":{"kind":"test"', members)))).toBe(
+        'bad-record',
+      )
     }
     const inherited = `{"__proto__":${JSON.stringify(record)}}`
-    expect(open(signed(inherited))).toBe('bad-record')
+    expect(verifyRecord(signed(inherited))).toBe('bad-record')
   })
 
   it('holds no control character in any text that people see', () => {
@@ -157,7 +156,7 @@ describe('a record', () => {
         { attributes: { [text]: '' } },
         { addresses: [text] },
       ]) {
-        expect(open(signed(JSON.stringify({ ...record, ...members })))).toBe('bad-record')
+        expect(verifyRecord(signed(JSON.stringify({ ...record, ...members })))).toBe('bad-record')
       }
     }
   })
@@ -165,13 +164,13 @@ describe('a record', () => {
   it('never throws for signed nonsense', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json().map(Buffer.from), fc.uint8Array({ maxLength: 200 })), (bytes) => {
-        expect(open(signed(bytes))).toBe('bad-record')
+        expect(verifyRecord(signed(bytes))).toBe('bad-record')
       }),
       { numRuns: 300 },
     )
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(record)), fc.jsonValue(), (member, value) => {
-        const opened = open(signed(JSON.stringify({ ...record, [member]: value })))
+        const opened = verifyRecord(signed(JSON.stringify({ ...record, [member]: value })))
         expect(typeof opened === 'object' || opened === 'bad-record').toBe(true)
       }),
       { numRuns: 500 },
@@ -182,8 +181,8 @@ describe('a record', () => {
 it('writes digests in 22 characters', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
-      expect(writeDigest(bytes)).toMatch(/^[A-Za-z0-9_-]{22}$/)
-      expect(Buffer.compare(readDigest(writeDigest(bytes)), bytes)).toBe(0)
+      expect(encodeDigest(bytes)).toMatch(/^[A-Za-z0-9_-]{22}$/)
+      expect(Buffer.compare(decodeDigest(encodeDigest(bytes)), bytes)).toBe(0)
     }),
   )
 })

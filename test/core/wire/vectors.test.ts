@@ -1,27 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { signedBytes } from '../../../src/core/wire/digest.ts'
-import { signRecord } from '../../../src/core/wire/identity.ts'
-import {
-  type ChainLink,
-  ChainStep,
-  decode,
-  encode,
-  follows,
-  goodbyeCommitment,
-  HashChain,
-  idOf,
-  isPeerId,
-  type Message,
-  open,
-  type PeerId,
-  Reassembly,
-  type RecordPart,
-  type Refusal,
-  readId,
-  type SignedRecord,
-  writeId,
-} from '../../../src/core/wire/index.ts'
+import { decode, encode } from '../../../src/core/wire/codec.ts'
+import { type ChainLink, ChainStep, follows, HashChain } from '../../../src/core/wire/hash-chain.ts'
+import { isPeerId, type PeerId, readId, writeId } from '../../../src/core/wire/id.ts'
+import { goodbyeCommitment, idOf, signedBytes, signRecordBytes } from '../../../src/core/wire/identity.ts'
+import type { Message, RecordPart, Refusal } from '../../../src/core/wire/messages.ts'
+import { Reassembly } from '../../../src/core/wire/reassembly.ts'
+import { type SignedRecord, verifyRecord } from '../../../src/core/wire/record.ts'
 import { identityFrom, makeVectors, type WrittenMessage, writeMessage } from './vectors/make.ts'
 
 // The files are read back as any second implementation would read them, not as make.ts has them in memory.
@@ -178,12 +163,12 @@ describe('records', () => {
     expect(identity.id).toBe(id)
     const bytes = Buffer.from(json)
     expect(hexOf(signedBytes(id, incarnation, recordVersion, bytes))).toBe(vector.signedPrefix + hexOf(bytes))
-    expect(hexOf(signRecord(identity, incarnation, recordVersion, bytes))).toBe(vector.signature)
+    expect(hexOf(signRecordBytes(identity, incarnation, recordVersion, bytes))).toBe(vector.signature)
 
     const whole = joinedOf(datagrams)
     expect(whole).toMatchObject({ id, incarnation, recordVersion })
     expect(hexOf(whole.joined)).toBe(vector.publicKey + vector.signature + hexOf(bytes))
-    expect(open(whole)).toEqual(exampleMembers(JSON.parse(json)))
+    expect(verifyRecord(whole)).toEqual(exampleMembers(JSON.parse(json)))
     const first = decoded(datagrams[0] ?? '') as RecordPart
     expect(first.parts).toBe(datagrams.length)
   })
@@ -191,7 +176,7 @@ describe('records', () => {
   it.each(read<{ what: string; reason: Refusal; datagrams: string[] }[]>('refused-records.json'))(
     '$what: $reason',
     ({ datagrams, reason }) => {
-      expect(open(joinedOf(datagrams))).toBe(reason)
+      expect(verifyRecord(joinedOf(datagrams))).toBe(reason)
     },
   )
 })

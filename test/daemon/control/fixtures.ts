@@ -17,7 +17,8 @@ import type {
   SilentChangeType,
 } from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
-import { type Attributes, InvalidRecord, MAX_RECORD_BYTES, type Service } from '../../../src/core/wire/index.ts'
+import { MAX_RECORD_BYTES } from '../../../src/core/wire/messages.ts'
+import { type Attributes, InvalidRecord, type Service } from '../../../src/core/wire/record.ts'
 import type { ControlDependencies, DaemonStatus, MdnsAccess } from '../../../src/daemon/control/context.ts'
 import { ControlServer, type ControlServerOptions } from '../../../src/daemon/control/server.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'

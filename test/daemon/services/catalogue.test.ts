@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { type AttributeValue, InvalidRecord } from '../../../src/core/wire/index.ts'
+import { type AttributeValue, InvalidRecord } from '../../../src/core/wire/record.ts'
 import {
   AttributeTaken,
   BadRequest,

@@ -1,6 +1,7 @@
 import type { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
-import { isPeerId, type Service } from '../../wire/index.ts'
+import { isPeerId } from '../../wire/id.ts'
+import type { Service } from '../../wire/record.ts'
 import { nameKey, OWN_TYPE, type ResourceRecord } from '../dns/records.ts'
 import { type CacheEntry, isNewer } from './cache-entry.ts'
 import type { RecordCache } from './record-cache.ts'

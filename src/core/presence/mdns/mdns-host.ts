@@ -1,7 +1,7 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { Plans } from '../../agenda.ts'
 import type { AddressOnInterface } from '../../link.ts'
-import type { PeerId } from '../../wire/index.ts'
+import type { PeerId } from '../../wire/id.ts'
 import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES, serviceChanges } from '../peers/journal.ts'
 import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
 

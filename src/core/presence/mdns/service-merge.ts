@@ -1,5 +1,5 @@
 import { isPresent } from '../../../shared/peer-state.ts'
-import type { PeerId } from '../../wire/index.ts'
+import type { PeerId } from '../../wire/id.ts'
 import type { MdnsServices, Peer } from '../peers/peer.ts'
 import type { Registry } from '../peers/registry.ts'
 import type { OfferedService } from '../peers/types.ts'

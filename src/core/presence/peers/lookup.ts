@@ -1,4 +1,4 @@
-import { isPeerId, SHOWN_ID_CHARACTERS } from '../../wire/index.ts'
+import { isPeerId, SHOWN_ID_CHARACTERS } from '../../wire/id.ts'
 
 /** Fewer characters of an id are no reference to a peer. */
 const SHORTEST_BEGINNING = 4

@@ -1,7 +1,10 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
-import { type Beat, type ChainLink, ChainStep, type PeerId, type PeerRecord, readDigest } from '../../wire/index.ts'
+import { type ChainLink, ChainStep, decodeDigest } from '../../wire/hash-chain.ts'
+import type { PeerId } from '../../wire/id.ts'
+import type { Beat } from '../../wire/messages.ts'
+import type { PeerRecord } from '../../wire/record.ts'
 import { Flapping } from './flapping.ts'
 import { PeerAddresses } from './peer-addresses.ts'
 import type { OfferedService, PeerView } from './types.ts'
@@ -112,7 +115,7 @@ export class Peer {
   /** Verifies later beats from this anchor on, if it is ahead. The record's signature must have been verified. */
   setAnchor({ sequence, value }: PeerRecord['anchor']): void {
     if (sequence <= this.link.sequence) return
-    this.link = { sequence, value: readDigest(value) }
+    this.link = { sequence, value: decodeDigest(value) }
     this.provenAt = undefined
   }
 

@@ -1,7 +1,9 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import { type Agenda, Plans } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
-import { type Beat, type PeerId, type PeerRecord, SEAL_BYTES, type SignedRecord } from '../../wire/index.ts'
+import type { PeerId } from '../../wire/id.ts'
+import { type Beat, KEY_AND_SIGNATURE_BYTES } from '../../wire/messages.ts'
+import type { PeerRecord, SignedRecord } from '../../wire/record.ts'
 import { EvictionPolicy } from './eviction.ts'
 import { CHANGE_OF_STATE } from './journal.ts'
 import { Peer } from './peer.ts'
@@ -69,7 +71,7 @@ export class Registry {
    */
   learn(signed: SignedRecord, record: PeerRecord, where: DatagramSource, now: number): Peer | undefined {
     const known = this.#peers.get(signed.id)
-    const bytes = signed.joined.length - SEAL_BYTES
+    const bytes = signed.joined.length - KEY_AND_SIGNATURE_BYTES
     if (!this.#makeRoom(known, bytes, where.address, now)) return undefined
 
     const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), where.address, now)
@@ -233,7 +235,7 @@ export class Registry {
 
 /** The part of a joined record that tells its copies apart. */
 export function signatureOf({ joined }: SignedRecord): string {
-  return Buffer.from(joined.subarray(0, SEAL_BYTES)).toString('latin1')
+  return Buffer.from(joined.subarray(0, KEY_AND_SIGNATURE_BYTES)).toString('latin1')
 }
 
 /** What of a peer's record concerns its readers: a new hash chain alone is no news. Its copies differ in the addresses. */

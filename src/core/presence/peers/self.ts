@@ -1,28 +1,19 @@
 import { isIpAddress } from '../../address.ts'
 import type { Interface } from '../../link.ts'
 import type { Random } from '../../random.ts'
+import { CHAIN_LENGTH, DIGEST_BYTES, encodeDigest, HashChain } from '../../wire/hash-chain.ts'
+import type { PeerId } from '../../wire/id.ts'
+import { goodbyeCommitment, type Identity } from '../../wire/identity.ts'
+import { type Beat, type Bye, PART_BYTES, type Probe, type Query, type RecordPart } from '../../wire/messages.ts'
 import {
   type Attributes,
-  type Beat,
-  type Bye,
-  CHAIN_LENGTH,
   checkRecord,
-  DIGEST_BYTES,
-  goodbyeCommitment,
-  HashChain,
-  type Identity,
-  PART_BYTES,
-  type PeerId,
   type PeerRecord,
-  type Probe,
-  type Query,
-  type RecordPart,
   type Service,
   type SignedRecord,
-  seal,
-  split,
-  writeDigest,
-} from '../../wire/index.ts'
+  signRecord,
+  splitRecord,
+} from '../../wire/record.ts'
 
 const MAX_ADDRESSES = 32
 /** A copy of the record is signed again, with a newer anchor, after this at the earliest, ms. */
@@ -157,7 +148,7 @@ export class Self {
 
   /** Whether the next beat is the last of its chain: it goes to everyone, and the record with the new chain right behind it. */
   get nextBeatEndsChain(): boolean {
-    return this.#chain.left === 1
+    return this.#chain.remaining === 1
   }
 
   /** Takes a new chain, when the last beat of the old one was made. That makes a new record, which the next beat follows from. */
@@ -191,7 +182,7 @@ export class Self {
     const copy = this.#copyFor(network, now)
     copy.sentAt = now
     const { recordVersion, joined } = copy.signed
-    const parts = split(joined)
+    const parts = splitRecord(joined)
     return parts.map((bytes, part) => ({
       type: 'record',
       ...this.#header(),
@@ -242,7 +233,7 @@ export class Self {
       .map(({ address }) => address)
       .filter(isIpAddress)
       .slice(0, MAX_ADDRESSES)
-    const signed = seal(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
+    const signed = signRecord(this.#identity, this.#incarnation, this.#recordVersion, this.#record(addresses))
     const copy = { signed, position: this.sequence, signedAt: now, sentAt: now }
     this.#copies.set(network.name, copy)
     return copy
@@ -264,7 +255,7 @@ export class Self {
       ...profile,
       addresses,
       interval: this.#interval,
-      anchor: { sequence, value: writeDigest(value) },
+      anchor: { sequence, value: encodeDigest(value) },
       goodbye: this.#goodbye,
       ...(this.#supersedes === undefined ? {} : { supersedes: this.#supersedes }),
     }
@@ -280,7 +271,7 @@ export class Self {
   }
 
   #commit(): string {
-    const commitment = writeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
+    const commitment = encodeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
     this.#commitments = [...this.#commitments, commitment].slice(-MAX_COMMITMENTS)
     return commitment
   }

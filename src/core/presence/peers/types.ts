@@ -1,6 +1,7 @@
 import type { PeerState } from '../../../shared/peer-state.ts'
 import type { AddressOnInterface, Interface, Path, SharedPath } from '../../link.ts'
-import type { AttributeValue, PeerId, Service } from '../../wire/index.ts'
+import type { PeerId } from '../../wire/id.ts'
+import type { AttributeValue, Service } from '../../wire/record.ts'
 
 /** A datagram to send: on a shared path of an interface, or to one address through it. */
 export interface Outgoing {

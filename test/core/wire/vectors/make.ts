@@ -1,27 +1,17 @@
 import { createPrivateKey } from 'node:crypto'
-import { ChainStep, signedBytes } from '../../../../src/core/wire/digest.ts'
-import { signRecord } from '../../../../src/core/wire/identity.ts'
+import { encode } from '../../../../src/core/wire/codec.ts'
+import { type ChainLink, ChainStep, encodeDigest, follows, HashChain } from '../../../../src/core/wire/hash-chain.ts'
+import { type PeerId, readId, writeId } from '../../../../src/core/wire/id.ts'
 import {
-  type ChainLink,
-  encode,
-  follows,
   goodbyeCommitment,
-  HashChain,
   type Identity,
+  identityFromPem,
   idOf,
-  type Message,
-  PART_BYTES,
-  type PeerId,
-  type PeerRecord,
-  type Refusal,
-  readId,
-  readIdentity,
-  SEAL_BYTES,
-  type SignedRecord,
-  split,
-  writeDigest,
-  writeId,
-} from '../../../../src/core/wire/index.ts'
+  signedBytes,
+  signRecordBytes,
+} from '../../../../src/core/wire/identity.ts'
+import { KEY_AND_SIGNATURE_BYTES, type Message, PART_BYTES, type Refusal } from '../../../../src/core/wire/messages.ts'
+import { type PeerRecord, type SignedRecord, splitRecord } from '../../../../src/core/wire/record.ts'
 
 /** A message with its byte fields in hexadecimal, as the vector files write it. */
 export type WrittenMessage = Record<string, string | number | string[]>
@@ -50,7 +40,7 @@ export function makeVectors(): Record<string, unknown> {
 export function identityFrom(seed: Uint8Array): Identity {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  return readIdentity(key.export({ type: 'pkcs8', format: 'pem' }).toString())
+  return identityFromPem(key.export({ type: 'pkcs8', format: 'pem' }).toString())
 }
 
 export function writeMessage(message: Message): WrittenMessage {
@@ -154,7 +144,7 @@ function goodbyes() {
     incarnation,
     secret: hex(secret),
     commitment: hex(goodbyeCommitment(id, incarnation, secret)),
-    written: writeDigest(goodbyeCommitment(id, incarnation, secret)),
+    written: encodeDigest(goodbyeCommitment(id, incarnation, secret)),
   }))
 }
 
@@ -179,7 +169,7 @@ function someMessages(): [string, Message][] {
         part: 0,
         parts: 1,
         recordVersion: 3,
-        bytes: Buffer.concat([pattern(SEAL_BYTES, 0), Buffer.from('{}')]),
+        bytes: Buffer.concat([pattern(KEY_AND_SIGNATURE_BYTES, 0), Buffer.from('{}')]),
       },
     ],
     [
@@ -241,19 +231,19 @@ function exampleRecord(id: PeerId): PeerRecord {
     ],
     attributes: { role: 'büro', cores: 8, spare: false },
     version: 'earshot/0.1.0',
-    anchor: { sequence: 0, value: writeDigest(at(chainOf(id, INCARNATION, 0, SEED, 1024), 0).value) },
-    goodbye: writeDigest(goodbyeCommitment(id, INCARNATION, GOODBYE_SECRET)),
+    anchor: { sequence: 0, value: encodeDigest(at(chainOf(id, INCARNATION, 0, SEED, 1024), 0).value) },
+    goodbye: encodeDigest(goodbyeCommitment(id, INCARNATION, GOODBYE_SECRET)),
   }
 }
 
 function signed(identity: Identity, recordVersion: number, bytes: Uint8Array): SignedRecord {
-  const signature = signRecord(identity, INCARNATION, recordVersion, bytes)
+  const signature = signRecordBytes(identity, INCARNATION, recordVersion, bytes)
   const joined = Buffer.concat([identity.publicKey, signature, bytes])
   return { id: identity.id, incarnation: INCARNATION, recordVersion, joined }
 }
 
 function datagrams({ joined, ...header }: SignedRecord): string[] {
-  const parts = split(joined)
+  const parts = splitRecord(joined)
   return parts.map((bytes, part) =>
     hex(encode({ type: 'record', path: 'multicast4', ...header, sequence: 0, part, parts: parts.length, bytes })),
   )
@@ -286,7 +276,7 @@ function records() {
       recordVersion,
       json,
       signedPrefix: hex(signedBytes(ALICE.id, INCARNATION, recordVersion, new Uint8Array())),
-      signature: hex(sealed.joined.subarray(32, SEAL_BYTES)),
+      signature: hex(sealed.joined.subarray(32, KEY_AND_SIGNATURE_BYTES)),
       datagrams: datagrams(sealed),
     }
   })
@@ -382,7 +372,7 @@ function refusedRecords() {
     ['one bit of the key', flip(0), 'bad-identity'],
     ['a key that is no point of the curve', notOnCurve(good), 'bad-signature'],
     ['one bit of the signature', flip(32), 'bad-signature'],
-    ['one bit of the record', flip(SEAL_BYTES + 10), 'bad-signature'],
+    ['one bit of the record', flip(KEY_AND_SIGNATURE_BYTES + 10), 'bad-signature'],
     ['another version', { ...good, recordVersion: 2 }, 'bad-signature'],
     ['another incarnation', { ...good, incarnation: INCARNATION + 1 }, 'bad-signature'],
     ['one byte too large', json(fill(record, 16 * 1024 + 1)), 'bad-record'],

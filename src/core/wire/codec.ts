@@ -1,8 +1,10 @@
-import { ID_BYTES, type PeerId, readId } from './id.ts'
+import type { Path } from '../link.ts'
+import { ID_BYTES, type PeerId, readId, writeId } from './id.ts'
 import {
   BEAT_BODY_BYTES,
   BYE_BODY_BYTES,
   HEADER_BYTES,
+  KEY_AND_SIGNATURE_BYTES,
   MAGIC,
   MAX_DATAGRAM_BYTES,
   MAX_PARTS,
@@ -14,14 +16,17 @@ import {
   PROBE_BODY_BYTES,
   QUERY_PREFIX_BYTES,
   RECORD_PREFIX_BYTES,
-  SEAL_BYTES,
+  type Refusal,
+  TYPE_NUMBERS,
   VERSION,
 } from './messages.ts'
-import type { Refusal } from './refusal.ts'
+
+/** Offset of the path's number in the header. */
+const PATH_OFFSET = 4
 
 /**
- * What a datagram says, or why it says nothing. Never throws; proves nothing: signatures, hashes and secrets
- * are checked by whoever knows the sender. The message's byte fields are views into `datagram`.
+ * Decodes a datagram. Returns the message, or why it was refused; never throws. It proves nothing: presence checks
+ * signatures, hashes and secrets. The byte fields of the message are views into `datagram`.
  */
 export function decode(datagram: Uint8Array): Message | Refusal {
   if (datagram.length < HEADER_BYTES) return 'too-short'
@@ -31,9 +36,9 @@ export function decode(datagram: Uint8Array): Message | Refusal {
   if (bytes[2] !== VERSION) return 'unknown-version'
   const type = MESSAGE_TYPES[(bytes[3] ?? 0) - 1]
   if (type === undefined) return 'unknown-type'
-  const path = PATHS[bytes[4] ?? 0]
+  const path = PATHS[bytes[PATH_OFFSET] ?? 0]
   if (path === undefined) return 'unknown-path'
-  // Flags (5) and the reserved bytes (6, 7) are for versions to come: sent as 0, not looked at.
+  // Flags (5) and the reserved bytes (6, 7) are for later versions: they are sent as 0 and ignored.
   const header = { path, id: readId(bytes, 8), incarnation: bytes.readUInt32BE(24), sequence: bytes.readUInt32BE(28) }
   const body = bytes.subarray(HEADER_BYTES)
 
@@ -84,9 +89,77 @@ function wrongLength(body: Uint8Array, length: number): Refusal | undefined {
   return body.length < length ? 'too-short' : 'too-long'
 }
 
-/** Every part but the last is full, and the whole holds at least a key, a signature and `{}`. */
+/** Every part but the last is full. All parts together hold at least a key, a signature and `{}`. */
 function isPossiblePart(part: number, parts: number, length: number): boolean {
   if (parts < 1 || parts > MAX_PARTS || part >= parts || length < 1 || length > PART_BYTES) return false
   if (part < parts - 1) return length === PART_BYTES
-  return parts > 1 || length >= SEAL_BYTES + 2
+  return parts > 1 || length >= KEY_AND_SIGNATURE_BYTES + 2
+}
+
+/** Encodes a message as a datagram. */
+export function encode(message: Message): Uint8Array {
+  const bytes = Buffer.alloc(HEADER_BYTES + bodyBytes(message))
+  bytes.writeUInt16BE(MAGIC, 0)
+  bytes[2] = VERSION
+  bytes[3] = TYPE_NUMBERS[message.type]
+  bytes[PATH_OFFSET] = PATHS.indexOf(message.path)
+  writeId(message.id, bytes, 8)
+  bytes.writeUInt32BE(message.incarnation, 24)
+  bytes.writeUInt32BE(message.sequence, 28)
+  writeBody(message, bytes)
+  return bytes
+}
+
+/** A copy of the datagram for another path. */
+export function withPath(datagram: Uint8Array, path: Path): Uint8Array {
+  const bytes = Uint8Array.from(datagram)
+  bytes[PATH_OFFSET] = PATHS.indexOf(path)
+  return bytes
+}
+
+function bodyBytes(message: Message): number {
+  switch (message.type) {
+    case 'beat':
+      return BEAT_BODY_BYTES
+    case 'record':
+      return RECORD_PREFIX_BYTES + message.bytes.length
+    case 'query':
+      return QUERY_PREFIX_BYTES + message.ids.length * ID_BYTES
+    case 'bye':
+      return BYE_BODY_BYTES
+    case 'probe':
+      return PROBE_BODY_BYTES
+  }
+}
+
+function writeBody(message: Message, bytes: Buffer): void {
+  let at = HEADER_BYTES
+  switch (message.type) {
+    case 'beat':
+      for (const number of [message.recordVersion, message.echo, message.number, message.sent]) {
+        at = bytes.writeUInt32BE(number, at)
+      }
+      bytes.set(message.reveal, at)
+      break
+    case 'record':
+      bytes[at] = message.part
+      bytes[at + 1] = message.parts
+      bytes.writeUInt32BE(message.recordVersion, at + 4)
+      bytes.set(message.bytes, at + RECORD_PREFIX_BYTES)
+      break
+    case 'query':
+      at = bytes.writeUInt32BE(message.nonce, at)
+      for (const id of message.ids) {
+        writeId(id, bytes, at)
+        at += ID_BYTES
+      }
+      break
+    case 'bye':
+      bytes.set(message.secret, at)
+      break
+    case 'probe':
+      at = bytes.writeUInt32BE(message.nonce, at)
+      writeId(message.target, bytes, at)
+      break
+  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CHAIN_LENGTH, type ChainLink, ChainStep, follows, HashChain } from '../../../src/core/wire/index.ts'
+import { CHAIN_LENGTH, type ChainLink, ChainStep, follows, HashChain } from '../../../src/core/wire/hash-chain.ts'
 import { peerId } from './arbitrary.ts'
 
 const ID = fc.sample(peerId, { numRuns: 2, seed: 1 })
@@ -20,9 +20,9 @@ describe('the sender', () => {
   it('reveals one value after the other until the chain has run out', () => {
     const chain = new HashChain(alice, 5, 100, new Uint8Array(16), 3)
     expect(chain.anchor.sequence).toBe(100)
-    expect(chain.left).toBe(3)
+    expect(chain.remaining).toBe(3)
     expect([chain.next(), chain.next(), chain.next()].map((link) => link?.sequence)).toEqual([101, 102, 103])
-    expect(chain.left).toBe(0)
+    expect(chain.remaining).toBe(0)
     expect(chain.next()).toBeUndefined()
     expect(chain.anchor.sequence).toBe(103)
   })

@@ -2,20 +2,18 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SharedPath } from '../../../src/core/link.ts'
+import { decode, encode, withPath } from '../../../src/core/wire/codec.ts'
+import { readId } from '../../../src/core/wire/id.ts'
 import {
-  decode,
-  encode,
   HEADER_BYTES,
   MAX_DATAGRAM_BYTES,
   MAX_PARTS,
   MAX_RECORD_BYTES,
   MESSAGE_TYPES,
   type Message,
-  onPath,
   PATHS,
   REFUSALS,
-  readId,
-} from '../../../src/core/wire/index.ts'
+} from '../../../src/core/wire/messages.ts'
 import { message } from './arbitrary.ts'
 
 const FUZZED = 100_000
@@ -82,9 +80,9 @@ describe('messages', () => {
       fc.property(message, fc.constantFrom<SharedPath>('broadcast', 'multicast4', 'multicast6'), (sent, path) => {
         const datagram = encode(sent)
         const before = Uint8Array.from(datagram)
-        expect(onPath(datagram, path)).toEqual(new Uint8Array(encode({ ...sent, path })))
+        expect(withPath(datagram, path)).toEqual(new Uint8Array(encode({ ...sent, path })))
         expect(datagram).toEqual(Buffer.from(before))
-        expect(PATHS[onPath(datagram, path)[4] ?? 0]).toBe(path)
+        expect(PATHS[withPath(datagram, path)[4] ?? 0]).toBe(path)
       }),
     )
   })

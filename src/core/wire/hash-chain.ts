@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { ID_BYTES, type PeerId, writeId } from './id.ts'
+
+/** Length of chain values, goodbye secrets and commitments, bytes. */
+export const DIGEST_BYTES = 16
+
+/** Beats that one chain proves. After that, the peer signs its record again with a new chain. */
+export const CHAIN_LENGTH = 1024
+
+// Each use of the hash function has a tag of its own, so that no hash is valid for another use.
+const CHAIN_TAG = Buffer.from('earshot beat v1\0', 'latin1')
+
+/** The first 16 bytes of the SHA-256 hash. */
+export function digest(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest().subarray(0, DIGEST_BYTES)
+}
+
+/** A revealed value and its position in the chain. */
+export interface ChainLink {
+  sequence: number
+  value: Uint8Array
+}
+
+/** Computes the values of the chains of one peer's incarnation. */
+export class ChainStep {
+  readonly #input: Buffer
+
+  constructor(id: PeerId, incarnation: number) {
+    const input = Buffer.alloc(CHAIN_TAG.length + ID_BYTES + 8 + DIGEST_BYTES)
+    CHAIN_TAG.copy(input)
+    writeId(id, input, CHAIN_TAG.length)
+    input.writeUInt32BE(incarnation, CHAIN_TAG.length + ID_BYTES)
+    this.#input = input
+  }
+
+  /** The chain value at `position - 1`, computed from the value at `position`. */
+  before(position: number, value: Uint8Array): Uint8Array {
+    const at = CHAIN_TAG.length + ID_BYTES + 4
+    this.#input.writeUInt32BE(position, at)
+    this.#input.set(value, at + 4)
+    return digest(this.#input)
+  }
+}
+
+/**
+ * The sender's side of a hash chain: values at the positions `base … base + length`, each the hash of the next one.
+ * Revealing a value proves that it comes from the peer that signed an earlier value, and gives no information about the
+ * next value (Lamport's one-time passwords, 1981; TESLA, RFC 4082).
+ */
+export class HashChain {
+  readonly #values: Uint8Array
+  readonly #base: number
+  readonly #length: number
+  #revealed: number
+
+  /**
+   * @param base the position of the first value, which the record publishes
+   * @param seed 16 random bytes that are never used again
+   */
+  constructor(id: PeerId, incarnation: number, base: number, seed: Uint8Array, length = CHAIN_LENGTH) {
+    const step = new ChainStep(id, incarnation)
+    this.#values = new Uint8Array((length + 1) * DIGEST_BYTES)
+    this.#base = base
+    this.#length = length
+    this.#revealed = base
+    let value: Uint8Array = seed.slice(0, DIGEST_BYTES)
+    this.#values.set(value, length * DIGEST_BYTES)
+    for (let i = length; i > 0; i--) {
+      value = step.before(base + i, value)
+      this.#values.set(value, (i - 1) * DIGEST_BYTES)
+    }
+  }
+
+  /** The last revealed value. A record that is signed now contains it. */
+  get anchor(): ChainLink {
+    return this.#at(this.#revealed)
+  }
+
+  /** How many values are still secret. */
+  get remaining(): number {
+    return this.#base + this.#length - this.#revealed
+  }
+
+  /** Reveals the next value; undefined if the chain is used up. */
+  next(): ChainLink | undefined {
+    return this.remaining === 0 ? undefined : this.#at(++this.#revealed)
+  }
+
+  #at(sequence: number): ChainLink {
+    const offset = (sequence - this.#base) * DIGEST_BYTES
+    return { sequence, value: this.#values.slice(offset, offset + DIGEST_BYTES) }
+  }
+}
+
+/**
+ * The receiver's side: whether `next` belongs to the same chain as `known` and is not before it. Costs
+ * `next.sequence - known.sequence` hashes.
+ */
+export function follows(step: ChainStep, known: ChainLink, next: ChainLink): boolean {
+  if (next.sequence < known.sequence) return false
+  let value = next.value
+  for (let position = next.sequence; position > known.sequence; position--) value = step.before(position, value)
+  return Buffer.compare(value, known.value) === 0
+}
+
+/** Writes a chain value or commitment as a record contains it, in base64url. */
+export function encodeDigest(value: Uint8Array): string {
+  return Buffer.from(value).toString('base64url')
+}
+
+/** Reads the 16 bytes of a chain value or commitment. */
+export function decodeDigest(text: string): Uint8Array {
+  return Buffer.from(text, 'base64url').subarray(0, DIGEST_BYTES)
+}
