@@ -33,7 +33,7 @@ module.exports = {
       comment: 'The core gets bytes and the time as arguments: it opens no sockets, files or timers.',
       severity: 'error',
       from: { path: '^src/core/' },
-      to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|util)$' },
     },
     {
       name: 'crypto-only-in-wire',
