@@ -1,5 +1,5 @@
 import type { Interface, SharedPath } from '../link.ts'
-import type { Notice, SharedPathOn } from './peers/types.ts'
+import type { Notice, SharedPathOnInterface } from './peers/types.ts'
 
 /** A path is deaf when none of the last beats came back: after this many intervals, and after this time at least, in ms. */
 const DEAF_INTERVALS = 3
@@ -52,8 +52,8 @@ export class LoopbackMonitor {
   }
 
   /** The paths to join again now. `interval` is this peer's own beat interval, in ms. */
-  takeDeafPaths(interval: number, now: number): SharedPathOn[] {
-    const deaf: SharedPathOn[] = []
+  takeDeafPaths(interval: number, now: number): SharedPathOnInterface[] {
+    const deaf: SharedPathOnInterface[] = []
     const timeout = Math.max(DEAF_AFTER, DEAF_INTERVALS * interval)
     for (const [name, states] of this.#interfaces) {
       for (const [path, state] of states) {

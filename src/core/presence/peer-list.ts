@@ -3,8 +3,8 @@ import type { Agenda } from '../agenda.ts'
 import { isPeerId } from '../wire/id.ts'
 import { MdnsHosts } from './mdns/mdns-hosts.ts'
 import { Journal } from './peers/journal.ts'
-import { closest } from './peers/lookup.ts'
 import type { MdnsServices, Peer } from './peers/peer.ts'
+import { bestMatches } from './peers/peer-reference.ts'
 import { type PeerFact, Registry } from './peers/registry.ts'
 import type { Self } from './peers/self.ts'
 import type { Notice, PeerChangeType, PeerView } from './peers/types.ts'
@@ -41,11 +41,11 @@ export class PeerList {
     return isPeerId(id) ? this.registry.get(id)?.view() : this.mdnsHosts.get(id)
   }
 
-  /** The listed peers that `reference` may mean; see `closest`. With `source`, only peers from that source. */
+  /** The listed peers that `reference` may mean; see `bestMatches`. With `source`, only peers from that source. */
   find(reference: string, source?: PeerView['source']): PeerView[] {
     const peers = Array.from(this.registry.values(), ({ id, record: { name } }) => ({ id, name }))
     const candidates = [...(source === 'mdns' ? [] : peers), ...(source === 'beacon' ? [] : this.mdnsHosts.views())]
-    return closest(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
+    return bestMatches(reference, candidates).flatMap(({ id }) => this.get(id) ?? [])
   }
 
   #peerChanged(peer: Peer, fact: PeerFact, now: number): void {

@@ -28,7 +28,7 @@ import type {
   PeerView,
   PresenceReader,
   SelfView,
-  SharedPathOn,
+  SharedPathOnInterface,
   Sighting,
 } from './peers/types.ts'
 import { Querier } from './querier.ts'
@@ -70,7 +70,7 @@ export class Presence implements PresenceReader {
   readonly #loopback: LoopbackMonitor
   readonly #querier: Querier
   #notices: Notice[] = []
-  #renewals: SharedPathOn[] = []
+  #renewals: SharedPathOnInterface[] = []
 
   /** @throws InvalidRecord when other peers would reject the profile's record, or it is larger than 16 KiB */
   constructor({ identity, incarnation, profile, interval, budget, random, silent = false }: PresenceOptions) {
@@ -151,7 +151,7 @@ export class Presence implements PresenceReader {
 
   /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
   wake(now: number): void {
-    const late = this.#liveness.wokeUp(this.#agenda.next, now)
+    const late = this.#liveness.checkDelay(this.#agenda.next, now)
     if (late > SLEPT && !this.#silent) this.#announcer.announce(now)
     this.#agenda.run(now)
   }
@@ -211,7 +211,7 @@ export class Presence implements PresenceReader {
   }
 
   /** The paths whose memberships are to be renewed. */
-  takeRenewals(): SharedPathOn[] {
+  takeRenewals(): SharedPathOnInterface[] {
     const renewals = this.#renewals
     this.#renewals = []
     return renewals

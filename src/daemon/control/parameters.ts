@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { closest } from '../../core/presence/peers/lookup.ts'
+import { bestMatches } from '../../core/presence/peers/peer-reference.ts'
 import type { PeerView } from '../../core/presence/peers/types.ts'
 import { SHOWN_ID_CHARACTERS } from '../../core/wire/id.ts'
 import { parseDuration } from '../../shared/duration.ts'
@@ -103,7 +103,7 @@ export function readSince(text: string, deps: ControlDependencies): Position {
 const MAX_LISTED_PEERS = 8
 
 /**
- * Finds the one peer that a reference means; the daemon's own peer is included. See `closest` for the order of matches.
+ * Finds the one peer that a reference means; the daemon's own peer is included. See `bestMatches` for the order of matches.
  * A name that two peers have is ambiguous, even if one of them is suspect or failed or has left, until the registry
  * forgets it. A peer that is not present does not count if no beat of it was ever received: it was found by mDNS, or sent
  * nothing but a record.
@@ -127,8 +127,8 @@ export function resolvePeer(reference: string, deps: ControlDependencies, source
 export function matchingPeers(reference: string, deps: ControlDependencies, source?: Source): PeerView[] {
   const { registry } = deps
   const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => fromSource(source, peer) ?? [])
-  const listed = closest(reference, known([...registry.find(reference, source), registry.ownPeer(deps.now())]))
-  return listed.length > 0 ? listed : closest(reference, known(registry.hidden()))
+  const listed = bestMatches(reference, known([...registry.find(reference, source), registry.ownPeer(deps.now())]))
+  return listed.length > 0 ? listed : bestMatches(reference, known(registry.hidden()))
 }
 
 /** A record alone proves little: it is one datagram, and anyone can send one under any name. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { closest, waysOf } from '../../core/presence/peers/lookup.ts'
+import { bestMatches, referenceMatcher } from '../../core/presence/peers/peer-reference.ts'
 import type { OfferedService, PeerView } from '../../core/presence/peers/types.ts'
 import { ErrorRef, type Offer, PeerRef, PeersRef, ServicesRef } from '../../shared/api.ts'
 import { offerJson, peerJson } from './api-json.ts'
@@ -129,7 +129,7 @@ interface ServiceQuery {
   type?: readonly string[] | undefined
   /** Instance names. */
   name?: readonly string[] | undefined
-  /** References to peers; see `closest`. */
+  /** References to peers; see `bestMatches`. */
   peer?: readonly string[] | undefined
   state?: readonly string[] | undefined
   source?: Source | undefined
@@ -157,7 +157,7 @@ function serviceFilter(query: ServiceQuery, deps: ControlDependencies): (peer: P
  * name or beginning of the id. So the test compares with one of them, which it looks up once per index.
  */
 function referenceTest(reference: string, deps: ControlDependencies): (peer: PeerView) => boolean {
-  const wayOf = waysOf(reference)
+  const wayOf = referenceMatcher(reference)
   let index: number | undefined
   let match: PeerView[] = []
   return (view) => {
@@ -166,7 +166,7 @@ function referenceTest(reference: string, deps: ControlDependencies): (peer: Pee
       index = deps.registry.index
       match = matchingPeers(reference, deps).slice(0, 1)
     }
-    return closest(reference, [view, ...match]).includes(view)
+    return bestMatches(reference, [view, ...match]).includes(view)
   }
 }
 

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../../src/client/event-stream.ts'
 import { ownView } from '../../../src/core/presence/own-changes.ts'
-import { closest } from '../../../src/core/presence/peers/lookup.ts'
+import { bestMatches } from '../../../src/core/presence/peers/peer-reference.ts'
 import type {
   Change,
   PeerChangeType,
@@ -209,7 +209,7 @@ export class FakePresence implements ControlDependencies, PresenceReader {
     return this.hiddenHosts
   }
   find(reference: string, source?: PeerView['source']) {
-    return closest(
+    return bestMatches(
       reference,
       this.peers().filter((peer) => !source || peer.source === source),
     )

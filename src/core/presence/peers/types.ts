@@ -11,12 +11,12 @@ export interface Outgoing {
 }
 
 /** A shared path of one interface. */
-export interface SharedPathOn {
+export interface SharedPathOnInterface {
   interface: string
   path: SharedPath
 }
 
-/** The answer to a probe: its nonce and round-trip time, ms. */
+/** The answer to a probe. `rtt` is the round-trip time in ms. */
 export interface Echo {
   nonce: number
   rtt: number
@@ -36,16 +36,16 @@ export interface OfferedService extends Service {
   addresses?: PeerView['addresses']
 }
 
-/** One peer as it stood at one moment: never changed once made. All times are monotonic ms. */
+/** An immutable snapshot of one peer. All times are monotonic ms. */
 export interface PeerView {
-  /** Of one found by mDNS, its host name in lower case. */
+  /** The peer id, or for a host found by mDNS its host name in lower case. */
   id: string
   name: string
   state: PeerState
-  /** By what it is known: by its signed beacons, or, unproven, by mDNS alone. */
+  /** `beacon`: the peer sends signed beacons. `mdns`: it is known only by mDNS, and nothing about it is authenticated. */
   source: 'beacon' | 'mdns'
   hostname: string
-  /** Of one that beacons, what its record says, those first that its beats come from (see `paths`). */
+  /** For a peer with beacons the addresses in its record. Those that its beats come from (see `paths`) are first. */
   addresses: AddressOnInterface[]
   services: OfferedService[]
   attributes: Record<string, AttributeValue>
@@ -53,18 +53,18 @@ export interface PeerView {
   version: string
   incarnation: number
   recordVersion: number
-  /** Its beat interval, ms. */
+  /** The beat interval, in ms. */
   interval: number
   firstSeen: number
   lastSeen: number
-  /** `address` is where it was heard from there: its record may name others, which are its word alone. */
+  /** The paths on which the peer was heard, and the source address on each. */
   paths: { interface: string; path: Path | 'mdns'; lastHeard: number; address?: string | undefined }[]
   beacons: { heard: number; lost: number }
-  /** Interarrival jitter of its beats, ms (RFC 3550, section 6.4.1). */
+  /** Interarrival jitter of the beats, in ms (RFC 3550, section 6.4.1). */
   jitter: number
-  /** Last round trip of a probe, ms. */
+  /** The round-trip time of the last probe, in ms. */
   rtt: number | undefined
-  /** It changes state so often that its returns are no longer told, until it has settled. Its deaths are. */
+  /** The peer changes its state so often that its returns are not reported until it is stable. Its failures are reported. */
   flapping: boolean
   /** The newest last. */
   history: { at: number; state: PeerState }[]
@@ -100,35 +100,34 @@ export interface Sighting {
 
 export type PeerChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
 export type ServiceChangeType = 'service-up' | 'service-update' | 'service-down'
-/**
- * Changes of the list that are not told as events: the return of a peer that flaps (its deaths are told), and that the
- * registry no longer holds a peer that had gone.
- */
+/** Changes that are not reported as events: a flapping peer has returned, or a failed or left peer was removed. */
 export type SilentChangeType = 'peer-damped' | 'peer-forgotten'
 export type ChangeType = PeerChangeType | ServiceChangeType | SilentChangeType
 
 /**
- * One change of the registry. `index` rises by one with each. What a change of a peer means for its services follows
- * right behind it, one change for each service: up when it is offered by a peer that is alive, down when it is no
- * longer, or when its peer has failed or left.
+ * One change of the list of peers that is reported as an event. A change of a peer is directly followed by one change for
+ * each service that it affects: `service-up` if a present peer offers it now, `service-down` if the peer no longer offers
+ * it, or has failed or left.
  */
 export type ReportedChange = ChangeOf<PeerChangeType> | (ChangeOf<ServiceChangeType> & { service: OfferedService })
+/** One change of the list of peers. */
 export type Change = ReportedChange | ChangeOf<SilentChangeType>
 
 interface ChangeOf<Type extends ChangeType> {
   type: Type
+  /** The number of the change. Each one is higher by 1 than the one before. */
   index: number
   /** Monotonic ms. */
   at: number
   peer: PeerView
-  /** It is this daemon's own peer: told only to those who ask for it. */
+  /** The peer is this daemon itself. Only clients that ask for it get such a change. */
   own?: true
 }
 
-/** What the log should say, once. */
+/** Something to be logged once. */
 export type Notice =
   | { type: 'identity-taken'; id: PeerId; address: string; interface: string }
-  /** Our own key was heard in a higher incarnation than ours, so that a still higher one was begun: `incarnation`. */
+  /** A record with this peer's key has the incarnation `heard`, so this peer has started the higher one `incarnation`. */
   | { type: 'incarnation'; heard: number; incarnation: number; address: string; interface: string }
   | { type: 'name-shared'; name: string; ids: PeerId[] }
   | { type: 'deaf'; interface: string; path: SharedPath }
@@ -138,7 +137,7 @@ export type Notice =
   | { type: 'interval'; interval: number; peers: number }
   | { type: 'exception'; error: Error }
 
-/** This daemon's own state, for `status`. */
+/** The state of this daemon, for `earshot status`. */
 export interface SelfView {
   id: PeerId
   name: string
@@ -150,7 +149,7 @@ export interface SelfView {
   services: Service[]
   attributes: Record<string, AttributeValue>
   interfaces: (Interface & {
-    /** When this daemon last heard its own beat there, monotonic ms; absent when never. */
+    /** When this daemon last received its own beat on each path, in monotonic ms; undefined if never. */
     echoes: { path: SharedPath; lastHeard: number | undefined; deaf: boolean }[]
   })[]
   counters: Counters
@@ -160,27 +159,27 @@ export interface SelfView {
   }
 }
 
-/** Datagrams by message type, and refusals by reason, since the start. */
+/** The number of datagrams by message type, and of refused datagrams by reason, since the start. */
 export interface Counters {
   received: Record<string, number>
   sent: Record<string, number>
   refused: Record<string, number>
 }
 
-/** What the control side may ask of the registry. */
+/** What the control API reads from the core. */
 export interface PresenceReader {
-  /** Index of the newest change; 0 when there was none. */
+  /** The index of the newest change, 0 if there was none. */
   readonly index: number
   peers(): PeerView[]
-  /** The listed peer of this very id. */
+  /** The listed peer with exactly this id. */
   get(id: string): PeerView | undefined
-  /** The listed peers that a person may mean, in whatever state: by id, else by name, else by how the id begins; see `closest`. */
+  /** The listed peers, in any state, that a reference given by a person can mean; see `bestMatches`. */
   find(reference: string, source?: PeerView['source']): PeerView[]
-  /** The hosts found by mDNS that are there and not listed, since each is taken for a peer; see `PeerView.hidden`. */
+  /** The present hosts found by mDNS that are not listed; see `PeerView.hidden`. */
   hidden(): PeerView[]
   self(): SelfView
-  /** This daemon's own peer, seen as others are. `peers`, `get` and `find` do not tell of it. */
+  /** This daemon itself as a peer. `peers`, `get` and `find` do not return it. */
   ownPeer(now: number): PeerView
-  /** The changes after `index`, oldest first; undefined when they are no longer all kept. */
+  /** The changes after `index`, oldest first. Undefined if not all of them are kept any more. */
   changesSince(index: number): readonly Change[] | undefined
 }
