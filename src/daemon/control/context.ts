@@ -38,7 +38,7 @@ export interface ControlDependencies {
   /** The services and attributes of this peer. */
   readonly catalogue: Pick<
     Catalogue,
-    'get' | 'put' | 'remove' | 'saved' | 'list' | 'badFiles' | 'attributes' | 'patchAttributes'
+    'peerName' | 'get' | 'put' | 'remove' | 'saved' | 'list' | 'badFiles' | 'attributes' | 'patchAttributes'
   >
   /**
    * The secret that allows changes over loopback. New at every start of the daemon. Contains letters, digits, `-` and

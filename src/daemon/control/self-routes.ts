@@ -110,7 +110,7 @@ export function selfRoutes(app: App, deps: ControlDependencies, listening: Liste
       },
     },
     async ({ params: { id }, headers, raw, body: { ttl, ...entry } }, reply) => {
-      const service = serviceOf(entry, { id, name: registry.self().name })
+      const service = serviceOf(entry, { id, name: catalogue.peerName })
       const ttlMs = ttl === undefined ? undefined : readDuration(ttl, 'body/ttl', TTL_RANGE)
       const options = { owner: ownerOf(raw.headers), usesPeerName: entry.name === undefined }
       checkPreconditions(headers, id, catalogue.get(id))

@@ -78,6 +78,11 @@ export class Catalogue {
     return catalogue
   }
 
+  /** The peer's name, which a service without a name takes. */
+  get peerName(): string {
+    return this.#options.name
+  }
+
   /** All services, those of the config file first. */
   list(): OwnService[] {
     return [...this.#config.values(), ...this.#registrations.current.services.values(), ...this.#fromFiles.values()]

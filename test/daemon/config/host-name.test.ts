@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { printableHostName } from '../../../src/daemon/config/defaults.ts'
 
-it('a host name is told without control characters, and cut to what a record can hold', () => {
+it('a printable host name has no control characters, and fits into a record', () => {
   expect(printableHostName('kitchen.lan')).toBe('kitchen.lan')
   expect(printableHostName('kitchen\n')).toBe('kitchen')
   expect(printableHostName('\u001b[31mk\u009fitchen\ud83d')).toBe('[31mkitchen')

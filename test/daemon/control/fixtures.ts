@@ -80,6 +80,7 @@ const STATE_OF: Record<PeerChangeType | SilentChangeType, PeerState | undefined>
 
 /** A catalogue without services, for tests that do not use it. */
 const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
+  peerName: 'here',
   get: () => undefined,
   list: () => [],
   badFiles: [],
