@@ -18,7 +18,7 @@ import { registryRoutes } from './registry-routes.ts'
 import { hasBody, MAX_BODY_BYTES, mayBeEmpty, parseBodies } from './request-body.ts'
 import { selfRoutes } from './self-routes.ts'
 
-export interface AppOptions {
+interface AppOptions {
   deps: ControlDependencies
   streams: EventStreams
   queries: BlockingQueries

@@ -15,7 +15,7 @@ export const DEFAULT_BLOCKING_QUERY_LIMITS: BlockingQueryLimits = { max: 2048, m
 /** Whether the change of a peer from one view to the next changes the answer to a query. */
 export type ChangeTest = (before: PeerView | undefined, after: PeerView) => boolean
 
-export interface BlockingQuery {
+interface BlockingQuery {
   /** Identifies the query: queries with the same text are tested once for all. */
   query: string
   /** Whether the answer includes the daemon's own peer. */

@@ -37,7 +37,7 @@ const RESPONSE_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
-export interface EventRouteOptions {
+interface EventRouteOptions {
   streams: EventStreams
   isOnSocket(connection: Socket): boolean
 }

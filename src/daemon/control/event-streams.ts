@@ -31,7 +31,7 @@ export const DEFAULT_EVENT_STREAM_LIMITS: EventStreamLimits = {
  */
 export type StreamStart = 'now' | 'state' | 'gap' | { after: number }
 
-export interface EventStreamOptions {
+interface EventStreamOptions {
   start: StreamStart
   /** Which peers the client wants. Undefined: all. */
   test: PeerTest | undefined

@@ -42,7 +42,7 @@ export const NOT_MODIFIED = Type.Null({ description: 'The client has the current
 const DEFAULT_WAIT_MS = 30_000
 const WAIT_RANGE: DurationRange = { min: 0, max: 600_000, expected: 'a duration of 10m or less such as 30s or 5m' }
 
-export interface ListRequest {
+interface ListRequest {
   /** Identifies the query: requests with the same text get the same answer. */
   query: string
   parameters: ListParameters
@@ -52,7 +52,7 @@ export interface ListRequest {
   list(peers: readonly PeerView[]): object
 }
 
-export interface ListResponsesOptions {
+interface ListResponsesOptions {
   deps: ControlDependencies
   queries: BlockingQueries
   isOnSocket(connection: Socket): boolean

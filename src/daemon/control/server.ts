@@ -75,7 +75,7 @@ export class ControlServer {
     this.#options = options
     const streams = { ...DEFAULT_EVENT_STREAM_LIMITS, ...options.eventStreams }
     const queries = { ...DEFAULT_BLOCKING_QUERY_LIMITS, ...options.blockingQueries }
-    // The rest of the files is for network sockets and, on loopback, for the Unix socket.
+    // Leaves files for the network sockets, and limits loopback so that it cannot block the Unix socket.
     const maxOpenFiles = options.maxOpenFiles ?? openFilesLimit()
     this.#maxConnections = {
       onSocket: Math.min(streams.max + queries.max + MAX_OTHER_CONNECTIONS, Math.ceil(maxOpenFiles / 2)),
