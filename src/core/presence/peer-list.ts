@@ -13,14 +13,14 @@ import type { Notice, PeerChangeType, PeerView } from './peers/types.ts'
  * The list of all peers, and the journal of its changes.
  *
  * The registry holds the peers that send beacons. `MdnsHosts` holds the hosts that mDNS has found. Both report each
- * change here at once, and neither calls the other: this class decides what the two reports together mean for the list,
- * and writes that into the journal.
+ * change to this class as soon as it is made. This class combines the reports and writes the journal. An mDNS host that
+ * is the same machine as a present peer is not in the list.
  */
 export class PeerList {
   readonly journal = new Journal()
   readonly registry: Registry
   readonly mdnsHosts: MdnsHosts
-  /** The peer whose next journal entry is being prepared. */
+  /** The peer whose next journal entry is being prepared. Changes of its services become part of that entry. */
   #pending: Peer | undefined
 
   constructor(self: Self, agenda: Agenda, notice: (notice: Notice) => void) {
@@ -50,15 +50,15 @@ export class PeerList {
 
   #peerChanged(peer: Peer, fact: PeerFact, now: number): void {
     // An mDNS host that is the same machine leaves the list before the peer appears, and returns after the peer has gone.
-    const isFirst = fact !== 'peer-relocated' && isPresent(peer)
-    if (isFirst) this.#updateHosts(peer, now)
+    const updateHostsFirst = fact !== 'peer-relocated' && isPresent(peer)
+    if (updateHostsFirst) this.#updateHosts(peer, now)
     if (fact === 'peer-forgotten') this.journal.add({ type: fact, at: now, peer: peer.view() }, sizeOf(peer))
     else if (fact === 'peer-damped') this.#addDamped(peer, now)
     else if (fact !== 'peer-relocated') this.#addEvent(peer, fact, now)
-    if (!isFirst) this.mdnsHosts.peerChanged(peer, now)
+    if (!updateHostsFirst) this.mdnsHosts.peerChanged(peer, now)
   }
 
-  /** Updates the hosts that are the same machine as `peer`. What this changes about the peer is part of its next entry. */
+  /** Updates the hosts that are the same machine as `peer`, before an entry about `peer` is written. */
   #updateHosts(peer: Peer, now: number): void {
     this.#pending = peer
     this.mdnsHosts.peerChanged(peer, now)
@@ -71,7 +71,7 @@ export class PeerList {
     if (peer !== this.#pending && JSON.stringify(peer.services) !== before) this.#addEvent(peer, 'peer-update', now)
   }
 
-  /** Writes an event of a peer, and one for each of its services that changed. The return of a peer that flaps is damped. */
+  /** Writes an event, and one for each service that changed. If a flapping peer returns, writes `peer-damped` instead. */
   #addEvent(peer: Peer, type: PeerChangeType, at: number): void {
     const { reported, dampedServices } = peer
     const isNowPresent = isPresent(peer)
@@ -89,7 +89,7 @@ export class PeerList {
     peer.dampedServices = undefined
   }
 
-  /** Records that the list has changed, without an event. */
+  /** Writes an entry that is not reported as an event. */
   #addDamped(peer: Peer, at: number): void {
     this.journal.add({ type: 'peer-damped', at, peer: peer.view() }, sizeOf(peer))
     peer.dampedServices = peer.services

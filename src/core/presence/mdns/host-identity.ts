@@ -18,9 +18,9 @@ type LocatedAddress = Pick<AddressOnInterface, 'address' | 'interface'>
  * Finds out which mDNS host is the same machine as a peer that sends beacons, or as this daemon. A host is identified
  *
  * - by its claim: its `_earshot._udp` service contains the id of a peer, or
- * - by its addresses: one of them is an address that the beacons of a peer come from, on the same interface.
+ * - by its addresses: the beacons of a peer come from one of them, on the same interface.
  *
- * Addresses that only stand in the record of a peer identify no host: a peer may write any address into its record.
+ * An address that is only in the record of a peer identifies no host: a peer can write any address into its record.
  */
 export class HostIdentity {
   readonly #self: Self
@@ -140,8 +140,8 @@ export function addressKey({ address, interface: name }: LocatedAddress): string
 }
 
 /**
- * The same for addresses of this machine: only for a link-local address does the interface count, as several interfaces
- * of this machine may lead to one network.
+ * A key for an address of this machine. It contains the interface only if the address is link-local: a host may see this
+ * machine on another interface, because several interfaces may lead to one network.
  */
 function ownAddressKey({ address, interface: name }: LocatedAddress): string {
   return isLinkLocal(address) ? addressKey({ address, interface: name }) : canonicalAddress(address)

@@ -21,7 +21,7 @@ export interface HostEntry {
   bytes: number
 }
 
-/** How the list of peers changes because of a host. */
+/** A change of the list of peers that a host causes. */
 export interface ListUpdate {
   /** The new list entry of the host. Undefined removes the host from the list. */
   view: PeerView | undefined
@@ -31,7 +31,7 @@ export interface ListUpdate {
 /** What is planned for a host: to identify it again, to query it unless it was heard, to remove it. */
 export type MdnsHostTask = 'identify' | 'query' | 'forget'
 
-/** What is known about one host that mDNS has found. Keeps the facts. The rules are in `MdnsHosts`. */
+/** The state of one host that mDNS has found. The rules are in `MdnsHosts`. */
 export class MdnsHost {
   readonly id: string
   /** Monotonic ms, like all times here. */
@@ -99,7 +99,10 @@ export class MdnsHost {
     return this.#viewWith([])
   }
 
-  /** How the list has to change so that it shows the latest state of the host, or no longer contains it. Undefined if it need not. */
+  /**
+   * The change that the list of peers needs to show the latest state of the host, or to remove it if it may not be listed.
+   * Undefined if no change is needed.
+   */
   listUpdate(mayBeListed: boolean, now: number): ListUpdate | undefined {
     const listed = this.#listed
     if (!mayBeListed) return listed && this.#removal(listed.view, listed.services, now)

@@ -16,15 +16,15 @@ import { MdnsServiceMerge } from './service-merge.ts'
 export const MAX_MDNS_HOSTS = 1024
 /** How long failed and left hosts stay in the list, ms. */
 export const MDNS_HOST_RETENTION = 3_600_000
-/** How long a new host that may be a peer is not listed, ms: enough for a beacon of that peer, and for its record. */
+/** How long a new host that may be a peer is not listed, ms. In this time a beacon and the record of that peer arrive. */
 const BEACON_WAIT = 1500
-/** Answers that were sent before a goodbye or a change of address have arrived after this time, ms. */
+/** How long answers may take that were sent before a goodbye or a change of address, ms. */
 const LATE_ANSWERS = 2000
 /** Queries for hosts whose beacons have stopped: per second, and at once. */
 const QUERIES_PER_SECOND = 10
 const QUERY_BURST = 50
 
-/** Receives each change at once, when it is made. */
+/** Receives each change as soon as it is made. */
 export interface MdnsHostListener {
   /** A listed host has changed. `bytes` is the approximate size of the change. */
   hostChanged(change: NewChange, bytes: number): void
@@ -152,8 +152,8 @@ export class MdnsHosts {
   }
 
   /**
-   * The peer that the host was identified as is no longer there. Its machine may be off, so the host is listed only when
-   * it is heard again. It is queried for that.
+   * The peer that the host was identified as is no longer present. Its machine may be off, so the host is listed only
+   * after it was heard again. mDNS queries it for this.
    */
   #requireConfirmation(host: MdnsHost, before: PeerId | typeof SELF, now: number): void {
     const hasFailed = before !== SELF && this.#registry.get(before)?.state === 'failed'
