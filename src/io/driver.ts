@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { HostAssertion, Notice, Presence, Profile, Sighting } from '../core/presence/index.ts'
+import type { Profile } from '../core/presence/peers/self.ts'
+import type { HostAssertion, Notice, Sighting } from '../core/presence/peers/types.ts'
+import type { Presence } from '../core/presence/presence.ts'
 import type { PeerId } from '../core/wire/id.ts'
 import type { Identity } from '../core/wire/identity.ts'
 import { Stopping } from '../shared/errors.ts'
@@ -35,7 +37,7 @@ export class Driver {
   /** Opens the network and begins. Throws what `Net.open` throws. */
   async start(): Promise<void> {
     const presence = this.#presence
-    this.#net.on('datagram', (bytes, heard) => this.#attempt((now) => presence.hear(bytes, heard, now)))
+    this.#net.on('datagram', (bytes, heard) => this.#attempt((now) => presence.receive(bytes, heard, now)))
     this.#net.on('interfaces', (interfaces) => this.#attempt((now) => presence.setInterfaces(interfaces, now)))
     this.#do((now) => presence.start(now))
     await this.#net.open()
@@ -54,7 +56,7 @@ export class Driver {
 
   /** Changes this peer's profile. @throws InvalidRecord when the record would be too large; then nothing has changed */
   describe(profile: Profile): void {
-    this.#do((now) => this.#presence.describe(profile, now))
+    this.#do((now) => this.#presence.setProfile(profile, now))
   }
 
   /** Asks everyone for their records. */
@@ -97,7 +99,7 @@ export class Driver {
   }
 
   become(identity: Identity, incarnation: number): void {
-    this.#do((now) => this.#presence.become(identity, incarnation, now))
+    this.#do((now) => this.#presence.setIdentity(identity, incarnation, now))
   }
 
   /** Says goodbye, and takes the sockets down. Who waits for the answer to a probe waits no longer. */
@@ -115,7 +117,7 @@ export class Driver {
     try {
       this.#do(action)
     } catch (error) {
-      this.#presence.failed(error)
+      this.#presence.countException(error)
       this.#alarm.set(this.#presence.nextWake)
     }
   }

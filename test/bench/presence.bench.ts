@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { bench, describe } from 'vitest'
-import { Presence } from '../../src/core/presence/index.ts'
+import { Presence } from '../../src/core/presence/presence.ts'
 import { decode, encode } from '../../src/core/wire/codec.ts'
 import { encodeDigest, HashChain } from '../../src/core/wire/hash-chain.ts'
 import { signRecord } from '../../src/core/wire/record.ts'
@@ -53,7 +53,7 @@ function watcher(): Presence {
     random: seededRandom('watcher'),
   })
   presence.setInterfaces([{ name: 'eth0', addresses: [], paths: ['broadcast'] }], 0)
-  presence.hear(record, where, 0)
+  presence.receive(record, where, 0)
   return presence
 }
 
@@ -64,7 +64,7 @@ describe(`${BEATS} fresh beats`, () => {
   })
   bench('heard and believed', () => {
     const presence = watcher()
-    for (const [i, beat] of beats.entries()) presence.hear(beat, where, i * 1000)
+    for (const [i, beat] of beats.entries()) presence.receive(beat, where, i * 1000)
   })
 })
 
@@ -74,6 +74,6 @@ describe(`${BEATS} copies of a beat, as they come by other paths`, () => {
   })
   bench('heard', () => {
     const presence = watcher()
-    for (let i = 0; i < BEATS; i++) presence.hear(firstBeat, where, 1000)
+    for (let i = 0; i < BEATS; i++) presence.receive(firstBeat, where, 1000)
   })
 })

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { Mdns } from '../../src/core/mdns/mdns.ts'
-import { type Notice, Presence } from '../../src/core/presence/index.ts'
+import type { Notice } from '../../src/core/presence/peers/types.ts'
+import { Presence } from '../../src/core/presence/presence.ts'
 import { createIdentity } from '../../src/core/wire/identity.ts'
 import { Clock } from '../../src/io/clock.ts'
 import { Driver } from '../../src/io/driver.ts'

@@ -1,10 +1,10 @@
 import type { Journal } from './peers/journal.ts'
 import type { PeerView, SelfView } from './peers/types.ts'
 
-/** What a view weighs in the journal beside its services and attributes, bytes. */
+/** The size of a view in the journal without its services and attributes, in bytes. */
 const VIEW_BYTES = 512
 
-/** This daemon's own peer, seen as others are: alive, and heard on the paths on which it hears itself. */
+/** This daemon itself as a peer. It is alive, and heard on the paths on which it receives its own beats. */
 export function ownView(self: SelfView, startedAt: number, now: number): PeerView {
   return {
     id: self.id,
@@ -35,37 +35,38 @@ export function ownView(self: SelfView, startedAt: number, now: number): PeerVie
 }
 
 /**
- * Puts this peer's own changes into the journal, marked as such, for local programs that want to follow it as well. Only
- * what others are told counts: not when and how well it is heard.
+ * Adds the changes of this daemon's own peer to the journal, marked as its own, for clients that also want to follow these.
+ * Only what is in its record counts as a change, not when and on which paths it was heard.
  */
 export class OwnChanges {
   readonly #journal: Journal
   readonly #self: () => SelfView
   #startedAt: number | undefined
-  #told: PeerView | undefined
+  #last: PeerView | undefined
 
   constructor(journal: Journal, self: () => SelfView) {
     this.#journal = journal
     this.#self = self
   }
 
-  /** From now on changes are told. */
-  begin(now: number): void {
+  /** Starts to add changes. */
+  start(now: number): void {
     this.#startedAt = now
-    this.#told = this.view(now)
+    this.#last = this.view(now)
   }
 
+  /** This daemon as a peer, now. */
   view(now: number): PeerView {
     return ownView(this.#self(), this.#startedAt ?? now, now)
   }
 
-  /** Tells what is different from what was told, if anything is. */
-  tell(now: number): void {
-    const before = this.#told
+  /** Compares this peer with its last view, and adds the change if there is one. */
+  update(now: number): void {
+    const before = this.#last
     if (!before) return
     const view = this.view(now)
-    if (substance(before) === substance(view)) return
-    this.#told = view
+    if (content(before) === content(view)) return
+    this.#last = view
     if (before.id === view.id) {
       this.#add('peer-update', view, before.services, now)
     } else {
@@ -81,6 +82,6 @@ export class OwnChanges {
   }
 }
 
-function substance({ id, name, hostname, addresses, services, attributes, interval }: PeerView): string {
+function content({ id, name, hostname, addresses, services, attributes, interval }: PeerView): string {
   return JSON.stringify([id, name, hostname, addresses, services, attributes, interval])
 }

@@ -33,26 +33,26 @@ import type {
 } from './peers/types.ts'
 import { Querier } from './querier.ts'
 
-/** Late by so much, the machine slept, and much may have changed, ms. */
-const SLEPT = 5000
+/** If the event loop is this late, in ms, the machine was asleep. Then this peer is announced again. */
+const SLEEP_DELAY = 5000
 
 export interface PresenceOptions {
   identity: Identity
-  /** Higher than in any earlier life of this identity: seconds since 1970, or the last one + 1 if that is higher. */
+  /** Higher than every earlier incarnation of this identity: seconds since 1970, or the last one + 1 if that is higher. */
   incarnation: number
   profile: Profile
-  /** Beat interval on a quiet segment, ms. */
+  /** The shortest beat interval, in ms. With many peers on the segment it becomes longer. */
   interval: number
-  /** What all beats on a segment may take together, bits per second. */
+  /** The limit for all beats on a segment together, in bits per second. */
   budget: number
   random: Random
-  /** Only listens and asks; never says that it is there. */
+  /** Only listen and send queries; never announce this peer. */
   silent?: boolean
 }
 
 /**
- * The rules of presence. Does no I/O and reads no clock: it is given datagrams and the time (monotonic ms), and
- * gives back what to send, what changed, and when it wants to be woken.
+ * The presence protocol without I/O, in the style of sans-I/O libraries. The driver passes in datagrams, interfaces and the
+ * time (monotonic ms). It takes out datagrams to send, notices and changes, and calls `wake` at `nextWake`.
  */
 export class Presence implements PresenceReader {
   readonly #base: number
@@ -110,20 +110,20 @@ export class Presence implements PresenceReader {
     })
   }
 
-  /** Begins: from now on it beats. */
+  /** Starts the periodic beats. */
   start(now: number): void {
-    if (!this.#silent) this.#ownChanges.begin(now)
+    if (!this.#silent) this.#ownChanges.start(now)
     if (!this.#silent) this.#announcer.start(now)
     this.#querier.start(now)
   }
 
-  /** The interfaces there are now: networks that appear are told and asked at once. */
+  /** Sets the interfaces in use. On new ones this peer is announced at once, and queries are sent. */
   setInterfaces(interfaces: Interface[], now: number): void {
     const { removed, toAnnounce, hasLostAddresses } = this.#outbox.setInterfaces(interfaces)
     this.#loopback.setInterfaces(interfaces, now)
     this.#list.mdnsHosts.setOwnInterfaces(interfaces, now)
     for (const name of removed) this.#registry.forgetInterface(name, now)
-    // A new record, in whatever network it is heard, ends the addresses of the old one: those that are no more.
+    // Receivers drop the addresses of the old record version when they get the new one, on whatever network.
     if (hasLostAddresses) this.#self.addressesChanged()
     if (this.#silent) {
       this.#outbox.sendShared(this.#self.query([]), toAnnounce)
@@ -131,16 +131,16 @@ export class Presence implements PresenceReader {
       if (hasLostAddresses) this.#announcer.recordChanged(now, true)
       this.#announcer.announce(now, toAnnounce)
     }
-    this.#ownChanges.tell(now)
+    this.#ownChanges.update(now)
   }
 
-  /** A datagram that came in. */
-  hear(datagram: Uint8Array, where: DatagramSource, now: number): void {
-    this.#inbound.receive(datagram, where, now)
+  /** Takes a received datagram. */
+  receive(datagram: Uint8Array, source: DatagramSource, now: number): void {
+    this.#inbound.receive(datagram, source, now)
   }
 
-  /** An error that came out of a call here, and that its caller caught: it is counted and noticed. */
-  failed(error: unknown): void {
+  /** Counts an exception that a call of this class has thrown, and reports it in a notice. */
+  countException(error: unknown): void {
     this.#inbound.countException(error)
   }
 
@@ -149,42 +149,42 @@ export class Presence implements PresenceReader {
     this.#list.mdnsHosts.sight(sighting, now)
   }
 
-  /** Does what is due. To be called at `nextWake`, and after `hear` when that has passed. */
+  /** Runs the tasks that are due. Must be called at `nextWake`, and after `receive` if `nextWake` is in the past. */
   wake(now: number): void {
     const late = this.#liveness.checkDelay(this.#agenda.next, now)
-    if (late > SLEPT && !this.#silent) this.#announcer.announce(now)
+    if (late > SLEEP_DELAY && !this.#silent) this.#announcer.announce(now)
     this.#agenda.run(now)
   }
 
-  /** When `wake` is to be called next, monotonic ms. */
+  /** When `wake` must be called next, in monotonic ms. Undefined if no task is scheduled. */
   get nextWake(): number | undefined {
     return this.#agenda.next
   }
 
   /** Changes this peer's profile. @throws InvalidRecord as the constructor does; then nothing has changed */
-  describe(profile: Profile, now: number): void {
+  setProfile(profile: Profile, now: number): void {
     const { services } = this.#self.profile
     this.#self.setProfile(profile)
     this.#announcer.recordChanged(now, !isDeepStrictEqual(services, profile.services))
-    this.#ownChanges.tell(now)
+    this.#ownChanges.update(now)
   }
 
-  /** Goes on under a new identity, after `identity-taken`. */
-  become(identity: Identity, incarnation: number, now: number): void {
+  /** Continues with a new identity, after the notice `identity-taken`. */
+  setIdentity(identity: Identity, incarnation: number, now: number): void {
     this.#self.setIdentity(identity, incarnation)
     this.#list.mdnsHosts.setOwnInterfaces(this.#outbox.interfaces, now)
     this.#announcer.announce(now)
-    this.#ownChanges.tell(now)
+    this.#ownChanges.update(now)
   }
 
-  /** Asks everyone for their records. */
+  /** Asks every peer for its record. */
   query(): void {
     this.#outbox.sendShared(this.#self.query([]))
   }
 
   /**
-   * Asks a peer for a sign of life. Its answer comes out of `takeEchoes` under the number returned, if it comes;
-   * undefined when there is no such peer.
+   * Sends a probe to a peer and returns its nonce. `takeEchoes` returns the answer with this nonce. Returns undefined if
+   * the peer is not known.
    */
   probe(id: PeerId, now: number): number | undefined {
     const peer = this.#registry.get(id)
@@ -195,7 +195,7 @@ export class Presence implements PresenceReader {
     return this.#liveness.takeEchoes()
   }
 
-  /** Says goodbye: to be woken for 20 ms more. */
+  /** Sends the goodbye. `wake` must be called for 20 ms more. */
   leave(now: number): void {
     if (!this.#silent) this.#announcer.leave(now)
   }
@@ -210,7 +210,7 @@ export class Presence implements PresenceReader {
     return notices
   }
 
-  /** The paths whose memberships are to be renewed. */
+  /** The paths on which the sockets must join their multicast groups again. */
   takeRenewals(): SharedPathOnInterface[] {
     const renewals = this.#renewals
     this.#renewals = []
@@ -277,16 +277,16 @@ export class Presence implements PresenceReader {
     return { ...refused }
   }
 
-  /** Keeps to the segment's budget, and listens for its own echoes. */
+  /** Adapts the beat interval to the number of peers, and checks that this peer receives its own beats. */
   #beforeBeat(now: number): void {
-    // Peers that are too many to be heard as often have longer intervals, and so has this one.
+    // With many peers on the segment all intervals are longer, this peer's too: so its interval sets when others count as silent.
     this.#registry.discountSilent(now - Math.max(EVICTABLE_AFTER, LEASE_INTERVALS * this.#self.interval))
     const peers = this.#registry.presentCount + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.maxPaths, this.#budget)
     if (interval !== this.#self.interval) {
       this.#self.setBeatInterval(Math.min(interval, MAX_INTERVAL))
       this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
-      this.#ownChanges.tell(now)
+      this.#ownChanges.update(now)
     }
     this.#renewals.push(...this.#loopback.takeDeafPaths(this.#self.interval, now))
   }

@@ -144,7 +144,7 @@ describe('who asks for records', () => {
     const query = encode(queryBy(seededIdentity('older').id, 77))
     for (let copy = 0; copy < 2; copy++) {
       network.inject(first, query)
-      first.presence.hear(query, other, network.now)
+      first.presence.receive(query, other, network.now)
       network.flush(first)
     }
     network.run(500)

@@ -118,7 +118,7 @@ describe('two machines with one key', () => {
       network.run(3000)
       const taken = [one, other].filter((host) => noticed(host).some(({ type }) => type === 'identity-taken'))
       expect(taken).toHaveLength(1)
-      taken[0]?.presence.become(seededIdentity('renewed'), 7, network.now)
+      taken[0]?.presence.setIdentity(seededIdentity('renewed'), 7, network.now)
       if (taken[0]) network.flush(taken[0])
       network.run(1000)
       expect(Object.values(one.states())).toEqual(['alive'])

@@ -12,7 +12,7 @@ describe('this peer’s own changes', () => {
     const { id: _id, ...profile } = presence.self()
     const web = { id: 'web', name: 'Web', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
     const describeSelf = (services: (typeof web)[], attributes = {}) =>
-      presence.describe({ ...profile, services, attributes }, network.now)
+      presence.setProfile({ ...profile, services, attributes }, network.now)
     describeSelf([web])
     describeSelf([web])
     describeSelf([{ ...web, port: 81 }], { status: 'busy' })

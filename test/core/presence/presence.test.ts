@@ -78,7 +78,7 @@ describe('presence', () => {
     const profile = { name: 'changing', hostname: '', version: '', services: [] }
     network.wiretap.length = 0
     for (let load = 0; load < 1000; load++) {
-      changing.presence.describe({ ...profile, attributes: { load } }, network.now)
+      changing.presence.setProfile({ ...profile, attributes: { load } }, network.now)
       network.flush(changing)
       if (load === 0) {
         network.run(1)
@@ -97,9 +97,10 @@ describe('presence', () => {
     const [watcher, changing] = [network.host({ name: 'watcher' }), network.host({ name: 'changing' })]
     network.run(5000)
     const profile = { name: 'changing', hostname: '', version: '', services: [] }
-    for (let load = 0; load < 10; load++) changing.presence.describe({ ...profile, attributes: { load } }, network.now)
+    for (let load = 0; load < 10; load++)
+      changing.presence.setProfile({ ...profile, attributes: { load } }, network.now)
     const shop = { id: 'shop', name: 'Shop', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
-    changing.presence.describe({ ...profile, services: [shop], attributes: { load: 10 } }, network.now)
+    changing.presence.setProfile({ ...profile, services: [shop], attributes: { load: 10 } }, network.now)
     network.flush(changing)
     network.run(1)
     expect(watcher.presence.find('changing')[0]).toMatchObject({ services: [shop], attributes: { load: 10 } })
@@ -110,7 +111,7 @@ describe('presence', () => {
     const { presence } = network.host()
     const attributes = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`key-${i}`, 'x'.repeat(100)]))
     expect(() =>
-      presence.describe({ name: 'a', hostname: '', version: '', services: [], attributes }, network.now),
+      presence.setProfile({ name: 'a', hostname: '', version: '', services: [], attributes }, network.now),
     ).toThrow(RangeError)
     expect(presence.self()).toMatchObject({ name: 'host1', recordVersion: 1 })
   })
@@ -131,7 +132,7 @@ describe('presence', () => {
       [{ ...profile, services: Array.from({ length: 257 }, () => service) }, /services must NOT have more than 256/],
     ] as const
     for (const [each, reason] of wrong) {
-      expect(() => presence.describe({ ...each, services: [...each.services] }, network.now)).toThrow(reason)
+      expect(() => presence.setProfile({ ...each, services: [...each.services] }, network.now)).toThrow(reason)
     }
     expect(presence.self()).toMatchObject({ name: 'host1', recordVersion: 1 })
     const addresses = ['10.0.0.1', 'fe80::1%eth0', '10.0.0.300'].map((address) => ({
@@ -194,7 +195,7 @@ describe('presence', () => {
     const [watcher, , flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
     const web = { id: 'web', name: 'Web', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
     const profile = { name: 'flapper', hostname: '', version: '', services: [web], attributes: {} }
-    flapper.presence.describe(profile, network.now)
+    flapper.presence.setProfile(profile, network.now)
     network.flush(flapper)
     network.run(5000)
     for (let i = 0; i < 8; i++) {
@@ -298,7 +299,7 @@ describe('presence', () => {
       nonce: 1,
       ids: [],
     })
-    host.presence.hear(
+    host.presence.receive(
       query,
       { interface: 'eth0', path: 'unicast', address: '192.0.2.1', port: 15353, onLink: false, own: false },
       network.now,

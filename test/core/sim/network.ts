@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey } from 'node:crypto'
 import TinyQueue from 'tinyqueue'
 import type { DatagramSource, Interface } from '../../../src/core/link.ts'
-import { type Outgoing, Presence } from '../../../src/core/presence/index.ts'
+import type { Outgoing } from '../../../src/core/presence/peers/types.ts'
+import { Presence } from '../../../src/core/presence/presence.ts'
 import type { Random } from '../../../src/core/random.ts'
 import { type Identity, identityFromPem } from '../../../src/core/wire/identity.ts'
 
@@ -133,7 +134,7 @@ export class SimNetwork {
   thaw(host: SimHost): void {
     host.frozen = false
     this.#wake(host)
-    for (const { bytes, where } of host.queue.splice(0)) host.presence.hear(bytes, where, this.now)
+    for (const { bytes, where } of host.queue.splice(0)) host.presence.receive(bytes, where, this.now)
     this.flush(host)
   }
 
@@ -204,7 +205,7 @@ export class SimNetwork {
       if (host.queue.length < 500) host.queue.push({ bytes, where })
       return
     }
-    host.presence.hear(bytes, where, this.now)
+    host.presence.receive(bytes, where, this.now)
     this.flush(host)
   }
 }

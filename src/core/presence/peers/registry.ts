@@ -10,19 +10,23 @@ import { Peer } from './peer.ts'
 import type { Notice, PeerChangeType, SilentChangeType } from './types.ts'
 
 export const MAX_PEERS = 16_384
+/** The limit for the total size of all records, in bytes. */
 export const MAX_RECORDS_BYTES = 64 * 1024 * 1024
-/** How long failed and left peers are kept, ms. */
+/** How long failed and left peers are kept, in ms. */
 export const RETENTION = 24 * 3_600_000
-/** The same for those that never beat, ms. */
+/** How long failed and left peers are kept that have never beaten, in ms. */
 const UNPROVEN_RETENTION = 60_000
 
-/** A new record comes in a copy for each network; the addresses of a network it has not come from in this time, ms, have gone. */
-const ALL_COPIES = 500
+/**
+ * A changed record arrives in one copy per network. If no copy arrives from a network within this time, in ms, the addresses
+ * that the old copy named are dropped.
+ */
+const COPIES_TIMEOUT = 500
 
 /** A change that the registry reports. `peer-relocated`: the beats of the peer come from another address. */
 export type PeerFact = PeerChangeType | SilentChangeType | 'peer-relocated'
 
-/** The peers that send beacons: the only place where such a peer is added, removed or changes state. */
+/** Holds the peers that send beacons. Only the registry adds and removes them and changes their states. */
 export class Registry {
   readonly #peers = new Map<PeerId, Peer>()
   readonly #names = new Map<string, Set<PeerId>>()
@@ -31,6 +35,7 @@ export class Registry {
   readonly #report: (peer: Peer, fact: PeerFact, now: number) => void
   readonly #eviction = new EvictionPolicy()
   #recordBytes = 0
+  /** The notice that the registry is full was given, and no peer was removed since. */
   #fullNoticed = false
 
   /** Calls `report` for each change of a peer as soon as it is made. `report` must not change the registry. */
@@ -52,7 +57,7 @@ export class Registry {
     return this.#recordBytes
   }
 
-  /** How many are alive or suspect: only those that have beaten lately count, and at most eight of one source address. */
+  /** The number of present peers that have beaten lately. Of one source address at most 8 count. */
   get presentCount(): number {
     return this.#eviction.presentCount
   }
@@ -66,24 +71,24 @@ export class Registry {
   }
 
   /**
-   * Takes in a record that was checked and is newer than the one held. Returns the peer, or nothing when the
-   * registry is full: then a newcomer is dropped, or a known peer keeps its older record.
+   * Takes a verified record that is newer than the one held. Returns the peer. Returns undefined if the registry is full:
+   * then a new peer is not added, and a known peer keeps its older record.
    */
-  learn(signed: SignedRecord, record: PeerRecord, where: DatagramSource, now: number): Peer | undefined {
+  learn(signed: SignedRecord, record: PeerRecord, source: DatagramSource, now: number): Peer | undefined {
     const known = this.#peers.get(signed.id)
     const bytes = signed.joined.length - KEY_AND_SIGNATURE_BYTES
-    if (!this.#makeRoom(known, bytes, where.address, now)) return undefined
+    if (!this.#makeRoom(known, bytes, source.address, now)) return undefined
 
-    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), where.address, now)
-    const before = known && visible(known)
-    this.#rename(peer, known?.record.name, record.name)
+    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), source.address, now)
+    const before = known && visibleContent(known)
+    this.#setName(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
     const restarted = known !== undefined && signed.incarnation > known.incarnation
     if (!known || restarted) peer.startIncarnation(signed.incarnation)
     peer.setRecord(record, signed.recordVersion, bytes)
     peer.signed = signed.joined
-    peer.addresses.addCopy(where, record.addresses, signatureOf(signed), peer.recordVersion)
-    if (known) peer.plans.set('drop-old-copies', now + ALL_COPIES, (later) => this.#dropOldCopies(peer, later))
+    peer.addresses.addCopy(source, record.addresses, signatureOf(signed), peer.recordVersion)
+    if (known) peer.plans.set('drop-old-copies', now + COPIES_TIMEOUT, (later) => this.#dropOldCopies(peer, later))
 
     if (!known) {
       this.#peers.set(peer.id, peer)
@@ -92,15 +97,15 @@ export class Registry {
     } else if (restarted) {
       const type = isPresent(known) ? 'peer-update' : 'peer-up'
       peer.lastSeen = now
-      this.#move(peer, 'alive', now)
+      this.#setState(peer, 'alive', now)
       this.#report(peer, type, now)
-    } else if (before !== visible(peer)) {
+    } else if (before !== visibleContent(peer)) {
       this.#report(peer, 'peer-update', now)
     }
     return peer
   }
 
-  /** A beat that was proven fresh. */
+  /** Takes a fresh beat, whose chain value must have been verified. */
   beat(peer: Peer, beat: Beat, now: number): void {
     const isFirst = !peer.hasBeaten
     peer.beat(beat, now)
@@ -108,15 +113,15 @@ export class Registry {
     else this.#eviction.beat(peer)
   }
 
-  /** Those that have not beaten since then, monotonic ms, do not count as present until they do. */
+  /** Stops counting the peers that have not beaten since `since` (monotonic ms), until they beat again. */
   discountSilent(since: number): void {
     this.#eviction.discountSilent(since)
   }
 
-  /** The same record by another way, with the addresses of another network. */
-  learnCopy(peer: Peer, where: DatagramSource, addresses: string[], signature: string, now: number): void {
+  /** Takes a verified copy of the record that is held, from another network of the peer. */
+  learnCopy(peer: Peer, source: DatagramSource, addresses: string[], signature: string, now: number): void {
     const before = peer.addresses.text
-    peer.addresses.addCopy(where, addresses, signature, peer.recordVersion)
+    peer.addresses.addCopy(source, addresses, signature, peer.recordVersion)
     if (peer.addresses.text !== before) this.#report(peer, 'peer-update', now)
   }
 
@@ -125,10 +130,10 @@ export class Registry {
    * `peer-failed`.
    */
   enter(peer: Peer, state: PeerState, now: number): void {
-    this.#move(peer, state, now)
+    this.#setState(peer, state, now)
     if (state !== 'left') {
       const wasFlapping = peer.flapping.flapping
-      if (peer.flapping.stateChanged(now)) this.#planToSettle(peer)
+      if (peer.flapping.stateChanged(now)) this.#scheduleSettle(peer)
       if (wasFlapping && isPresent(peer)) {
         this.#report(peer, 'peer-damped', now)
         return
@@ -142,13 +147,13 @@ export class Registry {
     this.#report(peer, 'peer-relocated', now)
   }
 
-  /** What was learnt through an interface that has gone is no longer so. */
+  /** Drops the addresses that were received on an interface that is no longer in use. */
   forgetInterface(name: string, now: number): void {
     for (const peer of this.#peers.values())
       if (peer.addresses.forgetInterface(name)) this.#report(peer, 'peer-update', now)
   }
 
-  #move(peer: Peer, state: PeerState, now: number): void {
+  #setState(peer: Peer, state: PeerState, now: number): void {
     if (peer.state === state) return
     const wasPresent = isPresent(peer)
     peer.enter(state, now)
@@ -161,10 +166,10 @@ export class Registry {
     peer.plans.set('forget', now + retention, (later) => this.#remove(peer, later))
   }
 
-  #planToSettle(peer: Peer): void {
+  #scheduleSettle(peer: Peer): void {
     peer.plans.set('settle', peer.flapping.settlesAt, (now) => {
       if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
-      else if (peer.flapping.flapping) this.#planToSettle(peer)
+      else if (peer.flapping.flapping) this.#scheduleSettle(peer)
     })
   }
 
@@ -174,16 +179,16 @@ export class Registry {
     if (peer.addresses.text !== before) this.#report(peer, 'peer-update', now)
   }
 
-  #rename(peer: Peer, before: string | undefined, name: string): void {
+  #setName(peer: Peer, before: string | undefined, name: string): void {
     if (before === name) return
-    if (before !== undefined) this.#unname(peer.id, before)
+    if (before !== undefined) this.#removeName(peer.id, before)
     const ids = this.#names.get(name) ?? new Set<PeerId>()
     ids.add(peer.id)
     this.#names.set(name, ids)
     if (ids.size === 2) this.#notice({ type: 'name-shared', name, ids: [...ids] })
   }
 
-  #unname(id: PeerId, name: string): void {
+  #removeName(id: PeerId, name: string): void {
     const ids = this.#names.get(name)
     ids?.delete(id)
     if (ids?.size === 0) this.#names.delete(name)
@@ -202,13 +207,13 @@ export class Registry {
       (growth <= 0 || this.#recordBytes + growth <= MAX_RECORDS_BYTES)
     while (!fits()) {
       const victim = this.#eviction.victim(known, now)
-      if (!victim) return this.#full(known)
+      if (!victim) return this.#noticeFull(known)
       this.#evict(victim, now)
     }
     return true
   }
 
-  #full(known: Peer | undefined): false {
+  #noticeFull(known: Peer | undefined): false {
     if (!this.#fullNoticed) {
       this.#notice({ type: 'limit', limit: known || this.#peers.size < MAX_PEERS ? 'record-bytes' : 'peers' })
     }
@@ -226,20 +231,20 @@ export class Registry {
     peer.plans.cancelAll()
     this.#peers.delete(peer.id)
     this.#eviction.remove(peer)
-    this.#unname(peer.id, peer.record.name)
+    this.#removeName(peer.id, peer.record.name)
     this.#recordBytes -= peer.recordBytes
     this.#fullNoticed = false
     this.#report(peer, 'peer-forgotten', now)
   }
 }
 
-/** The part of a joined record that tells its copies apart. */
+/** The key and signature of a signed record, to compare copies. */
 export function signatureOf({ joined }: SignedRecord): string {
   return Buffer.from(joined.subarray(0, KEY_AND_SIGNATURE_BYTES)).toString('latin1')
 }
 
-/** What of a peer's record concerns its readers: a new hash chain alone is no news. Its copies differ in the addresses. */
-function visible({ record, addresses: { text } }: Peer): string {
+/** The part of a peer's record whose change is reported. A new hash chain alone is not. The addresses are those of all copies. */
+function visibleContent({ record, addresses: { text } }: Peer): string {
   const { anchor: _anchor, goodbye: _goodbye, addresses: _addresses, ...rest } = record
   return JSON.stringify(rest) + text
 }

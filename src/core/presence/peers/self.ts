@@ -16,17 +16,20 @@ import {
 } from '../../wire/record.ts'
 
 const MAX_ADDRESSES = 32
-/** A copy of the record is signed again, with a newer anchor, after this at the earliest, ms. */
-const SIGN_EVERY = 2000
+/** A copy of the record is signed again, with a newer anchor, after this time at the earliest, in ms. */
+const SIGN_INTERVAL = 2000
 /**
- * A copy in several parts stays the same for this long after it was said, ms: receivers join parts of one version, and
- * wait 2 s for a missing one.
+ * A copy in several parts stays unchanged for this time after it was sent, in ms. Receivers reassemble the parts of one copy
+ * and wait 2 s for a missing part.
  */
 const STABLE_FOR = 3000
-/** Positions of the chain by which the anchor may be behind before a copy in several parts is held back for a newer one. */
+/**
+ * If the anchor of a copy in several parts is more chain positions behind than this, answers wait until the copy can be signed
+ * again.
+ */
 const OLD_ANCHOR = 64
 
-/** Goodbye commitments of earlier incarnations that are remembered. */
+/** How many goodbye commitments of earlier incarnations are remembered. */
 const MAX_COMMITMENTS = 16
 
 /** The signed record for one network. All times are monotonic ms. */
@@ -38,17 +41,17 @@ interface Copy {
   sentAt: number
 }
 
-/** What this daemon says of itself. */
+/** What the user of this peer decides about its record. */
 export interface Profile {
   name: string
   hostname: string
-  /** Of the software. */
+  /** The version of the software. */
   version: string
   services: Service[]
   attributes: Attributes
 }
 
-/** This daemon as a peer: its identity, record and chain, and the messages that it alone can write. */
+/** This daemon as a peer: its identity, record and hash chain. Creates its messages. */
 export class Self {
   readonly #random: Random
   #identity: Identity
@@ -59,11 +62,11 @@ export class Self {
   #chain: HashChain
   #secret: Uint8Array
   #goodbye: string
-  /** Of the incarnations begun since the start, this one's included. */
+  /** The goodbye commitments of the incarnations since the start of the daemon, including the present one. */
   #commitments: string[] = []
   #supersedes: string | undefined
   #beats = 0
-  /** By interface, of the present record version. */
+  /** The signed copies of the present record version, by interface name. */
   readonly #copies = new Map<string, Copy>()
 
   /** @throws InvalidRecord when other peers would reject the record, or it would be larger than 16 KiB */
@@ -75,7 +78,7 @@ export class Self {
     this.#random = random
     this.#chain = this.#newChain(0)
     this.#secret = random.bytes(DIGEST_BYTES)
-    this.#goodbye = this.#commit()
+    this.#goodbye = this.#newCommitment()
     this.#check(profile)
   }
 
@@ -97,11 +100,11 @@ export class Self {
   get goodbye(): string {
     return this.#goodbye
   }
-  /** How many beats were said to everyone. */
+  /** The number of beats in this incarnation, without answers to probes. */
   get beats(): number {
     return this.#beats
   }
-  /** The last position of the chain that was revealed. */
+  /** The position of the hash chain that was revealed last. */
   get sequence(): number {
     return this.#chain.anchor.sequence
   }
@@ -110,58 +113,61 @@ export class Self {
   setProfile(profile: Profile): void {
     this.#check(profile)
     this.#profile = profile
-    this.#revise()
+    this.#newVersion()
   }
 
   setBeatInterval(interval: number): void {
     this.#interval = interval
-    this.#revise()
+    this.#newVersion()
   }
 
-  /** Addresses have changed: the record is signed anew. */
+  /** Makes a new record version because the addresses have changed. */
   addressesChanged(): void {
-    this.#revise()
+    this.#newVersion()
   }
 
-  /** Goes on under another identity. */
+  /** Continues with another identity. */
   setIdentity(identity: Identity, incarnation: number): void {
     this.#identity = identity
     this.startIncarnation(incarnation)
   }
 
-  /** Begins a higher incarnation. `supersedes` is the goodbye commitment in the record of our own key that gave cause. */
+  /**
+   * Starts a higher incarnation. If a received record with this peer's key is the reason, `supersedes` is the goodbye
+   * commitment in that record.
+   */
   startIncarnation(incarnation: number, supersedes?: string): void {
     this.#incarnation = incarnation
     this.#supersedes = supersedes
     this.#chain = this.#newChain(0)
     this.#secret = this.#random.bytes(DIGEST_BYTES)
-    this.#goodbye = this.#commit()
+    this.#goodbye = this.#newCommitment()
     this.#beats = 0
     this.#recordVersion = 1
     this.#copies.clear()
   }
 
-  /** Whether this is the goodbye commitment of this incarnation, or of an earlier one since the start. */
+  /** Whether this is the goodbye commitment of the present incarnation, or of an earlier one since the start. */
   hasCommittedTo(commitment: string): boolean {
     return this.#commitments.includes(commitment)
   }
 
-  /** Whether the next beat is the last of its chain: it goes to everyone, and the record with the new chain right behind it. */
+  /** Whether the next beat is the last of its chain. It must go to every peer, directly followed by the record with a new chain. */
   get nextBeatEndsChain(): boolean {
     return this.#chain.remaining === 1
   }
 
-  /** Takes a new chain, when the last beat of the old one was made. That makes a new record, which the next beat follows from. */
+  /** Replaces the hash chain after its last beat. This makes a new record version. */
   renewChain(): void {
-    // One number is left out, so that the new anchor lies ahead of all that was heard.
+    // The new chain starts one position later, so that its anchor is ahead of every beat that was sent.
     this.#chain = this.#newChain(this.sequence + 1)
-    this.#revise()
+    this.#newVersion()
   }
 
-  /** The next beat: to everyone, or the answer to a probe when `echo` is its nonce. Throws when the chain is spent. */
+  /** The next beat. If `echo` is the nonce of a probe, the beat answers it. Throws if the hash chain has ended. */
   beat(now: number, echo = 0): Beat {
     const link = this.#chain.next()
-    if (!link) throw new Error('the hash chain is spent: it has to be renewed first')
+    if (!link) throw new Error('the hash chain has ended: renew it first')
     if (echo === 0) this.#beats++
     return {
       type: 'beat',
@@ -175,8 +181,8 @@ export class Self {
   }
 
   /**
-   * The record for an interface's network, in parts, to be said now. Its anchor is recent, so that a newcomer has few
-   * positions to hash over.
+   * The record for the network of an interface, in parts, to be sent now. Its anchor is recent, so that a new peer has to
+   * compute only few hash steps.
    */
   recordFor(network: Interface, now: number): RecordPart[] {
     const copy = this.#copyFor(network, now)
@@ -193,12 +199,12 @@ export class Self {
     }))
   }
 
-  /** When this version of the record was last said on that network, monotonic ms. */
+  /** When this version of the record was last sent on the network of an interface, in monotonic ms; -Infinity if never. */
   lastSentAt(network: Interface): number {
     return this.#copies.get(network.name)?.sentAt ?? Number.NEGATIVE_INFINITY
   }
 
-  /** Until when to wait with an answer, monotonic ms, so that a copy with an old anchor can be signed again; the past when there is no need. */
+  /** Until when to delay an answer so that a copy with an old anchor can be signed again, in monotonic ms; -Infinity if not at all. */
   stableUntil(network: Interface): number {
     const copy = this.#copies.get(network.name)
     if (!copy || isOnePart(copy) || this.sequence - copy.position <= OLD_ANCHOR) return Number.NEGATIVE_INFINITY
@@ -221,7 +227,7 @@ export class Self {
     return { path: 'unicast', id: this.id, incarnation: this.#incarnation, sequence: this.sequence } as const
   }
 
-  /** Never 0, which in a beat means that nothing is answered. */
+  /** A random nonce. Never 0: in a beat that means that it answers no probe. */
   #nonce(): number {
     return 1 + Math.floor(this.#random.number() * 0xfffffffe)
   }
@@ -240,10 +246,10 @@ export class Self {
   }
 
   #signAgainAt(copy: Copy): number {
-    return isOnePart(copy) ? copy.signedAt + SIGN_EVERY : copy.sentAt + STABLE_FOR
+    return isOnePart(copy) ? copy.signedAt + SIGN_INTERVAL : copy.sentAt + STABLE_FOR
   }
 
-  /** With as many addresses as there may ever be, so that no later change of network makes it too large. */
+  /** Checks the record with the maximum number of addresses, so that no change of addresses makes it too large later. */
   #check(profile: Profile): void {
     const longest = new Array<string>(MAX_ADDRESSES).fill('f'.repeat(45))
     checkRecord(this.#record(longest, profile))
@@ -261,7 +267,7 @@ export class Self {
     }
   }
 
-  #revise(): void {
+  #newVersion(): void {
     this.#recordVersion++
     this.#copies.clear()
   }
@@ -270,7 +276,7 @@ export class Self {
     return new HashChain(this.id, this.#incarnation, base, this.#random.bytes(DIGEST_BYTES), CHAIN_LENGTH)
   }
 
-  #commit(): string {
+  #newCommitment(): string {
     const commitment = encodeDigest(goodbyeCommitment(this.id, this.#incarnation, this.#secret))
     this.#commitments = [...this.#commitments, commitment].slice(-MAX_COMMITMENTS)
     return commitment

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { DatagramSource } from '../../../../src/core/link.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
-import type { Sighting } from '../../../../src/core/presence/index.ts'
+import type { Sighting } from '../../../../src/core/presence/peers/types.ts'
 import { seededRandom } from '../../sim/network.ts'
 
 const SERVICE: PublishedService = {

@@ -6,7 +6,7 @@ import { instanceName, recordKey, sameName } from '../../../../src/core/mdns/dns
 import type { IsConfirmedByBeacon } from '../../../../src/core/mdns/finder/cache-maintenance.ts'
 import { Finder } from '../../../../src/core/mdns/finder/finder.ts'
 import type { MdnsNotice } from '../../../../src/core/mdns/mdns.ts'
-import type { Sighting } from '../../../../src/core/presence/index.ts'
+import type { Sighting } from '../../../../src/core/presence/peers/types.ts'
 import { seededRandom } from '../../sim/network.ts'
 
 export const ETH0: Interface = {

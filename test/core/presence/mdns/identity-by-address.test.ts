@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Sighting } from '../../../../src/core/presence/index.ts'
+import type { Sighting } from '../../../../src/core/presence/peers/types.ts'
 import { addressesOf, idOf, OFFICE, Scene } from './scene.ts'
 
 describe('a host at an address that the beacons of a peer come from', () => {
@@ -58,7 +58,8 @@ describe('a host at an address that the beacons of a peer come from', () => {
     liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
     scene.network.flush(liar)
     scene.network.filter = ({ from, to, bytes, where }) => {
-      if (from === liar) to.presence.hear(bytes, { ...where, address: addresses[0]?.address ?? '' }, scene.network.now)
+      if (from === liar)
+        to.presence.receive(bytes, { ...where, address: addresses[0]?.address ?? '' }, scene.network.now)
       return from !== liar
     }
     scene.network.run(3000)

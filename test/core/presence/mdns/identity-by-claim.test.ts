@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { HostAssertion } from '../../../../src/core/presence/index.ts'
+import type { HostAssertion } from '../../../../src/core/presence/peers/types.ts'
 import { addressesOf, idOf, OFFICE, Scene } from './scene.ts'
 
 describe('a host that claims to be a peer', () => {
@@ -19,7 +19,7 @@ describe('a host that claims to be a peer', () => {
     const kitchen = scene.network.host({ name: 'kitchen' })
     const { name, hostname, version } = kitchen.presence.self()
     const profile = { name, hostname, version, services: [OFFICE], attributes: {} }
-    kitchen.presence.describe(profile, scene.network.now)
+    kitchen.presence.setProfile(profile, scene.network.now)
     scene.network.flush(kitchen)
     scene.network.run(2000)
     const isConfirmedByBeacon = (assertion: HostAssertion, host = 'k3vq.local') =>

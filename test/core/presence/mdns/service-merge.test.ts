@@ -57,7 +57,7 @@ describe('the services of an mDNS host that is the same machine as a peer', () =
     scene.network.flush(liar)
     scene.network.filter = ({ from, to, bytes, where }) => {
       if (from === liar && to === scene.watcher && bytes[3] === 1) {
-        to.presence.hear(bytes, { ...where, address: '10.9.9.9' }, scene.network.now)
+        to.presence.receive(bytes, { ...where, address: '10.9.9.9' }, scene.network.now)
         return false
       }
       return true
@@ -79,7 +79,7 @@ describe('the services of an mDNS host that is the same machine as a peer', () =
     })
     const signed: Service = { id: 'print', name: 'Signed', type: '_IPP._tcp', port: 631, txt: {}, subtypes: [] }
     const profile = { name: 'kitchen', hostname: '', version: '', attributes: {} }
-    kitchen.presence.describe({ ...profile, services: [signed] }, scene.network.now)
+    kitchen.presence.setProfile({ ...profile, services: [signed] }, scene.network.now)
     scene.network.flush(kitchen)
     scene.network.run(1000)
     expect(scene.peers()[0]?.services).toEqual([
