@@ -1,7 +1,7 @@
-/** Tokens that rounding may eat: at the very moment that `availableAt` names, one is there. */
+/** Tolerance for rounding errors, tokens. It makes a token available exactly at the time that `availableAt` returns. */
 const ROUNDING = 1e-4
 
-/** A token bucket: `perSecond` on average, `burst` at once. */
+/** A token bucket: allows `perSecond` tokens on average and `burst` at once. */
 export class Budget {
   readonly #perSecond: number
   readonly #burst: number
@@ -14,7 +14,7 @@ export class Budget {
     this.#tokens = burst
   }
 
-  /** Takes `amount` if it is there. */
+  /** Takes `amount` tokens if they are available, and returns whether they were. */
   take(now: number, amount = 1): boolean {
     const left = this.#level(now) - amount
     if (left < -ROUNDING) return false
@@ -23,7 +23,7 @@ export class Budget {
     return true
   }
 
-  /** When one token will be there, monotonic ms: `now` if it is already. */
+  /** When a token will be available, monotonic ms; `now` if one is available already. */
   availableAt(now: number): number {
     return now + (Math.max(0, 1 - this.#level(now)) / this.#perSecond) * 1000
   }
@@ -33,25 +33,25 @@ export class Budget {
   }
 }
 
-/** One budget for each address, so that one sender cannot use up another's; the longest unused go when there are too many. */
-export class BudgetByAddress {
+/** A budget for each key, such as a source address, so that one sender cannot use up another's. The least recently used go first. */
+export class KeyedBudget {
   readonly #perSecond: number
   readonly #burst: number
-  readonly #most: number
+  readonly #maxKeys: number
   readonly #budgets = new Map<string, Budget>()
 
-  constructor(perSecond: number, burst: number, most = 1024) {
+  constructor(perSecond: number, burst: number, maxKeys = 1024) {
     this.#perSecond = perSecond
     this.#burst = burst
-    this.#most = most
+    this.#maxKeys = maxKeys
   }
 
-  /** Takes `amount` of what there is for `address`, if it is there. */
-  take(address: string, now: number, amount = 1): boolean {
-    const budget = this.#budgets.get(address) ?? new Budget(this.#perSecond, this.#burst)
-    this.#budgets.delete(address)
-    this.#budgets.set(address, budget)
-    if (this.#budgets.size > this.#most) {
+  /** Takes `amount` tokens of this key if they are available, and returns whether they were. */
+  take(key: string, now: number, amount = 1): boolean {
+    const budget = this.#budgets.get(key) ?? new Budget(this.#perSecond, this.#burst)
+    this.#budgets.delete(key)
+    this.#budgets.set(key, budget)
+    if (this.#budgets.size > this.#maxKeys) {
       for (const oldest of this.#budgets.keys()) {
         this.#budgets.delete(oldest)
         break

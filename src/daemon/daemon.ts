@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { createIdentity } from '../core/wire/identity.ts'
-import { Clock } from '../io/clock.ts'
-import { IdentityFile } from '../io/state.ts'
+import { IdentityFile } from '../io/identity-file.ts'
+import { Clock } from '../io/system.ts'
 import { VERSION } from '../shared/version.ts'
 import type { Config } from './config/config.ts'
 import { printableHostName } from './config/defaults.ts'
@@ -67,7 +67,7 @@ async function startDaemon(
     log,
     onNotice: (notice) => {
       if (notice.type === 'identity-taken') void takeNewIdentity()
-      if (notice.type === 'incarnation') void identityFile.keep(identity, notice.incarnation)
+      if (notice.type === 'incarnation') void identityFile.store(identity, notice.incarnation)
     },
   })
   const { presence, net, driver, mdns } = discovery
@@ -75,7 +75,7 @@ async function startDaemon(
   async function takeNewIdentity(): Promise<void> {
     const { incarnation } = presence.self()
     identity = createIdentity()
-    await identityFile.keep(identity, incarnation)
+    await identityFile.store(identity, incarnation)
     discovery.become(identity, incarnation)
     log.warn({ id: identity.id }, 'took a new identity')
   }

@@ -6,13 +6,12 @@ import type { Profile } from '../core/presence/peers/self.ts'
 import type { Notice } from '../core/presence/peers/types.ts'
 import { Presence, type PresenceOptions } from '../core/presence/presence.ts'
 import { createIdentity, type Identity } from '../core/wire/identity.ts'
-import { Clock } from '../io/clock.ts'
-import { Driver } from '../io/driver.ts'
 import { MDNS } from '../io/mdns/transport.ts'
 import { MdnsDriver } from '../io/mdns-driver.ts'
 import { Net } from '../io/net/net.ts'
 import type { NetOptions } from '../io/net/types.ts'
-import { random } from '../io/random.ts'
+import { PresenceDriver } from '../io/presence-driver.ts'
+import { Clock, random } from '../io/system.ts'
 import type { Peers } from '../shared/api.ts'
 import { peerJson } from './control/api-json.ts'
 import { logChanges, logFaults, logMdns, logNetwork, logNotice } from './log-events.ts'
@@ -31,7 +30,7 @@ export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
 export class Discovery {
   readonly presence: Presence
   readonly net: Net
-  readonly driver: Driver
+  readonly driver: PresenceDriver
   /** Undefined when mDNS is off. */
   readonly mdns: MdnsDriver | undefined
   readonly #options: DiscoveryOptions
@@ -45,7 +44,7 @@ export class Discovery {
     this.#profile = options.profile
     this.presence = new Presence({ ...options, random })
     this.net = new Net(net)
-    this.driver = new Driver(this.presence, this.net, clock, (notice) => {
+    this.driver = new PresenceDriver(this.presence, this.net, clock, (notice) => {
       if (log) logNotice(log, notice)
       onNotice?.(notice)
     })
@@ -88,7 +87,10 @@ export class Discovery {
 }
 
 /** Opens mDNS and connects it with presence: mDNS reports the hosts it finds, and presence asks for hosts that went silent. */
-function openMdns({ mdns, net: options, clock, log }: DiscoveryOptions, driver: Driver): MdnsDriver | undefined {
+function openMdns(
+  { mdns, net: options, clock, log }: DiscoveryOptions,
+  driver: PresenceDriver,
+): MdnsDriver | undefined {
   if (!mdns) return undefined
   const net = new Net({ ...options, ...MDNS, sharedPort: true })
   const mdnsLog = log?.child({ by: 'mdns' })
@@ -103,7 +105,7 @@ function openMdns({ mdns, net: options, clock, log }: DiscoveryOptions, driver: 
     noticed: (notice) => mdnsLog && logMdns(mdnsLog, notice),
     failed: (error) => mdnsLog?.error({ err: error }, 'failed to handle an mDNS message; earshotd goes on'),
   })
-  driver.onHostToAsk((hostname) => mdnsDriver.ask(hostname))
+  driver.onHostToQuery((hostname) => mdnsDriver.ask(hostname))
   return mdnsDriver
 }
 

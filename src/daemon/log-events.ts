@@ -4,8 +4,8 @@ import type { Interface } from '../core/link.ts'
 import type { MdnsNotice } from '../core/mdns/mdns.ts'
 import type { ChangeType, Notice } from '../core/presence/peers/types.ts'
 import type { Presence } from '../core/presence/presence.ts'
-import type { Driver } from '../io/driver.ts'
 import type { Net } from '../io/net/net.ts'
+import type { PresenceDriver } from '../io/presence-driver.ts'
 import type { StateNotice } from '../io/state-file.ts'
 import type { CatalogueNotice } from './services/own-services.ts'
 
@@ -25,7 +25,7 @@ const LEVELS: Record<ChangeType, 'info' | 'debug'> = {
 }
 
 /** Logs changes of other peers. */
-export function logChanges(log: Logger, driver: Driver, presence: Presence): void {
+export function logChanges(log: Logger, driver: PresenceDriver, presence: Presence): void {
   let seen = presence.index
   driver.onChange(() => {
     for (const { type, peer, own } of presence.changesSince(seen) ?? []) {

@@ -3,62 +3,64 @@ import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../shared/caught-error.ts'
 
-/** Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it. */
-const READING = constants.O_RDONLY | constants.O_NONBLOCK
-const TROUBLES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ESTALE']
-/** So many files are kept of those that were set aside. */
-const MOST_SET_ASIDE = 3
+/** Without O_NONBLOCK, opening a named pipe would wait for a writer. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
+/** Errors that may pass or that the administrator can repair. */
+const STORAGE_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ESTALE']
+/** How many renamed damaged files are kept. */
+const MAX_SET_ASIDE = 3
 
-/** What lies there is not a file of the kind that is read. */
+/** The file at a path is not usable: not a regular file, too large, or with the wrong content. */
 export class Unsuitable extends Error {}
 
 /**
- * The bytes of a regular file.
- * @throws Unsuitable when it is a pipe, a device, a directory, or larger than `mostBytes`; else what the system says
+ * Reads a regular file.
+ * @throws Unsuitable if it is a pipe, a device or a directory, or larger than `maxBytes`; otherwise the system's error
  */
-export async function readRegular(path: string, mostBytes: number): Promise<Buffer> {
-  const file = await open(path, READING)
+export async function readRegular(path: string, maxBytes: number): Promise<Buffer> {
+  const file = await open(path, READ_FLAGS)
   try {
-    refuseOther(await file.stat())
-    // One byte more than allowed: the file may have grown since it was looked at.
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(mostBytes + 1), position: 0 })
-    return within(mostBytes, buffer, bytesRead)
+    requireRegular(await file.stat())
+    // Read one byte more than allowed, to detect a file that is too large.
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(maxBytes + 1), position: 0 })
+    return checkSize(maxBytes, buffer, bytesRead)
   } finally {
     await file.close()
   }
 }
 
-/** The same at once. */
-export function readRegularSync(path: string, mostBytes: number): Buffer {
-  const file = openSync(path, READING)
+/** Reads a regular file synchronously, like `readRegular`. */
+export function readRegularSync(path: string, maxBytes: number): Buffer {
+  const file = openSync(path, READ_FLAGS)
   try {
-    refuseOther(fstatSync(file))
-    const buffer = Buffer.alloc(mostBytes + 1)
-    return within(mostBytes, buffer, readSync(file, buffer, 0, buffer.length, 0))
+    requireRegular(fstatSync(file))
+    const buffer = Buffer.alloc(maxBytes + 1)
+    return checkSize(maxBytes, buffer, readSync(file, buffer, 0, buffer.length, 0))
   } finally {
     closeSync(file)
   }
 }
 
-function refuseOther(stats: Stats): void {
+function requireRegular(stats: Stats): void {
   if (stats.isDirectory()) throw new Unsuitable('it is a directory')
   if (!stats.isFile()) throw new Unsuitable('it is not a regular file')
 }
 
-function within(mostBytes: number, buffer: Buffer, bytes: number): Buffer {
-  if (bytes > mostBytes) throw new Unsuitable(`it is larger than ${mostBytes / 1024} KiB`)
+function checkSize(maxBytes: number, buffer: Buffer, bytes: number): Buffer {
+  if (bytes > maxBytes) throw new Unsuitable(`it is larger than ${maxBytes / 1024} KiB`)
   return buffer.subarray(0, bytes)
 }
 
 /**
- * Writes a file whole or not at all: a crash leaves the old one or the new one. When this resolves, the new one is on the
- * disk, and is found after a loss of power as well. Its mode is the one given: for its owner only, unless said otherwise.
+ * Writes a file atomically: after a crash, either the old or the new content is there. When the promise resolves, the new
+ * content is on the disk and survives a power failure.
+ * @param mode the permissions of the file, by default for its owner only
  */
 export async function writeAtomically(path: string, text: string, mode = 0o600): Promise<void> {
   const temporary = `${path}.${process.pid}`
   try {
     await rm(temporary, { force: true })
-    // Made anew (O_EXCL): nobody else has it open, and no link that lies there is followed.
+    // O_EXCL creates a new file: no other process has it open, and no symbolic link is followed.
     const file = await open(temporary, 'wx', mode)
     try {
       await file.chmod(mode)
@@ -75,7 +77,7 @@ export async function writeAtomically(path: string, text: string, mode = 0o600):
   await syncDirectory(dirname(path))
 }
 
-/** Removes what `writeAtomically` left behind when a process was killed in the midst of it. */
+/** Removes the temporary files of `writeAtomically` calls that a crash interrupted. */
 export async function removeLeftovers(path: string): Promise<void> {
   const begins = `${basename(path)}.`
   for (const name of await readdir(dirname(path))) {
@@ -84,20 +86,20 @@ export async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
-/** Renames what lies there so that it is out of the way and can be looked at; returns the new path. */
+/** Renames a damaged file to `PATH.damaged-N`, so that it can be examined. Returns the new path. */
 export async function setAside(path: string): Promise<string> {
   for (let number = 1; ; number++) {
-    const place = `${path}.damaged-${number}`
-    if (number < MOST_SET_ASIDE && (await isThere(place))) continue
-    await rename(path, place)
-    return place
+    const target = `${path}.damaged-${number}`
+    if (number < MAX_SET_ASIDE && (await exists(target))) continue
+    await rename(path, target)
+    return target
   }
 }
 
 /**
- * Makes a directory, and those above it, where there are none. (Node's own recursive `mkdir` never ends in places such as
- * /proc, where nothing can be made.)
- * @throws Unsuitable when something else lies there; else what the system says
+ * Creates a directory and its missing parents. (Node's recursive `mkdir` never returns in directories such as /proc, where
+ * nothing can be created.)
+ * @throws Unsuitable if the path is not a directory; otherwise the system's error
  */
 export async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
@@ -115,19 +117,22 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Whether it may pass, or needs somebody to see to the disk: meanwhile the daemon does without. Else it is a wrong path. */
-export function isTroubleOfDisk(error: unknown): boolean {
-  return TROUBLES_OF_DISK.includes(codeOf(error) ?? '')
+/**
+ * Whether an error may pass or is for the administrator to repair, as with a full disk. The daemon works without the file
+ * meanwhile. Any other error means that the path is wrong.
+ */
+export function isStorageError(error: unknown): boolean {
+  return STORAGE_ERRORS.includes(codeOf(error) ?? '')
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
     () => false,
   )
 }
 
-/** Some file systems know no such thing for directories; what they promise is then all that there is. */
+/** Some file systems do not support fsync on directories. There, the rename may be lost in a power failure. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {

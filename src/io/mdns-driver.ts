@@ -2,112 +2,112 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Mdns, MdnsNotice, MdnsView, OwnProfile } from '../core/mdns/mdns.ts'
 import type { Sighting } from '../core/presence/peers/types.ts'
 import { Stopping } from '../shared/errors.ts'
-import { Alarm } from './alarm.ts'
-import type { Clock } from './clock.ts'
 import { MdnsTransport } from './mdns/transport.ts'
 import type { Net } from './net/net.ts'
+import { Alarm, type Clock } from './system.ts'
 
-/** An address of one IP version is waited for so much longer than one of the other, ms: they may come one by one. */
-const OTHER_VERSION = 100
-/** How long goodbyes take to be said three times, ms. */
-const GOODBYE = 110
+/** How long to wait for addresses of the other IP version after those of one version have arrived, ms. */
+const OTHER_FAMILY_WAIT = 100
+/** Time to send the goodbyes three times, ms. */
+const GOODBYE_TIME = 110
 
-/** What an mDNS driver tells. */
-export interface MdnsHooks {
+/** Handles the events of `MdnsDriver`. */
+export interface MdnsHandler {
   sighted(sighting: Sighting): void
   noticed(notice: MdnsNotice): void
-  /** An error in the library or in our handling of a message; the rest goes on. */
+  /** An error in bonjour-service or in the handling of one message. Other messages are still handled. */
   failed(error: Error): void
 }
 
-/** Drives the rules of mDNS with real sockets and a real clock. */
+/** Connects `Mdns` to the network and the clock. */
 export class MdnsDriver {
   readonly #mdns: Mdns
   readonly #net: Net
   readonly #clock: Clock
-  readonly #hooks: MdnsHooks
-  readonly #links: MdnsTransport
+  readonly #handler: MdnsHandler
+  readonly #transport: MdnsTransport
   readonly #alarm: Alarm
-  /** Those who wait for a host's addresses; called whenever something was heard, and at the end. */
+  /** Checks of the calls that wait for addresses. They run after each datagram and when the driver stops. */
   readonly #waiting = new Set<() => void>()
   #stopped = false
 
-  constructor(mdns: Mdns, net: Net, clock: Clock, hooks: MdnsHooks) {
+  constructor(mdns: Mdns, net: Net, clock: Clock, handler: MdnsHandler) {
     this.#mdns = mdns
     this.#net = net
     this.#clock = clock
-    this.#hooks = hooks
-    this.#links = new MdnsTransport({
+    this.#handler = handler
+    this.#transport = new MdnsTransport({
       net,
       now: () => clock.now(),
-      notice: (notice) => hooks.noticed(notice),
-      problem: (error) => hooks.failed(error),
+      notice: (notice) => handler.noticed(notice),
+      problem: (error) => handler.failed(error),
     })
-    this.#alarm = new Alarm(clock, () => this.#attempt((now) => mdns.wake(now)))
+    this.#alarm = new Alarm(clock, () => this.#runSafely((now) => mdns.wake(now)))
   }
 
-  /** Opens the network and begins. What cannot be opened is a fault of the net's, and tried again. */
+  /** Opens the network and starts. A socket that cannot be opened is a fault of `Net`, which tries again. */
   async start(): Promise<void> {
-    this.#do((now) => this.#mdns.start(now))
+    this.#run((now) => this.#mdns.start(now))
     this.#net.on('interfaces', (interfaces) => {
-      this.#attempt((now) => {
-        this.#links.setInterfaces(interfaces)
-        // Where no socket is open nothing can be said, and no name is won.
+      this.#runSafely((now) => {
+        this.#transport.setInterfaces(interfaces)
+        // Without an open socket, no name can be probed.
         this.#mdns.setInterfaces(
           interfaces.filter(({ paths }) => paths.length > 0),
           now,
         )
       })
     })
-    this.#net.on('datagram', (bytes, heard) => {
-      this.#attempt((now) => {
-        const message = this.#links.receive(bytes, heard, now)
-        if (message) this.#mdns.receive(message, heard, now)
+    this.#net.on('datagram', (bytes, source) => {
+      this.#runSafely((now) => {
+        const message = this.#transport.receive(bytes, source, now)
+        if (message) this.#mdns.receive(message, source, now)
       })
-      for (const look of this.#waiting) look()
+      for (const check of this.#waiting) check()
     })
     await this.#net.open()
   }
 
   publish(profile: OwnProfile): void {
-    this.#do((now) => this.#mdns.publish(profile, now))
+    this.#run((now) => this.#mdns.publish(profile, now))
   }
 
-  /** Asks for a host, `printer.local`: what comes of it is sighted. */
+  /** Queries the addresses of a host such as `printer.local`. A result is reported by `sighted`. */
   ask(hostname: string): void {
-    this.#do((now) => this.#mdns.queryHost(hostname, now))
+    this.#run((now) => this.#mdns.queryHost(hostname, now))
   }
 
   /**
-   * The addresses of a host, `printer.local`: as known, or asked for; none when nobody answers within `timeout` ms.
-   * @throws Stopping when the daemon is stopped before that
+   * The addresses of a host such as `printer.local`, from the cache or by a query. Empty if no answer arrives within
+   * `timeout` ms.
+   * @throws Stopping if the daemon is stopped in the meantime
    */
   async resolve(hostname: string, timeout: number): Promise<Sighting['addresses']> {
-    const versionsKnown = () => new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family)).size
+    const knownFamilies = () => new Set(this.#mdns.addressesOf(hostname).map(({ family }) => family)).size
     const deadline = this.#clock.now() + timeout
-    let isInTime = versionsKnown() > 0
-    if (versionsKnown() < 2 && !this.#stopped) {
+    let isInTime = knownFamilies() > 0
+    if (knownFamilies() < 2 && !this.#stopped) {
       this.ask(hostname)
       await new Promise<void>((resolve) => {
         const end = () => {
-          clearTimeout(patience)
-          this.#waiting.delete(look)
+          clearTimeout(timer)
+          this.#waiting.delete(check)
           resolve()
         }
-        let patience = setTimeout(end, timeout)
+        let timer = setTimeout(end, timeout)
         let isOneKnown = false
-        const look = () => {
+        const check = () => {
           const remaining = deadline - this.#clock.now()
-          // What comes too late may come before the timer is looked at.
-          if (versionsKnown() > 0 && remaining >= 0) isInTime = true
-          if (this.#stopped || versionsKnown() === 2 || remaining < 0) return end()
-          if (isOneKnown || versionsKnown() === 0) return
+          // A late answer may be handled before the timer that has expired.
+          if (knownFamilies() > 0 && remaining >= 0) isInTime = true
+          if (this.#stopped || knownFamilies() === 2 || remaining < 0) return end()
+          if (isOneKnown || knownFamilies() === 0) return
           isOneKnown = true
-          clearTimeout(patience)
-          patience = setTimeout(end, Math.min(OTHER_VERSION, remaining))
+          clearTimeout(timer)
+          timer = setTimeout(end, Math.min(OTHER_FAMILY_WAIT, remaining))
         }
-        this.#waiting.add(look)
-        look()
+        this.#waiting.add(check)
+        check()
       })
     }
     const addresses = isInTime ? this.#mdns.addressesOf(hostname) : []
@@ -129,36 +129,36 @@ export class MdnsDriver {
         ],
       }
     })
-    const counters = { ...this.#links.counters, unsent: dropped.unicast + dropped.shared }
+    const counters = { ...this.#transport.counters, unsent: dropped.unicast + dropped.shared }
     return { ...this.#mdns.view(), interfaces, counters }
   }
 
-  /** Says goodbye, and takes the sockets down. Who waits for a host's addresses waits no longer. */
+  /** Sends goodbyes and closes the sockets. Calls that wait for addresses end. */
   async stop(): Promise<void> {
     this.#stopped = true
-    for (const look of this.#waiting) look()
-    this.#do((now) => this.#mdns.leave(now))
-    await delay(GOODBYE)
+    for (const check of this.#waiting) check()
+    this.#run((now) => this.#mdns.leave(now))
+    await delay(GOODBYE_TIME)
     this.#alarm.stop()
-    await this.#links.close()
+    await this.#transport.close()
     await this.#net.close()
   }
 
-  /** Does what the network or a timer gives cause to: nobody is there to catch an error in it, and it must end nothing. */
-  #attempt(action: (now: number) => void): void {
+  /** Runs an action for the network or a timer. Nothing above catches its errors, so they are reported here. */
+  #runSafely(action: (now: number) => void): void {
     try {
-      this.#do(action)
+      this.#run(action)
     } catch (error) {
-      this.#links.failed(error)
+      this.#transport.failed(error)
       this.#alarm.set(this.#mdns.nextWake)
     }
   }
 
-  #do(action: (now: number) => void): void {
+  #run(action: (now: number) => void): void {
     action(this.#clock.now())
-    for (const outgoing of this.#mdns.takeOutgoing()) this.#links.send(outgoing)
-    for (const sighting of this.#mdns.takeSightings()) this.#hooks.sighted(sighting)
-    for (const notice of this.#mdns.takeNotices()) this.#hooks.noticed(notice)
+    for (const outgoing of this.#mdns.takeOutgoing()) this.#transport.send(outgoing)
+    for (const sighting of this.#mdns.takeSightings()) this.#handler.sighted(sighting)
+    for (const notice of this.#mdns.takeNotices()) this.#handler.noticed(notice)
     this.#alarm.set(this.#mdns.nextWake)
   }
 }

@@ -4,35 +4,35 @@ import { codeOf, messageOf } from '../shared/caught-error.ts'
 import { NotKept } from '../shared/errors.ts'
 import { makeDirectory, readRegular, removeLeftovers, setAside, Unsuitable, writeAtomically } from './files.ts'
 
-const MOST_BYTES = 1024 * 1024
-/** How often it is seen to that the file is there and up to date, ms. */
-const LOOK = 5000
+const MAX_BYTES = 1024 * 1024
+/** Interval of the checks that the file exists and is up to date, ms. */
+const CHECK_INTERVAL = 5000
 
-/** What the log should say of a file of the state directory, once. */
+/** An event of a file in the state directory, for the log. */
 export type StateNotice =
-  /** It could not be used, and is called `to` from now on. */
+  /** The file was unusable and has been renamed to `to`. */
   | { type: 'set-aside'; file: string; to: string; reason: string }
   | { type: 'not-saved'; file: string; error: string }
   | { type: 'saved-again'; file: string }
-  /** Somebody has taken it away; it has been written anew. */
+  /** The file was deleted or replaced, and has been written again. */
   | { type: 'was-gone'; file: string }
 
 /**
- * A JSON file in the state directory: read once, at the start, and written whole when what it is to hold has changed.
- * When it cannot be written, that is tried again and again.
+ * A JSON file in the state directory. It is read once, at the start, and written as a whole when its content changes. If
+ * writing fails, it is tried again until it succeeds.
  */
 export class StateFile<Content> {
   readonly #directory: string
   readonly #path: string
   readonly #isContent: (value: unknown) => value is Content
   readonly #notify: (notice: StateNotice) => void
-  /** What it is to hold; undefined: it is left as it is. */
+  /** The text to write; undefined: the file stays as it is. */
   #wanted: string | undefined
-  /** As it lies on the disk. */
+  /** The text on the disk. */
   #written: string | undefined
   #inode: number | undefined
   #fault: string | undefined
-  /** It is there, and cannot be read: it is not written over. */
+  /** Why the existing file cannot be read. Such a file is not overwritten. */
   #unreadable: string | undefined
   #last: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
@@ -50,42 +50,43 @@ export class StateFile<Content> {
     this.#notify = notify
   }
 
-  /** Why what it is to hold does not lie on the disk; undefined when it does. */
+  /** Why the content is not on the disk; undefined if it is. */
   get fault(): string | undefined {
     return this.#fault
   }
 
-  /** What it holds; undefined when there is none, or none that can be used: that is set aside. */
+  /** Reads the content. Undefined if there is no file, or an unusable one, which is renamed. */
   async read(): Promise<Content | undefined> {
-    this.#timer ??= setInterval(() => void this.flush().catch(() => {}), LOOK).unref()
+    this.#timer ??= setInterval(() => void this.flush().catch(() => {}), CHECK_INTERVAL).unref()
     await removeLeftovers(this.#path).catch(() => {})
     try {
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(await readRegular(this.#path, MOST_BYTES))
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(await readRegular(this.#path, MAX_BYTES))
       const content: unknown = JSON.parse(text)
-      if (!this.#isContent(content)) throw new Unsuitable('it does not hold what it should')
+      if (!this.#isContent(content)) throw new Unsuitable('its content is not what this program writes')
       this.#written = text
       this.#inode = (await lstat(this.#path)).ino
       return content
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
       const isDamaged = error instanceof Unsuitable || error instanceof SyntaxError || error instanceof TypeError
-      await this.#giveUp(messageOf(error), isDamaged)
+      await this.#handleUnusable(messageOf(error), isDamaged)
       return undefined
     }
   }
 
-  /** What lies there cannot be used: it is set aside, also when that is found out only after reading. */
+  /** Renames the file, for a caller that finds the content unusable after reading it. */
   async reject(reason: string): Promise<void> {
-    await this.#giveUp(reason, true)
+    await this.#handleUnusable(reason, true)
   }
 
-  /** Sets what it is to hold; `flush` writes it. */
+  /** Sets the content. `flush` writes it. */
   set(content: Content): void {
     this.#wanted = `${JSON.stringify(content, null, 2)}\n`
   }
 
   /**
-   * Resolves when what it is to hold lies on the disk, and is there. Calls made while a write is under way share the next.
+   * Writes the content if it changed or the file is gone, and resolves when it is on the disk. Calls during a write share
+   * the next write.
    * @throws NotKept
    */
   flush(): Promise<void> {
@@ -99,7 +100,7 @@ export class StateFile<Content> {
     return this.#next
   }
 
-  /** Writes what is not written yet, if that is possible. */
+  /** Stops the checks, and writes the content if that is possible. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.flush().catch(() => {})
@@ -131,7 +132,7 @@ export class StateFile<Content> {
     this.#fault = reason
   }
 
-  async #giveUp(reason: string, isDamaged: boolean): Promise<void> {
+  async #handleUnusable(reason: string, isDamaged: boolean): Promise<void> {
     this.#written = undefined
     try {
       if (!isDamaged) throw new Error(reason)
@@ -139,8 +140,8 @@ export class StateFile<Content> {
       this.#notify({ type: 'set-aside', file: this.#path, to, reason })
     } catch (error) {
       this.#unreadable = isDamaged
-        ? `it is damaged (${reason}), and cannot be set aside: ${messageOf(error)}`
-        : `${reason}; it was not read, so it is left as it is until a restart can read it`
+        ? `it is damaged (${reason}) and cannot be renamed: ${messageOf(error)}`
+        : `${reason}; the file is left unchanged until a restart can read it`
       this.#failed(this.#unreadable)
     }
   }

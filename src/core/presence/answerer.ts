@@ -1,6 +1,6 @@
 import { isPresent } from '../../shared/peer-state.ts'
 import type { Agenda } from '../agenda.ts'
-import { Budget, BudgetByAddress } from '../budget.ts'
+import { Budget, KeyedBudget } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
@@ -51,7 +51,7 @@ export class Answerer {
   readonly #agenda: Agenda
   readonly #random: Random
   readonly #sharedAnswers: SharedAnswers
-  readonly #unicastByPeer = new BudgetByAddress(UNICAST_PER_SECOND_AND_PEER, UNICAST_BURST_PER_PEER)
+  readonly #unicastByPeer = new KeyedBudget(UNICAST_PER_SECOND_AND_PEER, UNICAST_BURST_PER_PEER)
   readonly #unicast = new Budget(UNICAST_PER_SECOND, UNICAST_PER_SECOND)
   readonly #echoes = new Budget(ECHOES_PER_SECOND, ECHO_BURST)
   readonly #sharedEchoes = new Budget(SHARED_ECHOES_PER_SECOND, 1)

@@ -1,5 +1,5 @@
 import { errorOf } from '../../shared/caught-error.ts'
-import { Budget, BudgetByAddress } from '../budget.ts'
+import { Budget, KeyedBudget } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import { decode } from '../wire/codec.ts'
 import { CHAIN_LENGTH, encodeDigest, follows } from '../wire/hash-chain.ts'
@@ -57,10 +57,7 @@ export class Inbound {
   readonly #ownIdReplies = new Budget(OWN_ID_REPLIES_PER_SECOND, 1)
   readonly #knownSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
   readonly #unknownSignatures = new Budget(SIGNATURES_PER_SECOND, SIGNATURES_PER_SECOND)
-  readonly #signaturesByAddress = new BudgetByAddress(
-    SIGNATURES_PER_SECOND_AND_ADDRESS,
-    SIGNATURES_PER_SECOND_AND_ADDRESS,
-  )
+  readonly #signaturesByAddress = new KeyedBudget(SIGNATURES_PER_SECOND_AND_ADDRESS, SIGNATURES_PER_SECOND_AND_ADDRESS)
 
   constructor(parts: {
     self: Self

@@ -1,5 +1,5 @@
 import type { Agenda } from '../agenda.ts'
-import { Budget, BudgetByAddress } from '../budget.ts'
+import { Budget, KeyedBudget } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
@@ -92,7 +92,7 @@ export class IncarnationReminders {
   readonly #agenda: Agenda
   readonly #random: Random
   readonly #pending = new Set<PeerId>()
-  readonly #budgetByPeer = new BudgetByAddress(REMINDERS_PER_SECOND_AND_PEER, 1)
+  readonly #budgetByPeer = new KeyedBudget(REMINDERS_PER_SECOND_AND_PEER, 1)
   readonly #budget = new Budget(REMINDERS_PER_SECOND, REMINDER_BURST)
 
   constructor(registry: Registry, outbox: Outbox, agenda: Agenda, random: Random) {

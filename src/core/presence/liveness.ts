@@ -88,13 +88,13 @@ export class Liveness {
 
   /** Starts the lease of a new peer, or of one with a new incarnation. */
   startLease(peer: Peer): void {
-    peer.plans.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseEnded(peer, now))
+    peer.tasks.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseEnded(peer, now))
   }
 
   /** Adapts the lease to a new beat interval: it ends one new lease from now at the latest. */
   intervalChanged(peer: Peer, now: number): void {
     if (peer.state !== 'alive') return
-    peer.plans.set('verdict', now + leaseOf(peer), (later) => this.#leaseEnded(peer, later))
+    peer.tasks.set('verdict', now + leaseOf(peer), (later) => this.#leaseEnded(peer, later))
   }
 
   /** Takes a fresh beat: the peer is alive. */
@@ -168,14 +168,14 @@ export class Liveness {
     const isSilent = () => peer.state === 'suspect' && peer.lastSeen === lastSeen
     const scheduleProbes = ([delay, ...later]: readonly number[]) => {
       if (delay === undefined) return
-      peer.plans.set('probe', now + delay, (at) => {
+      peer.tasks.set('probe', now + delay, (at) => {
         if (!isSilent()) return
         this.#probeSuspect(peer, delay >= FIRST_SHARED_PROBE, at)
         scheduleProbes(later)
       })
     }
     scheduleProbes(PROBES)
-    peer.plans.set('verdict', now + SUSPECT_TIMEOUT, (later) => {
+    peer.tasks.set('verdict', now + SUSPECT_TIMEOUT, (later) => {
       if (isSilent()) this.#extendLease(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
       else this.#leaseEnded(peer, later)

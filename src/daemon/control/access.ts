@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { dirname, join } from 'node:path'
-import { isTroubleOfDisk, readRegular, removeLeftovers, writeAtomically } from '../../io/files.ts'
+import { isStorageError, readRegular, removeLeftovers, writeAtomically } from '../../io/files.ts'
 import { messageOf } from '../../shared/caught-error.ts'
 import { ForeignHost, ForeignOrigin, TokenUnusable } from '../../shared/errors.ts'
 
@@ -59,7 +59,7 @@ export async function writeToken(path: string, token: string): Promise<void> {
     await removeLeftovers(path)
     await writeAtomically(path, `${token}\n`, TOKEN_MODE)
   } catch (error) {
-    if (isTroubleOfDisk(error)) throw error
+    if (isStorageError(error)) throw error
     throw new TokenUnusable(path, messageOf(error))
   }
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { isTroubleOfDisk } from '../../io/files.ts'
+import { isStorageError } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
 import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
@@ -154,7 +154,7 @@ export class ControlServer {
     try {
       await writeToken(path, this.#deps.token)
     } catch (error) {
-      if (!isTroubleOfDisk(error)) throw error
+      if (!isStorageError(error)) throw error
       this.#options.log.warn({ err: error }, 'cannot write the token file: changes over loopback are not possible')
     }
   }

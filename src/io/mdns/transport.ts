@@ -1,4 +1,4 @@
-import { Budget, BudgetByAddress } from '../../core/budget.ts'
+import { Budget, KeyedBudget } from '../../core/budget.ts'
 import type { DatagramSource } from '../../core/link.ts'
 import { MDNS_PORT, type Message, type OutgoingMessage } from '../../core/mdns/dns/messages.ts'
 import type { LimitNotice } from '../../core/mdns/finder/quotas.ts'
@@ -56,7 +56,7 @@ export class MdnsTransport {
   readonly #problem: (error: Error) => void
   readonly #instances = new Map<string, BonjourInstance>()
   readonly #loopback = new LoopbackFilter()
-  readonly #senderBudget = new BudgetByAddress(PER_SENDER.perSecond, PER_SENDER.burst)
+  readonly #senderBudget = new KeyedBudget(PER_SENDER.perSecond, PER_SENDER.burst)
   readonly #totalBudget = new Budget(TOTAL.perSecond, TOTAL.burst)
   readonly #reported = new Set<string>()
   #overloadedAt = Number.NEGATIVE_INFINITY

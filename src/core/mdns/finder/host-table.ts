@@ -1,7 +1,6 @@
-import type { Agenda } from '../../agenda.ts'
+import { type Agenda, TimerWheel } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
-import { Timetable } from '../../timetable.ts'
 import { nameKey } from '../dns/records.ts'
 import { type DiscoveredHost, type DiscoveredInstance, goneSightingOf, sightingOf } from './discovered-host.ts'
 import type { Quotas } from './quotas.ts'
@@ -30,9 +29,9 @@ export class HostTable {
   /** The hosts with something to report. */
   readonly #unreported = new Set<DiscoveredHost>()
   readonly #agenda: Agenda
-  readonly #delayedReports: Timetable<DiscoveredHost>
+  readonly #delayedReports: TimerWheel<DiscoveredHost>
   /** Instances that are waiting for a TXT record. */
-  readonly #txtTimeouts: Timetable<DiscoveredInstance>
+  readonly #txtTimeouts: TimerWheel<DiscoveredInstance>
   #isReportPlanned = false
 
   constructor(parts: {
@@ -47,8 +46,8 @@ export class HostTable {
     this.#sighted = parts.sighted
     this.#removed = parts.removed
     this.#agenda = parts.agenda
-    this.#delayedReports = new Timetable(parts.agenda, (host, now) => this.#report(host, now))
-    this.#txtTimeouts = new Timetable(parts.agenda, (instance, now) => {
+    this.#delayedReports = new TimerWheel(parts.agenda, (host, now) => this.#report(host, now))
+    this.#txtTimeouts = new TimerWheel(parts.agenda, (instance, now) => {
       this.list(instance)
       this.reportSoon(now)
     })

@@ -1,4 +1,4 @@
-import { Budget, BudgetByAddress } from '../../budget.ts'
+import { Budget, KeyedBudget } from '../../budget.ts'
 
 /**
  * A limit is reached, so something is dropped: by all sources together, or by the one `source` address. Reported once,
@@ -110,10 +110,7 @@ export class Quotas {
   readonly types: Quota
   readonly #newHosts = new Budget(NEW_HOSTS_PER_SECOND, NEW_HOSTS_BURST)
   readonly #questions = new Budget(QUESTIONS_PER_SECOND, 4 * QUESTIONS_PER_SECOND)
-  readonly #questionsBySource = new BudgetByAddress(
-    QUESTIONS_PER_SECOND_AND_SOURCE,
-    4 * QUESTIONS_PER_SECOND_AND_SOURCE,
-  )
+  readonly #questionsBySource = new KeyedBudget(QUESTIONS_PER_SECOND_AND_SOURCE, 4 * QUESTIONS_PER_SECOND_AND_SOURCE)
 
   constructor(notice: (notice: LimitNotice) => void) {
     const quota = (limit: 'hosts' | 'services' | 'txt-bytes' | 'records' | 'types', most: number) =>

@@ -1,7 +1,6 @@
-import type { Agenda } from '../../agenda.ts'
+import { type Agenda, TimerWheel } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
-import { Timetable } from '../../timetable.ts'
 import type { Question } from '../dns/messages.ts'
 import { nameKey, type RecordType, type ResourceRecord, uncachedRecordKey } from '../dns/records.ts'
 import { type CacheEntry, isNewer, lifetimeOf, MAX_REFRESHES, nextCheck } from './cache-entry.ts'
@@ -27,7 +26,7 @@ export class RecordCache {
   readonly #expired: (entry: CacheEntry, now: number) => void
   /** By interface, then by type and name. */
   readonly #sets = new Map<string, Map<string, RecordSet>>()
-  readonly #timetable: Timetable<CacheEntry>
+  readonly #timers: TimerWheel<CacheEntry>
 
   constructor(parts: {
     agenda: Agenda
@@ -45,7 +44,7 @@ export class RecordCache {
     this.#refresh = parts.refresh
     this.#isStillValid = parts.isStillValid
     this.#expired = parts.expired
-    this.#timetable = new Timetable(parts.agenda, (entry, now) => this.#check(entry, now))
+    this.#timers = new TimerWheel(parts.agenda, (entry, now) => this.#check(entry, now))
   }
 
   /**
@@ -206,14 +205,14 @@ export class RecordCache {
     entry.refreshes = 0
     entry.withdrawn = false
     entry.needsConfirmation = false
-    this.#timetable.put(entry, nextCheck(entry, this.#random, now), now)
+    this.#timers.put(entry, nextCheck(entry, this.#random, now), now)
   }
 
   #withdraw(entry: CacheEntry, now: number): void {
     if (entry.withdrawn) return
     entry.withdrawn = true
     entry.expiresAt = Math.min(entry.expiresAt, now + GOODBYE_LIFETIME)
-    this.#timetable.put(entry, entry.expiresAt, now)
+    this.#timers.put(entry, entry.expiresAt, now)
   }
 
   #check(entry: CacheEntry, now: number): void {
@@ -227,7 +226,7 @@ export class RecordCache {
       return
     }
     entry.refreshes++
-    this.#timetable.put(entry, nextCheck(entry, this.#random, now), now)
+    this.#timers.put(entry, nextCheck(entry, this.#random, now), now)
     this.#refresh(entry, now)
   }
 
@@ -237,7 +236,7 @@ export class RecordCache {
     const set = sets?.get(name)
     if (!set?.delete(entry.key)) return
     if (set.size === 0) sets?.delete(name)
-    this.#timetable.remove(entry)
+    this.#timers.remove(entry)
     this.#quotas.records.release(entry.source)
     this.#quotas.txtBytes.release(entry.source, txtBytes(entry.record))
   }

@@ -1,5 +1,4 @@
-import type { Agenda } from '../../agenda.ts'
-import { Timetable } from '../../timetable.ts'
+import { type Agenda, TimerWheel } from '../../agenda.ts'
 import type { RecordType } from '../dns/records.ts'
 import type { DiscoveredHost, DiscoveredInstance } from './discovered-host.ts'
 import type { QueryScheduler } from './query-scheduler.ts'
@@ -27,7 +26,7 @@ export class Resolver {
   readonly #queries: QueryScheduler
   readonly #unresolved: (item: Resolvable, now: number) => void
   readonly #tries = new Map<Resolvable, number>()
-  readonly #timetable: Timetable<Resolvable>
+  readonly #timers: TimerWheel<Resolvable>
 
   constructor(parts: {
     agenda: Agenda
@@ -41,19 +40,19 @@ export class Resolver {
     this.#quotas = parts.quotas
     this.#queries = parts.queries
     this.#unresolved = parts.unresolved
-    this.#timetable = new Timetable(parts.agenda, (item, now) => this.#query(item, now))
+    this.#timers = new TimerWheel(parts.agenda, (item, now) => this.#query(item, now))
   }
 
   /** Starts with a short delay: the missing records may be about to arrive. */
   resolve(item: Resolvable, now: number): void {
     if (this.#tries.has(item)) return
     this.#tries.set(item, 0)
-    this.#timetable.put(item, now, now)
+    this.#timers.put(item, now, now)
   }
 
   cancel(item: Resolvable): void {
     this.#tries.delete(item)
-    this.#timetable.remove(item)
+    this.#timers.remove(item)
   }
 
   #query(item: Resolvable, now: number): void {
@@ -66,7 +65,7 @@ export class Resolver {
       return
     }
     this.#tries.set(item, tried + 1)
-    this.#timetable.put(item, now + wait, now)
+    this.#timers.put(item, now + wait, now)
     for (const { type, name, interface: interfaceName } of missing) {
       if (!this.#queries.isScheduled(interfaceName, { type, name }) && !this.#quotas.takeQuestion(item.source, now))
         continue

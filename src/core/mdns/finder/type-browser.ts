@@ -1,5 +1,4 @@
-import type { Agenda } from '../../agenda.ts'
-import { Timetable } from '../../timetable.ts'
+import { type Agenda, TimerWheel } from '../../agenda.ts'
 import { nameKey, OWN_TYPE, SERVICE_TYPES, serviceTypeOf } from '../dns/records.ts'
 import type { QueryScheduler } from './query-scheduler.ts'
 import type { Quota } from './quotas.ts'
@@ -53,14 +52,14 @@ export class TypeBrowser {
   readonly #learned = new Map<string, LearnedType>()
   /** By interface, then by name in lower case. */
   readonly #series = new Map<string, Map<string, QuerySeries>>()
-  readonly #timetable: Timetable<QuerySeries>
+  readonly #timers: TimerWheel<QuerySeries>
 
   constructor(parts: { agenda: Agenda; queries: QueryScheduler; quota: Quota; types: readonly string[] }) {
     this.#queries = parts.queries
     this.#quota = parts.quota
     this.#learnsTypes = parts.types.includes('*')
     this.#configured = new Set([OWN_TYPE, ...parts.types.filter((type) => type !== '*').map(nameKey)])
-    this.#timetable = new Timetable(parts.agenda, (series, now) => this.#query(series, now))
+    this.#timers = new TimerWheel(parts.agenda, (series, now) => this.#query(series, now))
   }
 
   /** The types that are browsed for. */
@@ -138,7 +137,7 @@ export class TypeBrowser {
 
   #stop(all: Map<string, QuerySeries>, name: string): void {
     const series = all.get(nameKey(name))
-    if (series) this.#timetable.remove(series)
+    if (series) this.#timers.remove(series)
     all.delete(nameKey(name))
   }
 
@@ -149,7 +148,7 @@ export class TypeBrowser {
 
   #scheduleNext(series: QuerySeries, now: number): void {
     series.queriedAt = now
-    this.#timetable.put(series, now + series.interval + MAX_QUERY_DELAY, now)
+    this.#timers.put(series, now + series.interval + MAX_QUERY_DELAY, now)
     series.interval = Math.min(series.interval * 2, MAX_INTERVAL)
   }
 }

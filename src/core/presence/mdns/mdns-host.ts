@@ -1,5 +1,5 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
-import type { Plans } from '../../agenda.ts'
+import type { NamedTasks } from '../../agenda.ts'
 import type { AddressOnInterface } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
 import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES, serviceChanges } from '../peers/journal.ts'
@@ -36,7 +36,7 @@ export class MdnsHost {
   readonly id: string
   /** Monotonic ms, like all times here. */
   readonly firstSeen: number
-  readonly plans: Plans<MdnsHostTask>
+  readonly tasks: NamedTasks<MdnsHostTask>
   /** The peer that is the same machine, or `SELF`. A host that is identified is not listed. */
   identifiedAs: PeerId | typeof SELF | undefined
   /** The host is not listed before this time. */
@@ -52,9 +52,9 @@ export class MdnsHost {
   #listed: { view: PeerView; content: string; services: OfferedService[] } | undefined
   #history: { at: number; state: PeerState }[] = []
 
-  constructor(sighting: Sighting, plans: Plans<MdnsHostTask>, listableFrom: number, now: number) {
+  constructor(sighting: Sighting, tasks: NamedTasks<MdnsHostTask>, listableFrom: number, now: number) {
     this.id = sighting.id
-    this.plans = plans
+    this.tasks = tasks
     this.firstSeen = now
     this.listableFrom = listableFrom
     this.#sighting = sighting

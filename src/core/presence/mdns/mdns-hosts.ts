@@ -1,5 +1,5 @@
 import { isPresent } from '../../../shared/peer-state.ts'
-import { type Agenda, Plans } from '../../agenda.ts'
+import { type Agenda, NamedTasks } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Interface } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
@@ -133,11 +133,11 @@ export class MdnsHosts {
   #add(sighting: Sighting, now: number): void {
     if (!isPresent(sighting) || !this.#makeRoom(now)) return
     const mayBePeer = this.#identity.mayBePeer(sighting)
-    const host = new MdnsHost(sighting, new Plans(this.#agenda), mayBePeer ? now + BEACON_WAIT : now, now)
+    const host = new MdnsHost(sighting, new NamedTasks(this.#agenda), mayBePeer ? now + BEACON_WAIT : now, now)
     this.#hosts.set(host.id, host)
     this.#identity.setHost(host)
     this.#update(host, now)
-    if (mayBePeer) host.plans.set('identify', host.listableFrom, (later) => this.#update(host, later))
+    if (mayBePeer) host.tasks.set('identify', host.listableFrom, (later) => this.#update(host, later))
   }
 
   /** Identifies the host again, and updates the list. */
@@ -158,7 +158,7 @@ export class MdnsHosts {
   #requireConfirmation(host: MdnsHost, before: PeerId | typeof SELF, now: number): void {
     const hasFailed = before !== SELF && this.#registry.get(before)?.state === 'failed'
     host.confirmAfter = hasFailed ? now : now + LATE_ANSWERS
-    host.plans.set('query', host.confirmAfter, (later) => {
+    host.tasks.set('query', host.confirmAfter, (later) => {
       if (host.identifiedAs !== undefined || !host.isUnconfirmed) return
       if (this.#queryBudget.take(later)) this.#hostsToQuery.push(host.sighting.hostname)
     })
@@ -182,9 +182,9 @@ export class MdnsHosts {
       write: () => {
         for (const { change, bytes } of update.entries) this.#listener.hostChanged(change, bytes)
         host.applied(update)
-        if (!isGone) host.plans.cancel('forget')
+        if (!isGone) host.tasks.cancel('forget')
         else if (host.isListed)
-          host.plans.set('forget', now + MDNS_HOST_RETENTION, (later) => this.#forget(host, later))
+          host.tasks.set('forget', now + MDNS_HOST_RETENTION, (later) => this.#forget(host, later))
         else this.#remove(host, now)
       },
     }
@@ -206,7 +206,7 @@ export class MdnsHosts {
   }
 
   #remove(host: MdnsHost, now: number): void {
-    host.plans.cancelAll()
+    host.tasks.cancelAll()
     this.#hosts.delete(host.id)
     const peer = host.listedView()
     if (peer) this.#listener.hostChanged({ type: 'peer-forgotten', at: now, peer }, host.bytes)

@@ -1,5 +1,5 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
-import type { Plans } from '../../agenda.ts'
+import type { NamedTasks } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import { type ChainLink, ChainStep, decodeDigest } from '../../wire/hash-chain.ts'
 import type { PeerId } from '../../wire/id.ts'
@@ -39,7 +39,7 @@ export class Peer {
    */
   hasBeaten = false
   /** The scheduled tasks. The registry cancels them when it removes the peer. */
-  readonly plans: Plans<PeerTask>
+  readonly tasks: NamedTasks<PeerTask>
   readonly flapping = new Flapping()
   state: PeerState = 'alive'
   incarnation = 0
@@ -66,9 +66,9 @@ export class Peer {
   #signatureChecks = 0
   #history: { at: number; state: PeerState }[] = []
 
-  constructor(id: PeerId, record: PeerRecord, plans: Plans<PeerTask>, source: string, now: number) {
+  constructor(id: PeerId, record: PeerRecord, tasks: NamedTasks<PeerTask>, source: string, now: number) {
     this.id = id
-    this.plans = plans
+    this.tasks = tasks
     this.source = source
     this.record = record
     this.firstSeen = now

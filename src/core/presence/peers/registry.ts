@@ -1,5 +1,5 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
-import { type Agenda, Plans } from '../../agenda.ts'
+import { type Agenda, NamedTasks } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
 import { type Beat, KEY_AND_SIGNATURE_BYTES } from '../../wire/messages.ts'
@@ -79,7 +79,7 @@ export class Registry {
     const bytes = signed.joined.length - KEY_AND_SIGNATURE_BYTES
     if (!this.#makeRoom(known, bytes, source.address, now)) return undefined
 
-    const peer = known ?? new Peer(signed.id, record, new Plans(this.#agenda), source.address, now)
+    const peer = known ?? new Peer(signed.id, record, new NamedTasks(this.#agenda), source.address, now)
     const before = known && visibleContent(known)
     this.#setName(peer, known?.record.name, record.name)
     this.#recordBytes += bytes - peer.recordBytes
@@ -88,7 +88,7 @@ export class Registry {
     peer.setRecord(record, signed.recordVersion, bytes)
     peer.signed = signed.joined
     peer.addresses.addCopy(source, record.addresses, signatureOf(signed), peer.recordVersion)
-    if (known) peer.plans.set('drop-old-copies', now + COPIES_TIMEOUT, (later) => this.#dropOldCopies(peer, later))
+    if (known) peer.tasks.set('drop-old-copies', now + COPIES_TIMEOUT, (later) => this.#dropOldCopies(peer, later))
 
     if (!known) {
       this.#peers.set(peer.id, peer)
@@ -159,15 +159,15 @@ export class Registry {
     peer.enter(state, now)
     this.#eviction.stateChanged(peer, wasPresent)
     if (isPresent(peer)) {
-      peer.plans.cancel('forget')
+      peer.tasks.cancel('forget')
       return
     }
     const retention = peer.hasBeaten ? RETENTION : UNPROVEN_RETENTION
-    peer.plans.set('forget', now + retention, (later) => this.#remove(peer, later))
+    peer.tasks.set('forget', now + retention, (later) => this.#remove(peer, later))
   }
 
   #scheduleSettle(peer: Peer): void {
-    peer.plans.set('settle', peer.flapping.settlesAt, (now) => {
+    peer.tasks.set('settle', peer.flapping.settlesAt, (now) => {
       if (peer.flapping.settle(now)) this.#report(peer, 'peer-update', now)
       else if (peer.flapping.flapping) this.#scheduleSettle(peer)
     })
@@ -228,7 +228,7 @@ export class Registry {
   }
 
   #remove(peer: Peer, now: number): void {
-    peer.plans.cancelAll()
+    peer.tasks.cancelAll()
     this.#peers.delete(peer.id)
     this.#eviction.remove(peer)
     this.#removeName(peer.id, peer.record.name)

@@ -1,22 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { Agenda } from '../../../../src/core/agenda.ts'
-import { Timetable } from '../../../../src/core/timetable.ts'
+import { Agenda, TimerWheel } from '../../src/core/agenda.ts'
 
 function set() {
   const agenda = new Agenda()
   const ran: [string, number][] = []
-  const timetable = new Timetable<string>(agenda, (item, now) => ran.push([item, now]))
+  const wheel = new TimerWheel<string>(agenda, (item, now) => ran.push([item, now]))
   const run = (until: number) => {
     for (let { next } = agenda; next !== undefined && next <= until; next = agenda.next) agenda.run(next)
   }
-  return { agenda, timetable, ran, run }
+  return { agenda, wheel, ran, run }
 }
 
-describe('Timetable', () => {
+describe('TimerWheel', () => {
   it('runs what is due within 100 ms after its time, near or far', () => {
-    const { timetable, ran, run } = set()
+    const { wheel, ran, run } = set()
     const times = [1, 250, 59_999, 60_000, 61_234, 3_600_000, 86_400_001]
-    for (const at of times) timetable.put(String(at), at, 0)
+    for (const at of times) wheel.put(String(at), at, 0)
     run(100_000_000)
     expect(ran.map(([item]) => Number(item))).toEqual(times)
     for (const [item, at] of ran) {
@@ -26,19 +25,19 @@ describe('Timetable', () => {
   })
 
   it('moves and removes', () => {
-    const { timetable, ran, run } = set()
-    timetable.put('moved', 1000, 0)
-    timetable.put('moved', 5000, 0)
-    timetable.put('removed', 1000, 0)
-    timetable.remove('removed')
-    timetable.remove('unknown')
+    const { wheel, ran, run } = set()
+    wheel.put('moved', 1000, 0)
+    wheel.put('moved', 5000, 0)
+    wheel.put('removed', 1000, 0)
+    wheel.remove('removed')
+    wheel.remove('unknown')
     run(10_000)
     expect(ran).toEqual([['moved', 5000]])
   })
 
   it('runs a thousand that are due together in several goes', () => {
-    const { agenda, timetable, ran, run } = set()
-    for (let i = 0; i < 1000; i++) timetable.put(String(i), 50, 0)
+    const { agenda, wheel, ran, run } = set()
+    for (let i = 0; i < 1000; i++) wheel.put(String(i), 50, 0)
     agenda.run(100)
     expect(ran.length).toBeLessThan(500)
     run(110)
@@ -46,8 +45,8 @@ describe('Timetable', () => {
   })
 
   it('leaves almost nothing in the agenda, however often things move', () => {
-    const { agenda, timetable, run, ran } = set()
-    for (let i = 0; i < 100_000; i++) timetable.put(`${i % 10}`, (i * 7919) % 86_400_000, 0)
+    const { agenda, wheel, run, ran } = set()
+    for (let i = 0; i < 100_000; i++) wheel.put(`${i % 10}`, (i * 7919) % 86_400_000, 0)
     expect(agenda.size).toBeLessThan(600 + 1441)
     run(86_500_000)
     expect(ran).toHaveLength(10)

@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox'
 import { createIdentity, type Identity, identityFromPem, identityToPem } from '../core/wire/identity.ts'
 import { MAX_INCARNATION } from '../core/wire/messages.ts'
 import { StateUnusable } from '../shared/errors.ts'
-import { isTroubleOfDisk, makeDirectory } from './files.ts'
+import { isStorageError, makeDirectory } from './files.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
 
 const FILE = 'identity.json'
@@ -13,22 +13,22 @@ const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
 
 const StoredSchema = Type.Object({
   privateKey: Type.String(),
-  /** Hash of the id of the machine that it was made on; empty where machines have none. */
+  /** Hash of the id of the machine on which the identity was created; empty if the machine has no id. */
   machine: Type.String(),
   incarnation: Type.Integer({ minimum: 0, maximum: MAX_INCARNATION }),
 })
 type Stored = Static<typeof StoredSchema>
 const isStored = new Ajv().compile<Stored>(StoredSchema)
 
-/** Who this daemon is, from one start to the next. */
-export interface Life {
+/** The identity and incarnation of one run of the daemon. */
+export interface LoadedIdentity {
   identity: Identity
   incarnation: number
-  /** Why the identity is a new one; undefined when it is the one of last time. */
+  /** Why the identity is new; undefined if it is the same as in the last run. */
   fresh: 'first start' | 'another machine' | 'no higher incarnation' | undefined
 }
 
-/** The identity in the state directory. Where the disk cannot be written, what is new is held in memory, and tried again. */
+/** The file with the identity in the state directory. While it cannot be written, changes are kept in memory and tried again. */
 export class IdentityFile {
   readonly #directory: string
   readonly #file: StateFile<Stored>
@@ -38,38 +38,38 @@ export class IdentityFile {
     this.#file = new StateFile(directory, FILE, isStored, notify)
   }
 
-  /** Why the identity would be lost by a restart; undefined when it would not. */
+  /** Why a restart would lose the identity; undefined if it would not. */
   get fault(): string | undefined {
     return this.#file.fault
   }
 
   /**
-   * Takes up the identity that is kept there, or makes one, and begins a new incarnation. A key that was made on another
-   * machine came with a cloned disk, and is made anew; a damaged file is set aside.
-   * @throws StateUnusable when the path is one at which there can be no directory
+   * Loads the identity, or creates one, and begins a new incarnation. A key from another machine was copied with a cloned
+   * disk, so a new one is created. A damaged file is renamed.
+   * @throws StateUnusable if there can be no directory at the path
    */
-  async begin(): Promise<Life> {
+  async begin(): Promise<LoadedIdentity> {
     await makeDirectory(this.#directory, 0o700).catch((error: Error) => {
-      if (!isTroubleOfDisk(error)) throw new StateUnusable(this.#directory, error.message)
+      if (!isStorageError(error)) throw new StateUnusable(this.#directory, error.message)
     })
     const stored = await this.#file.read()
-    const kept = stored && (await this.#identityIn(stored))
-    const incarnation = nextIncarnation(kept && stored.incarnation, Date.now())
+    const loaded = stored && (await this.#identityIn(stored))
+    const incarnation = nextIncarnation(loaded && stored.incarnation, Date.now())
     const isOfThisMachine = stored?.machine === (await machineHash())
-    const life: Life =
-      kept && isOfThisMachine && incarnation !== undefined
-        ? { identity: kept, incarnation, fresh: undefined }
+    const result: LoadedIdentity =
+      loaded && isOfThisMachine && incarnation !== undefined
+        ? { identity: loaded, incarnation, fresh: undefined }
         : {
             identity: createIdentity(),
             incarnation: incarnation ?? nextIncarnation(undefined, Date.now()) ?? 0,
-            fresh: !kept ? 'first start' : isOfThisMachine ? 'no higher incarnation' : 'another machine',
+            fresh: !loaded ? 'first start' : isOfThisMachine ? 'no higher incarnation' : 'another machine',
           }
-    await this.keep(life.identity, life.incarnation)
-    return life
+    await this.store(result.identity, result.incarnation)
+    return result
   }
 
-  /** Keeps another identity, or a higher incarnation, from now on. Resolves also when it cannot be written now. */
-  async keep(identity: Identity, incarnation: number): Promise<void> {
+  /** Stores another identity or a higher incarnation. Resolves even if the file cannot be written now. */
+  async store(identity: Identity, incarnation: number): Promise<void> {
     this.#file.set({ privateKey: identityToPem(identity), machine: await machineHash(), incarnation })
     await this.#file.flush().catch(() => {})
   }
@@ -89,8 +89,8 @@ export class IdentityFile {
 }
 
 /**
- * The incarnation after `last`: the clock's seconds since 1970, or one more than the last if that is higher. `now` is in
- * ms since 1970; a clock that tells a time outside of 1970 to 2106 does not count. Undefined when there is no higher one.
+ * The incarnation after `last`: the seconds since 1970, or `last + 1` if that is higher. `now` is the wall clock in ms since
+ * 1970; it is ignored outside of the years 1970 to 2106. Undefined if no higher incarnation is possible.
  */
 export function nextIncarnation(last: number | undefined, now: number): number | undefined {
   const seconds = Math.floor(now / 1000)

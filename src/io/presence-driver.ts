@@ -5,24 +5,23 @@ import type { Presence } from '../core/presence/presence.ts'
 import type { PeerId } from '../core/wire/id.ts'
 import type { Identity } from '../core/wire/identity.ts'
 import { Stopping } from '../shared/errors.ts'
-import { Alarm } from './alarm.ts'
-import type { Clock } from './clock.ts'
 import type { Net } from './net/net.ts'
+import { Alarm, type Clock } from './system.ts'
 
-/** How long a goodbye takes to be said three times, ms. */
-const GOODBYE = 25
+/** Time to send a goodbye three times, ms. */
+const GOODBYE_TIME = 25
 
-/** Drives the rules of presence with real sockets and a real clock. */
-export class Driver {
+/** Connects `Presence` to the network and the clock. */
+export class PresenceDriver {
   readonly #presence: Presence
   readonly #net: Net
   readonly #clock: Clock
   readonly #onNotice: (notice: Notice) => void
   readonly #listeners = new Set<() => void>()
-  /** Who waits for the answers to probes, by nonce. */
+  /** Callbacks of the probes without an answer yet, by nonce. */
   readonly #probes = new Map<number, (outcome: number | Error) => void>()
   readonly #alarm: Alarm
-  #askHost: (hostname: string) => void = () => {}
+  #queryHost: (hostname: string) => void = () => {}
   #index = 0
   #stopped = false
 
@@ -31,60 +30,60 @@ export class Driver {
     this.#net = net
     this.#clock = clock
     this.#onNotice = onNotice
-    this.#alarm = new Alarm(clock, () => this.#attempt((now) => presence.wake(now)))
+    this.#alarm = new Alarm(clock, () => this.#runSafely((now) => presence.wake(now)))
   }
 
-  /** Opens the network and begins. Throws what `Net.open` throws. */
+  /** Opens the network and starts. @throws the errors of `Net.open` */
   async start(): Promise<void> {
     const presence = this.#presence
-    this.#net.on('datagram', (bytes, heard) => this.#attempt((now) => presence.receive(bytes, heard, now)))
-    this.#net.on('interfaces', (interfaces) => this.#attempt((now) => presence.setInterfaces(interfaces, now)))
-    this.#do((now) => presence.start(now))
+    this.#net.on('datagram', (bytes, source) => this.#runSafely((now) => presence.receive(bytes, source, now)))
+    this.#net.on('interfaces', (interfaces) => this.#runSafely((now) => presence.setInterfaces(interfaces, now)))
+    this.#run((now) => presence.start(now))
     await this.#net.open()
   }
 
-  /** Calls `listener` after changes of the registry, once for several; returns what ends that. */
+  /** Calls `listener` after changes of the registry, once for several changes. Returns a function that removes it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Who is to be told of hosts that mDNS is to ask for; without, nobody. */
-  onHostToAsk(listener: (hostname: string) => void): void {
-    this.#askHost = listener
+  /** Sets the function that is called with the name of each host that mDNS should query. */
+  onHostToQuery(listener: (hostname: string) => void): void {
+    this.#queryHost = listener
   }
 
-  /** Changes this peer's profile. @throws InvalidRecord when the record would be too large; then nothing has changed */
+  /** Changes this peer's profile. @throws InvalidRecord if the record would be too large; then nothing changes */
   describe(profile: Profile): void {
-    this.#do((now) => this.#presence.setProfile(profile, now))
+    this.#run((now) => this.#presence.setProfile(profile, now))
   }
 
-  /** Asks everyone for their records. */
+  /** Asks all peers for their records. */
   query(): void {
-    this.#do(() => this.#presence.query())
+    this.#run(() => this.#presence.query())
   }
 
   /**
-   * Round-trip time to a peer, ms; undefined when it does not answer within `timeout` ms, or there is no such peer.
-   * @throws Stopping when the daemon is stopped before that
+   * Measures the round-trip time to a peer, ms. Undefined if the peer does not answer within `timeout` ms, or is unknown.
+   * @throws Stopping if the daemon is stopped in the meantime
    */
   async probe(id: PeerId, timeout: number): Promise<number | undefined> {
     if (this.#stopped) throw new Stopping()
     let nonce: number | undefined
-    this.#do((now) => {
+    this.#run((now) => {
       nonce = this.#presence.probe(id, now)
     })
     if (nonce === undefined) return undefined
-    const awaited = nonce
+    const sentNonce = nonce
     return new Promise((resolve, reject) => {
-      const impatience = setTimeout(() => answer(undefined), timeout)
+      const timer = setTimeout(() => answer(undefined), timeout)
       const answer = (outcome: number | Error | undefined) => {
-        clearTimeout(impatience)
-        this.#probes.delete(awaited)
+        clearTimeout(timer)
+        this.#probes.delete(sentNonce)
         if (outcome instanceof Error) reject(outcome)
         else resolve(outcome)
       }
-      this.#probes.set(awaited, answer)
+      this.#probes.set(sentNonce, answer)
     })
   }
 
@@ -95,34 +94,35 @@ export class Driver {
 
   /** Passes on a host as mDNS sees it. */
   sight(sighting: Sighting): void {
-    this.#attempt((now) => this.#presence.sight(sighting, now))
+    this.#runSafely((now) => this.#presence.sight(sighting, now))
   }
 
+  /** Continues with another identity or a higher incarnation. */
   become(identity: Identity, incarnation: number): void {
-    this.#do((now) => this.#presence.setIdentity(identity, incarnation, now))
+    this.#run((now) => this.#presence.setIdentity(identity, incarnation, now))
   }
 
-  /** Says goodbye, and takes the sockets down. Who waits for the answer to a probe waits no longer. */
+  /** Sends goodbyes and closes the sockets. Probes without an answer fail with `Stopping`. */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const answer of this.#probes.values()) answer(new Stopping())
-    this.#do((now) => this.#presence.leave(now))
-    await delay(GOODBYE)
+    this.#run((now) => this.#presence.leave(now))
+    await delay(GOODBYE_TIME)
     this.#alarm.stop()
     await this.#net.close()
   }
 
-  /** Does what the network or a timer gives cause to: nobody is there to catch an error in it, and it must end nothing. */
-  #attempt(action: (now: number) => void): void {
+  /** Runs an action for the network or a timer. Nothing above catches its errors, so they are counted and logged here. */
+  #runSafely(action: (now: number) => void): void {
     try {
-      this.#do(action)
+      this.#run(action)
     } catch (error) {
       this.#presence.countException(error)
       this.#alarm.set(this.#presence.nextWake)
     }
   }
 
-  #do(action: (now: number) => void): void {
+  #run(action: (now: number) => void): void {
     action(this.#clock.now())
     this.#flush()
     this.#alarm.set(this.#presence.nextWake)
@@ -139,7 +139,7 @@ export class Driver {
       this.#index = this.#presence.index
       for (const listener of this.#listeners) listener()
     }
-    for (const hostname of this.#presence.takeHostsToQuery()) this.#askHost(hostname)
+    for (const hostname of this.#presence.takeHostsToQuery()) this.#queryHost(hostname)
     for (const notice of this.#presence.takeNotices()) this.#onNotice(notice)
   }
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { Alarm } from '../../src/io/alarm.ts'
-import { Clock } from '../../src/io/clock.ts'
+import { Alarm, Clock } from '../../src/io/system.ts'
 
 test('rings when it was set to, and never again once it is stopped', async () => {
   const clock = new Clock()

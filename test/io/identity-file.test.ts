@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { IdentityFile, type Life, nextIncarnation } from '../../src/io/state.ts'
+import { IdentityFile, type LoadedIdentity, nextIncarnation } from '../../src/io/identity-file.ts'
 import type { StateNotice } from '../../src/io/state-file.ts'
 import { StateUnusable } from '../../src/shared/errors.ts'
 
@@ -23,7 +23,9 @@ function directory(): string {
   return path
 }
 
-async function begin(stateDir: string): Promise<Life & { notices: StateNotice[]; fault: string | undefined }> {
+async function begin(
+  stateDir: string,
+): Promise<LoadedIdentity & { notices: StateNotice[]; fault: string | undefined }> {
   const notices: StateNotice[] = []
   const file = new IdentityFile(stateDir, (notice) => notices.push(notice))
   const life = await file.begin()
@@ -84,7 +86,7 @@ test('whatever lies in the place of the identity is set aside, and at most three
   // A directory cannot take the place of the third: it stays, and the identity is held in memory.
   mkdirSync(file)
   const { fault, notices } = await begin(stateDir)
-  expect(fault).toMatch(/^it is damaged \(it is a directory\), and cannot be set aside: /)
+  expect(fault).toMatch(/^it is damaged \(it is a directory\) and cannot be renamed: /)
   expect(notices).toMatchObject([{ type: 'not-saved' }])
 })
 

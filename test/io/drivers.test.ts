@@ -3,12 +3,11 @@ import { Mdns } from '../../src/core/mdns/mdns.ts'
 import type { Notice } from '../../src/core/presence/peers/types.ts'
 import { Presence } from '../../src/core/presence/presence.ts'
 import { createIdentity } from '../../src/core/wire/identity.ts'
-import { Clock } from '../../src/io/clock.ts'
-import { Driver } from '../../src/io/driver.ts'
 import { MDNS } from '../../src/io/mdns/transport.ts'
 import { MdnsDriver } from '../../src/io/mdns-driver.ts'
 import { Net } from '../../src/io/net/net.ts'
-import { random } from '../../src/io/random.ts'
+import { PresenceDriver } from '../../src/io/presence-driver.ts'
+import { Clock, random } from '../../src/io/system.ts'
 
 const HEARD = {
   interface: 'eth0',
@@ -43,7 +42,7 @@ it('counts an error while a datagram is handled, tells of it once, and goes on',
     budget: 256_000,
     random,
   })
-  const driver = new Driver(presence, net, new Clock(), (notice) => notices.push(notice))
+  const driver = new PresenceDriver(presence, net, new Clock(), (notice) => notices.push(notice))
   await driver.start()
   for (let i = 0; i < 3; i++) net.emit('datagram', impossible(), HEARD)
   net.emit('datagram', new Uint8Array(40), HEARD)
