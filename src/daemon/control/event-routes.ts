@@ -54,7 +54,7 @@ export function eventRoutes(app: App, deps: ControlDependencies, { streams, isOn
         description:
           'The event name is the `type` of the data. `peer-up`, `peer-update`, `peer-suspect`, `peer-failed` and `peer-left` ' +
           '(schema Event) are changes of peers. `service-up`, `service-update` and `service-down` (ServiceEvent) are ' +
-          'changes of services, and follow the change of the peer that caused them. These and `sync` have an id, ' +
+          'changes of services, and follow the change of the peer that caused them. All changes and `sync` have an id, ' +
           'EPOCH-INDEX, from which the stream can be resumed. `peer` (Event) is one peer of the present state. `sync` ' +
           '(Sync) means that the client is up to date: it comes once at the beginning, after the present state or the ' +
           'missed changes if there are any. `gap` (Gap) means that changes were missed; the present state and a `sync` ' +
