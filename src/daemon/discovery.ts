@@ -63,14 +63,14 @@ export class Discovery {
 
   /** Replaces this peer's profile. @throws InvalidRecord when a record cannot hold it; then nothing has changed */
   publish(profile: Profile): void {
-    this.driver.describe(profile)
+    this.driver.setProfile(profile)
     this.#profile = profile
     this.#publishByMdns()
   }
 
   /** Continues under another identity. */
   become(identity: Identity, incarnation: number): void {
-    this.driver.become(identity, incarnation)
+    this.driver.setIdentity(identity, incarnation)
     this.#id = identity.id
     this.#publishByMdns()
   }

@@ -54,7 +54,7 @@ export class PresenceDriver {
   }
 
   /** Changes this peer's profile. @throws InvalidRecord if the record would be too large; then nothing changes */
-  describe(profile: Profile): void {
+  setProfile(profile: Profile): void {
     this.#run((now) => this.#presence.setProfile(profile, now))
   }
 
@@ -98,7 +98,7 @@ export class PresenceDriver {
   }
 
   /** Continues with another identity or a higher incarnation. */
-  become(identity: Identity, incarnation: number): void {
+  setIdentity(identity: Identity, incarnation: number): void {
     this.#run((now) => this.#presence.setIdentity(identity, incarnation, now))
   }
 

@@ -88,29 +88,29 @@ export const TYPE_NUMBERS = { beat: 1, record: 2, query: 3, bye: 4, probe: 5 } a
   number
 >
 
-/** The reasons to refuse a datagram. Each is counted, and shown by `earshot status`. */
+/** The reasons to refuse a datagram. `earshot status` shows how often each occurred. */
 export const REFUSALS = {
-  'too-short': 'shorter than its header or body must be',
-  'too-long': 'longer than its body can be',
-  'not-earshot': 'does not begin with the magic number',
-  'unknown-version': 'of a protocol version not spoken here',
-  'unknown-type': 'of an unknown message type',
-  'unknown-path': 'says that it came by a path that there is not',
-  'bad-part': 'a part of a record whose number or size cannot be',
-  'bad-record': 'a record that is no JSON object of the right shape',
-  'bad-identity': "a record whose key does not belong to its sender's id",
-  'bad-signature': 'a record whose signature is wrong',
-  'bad-reveal': 'a beat that does not follow from the hash chain',
-  'bad-goodbye': 'a goodbye without the right secret',
-  'off-link': "from outside the interface's own subnet",
-  'own-id': 'sent by someone else under our own id',
-  duplicate: 'heard before, on the same or another path',
-  replayed: 'older than what was heard already',
-  'too-far-ahead': 'further ahead than the time that passed can explain',
-  unproven: 'from a peer or incarnation whose record is not known yet',
-  'signature-budget': 'more signatures to check than allowed per second',
-  'registry-full': 'a newcomer when the registry is full',
-  exception: 'an error in this program while it was handled: the log has it',
+  'too-short': 'shorter than the header or body',
+  'too-long': 'longer than the longest body',
+  'not-earshot': 'no magic number at the start',
+  'unknown-version': 'a protocol version that is not supported',
+  'unknown-type': 'an unknown message type',
+  'unknown-path': 'an unknown path number',
+  'bad-part': 'a record part with an impossible number or size',
+  'bad-record': 'a record that is no JSON object of the required shape',
+  'bad-identity': 'a record with a key that does not belong to the id',
+  'bad-signature': 'a record with an invalid signature',
+  'bad-reveal': 'a beat with a value that is not in the hash chain',
+  'bad-goodbye': 'a goodbye with a wrong secret',
+  'off-link': 'a source address outside of the subnets of the interface',
+  'own-id': 'sent by another host with the id of this daemon',
+  duplicate: 'received before, on the same or another path',
+  replayed: 'older than a datagram received before',
+  'too-far-ahead': 'a sequence number that is too high for the time since the last beat',
+  unproven: 'from a peer or incarnation without a known record',
+  'signature-budget': 'more signatures to verify than allowed per second',
+  'registry-full': 'a new peer while the registry is full',
+  exception: 'an error in this program, see the log',
 } as const
 
 export type Refusal = keyof typeof REFUSALS
