@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonicalAddress, isHostAddress, isIpAddress } from '../../src/core/address.ts'
 
-/** Texts that are, or nearly are, addresses. */
+/** Addresses, and texts that resemble addresses. */
 const groups = fc.array(fc.constantFrom('0', '1', 'ab', '00ab', 'ffff', 'FE80', '', '12345', 'g', '1.2.3.4'), {
   maxLength: 10,
 })
@@ -30,14 +30,14 @@ nonHostIpv6.addAddress('::1', 'ipv6')
 nonHostIpv6.addSubnet('::ffff:0:0', 96, 'ipv6')
 nonHostIpv6.addSubnet('ff00::', 8, 'ipv6')
 
-test('recognizes the same addresses as node:net, but for zones', () => {
+test('recognizes the same addresses as node:net, except those with a zone', () => {
   fc.assert(
     fc.property(nearlyAddress, (text) => isIpAddress(text) === (isIPv4(text) || (isIPv6(text) && !text.includes('%')))),
     { numRuns: 20_000 },
   )
 })
 
-test('takes for a host address what node:net finds in none of the ranges without hosts', () => {
+test('accepts as host addresses those that node:net finds in no excluded range', () => {
   const edges = [
     '::',
     '::1',
@@ -76,7 +76,7 @@ test('takes for a host address what node:net finds in none of the ranges without
   }
 })
 
-test('writes every form of an IPv6 address alike, and leaves other texts as they are', () => {
+test('returns one form for all forms of an IPv6 address, and leaves other texts unchanged', () => {
   const eightGroups = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 })
   fc.assert(
     fc.property(eightGroups, (numbers) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Budget } from '../../src/core/budget.ts'
 
-test('a token is there at the very moment that it is said to be', () => {
+test('a token is available exactly at the time that availableAt returns', () => {
   const moments = fc.array(fc.double({ min: 0, max: 1000, noNaN: true }), { maxLength: 20 })
   fc.assert(
     fc.property(

@@ -12,7 +12,7 @@ function set() {
 }
 
 describe('TimerWheel', () => {
-  it('runs what is due within 100 ms after its time, near or far', () => {
+  it('runs each item at most 100 ms after its time', () => {
     const { wheel, ran, run } = set()
     const times = [1, 250, 59_999, 60_000, 61_234, 3_600_000, 86_400_001]
     for (const at of times) wheel.put(String(at), at, 0)
@@ -24,7 +24,7 @@ describe('TimerWheel', () => {
     }
   })
 
-  it('moves and removes', () => {
+  it('moves and removes items', () => {
     const { wheel, ran, run } = set()
     wheel.put('moved', 1000, 0)
     wheel.put('moved', 5000, 0)
@@ -35,7 +35,7 @@ describe('TimerWheel', () => {
     expect(ran).toEqual([['moved', 5000]])
   })
 
-  it('runs a thousand that are due together in several goes', () => {
+  it('runs a thousand items of one slot in batches', () => {
     const { agenda, wheel, ran, run } = set()
     for (let i = 0; i < 1000; i++) wheel.put(String(i), 50, 0)
     agenda.run(100)
@@ -44,7 +44,7 @@ describe('TimerWheel', () => {
     expect(ran.map(([item]) => Number(item))).toEqual(Array.from({ length: 1000 }, (_, i) => i))
   })
 
-  it('leaves almost nothing in the agenda, however often things move', () => {
+  it('leaves almost nothing in the agenda, however often items move', () => {
     const { agenda, wheel, run, ran } = set()
     for (let i = 0; i < 100_000; i++) wheel.put(`${i % 10}`, (i * 7919) % 86_400_000, 0)
     expect(agenda.size).toBeLessThan(600 + 1441)

@@ -18,7 +18,7 @@ const HEARD = {
   own: false,
 } as const
 
-/** Stands for a datagram at which this program fails. */
+/** A datagram whose handling throws an error. */
 function impossible(): Uint8Array {
   const fail = () => {
     throw new Error('cannot handle this')
@@ -26,12 +26,12 @@ function impossible(): Uint8Array {
   return new Proxy(new Uint8Array(40), { get: fail })
 }
 
-/** Opens no socket, as there is no such interface. */
+/** A Net without sockets, since its interface does not exist. */
 function emptyNet(): Net {
   return new Net({ port: 15353, group4: MDNS.group4, group6: MDNS.group6, include: ['no-such-one'], exclude: [] })
 }
 
-it('counts an error while a datagram is handled, tells of it once, and goes on', async () => {
+it('counts errors in the handling of a datagram, reports the first one, and goes on', async () => {
   const net = emptyNet()
   const notices: Notice[] = []
   const presence = new Presence({
@@ -51,7 +51,7 @@ it('counts an error while a datagram is handled, tells of it once, and goes on',
   expect(notices).toEqual([{ type: 'exception', error: new Error('cannot handle this') }])
 })
 
-it('counts an error while an mDNS message is handled, tells of it once, and goes on', async () => {
+it('counts errors in the handling of an mDNS message, reports the first one, and goes on', async () => {
   const net = emptyNet()
   const failures: Error[] = []
   const hooks = { sighted: () => {}, noticed: () => {}, failed: (error: Error) => failures.push(error) }

@@ -33,7 +33,7 @@ async function begin(
   return { ...life, notices, fault: file.fault }
 }
 
-test('an incarnation is higher than the last, follows the clock where that fits, and is never out of range', () => {
+test('an incarnation is higher than the last one, follows the clock if possible, and stays in range', () => {
   const year2026 = Date.UTC(2026, 10, 27)
   expect(nextIncarnation(undefined, year2026)).toBe(year2026 / 1000)
   expect(nextIncarnation(5, year2026)).toBe(year2026 / 1000)
@@ -45,7 +45,7 @@ test('an incarnation is higher than the last, follows the clock where that fits,
   expect(nextIncarnation(0xffffffff, year2026)).toBeUndefined()
 })
 
-test('an identity lasts, until it has no higher incarnation', async () => {
+test('an identity is kept until no higher incarnation is possible', async () => {
   const stateDir = join(directory(), 'deep', 'state')
   const first = await begin(stateDir)
   const second = await begin(stateDir)
@@ -60,7 +60,7 @@ test('an identity lasts, until it has no higher incarnation', async () => {
   expect((await begin(stateDir)).identity.id).toBe(third.identity.id)
 })
 
-test('whatever lies in the place of the identity is set aside, and at most three of them are kept', async () => {
+test('an unusable file in the place of the identity is renamed, and at most three of them are kept', async () => {
   const stateDir = directory()
   const file = join(stateDir, 'identity.json')
   const spoil: (() => void)[] = [
@@ -90,7 +90,7 @@ test('whatever lies in the place of the identity is set aside, and at most three
   expect(notices).toMatchObject([{ type: 'not-saved' }])
 })
 
-test('what a killed daemon left behind is removed, and a link in its place is not followed', async () => {
+test('a temporary file of a killed daemon is removed, and a symbolic link in its place is not followed', async () => {
   const stateDir = directory()
   const precious = join(directory(), 'precious')
   writeFileSync(precious, 'mine')
@@ -103,7 +103,7 @@ test('what a killed daemon left behind is removed, and a link in its place is no
   expect(lstatSync(join(stateDir, 'identity.json')).mode & 0o777).toBe(0o600)
 })
 
-test('a path at which there can be no directory is refused, without end nowhere', async () => {
+test('a path where no directory can be created is refused, and never waits forever', async () => {
   const file = join(directory(), 'file')
   writeFileSync(file, '')
   for (const path of [file, join(file, 'below'), '/proc/earshot/state', 'a\0b', join('/tmp', 'x'.repeat(300))]) {

@@ -56,7 +56,7 @@ function judge(datagram: Uint8Array): string {
 }
 
 describe('messages', () => {
-  it('come back as they were sent, in no more than 1,200 bytes', () => {
+  it('are decoded as they were encoded, in at most 1,200 bytes', () => {
     fc.assert(
       fc.property(message, (sent) => {
         const datagram = encode(sent)
@@ -87,7 +87,7 @@ describe('messages', () => {
     )
   })
 
-  it('are read whatever flags and reserved bytes later versions set', () => {
+  it('are decoded whatever flags and reserved bytes later versions set', () => {
     for (const datagram of real) {
       const changed = Buffer.from(datagram)
       changed.fill(0xff, 5, 8)
@@ -95,7 +95,7 @@ describe('messages', () => {
     }
   })
 
-  it('are as long as the protocol says', () => {
+  it('have the length that the protocol defines', () => {
     const lengths = real.map((datagram) => {
       const said = decode(datagram)
       return typeof said === 'string' ? said : `${said.type} ${datagram.length}`
@@ -112,7 +112,7 @@ describe('messages', () => {
 })
 
 describe('decode', () => {
-  it('takes any bytes without throwing', () => {
+  it('does not throw for random bytes', () => {
     const below = randomFrom(0x5eed)
     const seen = new Set<string>()
     const header = Buffer.from('455301', 'hex')
@@ -130,7 +130,7 @@ describe('decode', () => {
     }
   })
 
-  it('takes real datagrams with mistakes in them without throwing', () => {
+  it('does not throw for valid datagrams with random changes', () => {
     const below = randomFrom(0xbeac0)
     const seen = new Set<string>()
     for (let i = 0; i < FUZZED; i++) {
@@ -150,7 +150,7 @@ describe('decode', () => {
     }
   })
 
-  it('gives views, so that a flood costs no copies', () => {
+  it('returns views, so that a flood costs no copies', () => {
     const datagram = real[0] ?? Buffer.alloc(0)
     const beat = decode(datagram)
     expect(typeof beat === 'object' && beat.type === 'beat' && beat.reveal.buffer).toBe(datagram.buffer)

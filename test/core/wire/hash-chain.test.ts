@@ -17,7 +17,7 @@ function linksOf(chain: HashChain): ChainLink[] {
 }
 
 describe('the sender', () => {
-  it('reveals one value after the other until the chain has run out', () => {
+  it('reveals one value after the other until none is left', () => {
     const chain = new HashChain(alice, 5, 100, new Uint8Array(16), 3)
     expect(chain.anchor.sequence).toBe(100)
     expect(chain.remaining).toBe(3)
@@ -27,20 +27,20 @@ describe('the sender', () => {
     expect(chain.anchor.sequence).toBe(103)
   })
 
-  it('publishes as anchor what it revealed last, so that a record signed late says no secret', () => {
+  it('publishes the last revealed value as the anchor, so that a record contains no secret', () => {
     const chain = new HashChain(alice, 5, 0, new Uint8Array(16), 10)
     chain.next()
     const second = chain.next()
     expect(chain.anchor).toEqual(second)
   })
 
-  it('has 1,024 beats when nothing else is said', () => {
+  it('has 1,024 values by default', () => {
     const links = linksOf(new HashChain(alice, 5, 0, new Uint8Array(16)))
     expect(links.length).toBe(CHAIN_LENGTH + 1)
     expect(new Set(links.map(({ value }) => Buffer.from(value).toString('hex'))).size).toBe(CHAIN_LENGTH + 1)
   })
 
-  it('gives copies: who changes one does not change the chain', () => {
+  it('returns copies, so that changing one does not change the chain', () => {
     const chain = new HashChain(alice, 5, 0, new Uint8Array(16), 2)
     chain.anchor.value.fill(0)
     expect(chain.anchor.value).not.toEqual(new Uint8Array(16))
@@ -52,7 +52,7 @@ describe('the receiver', () => {
   const step = new ChainStep(alice, 5)
   const link = fc.constantFrom(...links)
 
-  it('follows forward, over any number of lost beats, and never back', () => {
+  it('follows forward over any number of lost beats, but never back', () => {
     fc.assert(
       fc.property(link, link, (known, next) => {
         expect(follows(step, known, next)).toBe(next.sequence >= known.sequence)
@@ -60,7 +60,7 @@ describe('the receiver', () => {
     )
   })
 
-  it('believes no value but the right one', () => {
+  it('accepts no value but the right one', () => {
     fc.assert(
       fc.property(link, link, fc.nat({ max: 15 }), fc.integer({ min: 1, max: 255 }), (known, next, at, flip) => {
         const value = Uint8Array.from(next.value)
@@ -70,7 +70,7 @@ describe('the receiver', () => {
     )
   })
 
-  it('believes no right value at another position', () => {
+  it('accepts no right value at another position', () => {
     fc.assert(
       fc.property(link, link, fc.integer({ min: 1, max: 20 }), (known, next, shift) => {
         expect(follows(step, known, { sequence: next.sequence + shift, value: next.value })).toBe(false)
@@ -79,7 +79,7 @@ describe('the receiver', () => {
     )
   })
 
-  it('believes no value of another incarnation, peer or chain', () => {
+  it('accepts no value of another incarnation, peer or chain', () => {
     const [known, next] = [links[3] ?? raise(), links[5] ?? raise()]
     expect(follows(step, known, next)).toBe(true)
     expect(follows(new ChainStep(alice, 6), known, next)).toBe(false)
@@ -95,7 +95,7 @@ describe('the receiver', () => {
     }
   })
 
-  it('hashes one step for each position ahead', () => {
+  it('computes one hash for each position', () => {
     let hashes = 0
     class Counting extends ChainStep {
       override before(position: number, value: Uint8Array): Uint8Array {
@@ -109,7 +109,7 @@ describe('the receiver', () => {
     expect(hashes).toBe(7)
   })
 
-  it('follows up to the last position that 32 bits can say', () => {
+  it('follows up to the last position that 32 bits can represent', () => {
     const last = linksOf(new HashChain(alice, 0xffffffff, 0xffffffff - 4, new Uint8Array(16), 4))
     expect(follows(new ChainStep(alice, 0xffffffff), last[0] ?? raise(), last[4] ?? raise())).toBe(true)
   })

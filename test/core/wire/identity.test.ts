@@ -23,7 +23,7 @@ describe('an identity', () => {
     expect(identityToPem(again)).toBe(identityToPem(identity))
   })
 
-  it('is a new one each time, and named by its key', () => {
+  it('is new each time, and its id belongs to its key', () => {
     const [one, other] = [createIdentity(), createIdentity()]
     expect(one.id).not.toBe(other.id)
     expect(isPeerId(one.id)).toBe(true)
@@ -31,7 +31,7 @@ describe('an identity', () => {
     expect(one.publicKey.length).toBe(32)
   })
 
-  it('is not read from anything else', () => {
+  it('is not read from another kind of key or text', () => {
     const pem = (type: 'x25519' | 'ed448') =>
       (type === 'x25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ed448')).privateKey
         .export({ type: 'pkcs8', format: 'pem' })
@@ -47,11 +47,11 @@ describe('a signature', () => {
   const identity = createIdentity()
   const signature = signRecordBytes(identity, 7, 8, RECORD)
 
-  it('holds for what was signed', () => {
+  it('is valid for the signed bytes', () => {
     expect(isSignatureValid(identity.publicKey, signature, 7, 8, RECORD)).toBe(true)
   })
 
-  it('holds for nothing else', () => {
+  it('is invalid for anything else', () => {
     const other = createIdentity()
     expect(isSignatureValid(other.publicKey, signature, 7, 8, RECORD)).toBe(false)
     expect(isSignatureValid(identity.publicKey, signature, 8, 8, RECORD)).toBe(false)
@@ -60,14 +60,14 @@ describe('a signature', () => {
     expect(isSignatureValid(identity.publicKey, signature.subarray(1), 7, 8, RECORD)).toBe(false)
   })
 
-  it('does not throw for keys that are none', () => {
+  it('does not throw for invalid keys', () => {
     expect(isSignatureValid(new Uint8Array(32).fill(0xff), signature, 7, 8, RECORD)).toBe(false)
     expect(isSignatureValid(new Uint8Array(31), signature, 7, 8, RECORD)).toBe(false)
     expect(isSignatureValid(new Uint8Array(), new Uint8Array(), 7, 8, RECORD)).toBe(false)
   })
 })
 
-it('makes identities without end, whatever the garbage collector does meanwhile', () => {
+it('creates many identities while the garbage collector runs', () => {
   // In a process of its own: what this is about stops a process for good.
   const identity = new URL('../../../dist/core/wire/identity.js', import.meta.url)
   const script = `import { createIdentity } from '${identity}'; for (let i = 0; i < 10_000; i++) createIdentity()`

@@ -19,7 +19,7 @@ describe.skipIf(!hasTools)('docs/examples/beacon.py', () => {
     expect(stdout).toMatch(/^\d{3,} checks\n$/)
   }, 60_000)
 
-  it('stays short enough to be read', () => {
+  it('stays short enough to read', () => {
     expect(readFileSync(BEACON, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(250)
   })
 })

@@ -40,7 +40,7 @@ function begin(reassembly: Reassembly, n: number, source: string, now: number): 
 }
 
 describe('reassembly', () => {
-  it('hands a record in one part straight on', () => {
+  it('returns a record of one part at once', () => {
     const reassembly = new Reassembly()
     const joined = pattern(200)
     const [only] = partsOf(joined) as [RecordPart]
@@ -48,7 +48,7 @@ describe('reassembly', () => {
     expect(reassembly.bytes).toBe(0)
   })
 
-  it('joins parts in any order, with any duplicates, once they are all there', () => {
+  it('joins parts in any order and with duplicates, once all have arrived', () => {
     const job = fc.integer({ min: 2, max: 15 }).chain((parts) => {
       const indexes = Array.from({ length: parts }, (_, i) => i)
       return fc.record({
@@ -82,7 +82,7 @@ describe('reassembly', () => {
     )
   })
 
-  it('copies what it keeps: a receive buffer is used again', () => {
+  it('copies the parts it keeps, since the receive buffer is reused', () => {
     const reassembly = new Reassembly()
     const bytes = Uint8Array.from(first.bytes)
     reassembly.add({ ...first, bytes }, SOURCE, 0)
@@ -94,7 +94,7 @@ describe('reassembly', () => {
     expect(result).toEqual(whole)
   })
 
-  it('waits for a lost part two seconds after the last that came, then forgets', () => {
+  it('waits two seconds after the last part for a lost one, then drops the record', () => {
     const reassembly = new Reassembly()
     reassembly.add(first, SOURCE, 0)
     reassembly.add(second, SOURCE, REASSEMBLY_TIMEOUT - 1)
@@ -108,7 +108,7 @@ describe('reassembly', () => {
     expect(reassembly.bytes).toBe(0)
   })
 
-  it('is not kept waiting by duplicates', () => {
+  it('does not wait longer because of duplicates', () => {
     const reassembly = new Reassembly()
     reassembly.add(first, SOURCE, 0)
     expect(reassembly.add(first, SOURCE, REASSEMBLY_TIMEOUT - 1)).toBe('duplicate')
@@ -127,7 +127,7 @@ describe('reassembly', () => {
     expect(reassembly.add(second, SOURCE, 0)).toEqual(whole)
   })
 
-  it('takes a later part in place of an earlier one, so that one sent ahead under the same address is no harm', () => {
+  it('replaces an earlier part by a later one, so that a forged part sent first does no harm', () => {
     const reassembly = new Reassembly()
     const poison = new Uint8Array(PART_BYTES)
     for (const part of [first, second, third]) {
@@ -140,7 +140,7 @@ describe('reassembly', () => {
     expect(reassembly.add(third, SOURCE, 0)).toEqual(whole)
   })
 
-  it('loses one attempt to a part between the true ones, and no more', () => {
+  it('loses only one attempt to a forged part between the real ones', () => {
     const reassembly = new Reassembly()
     const poison = new Uint8Array(PART_BYTES)
     reassembly.add(first, SOURCE, 0)
@@ -152,7 +152,7 @@ describe('reassembly', () => {
     expect(reassembly.add(third, SOURCE, 1)).toEqual(whole)
   })
 
-  it('joins true parts beside any that say there are more or fewer parts', () => {
+  it('joins the real parts although forged ones state another number of parts', () => {
     const reassembly = new Reassembly()
     for (const part of [first, second, third]) {
       for (const parts of [2, 4, 15]) reassembly.add({ ...first, parts }, SOURCE, 0)
@@ -161,7 +161,7 @@ describe('reassembly', () => {
     expect(reassembly.add(third, SOURCE, 0)).toEqual(whole)
   })
 
-  it('keeps to 2 MiB whoever floods, and lets the oldest go for a record that comes within the flood', () => {
+  it('uses at most 2 MiB during a flood, and drops the oldest parts for a record that arrives meanwhile', () => {
     const reassembly = new Reassembly()
     let n = 0
     const flood = (count: number, source: string) => {
@@ -183,7 +183,7 @@ describe('reassembly', () => {
     expect(reassembly.bytes).toBe(0)
   })
 
-  it('counts what the smallest parts take as well', () => {
+  it('counts the memory of the smallest parts too', () => {
     const reassembly = new Reassembly()
     for (let n = 0; n < 20_000; n++) {
       const bytes = Buffer.alloc(16)
@@ -194,7 +194,7 @@ describe('reassembly', () => {
     expect(reassembly.bytes).toBeLessThanOrEqual(MAX_REASSEMBLY_BYTES)
   })
 
-  it('counts right over any sequence of parts', () => {
+  it('counts its memory correctly over any sequence of parts', () => {
     const act = fc.record({
       id: fc.nat({ max: 3 }).map((n) => readId(new Uint8Array(16).fill(n))),
       part: fc.nat({ max: 2 }),

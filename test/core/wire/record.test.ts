@@ -61,7 +61,7 @@ function sent({ joined, ...header }: SignedRecord): SignedRecord {
 }
 
 describe('a record', () => {
-  it('arrives as it was signed', () => {
+  it('is read as it was signed', () => {
     fc.assert(
       fc.property(anyRecord, fc.nat({ max: 0xffffffff }), fc.nat({ max: 0xffffffff }), (any, incarnation, version) => {
         const whole = sent(signRecord(identity, incarnation, version, any))
@@ -72,7 +72,7 @@ describe('a record', () => {
     )
   })
 
-  it('is refused when any byte of it is another', () => {
+  it('is refused if any byte is changed', () => {
     fc.assert(
       fc.property(fc.nat({ max: sealed.joined.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const joined = Uint8Array.from(sealed.joined)
@@ -83,7 +83,7 @@ describe('a record', () => {
     )
   })
 
-  it('is refused in the name of another peer, version or incarnation', () => {
+  it('is refused with the id, version or incarnation of another record', () => {
     const other = createIdentity()
     expect(verifyRecord({ ...sealed, id: other.id })).toBe('bad-identity')
     expect(verifyRecord({ ...sealed, recordVersion: 5 })).toBe('bad-signature')
@@ -92,7 +92,7 @@ describe('a record', () => {
     expect(verifyRecord({ ...sealed, id: other.id, joined: stolen })).toBe('bad-signature')
   })
 
-  it('is refused when it is cut short or longer', () => {
+  it('is refused if it is cut or extended', () => {
     for (const length of [0, 31, 32, 95, KEY_AND_SIGNATURE_BYTES, sealed.joined.length - 1]) {
       expect(verifyRecord({ ...sealed, joined: sealed.joined.subarray(0, length) })).toMatch(
         /^bad-(identity|signature)$/,
@@ -101,7 +101,7 @@ describe('a record', () => {
     expect(verifyRecord({ ...sealed, joined: Buffer.concat([sealed.joined, Buffer.from(' ')]) })).toBe('bad-signature')
   })
 
-  it('may have 16 KiB and no byte more', () => {
+  it('may have 16 KiB and not one byte more', () => {
     const room = MAX_RECORD_BYTES - Buffer.byteLength(JSON.stringify({ ...record, padding: '' }))
     const largest = { ...record, padding: 'p'.repeat(room) }
     expect(verifyRecord(sent(signRecord(identity, 3, 4, largest)))).toEqual(record)
@@ -112,20 +112,20 @@ describe('a record', () => {
     expect(verifyRecord(sent(signed(JSON.stringify(larger))))).toBe('bad-record')
   })
 
-  it('is any JSON text that says it: white space, order, escapes, members of later versions', () => {
+  it('may be any JSON text with the same content: white space, order, escapes, unknown members', () => {
     const { name, ...rest } = record
     const text = JSON.stringify({ ...rest, later: { a: [null, {}] }, name }, null, '\t').replace('ö', '\\u00f6')
     expect(verifyRecord(signed(text))).toEqual(record)
   })
 
-  it('may name members of every object that this version does not know, which are dropped', () => {
+  it('may have unknown members in every object, which are dropped', () => {
     const service = { id: 'a', name: 'a', type: '_a._tcp', port: 1, txt: {}, subtypes: [] }
     const known = { ...record, services: [service] }
     const more = { ...known, services: [{ ...service, weight: [3] }], anchor: { ...record.anchor, more: { a: true } } }
     expect(verifyRecord(signed(JSON.stringify(more)))).toEqual(known)
   })
 
-  it('reaches no prototype', () => {
+  it('does not change any prototype', () => {
     const text = JSON.stringify(record).replace('{', '{"__proto__":{"polluted":true},"constructor":{"prototype":{}},')
     const opened = verifyRecord(signed(text))
     expect(opened).toMatchObject({ name: record.name })
@@ -140,7 +140,7 @@ describe('a record', () => {
     expect(verifyRecord(signed(inherited))).toBe('bad-record')
   })
 
-  it('holds no control character in any text that people see', () => {
+  it('has no control character in any text that is shown to people', () => {
     const service = { id: 'a', name: 'a', type: '_a._tcp', port: 1, txt: {}, subtypes: [] as string[] }
     for (const control of ['\0', '\n', '\r', '\t', '\u001b', '\u007f', '\u0085', '\u009b']) {
       const text = `a${control}b`
@@ -161,7 +161,7 @@ describe('a record', () => {
     }
   })
 
-  it('never throws for signed nonsense', () => {
+  it('never throws for signed random data', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json().map(Buffer.from), fc.uint8Array({ maxLength: 200 })), (bytes) => {
         expect(verifyRecord(signed(bytes))).toBe('bad-record')

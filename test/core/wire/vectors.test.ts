@@ -67,7 +67,7 @@ function readMessage(written: WrittenMessage): Message {
   return Object.fromEntries(fields) as Message
 }
 
-it('has in its files what the generator makes', () => {
+it('has files with exactly what the generator writes', () => {
   for (const [name, content] of Object.entries(made)) expect(read(name), name).toEqual(content)
 })
 
