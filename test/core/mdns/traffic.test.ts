@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Crowd, hostnameOf } from './tools/crowd.ts'
 
-/** Bytes per second while and after many hosts start together, after some come, leave and die, and in quiet hours. */
+/** Bytes per second: while and after many hosts start together, after some join, leave and fail, and in quiet hours. */
 function figuresOf(count: number) {
   const crowd = new Crowd()
   for (let i = 0; i < count; i++) {
@@ -24,20 +24,20 @@ function figuresOf(count: number) {
   return { crowd, gone: [first, second, third], figures: { start, next, churn, quiet } }
 }
 
-/** The most bytes per second. Avahi, with as many services, says 1100 at 50 hosts. */
+/** The maximum bytes per second. Avahi with as many services sends 1100 with 50 hosts. */
 const BOUNDS = {
   10: { start: 1000, next: 60, churn: 500, quiet: 30 },
   50: { start: 3300, next: 150, churn: 1100, quiet: 100 },
 }
 
 test.each([10, 50] as const)(
-  '%i hosts that hear each other beacon say little more by mDNS',
+  "%i hosts that receive each other's beacons cause little mDNS traffic",
   (count) => {
     const { crowd, gone, figures } = figuresOf(count)
     for (const phase of ['start', 'next', 'churn', 'quiet'] as const) {
       expect({ phase, bytes: figures[phase], most: BOUNDS[count][phase] }).toSatisfy(({ bytes, most }) => bytes <= most)
     }
-    // And each sees all the others, and who has gone.
+    // Each host discovers all others and notices which are gone.
     for (const member of crowd.members) {
       for (const other of crowd.members) {
         if (other === member) continue

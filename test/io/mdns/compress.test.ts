@@ -5,7 +5,7 @@ import type { ResourceRecord } from '../../../src/core/mdns/dns/records.ts'
 import { compressNames } from '../../../src/io/mdns/name-encoding.ts'
 import { packetFromMessage } from '../../../src/io/mdns/packet-conversion.ts'
 import { encoded, whole } from '../../core/mdns/tools/encoded.ts'
-import { message } from '../../core/mdns/tools/wire.ts'
+import { message } from '../../core/mdns/tools/transport-harness.ts'
 
 const common = { ttl: 120, flush: true }
 const name = 'Office._ipp._tcp.local'
@@ -17,7 +17,7 @@ const OFFICE: ResourceRecord[] = [
   { ...common, name: 'k3vq7m2xa4.local', type: 'NSEC', data: ['A'] },
 ]
 
-test('names that stand in the message already are pointers, and read the same', () => {
+test('names that occur before are replaced by pointers and read the same', () => {
   const question = { name: '_ipp._tcp.local', type: 'PTR' as const }
   const response = message({ kind: 'response', questions: [question], answers: OFFICE })
   const [long, short] = [whole(response), encoded(response)]
@@ -25,7 +25,7 @@ test('names that stand in the message already are pointers, and read the same', 
   expect([long.length, short.length]).toEqual([269, 142])
 })
 
-test('a dot within a label is no border', () => {
+test('a dot inside a label does not end the label', () => {
   const names = ['v1.5._ipp._tcp.local', '5._ipp._tcp.local']
   const answers: ResourceRecord[] = names.map((each) => ({ ...common, name: each, type: 'TXT', data: [] }))
   const bytes = encoded(message({ kind: 'response', answers }))
@@ -46,7 +46,7 @@ test('names keep their case', () => {
   ])
 })
 
-test('any message reads the same as with its names whole, and is no longer', () => {
+test('any compressed message reads the same as the uncompressed one and is not longer', () => {
   const label = fc.oneof(fc.constantFrom('a', 'b', '_http', 'local'), fc.stringMatching(/^[a-z]{1,63}$/))
   const anyName = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => labels.join('.'))
   const record: fc.Arbitrary<ResourceRecord> = fc.oneof(

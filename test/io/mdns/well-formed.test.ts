@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FROM, Stage } from '../../core/mdns/finder/stage.ts'
-import { Wire } from '../../core/mdns/tools/wire.ts'
+import { TransportHarness } from '../../core/mdns/tools/transport-harness.ts'
 
-/** A response about one service, whose texts are these bytes. */
+/** A response about one service that contains these bytes as texts. */
 function response(instance: Uint8Array, host: Uint8Array, text: Uint8Array): Buffer {
   const label = (bytes: Uint8Array) => Buffer.concat([Buffer.of(bytes.length), bytes])
   const local = label(Buffer.from('local'))
@@ -21,18 +21,18 @@ function response(instance: Uint8Array, host: Uint8Array, text: Uint8Array): Buf
   return Buffer.concat([Buffer.of(0, 0, 0x84, 0, 0, 0, 0, records.length, 0, 0, 0, 0), ...records])
 }
 
-/** All texts that are told of what these bytes say. */
+/** All reported texts for these bytes. */
 function told(instance: Uint8Array, host: Uint8Array, text: Uint8Array): string[] {
   const stage = new Stage()
-  const message = new Wire().receive(response(instance, host, text))
+  const message = new TransportHarness().receive(response(instance, host, text))
   if (message) stage.finder.receive(message, FROM, stage.now)
-  return stage.told.flatMap(({ sighting: { id, hostname, name, services } }) => [
+  return stage.reports.flatMap(({ sighting: { id, hostname, name, services } }) => [
     ...[id, hostname, name],
     ...services.flatMap((service) => [service.id, service.name, ...Object.entries(service.txt).flat()]),
   ])
 }
 
-describe('what is told of other hosts is text that every reader can read', () => {
+describe('texts reported about other hosts are valid UTF-8', () => {
   it.each([
     ['a character that is cut off', Buffer.from('Büro 📠').subarray(0, -1), 'Büro \ufffd'],
     ['Latin-1', Buffer.from('Büro', 'latin1'), 'B\ufffdro'],
@@ -52,7 +52,7 @@ describe('what is told of other hosts is text that every reader can read', () =>
     expect(told(Buffer.from('Office'), bytes, Buffer.of())[2]).toBe(expected)
   })
 
-  it('whatever bytes there are', () => {
+  it('for any bytes', () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 63 })
     fc.assert(
       fc.property(bytes, bytes, bytes, (instance, host, text) => {

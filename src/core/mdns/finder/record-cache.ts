@@ -122,9 +122,14 @@ export class RecordCache {
     for (const entry of this.entries(type, name, interfaceName)) this.#delete(entry)
   }
 
-  /** Starts a new lifetime for a record that was confirmed by other means. */
+  /** Starts a new lifetime for a record, because it was received or confirmed by other means. */
   renew(entry: CacheEntry, now: number): void {
-    this.#restartLifetime(entry, now)
+    entry.receivedAt = now
+    entry.expiresAt = now + lifetimeOf(entry)
+    entry.refreshes = 0
+    entry.withdrawn = false
+    entry.needsConfirmation = false
+    this.#timers.put(entry, nextCheck(entry, this.#random, now), now)
   }
 
   /** Whether a record is cached on an interface. */
@@ -196,16 +201,7 @@ export class RecordCache {
 
   #update(entry: CacheEntry, record: ResourceRecord, now: number): void {
     if (entry.record.ttl !== record.ttl) entry.record = copyOf(record)
-    this.#restartLifetime(entry, now)
-  }
-
-  #restartLifetime(entry: CacheEntry, now: number): void {
-    entry.receivedAt = now
-    entry.expiresAt = now + lifetimeOf(entry)
-    entry.refreshes = 0
-    entry.withdrawn = false
-    entry.needsConfirmation = false
-    this.#timers.put(entry, nextCheck(entry, this.#random, now), now)
+    this.renew(entry, now)
   }
 
   #withdraw(entry: CacheEntry, now: number): void {
@@ -218,7 +214,7 @@ export class RecordCache {
   #check(entry: CacheEntry, now: number): void {
     if (entry.withdrawn || entry.refreshes === MAX_REFRESHES) {
       if (!entry.withdrawn && this.#isStillValid(entry)) {
-        this.#restartLifetime(entry, now)
+        this.renew(entry, now)
         return
       }
       this.#delete(entry)

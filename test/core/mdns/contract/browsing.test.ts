@@ -37,14 +37,14 @@ function records(name: string, ttl: number): Answer[] {
 
 weakness(
   LIBRARY,
-  'keeps what has expired, and reports living services down when told to expire',
+  'keeps expired records, and reports living services as down when asked to expire them',
   'Finder',
   async () => {
     const browser = await browse()
-    for (const name of ['Gone', 'Alive']) segment.say({ type: 'response', answers: records(name, 120) })
+    for (const name of ['Gone', 'Alive']) segment.send({ type: 'response', answers: records(name, 120) })
     for (let minute = 0; minute < 60; minute++) {
       await vi.advanceTimersByTimeAsync(60_000)
-      segment.say({ type: 'response', answers: records('Alive', 120) })
+      segment.send({ type: 'response', answers: records('Alive', 120) })
     }
     expect(events).toEqual(['up Gone', 'up Alive'])
     browser.expire()
@@ -52,50 +52,55 @@ weakness(
   },
 )
 
-weakness(LIBRARY, 'says that a service is up before it has an address, and never which it gets', 'Finder', async () => {
-  const browser = await browse()
-  segment.say({ type: 'response', answers: records('Office', 120) })
-  expect(events).toEqual(['up Office'])
-  expect(browser.services[0]?.addresses).toEqual([])
-  segment.say({ type: 'response', answers: [{ name: 'h.local', type: 'A', ttl: 120, data: '192.0.2.7' }] })
-  await settle()
-  expect(browser.services[0]?.addresses).toEqual([])
-  // Nor does it ask.
-  expect(segment.said.filter(({ type }) => type === 'query')).toHaveLength(1)
-})
+weakness(
+  LIBRARY,
+  'reports a service before its address is known, and never reports the address',
+  'Finder',
+  async () => {
+    const browser = await browse()
+    segment.send({ type: 'response', answers: records('Office', 120) })
+    expect(events).toEqual(['up Office'])
+    expect(browser.services[0]?.addresses).toEqual([])
+    segment.send({ type: 'response', answers: [{ name: 'h.local', type: 'A', ttl: 120, data: '192.0.2.7' }] })
+    await settle()
+    expect(browser.services[0]?.addresses).toEqual([])
+    // It does not ask either.
+    expect(segment.sent.filter(({ type }) => type === 'query')).toHaveLength(1)
+  },
+)
 
-weakness(LIBRARY, 'cuts a name at its first dot', 'splitInstance() of names.ts', async () => {
+weakness(LIBRARY, 'cuts a name at its first dot', 'splitInstance() of records.ts', async () => {
   const browser = await browse()
-  segment.say({ type: 'response', answers: records('Dr. Smith', 120) })
+  segment.send({ type: 'response', answers: records('Dr. Smith', 120) })
   expect(browser.services[0]).toMatchObject({ name: 'Dr', fqdn: 'Dr. Smith._http._tcp.local' })
 })
 
-weakness(LIBRARY, 'never follows a PTR that comes without its SRV', 'Finder', async () => {
+weakness(LIBRARY, 'does not resolve a PTR record that arrives without its SRV record', 'Finder', async () => {
   await browse()
-  segment.say({ type: 'response', answers: records('Office', 120).slice(0, 1) })
+  segment.send({ type: 'response', answers: records('Office', 120).slice(0, 1) })
   await vi.advanceTimersByTimeAsync(3_600_000)
   expect(events).toEqual([])
-  expect(segment.said.filter(({ type }) => type === 'query')).toHaveLength(1)
-  // Nor does it remember it when the rest comes by itself.
-  segment.say({ type: 'response', answers: records('Office', 120).slice(1) })
+  expect(segment.sent.filter(({ type }) => type === 'query')).toHaveLength(1)
+  // It does not remember the record when the rest arrives by itself.
+  segment.send({ type: 'response', answers: records('Office', 120).slice(1) })
   expect(events).toEqual([])
 })
 
-weakness(LIBRARY, 'asks once and never again', 'Finder', async () => {
+weakness(LIBRARY, 'queries only once', 'Finder', async () => {
   await browse()
   await vi.advanceTimersByTimeAsync(24 * 3_600_000)
-  expect(segment.said).toHaveLength(1)
+  expect(segment.sent).toHaveLength(1)
 })
 
-weakness(LIBRARY, 'does not refresh what it has before it expires', 'Finder', async () => {
+weakness(LIBRARY, 'does not refresh records before they expire', 'Finder', async () => {
   await browse()
-  segment.say({ type: 'response', answers: records('Office', 120) })
+  segment.send({ type: 'response', answers: records('Office', 120) })
   await vi.advanceTimersByTimeAsync(119_000)
-  expect(segment.said.filter(({ type }) => type === 'query')).toHaveLength(1)
+  expect(segment.sent.filter(({ type }) => type === 'query')).toHaveLength(1)
 })
 
-weakness(LIBRARY, 'holds as many services as it is told of', 'caps of the Finder', async () => {
+weakness(LIBRARY, 'stores an unlimited number of services', 'quotas.ts', async () => {
   const browser = await browse()
-  for (let i = 0; i < 1000; i++) segment.say({ type: 'response', answers: records(`made up ${i}`, 120) })
+  for (let i = 0; i < 1000; i++) segment.send({ type: 'response', answers: records(`made up ${i}`, 120) })
   expect(browser.services).toHaveLength(1000)
 })

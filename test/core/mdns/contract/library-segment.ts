@@ -8,9 +8,9 @@ import { vi } from 'vitest'
 export class SegmentSocket extends EventEmitter {
   readonly memberships: string[] = []
   readonly #segment: LibrarySegment
-  /** Why nothing can be sent. */
+  /** The error of every send. */
   broken: Error | undefined
-  /** What the callers' callbacks threw. */
+  /** The errors that the callers' callbacks threw. */
   readonly thrown: unknown[] = []
 
   constructor(segment: LibrarySegment) {
@@ -43,12 +43,12 @@ export class SegmentSocket extends EventEmitter {
   }
 }
 
-/** bonjour-service, as it comes, on a network of its own in memory; and what was said there. */
+/** Unmodified instances of bonjour-service on an in-memory network, and all packets sent there. */
 export class LibrarySegment {
-  readonly said: DecodedPacket[] = []
+  readonly sent: DecodedPacket[] = []
   readonly #sockets: SegmentSocket[] = []
 
-  /** @param options of multicast-dns, beside the socket */
+  /** @param options for multicast-dns, in addition to the socket */
   host(
     options: Record<string, unknown> = {},
     onError?: (error: Error) => void,
@@ -59,30 +59,30 @@ export class LibrarySegment {
   }
 
   carry(bytes: Buffer): void {
-    this.said.push(dnsPacket.decode(bytes))
+    this.sent.push(dnsPacket.decode(bytes))
     for (const socket of this.#sockets) socket.emit('message', bytes, { address: '192.0.2.1', port: 5353 })
   }
 
-  /** Says something as a host that is not of the library. */
-  say(packet: Packet): void {
+  /** Sends a packet as a host that does not use the library. */
+  send(packet: Packet): void {
     this.carry(dnsPacket.encode(packet))
   }
 
-  /** What is answered to a question. */
+  /** Returns the answers to a question. */
   async ask(name: string, type: 'PTR' | 'SRV' | 'A' | 'AAAA'): Promise<Answer[]> {
-    const before = this.said.length + 1
-    this.say({ type: 'query', questions: [{ name, type }] })
+    const before = this.sent.length + 1
+    this.send({ type: 'query', questions: [{ name, type }] })
     await settle()
-    return this.said.slice(before).flatMap(({ answers = [] }) => answers)
+    return this.sent.slice(before).flatMap(({ answers = [] }) => answers)
   }
 }
 
-/** Lets the library's own turns pass. */
+/** Waits for the turns in which the library works. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** The machine has these interfaces: one address on each of two networks. */
+/** Simulates two interfaces with one address each on two networks. */
 export function twoInterfaces(): void {
   const entry = { netmask: '255.255.255.0', family: 'IPv4', internal: false } as const
   vi.spyOn(os, 'networkInterfaces').mockReturnValue({

@@ -1,9 +1,9 @@
 import { test } from 'vitest'
 
 /**
- * What a library does today and we work around. A failure is no fault of ours: the next version does it otherwise, and
- * the work-around is to be looked at again.
+ * A current behaviour of a library for which this project has a workaround. If the test fails, nothing is broken: a
+ * newer version behaves differently, and the workaround should be reviewed.
  */
-export function weakness(library: string, does: string, ours: string, check: () => void | Promise<void>): void {
-  test(`${library} ${does} (when this fails it no longer does, and ours may go: ${ours})`, check)
+export function weakness(library: string, does: string, workaround: string, check: () => void | Promise<void>): void {
+  test(`${library} ${does} (if this fails, review the workaround in ${workaround})`, check)
 }

@@ -14,7 +14,7 @@ const SERVICE: PublishedService = {
   subtypes: [],
 }
 
-/** One of two hosts on a segment, publishing and finding. */
+/** One of two hosts on a segment. Both publish and discover. */
 class Host {
   readonly id: string
   readonly address: string
@@ -49,7 +49,7 @@ function segment() {
         host.mdns.wake(now)
         for (const { message } of host.mdns.takeOutgoing()) {
           const other = host === hosts[0] ? hosts[1] : hosts[0]
-          const heard: DatagramSource = {
+          const from: DatagramSource = {
             interface: 'eth0',
             path: 'multicast4',
             address: host.address,
@@ -57,7 +57,7 @@ function segment() {
             onLink: true,
             own: false,
           }
-          if (random.number() >= loss) other.mdns.receive(message, heard, now)
+          if (random.number() >= loss) other.mdns.receive(message, from, now)
         }
         host.sightings.push(...host.mdns.takeSightings())
       }
@@ -66,12 +66,12 @@ function segment() {
   return { hosts, run, now: () => now }
 }
 
-describe('two hosts of ours', () => {
-  it('find each other and their services, follow changes, and see them go', () => {
+describe('two hosts that run earshot', () => {
+  it('discover each other and their services, follow changes, and notice when the other leaves', () => {
     const { hosts, run, now } = segment()
     const [one, two] = hosts
     for (const host of hosts) host.publish([SERVICE], now())
-    // The one that loses the tie waits a second before it tries another name.
+    // The host that loses the tiebreak waits a second before it tries another name.
     run(4000)
     const services = [one.last(two), two.last(one)].map((sighting) => sighting?.services.map(({ name }) => name))
     expect(services.flat().sort()).toEqual(['Dr. Office', 'Dr. Office (2)'])
@@ -95,7 +95,7 @@ describe('two hosts of ours', () => {
     expect(one.last(two)).toMatchObject({ state: 'left' })
   })
 
-  it('stay alive to each other for an hour, with a tenth of all messages lost', () => {
+  it('stay alive for each other for an hour when 10 % of all messages are lost', () => {
     const { hosts, run, now } = segment()
     for (const host of hosts) host.publish([SERVICE], now())
     run(3_600_000, 0.1)

@@ -7,16 +7,16 @@ import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts
 
 const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }
 
-/** All ways in which what is held is looked at. */
+/** All methods that look up records in the cache. */
 const LOOKS = ['entries', 'newest', 'knownAnswers', 'isKnownAnswer', 'has', 'countAddresses', 'pointer'] as const
 
-/** A device that is there for real. */
+/** A real device. */
 function printer(): Device {
   return new Device(service('Office', 'printer.local', '10.0.0.9'))
 }
 
-describe('a flood of made-up services', () => {
-  it('of one source gets a quarter of everything, pushes nobody out, and leaves nothing behind', () => {
+describe('a flood of forged services', () => {
+  it('from one source gets a quarter of all quotas, evicts no other host, and leaves nothing behind', () => {
     const stage = new Stage()
     stage.devices.push(printer())
     stage.run(1000)
@@ -25,7 +25,7 @@ describe('a flood of made-up services', () => {
     for (let ms = 0; ms < 30_000; ms += 10) {
       for (let i = 0; i < 50; i++) {
         const name = `fake${made++}`
-        stage.hear(
+        stage.receive(
           service(name, `${name}.local`, '10.0.0.66').map((record) => ({ ...record, ttl: 86_400 })),
           { address: '10.0.0.66' },
         )
@@ -34,7 +34,7 @@ describe('a flood of made-up services', () => {
     }
     expect(made).toBe(150_000)
     const { user, system } = process.cpuUsage(before)
-    // 30 s of flood, on a machine that does other things beside.
+    // 30 s of flood, with time for a busy machine.
     expect((user + system) / 1e6).toBeLessThan(10)
     const { hosts, services } = stage.finder.limits
     expect(hosts.now).toBeLessThanOrEqual(256 + 1)
@@ -46,9 +46,9 @@ describe('a flood of made-up services', () => {
     }
     expect(stage.notices.length).toBeLessThan(7)
     expect(stage.last('printer.local')?.state).toBe('alive')
-    expect(stage.told.length).toBeLessThan(2000)
+    expect(stage.reports.length).toBeLessThan(2000)
 
-    stage.hear(service('Other', 'other.local', '10.0.0.10'), { address: '10.0.0.10' })
+    stage.receive(service('Other', 'other.local', '10.0.0.10'), { address: '10.0.0.10' })
     stage.run(2000)
     expect(stage.last('other.local')?.state).toBe('alive')
     const since = stage.now
@@ -59,7 +59,7 @@ describe('a flood of made-up services', () => {
     expect(stage.states('printer.local')).toHaveLength(1)
   })
 
-  it('of many sources fills the caps, no more, and newcomers are taken in at 20 a second', () => {
+  it('from many sources fills the quotas but no more, and adds 20 new hosts per second', () => {
     const stage = new Stage()
     stage.devices.push(printer())
     stage.run(1000)
@@ -68,7 +68,7 @@ describe('a flood of made-up services', () => {
     for (let ms = 0; ms < 60_000; ms += 100) {
       for (let i = 0; i < 50; i++) {
         const [name, address] = [`fake${made}`, `10.0.${made % 64}.66`]
-        stage.hear(service(name, `${name}.local`, address), { address })
+        stage.receive(service(name, `${name}.local`, address), { address })
         made++
       }
       stage.run(100)
@@ -84,10 +84,10 @@ describe('a flood of made-up services', () => {
     expect(stage.states('printer.local')).toHaveLength(1)
   })
 
-  it('of pointers alone makes few questions', () => {
+  it('of PTR records alone causes few queries', () => {
     const stage = new Stage()
     for (let i = 0; i < 100_000; i++) {
-      stage.hear([ptr(`fake${i}`)], { address: '10.0.0.66' })
+      stage.receive([ptr(`fake${i}`)], { address: '10.0.0.66' })
       if (i % 500 === 0) stage.run(100)
     }
     const questions = stage.sent.flatMap(({ out }) => out.message.questions).length
@@ -96,13 +96,13 @@ describe('a flood of made-up services', () => {
     expect(stage.finder.limits).toMatchObject(EMPTY)
   })
 
-  it('of large texts stays within its part of the bytes', () => {
+  it('of large TXT records stays within the quota of bytes', () => {
     const stage = new Stage()
     const large = Array.from({ length: 30 }, (_, i) => `${i}=${'x'.repeat(250)}`)
     for (let i = 0; i < 200; i++) {
       const name = `fake${i}`
       const [pointer, target, , address] = service(name, `${name}.local`, '10.0.0.66')
-      if (pointer && target && address) stage.hear([pointer, target, txt(name, large), address])
+      if (pointer && target && address) stage.receive([pointer, target, txt(name, large), address])
     }
     expect(stage.finder.limits.txtBytes.now).toBeGreaterThan(500_000)
     expect(stage.finder.limits.txtBytes.now).toBeLessThanOrEqual(512 * 1024)
@@ -110,17 +110,17 @@ describe('a flood of made-up services', () => {
     expect(stage.finder.limits).toMatchObject(EMPTY)
   })
 
-  it('of services of one host ends at 256, and is told of about once a second', () => {
+  it('of one host ends at 256 services and is reported about once a second', () => {
     const stage = new Stage()
     for (let i = 0; i < 20_000; i++) {
-      stage.hear([ptr(`fake${i}`), srv(`fake${i}`, 'many.local'), txt(`fake${i}`, []), a('many.local', '10.0.0.66')])
+      stage.receive([ptr(`fake${i}`), srv(`fake${i}`, 'many.local'), txt(`fake${i}`, []), a('many.local', '10.0.0.66')])
       if (i % 100 === 0) stage.run(100)
     }
     expect(stage.last('many.local')?.services).toHaveLength(256)
     expect(stage.finder.limits.services.now).toBe(256)
-    // 20 s, ten at once, and what is heard again.
-    expect(stage.told.length).toBeLessThan(10 + 20 + 5)
-    stage.hear(service('Other', 'other.local', '10.0.0.10'))
+    // 20 s, the burst of ten, and the renewals.
+    expect(stage.reports.length).toBeLessThan(10 + 20 + 5)
+    stage.receive(service('Other', 'other.local', '10.0.0.10'))
     expect(stage.last('other.local')?.state).toBe('alive')
     stage.run(121_000)
     expect(stage.finder.limits).toMatchObject(EMPTY)
@@ -130,17 +130,17 @@ describe('a flood of made-up services', () => {
   it.each([
     { what: 'one host', hosts: 1 },
     { what: 'many hosts', hosts: 128 },
-  ])('of services of $what costs as many looks at what is held for each, however many there are', ({ hosts }) => {
+  ])('of $what needs a constant number of cache lookups per service', ({ hosts }) => {
     const looks = (count: number) => {
       const spies = LOOKS.map((name) => vi.spyOn(RecordCache.prototype, name))
       const stage = new Stage()
       for (let i = 0; i < count; i++) {
         const host = `many${i % hosts}.local`
-        stage.hear(service(`fake${i}`, host, '10.0.0.66').map((record) => ({ ...record, ttl: 15 })))
+        stage.receive(service(`fake${i}`, host, '10.0.0.66').map((record) => ({ ...record, ttl: 15 })))
       }
-      // Nobody answers when they are asked for, though the hosts are there, and all run out together.
+      // The queries go unanswered although the hosts are present, so that all records expire together.
       for (let second = 0; second < 20; second++) {
-        for (let i = 0; i < hosts; i++) stage.hear([a(`many${i}.local`, '10.0.0.66', 15)])
+        for (let i = 0; i < hosts; i++) stage.receive([a(`many${i}.local`, '10.0.0.66', 15)])
         stage.run(1000)
       }
       stage.run(20_000)
@@ -152,23 +152,23 @@ describe('a flood of made-up services', () => {
     expect(looks(256) / looks(128)).toBeLessThan(1.5)
   })
 
-  it('of addresses of one host ends at 64, and those that are held are renewed', () => {
+  it('of addresses of one host ends at 64, and cached addresses are renewed', () => {
     const stage = new Stage()
     const addresses = Array.from({ length: 100 }, (_, i) => a('printer.local', `10.0.1.${i + 1}`))
-    stage.hear([ptr('Office'), srv('Office', 'printer.local'), txt('Office', []), ...addresses])
+    stage.receive([ptr('Office'), srv('Office', 'printer.local'), txt('Office', []), ...addresses])
     expect(stage.last('printer.local')?.addresses).toHaveLength(64)
     stage.run(100_000)
-    stage.hear([srv('Office', 'printer.local'), ...addresses])
+    stage.receive([srv('Office', 'printer.local'), ...addresses])
     stage.run(50_000)
     expect(stage.last('printer.local')).toMatchObject({ state: 'alive' })
     expect(stage.last('printer.local')?.addresses).toHaveLength(64)
   })
 
-  it('of records of one name, each in place of the other, keeps four', () => {
+  it('of records that replace each other keeps four per name', () => {
     const stage = new Stage()
-    stage.hear(service('Office', 'printer.local', '10.0.0.9'))
+    stage.receive(service('Office', 'printer.local', '10.0.0.9'))
     for (let i = 0; i < 1000; i++)
-      stage.hear([txt('Office', [`n=${i}`]), srv('Office', 'printer.local', '_ipp._tcp', i)])
+      stage.receive([txt('Office', [`n=${i}`]), srv('Office', 'printer.local', '_ipp._tcp', i)])
     expect(stage.finder.limits.txtBytes.now).toBeLessThan(30)
     stage.run(12_000)
     expect(stage.last('printer.local')?.services).toMatchObject([{ port: 999, txt: { n: '999' } }])
@@ -221,7 +221,7 @@ describe('any sequence of messages', () => {
     { weight: 1, arbitrary: fc.record({ interfaces: fc.subarray([ETH0, ETH1]) }) },
   )
 
-  it('is taken without an exception, and is forgotten in the end', () => {
+  it('throws nothing and is forgotten in the end', () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 40 }),
@@ -231,17 +231,17 @@ describe('any sequence of messages', () => {
           for (const each of steps) {
             if ('interfaces' in each) stage.finder.setInterfaces(each.interfaces, stage.now)
             else {
-              stage.hear([], { interface: each.on }, each.message)
+              stage.receive([], { interface: each.on }, each.message)
               stage.run(each.wait)
             }
           }
           stage.run(25 * 3_600_000)
           expect(stage.finder.limits).toMatchObject(EMPTY)
-          for (const { sighting } of stage.told) {
+          for (const { sighting } of stage.reports) {
             expect(sighting.addresses.length).toBeGreaterThan(0)
             expect(sighting.id).toMatch(/^[^.].*\.[^.]+$/s)
           }
-          const last = new Map(stage.told.map(({ sighting }) => [sighting.id, sighting.state]))
+          const last = new Map(stage.reports.map(({ sighting }) => [sighting.id, sighting.state]))
           for (const state of last.values()) expect(['failed', 'left']).toContain(state)
         },
       ),

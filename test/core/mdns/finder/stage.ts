@@ -26,13 +26,13 @@ export class Stage {
   readonly agenda = new Agenda()
   readonly finder: Finder
   readonly sent: { at: number; out: OutgoingMessage }[] = []
-  readonly told: { at: number; sighting: Sighting }[] = []
+  readonly reports: { at: number; sighting: Sighting }[] = []
   readonly notices: MdnsNotice[] = []
   readonly devices: Device[] = []
   readonly random = seededRandom('finder')
-  /** Of each message, question or answer, this part is lost. */
+  /** The fraction of messages that are lost, questions and answers separately. */
   loss = 0
-  /** What beacons tell, and what we publish ourselves. */
+  /** What beacons confirm, and what this host publishes. */
   isConfirmedByBeacon: IsConfirmedByBeacon = () => false
   published: ResourceRecord[] = []
 
@@ -41,9 +41,9 @@ export class Stage {
       agenda: this.agenda,
       random: this.random,
       browse,
-      send: (out) => this.#take(out),
+      send: (out) => this.#deliver(out),
       notice: (notice) => this.notices.push(notice),
-      sighted: (sighting) => this.told.push({ at: this.now, sighting }),
+      sighted: (sighting) => this.reports.push({ at: this.now, sighting }),
       isConfirmedByBeacon: (host, assertion) => this.isConfirmedByBeacon(host, assertion),
       isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
     })
@@ -60,24 +60,24 @@ export class Stage {
     this.now = end
   }
 
-  hear(answers: ResourceRecord[], heard: Partial<DatagramSource> = {}, message: Partial<Message> = {}): void {
-    this.finder.receive({ ...EMPTY, answers, ...message }, { ...FROM, ...heard }, this.now)
+  receive(answers: ResourceRecord[], from: Partial<DatagramSource> = {}, message: Partial<Message> = {}): void {
+    this.finder.receive({ ...EMPTY, answers, ...message }, { ...FROM, ...from }, this.now)
   }
 
-  /** What was told of a host last. */
+  /** The last sighting of a host. */
   last(id: string): Sighting | undefined {
-    return this.told.findLast(({ sighting }) => sighting.id === id)?.sighting
+    return this.reports.findLast(({ sighting }) => sighting.id === id)?.sighting
   }
 
-  /** The states a host was told to be in, and when, without repetitions. */
+  /** The reported states of a host with their times, without repetitions. */
   states(id: string): { at: number; state: string }[] {
-    const all = this.told
+    const all = this.reports
       .filter(({ sighting }) => sighting.id === id)
       .map(({ at, sighting: { state } }) => ({ at, state }))
     return all.filter(({ state }, i) => state !== all[i - 1]?.state)
   }
 
-  /** When a question was asked, in ms since `since`. */
+  /** When a question was asked, ms after `since`. */
   asked(type: Question['type'], name: string, since = 0): number[] {
     return this.sent
       .filter(({ out }) => out.message.questions.some((one) => one.type === type && sameName(one.name, name)))
@@ -85,14 +85,14 @@ export class Stage {
       .filter((at) => at >= 0)
   }
 
-  #take(out: OutgoingMessage): void {
+  #deliver(out: OutgoingMessage): void {
     this.sent.push({ at: this.now, out })
     for (const device of this.devices) {
       if (device.interface !== out.interface || this.#loses()) continue
       const answers = device.answer(out.message)
       if (answers.length === 0 || this.#loses()) continue
-      const heard = { interface: out.interface, address: device.address }
-      this.agenda.add(this.now + 5, () => this.hear(answers, heard))
+      const from = { interface: out.interface, address: device.address }
+      this.agenda.add(this.now + 5, () => this.receive(answers, from))
     }
   }
 
@@ -151,17 +151,17 @@ export function aaaa(name: string, address: string, ttl = 120): ResourceRecord {
   return { name, type: 'AAAA', ttl, flush: true, data: address }
 }
 
-/** Everything about one service: what a well-behaved device announces. */
+/** All records of one service, as a well-behaved device announces them. */
 export function service(instance: string, host: string, address: string, type = '_ipp._tcp'): ResourceRecord[] {
   return [ptr(instance, type), srv(instance, host, type), txt(instance, ['k=v'], type), a(host, address)]
 }
 
-/** The same records, taken back. */
+/** Goodbyes for the records. */
 export function goodbye(records: ResourceRecord[]): ResourceRecord[] {
   return records.map((record) => ({ ...record, ttl: 0 }))
 }
 
-/** A device that answers what it is asked, as long as it lives. */
+/** A device that answers queries while it is alive. */
 export class Device {
   readonly interface: string
   readonly address: string

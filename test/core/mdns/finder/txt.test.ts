@@ -7,7 +7,7 @@ function read(...strings: string[]): Record<string, string> {
 }
 
 describe('TXT strings', () => {
-  it('are pairs, the first equals sign between them', () => {
+  it('are split into pairs at the first equals sign', () => {
     expect(read('path=/a=b', 'empty=', 'flag', 'ü=no', 'txtvers=1')).toEqual({
       path: '/a=b',
       empty: '',
@@ -16,20 +16,20 @@ describe('TXT strings', () => {
     })
   })
 
-  it('count by the first of two keys that differ in case only', () => {
+  it('count only once per key, ignoring case: the first one', () => {
     expect(read('Path=1', 'path=2', 'PATH')).toEqual({ Path: '1' })
   })
 
-  it('leave out what ours may not hold', () => {
+  it('with keys that records may not hold are left out', () => {
     expect(read('', '=value', '__proto__=x', 'with space=x', 'bell\u0007=x', `${'k'.repeat(65)}=x`)).toEqual({})
     expect(Object.getPrototypeOf(read('__proto__=x'))).toBe(Object.prototype)
   })
 
-  it('have what is not UTF-8 replaced', () => {
+  it('that are not UTF-8 have the invalid bytes replaced', () => {
     expect(readTxt([Buffer.from([0x61, 0x3d, 0xff, 0x62])])).toEqual({ a: '\ufffdb' })
   })
 
-  it('never throw, and give printable keys only', () => {
+  it('never cause an exception, and result in printable keys only', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 255 }), { maxLength: 20 }), (strings) => {
         for (const key of Object.keys(readTxt(strings))) expect(key).toMatch(/^[!-~]{1,64}$/)

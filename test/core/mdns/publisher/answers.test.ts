@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
 import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
-import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
+import { lines, type SimulatedHost, Simulation, service } from './simulation.ts'
 
 const PTR: ResourceRecord = {
   name: '_http._tcp.local',
@@ -13,7 +13,7 @@ const PTR: ResourceRecord = {
 const BROWSE = [{ name: '_http._tcp.local', type: 'PTR' as const }]
 const RESOLVE = [{ name: 'Shop._http._tcp.local', type: 'SRV' as const }]
 
-/** A host whose services have been published for long. */
+/** A host whose services were published long ago. */
 function published(...names: string[]): { simulation: Simulation; host: SimulatedHost } {
   const simulation = new Simulation()
   const host = simulation.host(names.map((name) => service(name, { subtypes: ['fine'] })))
@@ -22,7 +22,7 @@ function published(...names: string[]): { simulation: Simulation; host: Simulate
   return { simulation, host }
 }
 
-/** What is said within a time: when, and which answers and additionals. */
+/** What was sent within a time: when, and with which answers and additionals. */
 function within(simulation: Simulation, milliseconds: number) {
   const start = simulation.now
   simulation.run(milliseconds)
@@ -34,7 +34,7 @@ function within(simulation: Simulation, milliseconds: number) {
 }
 
 describe('questions', () => {
-  test('for a type are answered after 20 to 120 ms, with all that is asked for next', () => {
+  test('for a type are answered after 20 to 120 ms with all additional records', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, [{ name: '_HTTP._tcp.LOCAL', type: 'PTR' }])
     const [said, ...more] = within(simulation, 5000)
@@ -50,7 +50,7 @@ describe('questions', () => {
     expect(more).toEqual([])
   })
 
-  test('for what is ours alone are answered at once', () => {
+  test('for unique records are answered at once', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE)
     simulation.ask(host, [{ name: 'HOST1.local', type: 'AAAA' }])
@@ -62,11 +62,11 @@ describe('questions', () => {
         additionals: ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fd00::1'],
       },
     ])
-    // The address has been said just now.
+    // The address was sent just before.
     expect(within(simulation, 2000)).toMatchObject([{ after: 1000, answers: ['AAAA host1.local 120 flush fd00::1'] }])
   })
 
-  test('for what a name of ours does not have are answered: there is none', () => {
+  test('for a missing type of an own name are answered with an NSEC record', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     const [address] = host.addresses['eth0']?.addresses ?? []
@@ -85,12 +85,12 @@ describe('questions', () => {
     simulation.run(2000)
     simulation.ask(host, [{ name: 'Shop._http._tcp.local', type: 'A' }])
     expect(within(simulation, 0)).toMatchObject([{ answers: ['NSEC Shop._http._tcp.local 120 flush SRV TXT'] }])
-    // Others may have some.
+    // Other hosts may have such records.
     simulation.ask(host, [{ name: '_http._tcp.local', type: 'A' }])
     expect(within(simulation, 2000)).toEqual([])
   })
 
-  test('for the types, for a subtype and for anything are answered', () => {
+  test('for the list of types, for a subtype and for ANY are answered', () => {
     const { simulation, host } = published('Shop', 'Till')
     const ask = (name: string, type: 'PTR' | 'ANY') => {
       simulation.run(2000)
@@ -112,7 +112,7 @@ describe('questions', () => {
     ])
   })
 
-  test('from several are answered together, and no record twice within a second', () => {
+  test('from several hosts are answered together, and no record twice within a second', () => {
     const { simulation, host } = published('Shop')
     for (let i = 0; i < 50; i++) {
       simulation.ask(host, BROWSE, {}, { address: `10.0.0.${i + 50}` })
@@ -123,7 +123,7 @@ describe('questions', () => {
     for (const [i, at] of times.entries()) expect(at - (times[i - 1] ?? 0)).toBeGreaterThanOrEqual(999.999)
   })
 
-  test('from outside the subnet are answered to everyone, and to a simple resolver there not at all', () => {
+  test('from outside the subnet are answered by multicast, but a legacy resolver there gets no answer', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE, {}, { onLink: false, port: 40_000 })
     expect(within(simulation, 2000)).toEqual([])
@@ -132,7 +132,7 @@ describe('questions', () => {
     for (const { to } of simulation.take()) expect(to).toBe('multicast')
   })
 
-  test('on interfaces that are not ours are passed over', () => {
+  test('on other interfaces are ignored', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE, {}, { interface: 'eth7' })
     expect(within(simulation, 2000)).toEqual([])
@@ -146,7 +146,7 @@ describe('known answers', () => {
     return within(simulation, 2000).length
   }
 
-  test('are not given while more than half their time is left', () => {
+  test('are not sent while more than half of their TTL is left', () => {
     expect(ask({})).toBe(0)
     expect(ask({ ttl: 2250, name: '_HTTP._TCP.local' })).toBe(0)
     expect(ask({ ttl: 2249 })).toBe(1)
@@ -161,14 +161,14 @@ describe('known answers', () => {
     simulation.run(200)
     simulation.ask(host, [], { answers: [{ ...PTR, data: 'x' }] }, { address: '10.0.0.77' })
     const [said, ...more] = within(simulation, 5000)
-    // 400 to 500 ms after the last message that was truncated.
+    // 400 to 500 ms after the last truncated message.
     expect(said?.after).toBeGreaterThanOrEqual(200)
     expect(said?.after).toBeLessThanOrEqual(300)
     expect(said?.answers).toEqual(['PTR _http._tcp.local 4500 Till._http._tcp.local'])
     expect(more).toEqual([])
   })
 
-  test('are waited for from so many at once; others are answered as ever', () => {
+  test('are waited for from a limited number of hosts; others are answered at once', () => {
     const { simulation, host } = published('Shop')
     for (let i = 0; i < 1000; i++) {
       simulation.ask(host, BROWSE, { truncated: true }, { address: `10.0.${i >> 8}.${i & 255}` })
@@ -180,10 +180,10 @@ describe('known answers', () => {
   })
 })
 
-describe('a question asked over IPv4 and IPv6', () => {
+describe('a query sent over IPv4 and IPv6', () => {
   const ipv6 = { address: 'fe80::250' }
 
-  test('is answered once, and again when it is asked again', () => {
+  test('is answered once, and again when it is repeated', () => {
     const { simulation, host } = published('Shop')
     for (const questions of [RESOLVE, BROWSE]) {
       simulation.ask(host, questions)
@@ -195,7 +195,7 @@ describe('a question asked over IPv4 and IPv6', () => {
     }
   })
 
-  test('by two hosts within a second is answered to the second as well, a second after the first', () => {
+  test('by two hosts within a second is answered to the second host too, a second after the first', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE)
     simulation.ask(host, RESOLVE, {}, ipv6)
@@ -208,7 +208,7 @@ describe('a question asked over IPv4 and IPv6', () => {
   test.each([
     [999, 1],
     [0, 2],
-  ])('is remembered for so many at once: of 1000, number %i is answered %i times', (number, times) => {
+  ])('is remembered up to a limit: of 1000, query number %i is answered %i times', (number, times) => {
     const { simulation, host } = published('Shop')
     const questions = (i: number) => [...RESOLVE, { name: `${i}.local`, type: 'A' as const }]
     for (let i = 0; i < 1000; i++) simulation.ask(host, questions(i))
@@ -218,14 +218,14 @@ describe('a question asked over IPv4 and IPv6', () => {
   })
 })
 
-test('an answer that an announcement gives first is not given again', () => {
+test('an answer that an announcement contains is not sent again', () => {
   const simulation = new Simulation()
   const host = simulation.host([service('Shop')])
   simulation.run(20_000)
   host.publisher.publish('host1.local', [service('Shop', { port: 81 })], simulation.now)
   simulation.run(950)
   simulation.take()
-  // The change is announced again after a second.
+  // The update is announced again after a second.
   simulation.ask(host, BROWSE)
   simulation.ask(host, RESOLVE)
   expect(
@@ -238,7 +238,7 @@ test('an answer that an announcement gives first is not given again', () => {
 describe('a question for a unicast answer', () => {
   const ALONE = RESOLVE.map((each) => ({ ...each, unicast: true as const }))
 
-  test('is answered to the asker alone, in full', () => {
+  test('is answered to the sender alone, in full', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, ALONE)
     const [said, ...more] = simulation.take()
@@ -249,7 +249,7 @@ describe('a question for a unicast answer', () => {
     expect(within(simulation, 3000)).toEqual([])
   })
 
-  test('is answered to everyone when they have not heard it for a quarter of its lifetime', () => {
+  test('is answered by multicast if the last multicast is a quarter of the TTL ago', () => {
     const { simulation, host } = published('Shop')
     simulation.run(30_000)
     simulation.ask(host, ALONE)
@@ -258,7 +258,7 @@ describe('a question for a unicast answer', () => {
     expect(simulation.take().map(({ to }) => to)).toEqual(['multicast', { address: '10.0.0.250', port: 5353 }])
   })
 
-  test('is answered to everyone when another question wants it, and to none off the link', () => {
+  test('is answered by multicast if another question wants that, and not answered off the link', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, [...ALONE, ...RESOLVE])
     simulation.run(2000)
@@ -270,35 +270,35 @@ describe('a question for a unicast answer', () => {
     expect(simulation.take().filter(({ to }) => to !== 'multicast')).toEqual([])
   })
 
-  test('is answered so often a second, whoever asks', () => {
+  test('is answered a limited number of times per second, whoever asks', () => {
     const { simulation, host } = published('Shop')
     for (let i = 0; i < 1000; i++) simulation.ask(host, ALONE, {}, { address: `10.0.${i >> 8}.${i & 255}` })
     expect(simulation.take().filter(({ to }) => to !== 'multicast')).toHaveLength(100)
   })
 })
 
-describe("others' answers", () => {
-  test('take the place of ours', () => {
+describe('answers of other hosts', () => {
+  test('replace own answers', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, BROWSE)
-    simulation.tell(host, { answers: [{ ...PTR, ttl: 2250 }] })
+    simulation.deliver(host, { answers: [{ ...PTR, ttl: 2250 }] })
     expect(within(simulation, 2000)).toEqual([])
   })
 
-  test('that would let our records run out are put right', () => {
+  test('with a TTL that is too low are corrected', () => {
     const { simulation, host } = published('Shop')
     const types = { ...PTR, name: '_services._dns-sd._udp.local', data: '_http._tcp.local' }
-    simulation.tell(host, { answers: [{ ...types, ttl: 0 }] })
+    simulation.deliver(host, { answers: [{ ...types, ttl: 0 }] })
     expect(within(simulation, 2000).map(({ answers }) => answers)).toEqual([lines([types])])
-    simulation.tell(host, { answers: [{ ...types, ttl: 120 }] })
+    simulation.deliver(host, { answers: [{ ...types, ttl: 120 }] })
     expect(within(simulation, 2000)).toHaveLength(1)
-    simulation.tell(host, { answers: [{ ...types, ttl: 2250 }] })
+    simulation.deliver(host, { answers: [{ ...types, ttl: 2250 }] })
     expect(within(simulation, 2000)).toEqual([])
   })
 })
 
-describe('a simple resolver', () => {
-  test('is answered by unicast, with its id and question, TTLs of 10 s and no flush bits', () => {
+describe('a legacy resolver', () => {
+  test('gets a unicast answer with its id and question, TTLs of 10 s and no cache-flush bits', () => {
     const { simulation, host } = published('Shop')
     simulation.ask(host, RESOLVE, { id: 77 }, { port: 40_000 })
     const [said] = simulation.take()
@@ -308,7 +308,7 @@ describe('a simple resolver', () => {
     expect(lines(said?.message.additionals ?? [])).toEqual(['A host1.local 10 10.0.0.1', 'AAAA host1.local 10 fd00::1'])
   })
 
-  test('gets one message at most, and a flood of them not much', () => {
+  test('gets at most one message, and a flood of queries gets few', () => {
     const { simulation, host } = published(...Array.from({ length: 40 }, (_, i) => `Shop ${i} ${'x'.repeat(50)}`))
     simulation.ask(host, BROWSE, { id: 1 }, { port: 40_000 })
     expect(simulation.take()).toHaveLength(1)
@@ -319,7 +319,7 @@ describe('a simple resolver', () => {
     expect(simulation.take().length).toBeLessThanOrEqual(151)
   })
 
-  test('takes no part in probing, and is not believed', () => {
+  test('takes no part in probing, and its records are ignored', () => {
     const { simulation, host } = published('Shop')
     const srv: ResourceRecord = {
       name: 'Shop._http._tcp.local',
@@ -328,13 +328,13 @@ describe('a simple resolver', () => {
       flush: true,
       data: { priority: 9, weight: 9, port: 9, target: 'z.local' },
     }
-    simulation.tell(host, { answers: [srv] }, { port: 40_000 })
+    simulation.deliver(host, { answers: [srv] }, { port: 40_000 })
     expect(host.publisher.publications[0]?.state).toBe('published')
     expect(within(simulation, 2000)).toEqual([])
   })
 })
 
-test('a flood of questions makes neither many answers nor many tasks', () => {
+test('a flood of questions causes few answers and few tasks', () => {
   const { simulation, host } = published('Shop', 'Till')
   const questions: Message['questions'] = [
     ...BROWSE,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
-import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
+import { lines, type SimulatedHost, Simulation, service } from './simulation.ts'
 
 const names = (...hosts: SimulatedHost[]) => hosts.map(({ publisher }) => publisher.publications[0]?.name)
 
-/** Another host's SRV record under the name of ours. */
+/** An SRV record of another host under an own name. */
 const foreign = (name = 'Shop', target = 'zzz.local'): ResourceRecord => ({
   name: `${name}._http._tcp.local`,
   type: 'SRV',
@@ -13,8 +13,8 @@ const foreign = (name = 'Shop', target = 'zzz.local'): ResourceRecord => ({
   data: { priority: 0, weight: 0, port: 80, target },
 })
 
-describe('a name that another host holds', () => {
-  test('is left to it, and numbered', () => {
+describe('a name that another host has', () => {
+  test('is left to it, and a number is appended', () => {
     const simulation = new Simulation()
     const holder = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -29,7 +29,7 @@ describe('a name that another host holds', () => {
     expect(names(holder, late, third)).toEqual(['Shop', 'Shop (2)', 'SHOP (3)'])
   })
 
-  test('is numbered so that it fits, and stays numbered over a change and when the holder has gone', () => {
+  test('gets a number that fits the label, and keeps it after an update and after the other host is gone', () => {
     const simulation = new Simulation()
     const name = 'ä'.repeat(31)
     const holder = simulation.host([service(name)])
@@ -44,7 +44,7 @@ describe('a name that another host holds', () => {
     expect(names(late)).toEqual([`${'ä'.repeat(29)} (2)`])
   })
 
-  test('is wanted again by a service that is published anew', () => {
+  test('is tried again by a service that is published anew', () => {
     const simulation = new Simulation()
     const holder = simulation.host([service('Shop')])
     simulation.run(10_000)
@@ -58,7 +58,7 @@ describe('a name that another host holds', () => {
     expect(publisher.publications[0]?.name).toBe('Shop')
   })
 
-  test('is looked for on every interface, and given up on all', () => {
+  test('is probed for on every interface and given up on all', () => {
     const simulation = new Simulation()
     simulation.host([service('Shop')], { eth0: 'dmz' })
     simulation.run(10_000)
@@ -76,20 +76,20 @@ describe('a name that another host holds', () => {
     expect(goodbyes.map(({ network }) => network)).toEqual(Array(5).fill('lan'))
   })
 
-  test('is not given up for an echo, a goodbye, or what is heard before asking', () => {
+  test('is not given up for a loopback, a goodbye, or a record received before the first probe', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
-    simulation.tell(host, { answers: [foreign()] })
+    simulation.deliver(host, { answers: [foreign()] })
     simulation.run(500)
-    simulation.tell(host, { answers: [{ ...foreign(), ttl: 0 }, foreign('Shop', 'host1.local')] })
-    simulation.tell(host, { answers: [foreign('Other')] })
+    simulation.deliver(host, { answers: [{ ...foreign(), ttl: 0 }, foreign('Shop', 'host1.local')] })
+    simulation.deliver(host, { answers: [foreign('Other')] })
     simulation.run(3000)
     expect(names(host)).toEqual(['Shop'])
   })
 })
 
 describe('two hosts that start together', () => {
-  test('settle who has the name: one keeps it, the other is numbered', () => {
+  test('resolve the conflict: one keeps the name, the other gets a number', () => {
     for (let seed = 0; seed < 20; seed++) {
       const simulation = new Simulation(`${seed}`)
       const [a, b] = [simulation.host([service('Shop')]), simulation.host([service('Shop')])]
@@ -102,17 +102,17 @@ describe('two hosts that start together', () => {
     }
   })
 
-  test('and say the same have no conflict', () => {
+  test('and publish the same records have no conflict', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(400)
     const probe = simulation.take()[0]?.message
-    simulation.tell(host, probe ?? expect.fail())
+    simulation.deliver(host, probe ?? expect.fail())
     simulation.run(700)
     expect(host.publisher.publications[0]).toMatchObject({ name: 'Shop', state: 'published' })
   })
 
-  test('wait a second when they lose, and take the name after all when nobody has it', () => {
+  test('wait a second after losing, and take the name if no host has it', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(300)
@@ -129,7 +129,7 @@ describe('two hosts that start together', () => {
   })
 })
 
-describe('a name that is ours', () => {
+describe('an own name', () => {
   test('is defended at once against a probe', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
@@ -146,13 +146,13 @@ describe('a name that is ours', () => {
     expect(simulation.take()).toHaveLength(1)
   })
 
-  test('is probed for again when another announces it, and kept when that one does not answer', () => {
+  test('is probed for again after another host announces it, and kept if that host does not answer', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(20_000)
     simulation.take()
-    simulation.tell(host, { answers: [foreign()] })
-    simulation.tell(host, { answers: [foreign()] })
+    simulation.deliver(host, { answers: [foreign()] })
+    simulation.deliver(host, { answers: [foreign()] })
     expect(host.publisher.publications[0]?.state).toBe('probing')
     simulation.run(3000)
     expect(host.publisher.publications[0]).toMatchObject({ name: 'Shop', state: 'published' })
@@ -165,7 +165,7 @@ describe('a name that is ours', () => {
     ])
   })
 
-  test('on both of two networks that become one goes to one of them, for good', () => {
+  test('on two networks that are joined goes to one of the two hosts for good', () => {
     for (let seed = 0; seed < 20; seed++) {
       const simulation = new Simulation(`${seed}`)
       simulation.cut.add('lan')
@@ -182,14 +182,14 @@ describe('a name that is ours', () => {
     }
   })
 
-  test('is not contested by our own earlier records', () => {
+  test('is not contested by own earlier records', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(20_000)
     host.publisher.publish('host1.local', [service('Shop', { txt: { n: '1' } })], simulation.now)
     const echo = simulation.take().at(-1)?.message
     host.publisher.publish('host1.local', [service('Shop', { txt: { n: '2' } })], simulation.now)
-    simulation.tell(host, echo ?? expect.fail())
+    simulation.deliver(host, echo ?? expect.fail())
     expect(host.publisher.publications[0]?.state).toBe('published')
   })
 })
@@ -201,7 +201,7 @@ describe('a name that was given up', () => {
       .filter(({ from, message }) => from === host && message.answers.some(({ ttl }) => ttl === 0))
       .flatMap(({ message }) => lines(message.answers.filter(({ ttl }) => ttl === 0)))
 
-  test('is said goodbye to no more once another host probes for it', () => {
+  test('gets no more goodbyes once another host probes for it', () => {
     const simulation = new Simulation()
     const first = simulation.host([service('Shop'), service('Till')])
     const next = simulation.host([])
@@ -217,37 +217,37 @@ describe('a name that was given up', () => {
     expect(names(next)).toEqual(['Shop'])
   })
 
-  test('is said goodbye to no more once another host announces it, with whatever records', () => {
+  test('gets no more goodbyes once another host announces it, with whatever records', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(20_000)
     host.publisher.publish('host1.local', [], simulation.now)
     simulation.run(60)
     simulation.take()
-    simulation.tell(host, { answers: [foreign('SHOP', 'host1.local')] })
+    simulation.deliver(host, { answers: [foreign('SHOP', 'host1.local')] })
     simulation.run(10_000)
     expect(goodbyesOf(simulation, 'host1').filter((line) => line.includes('Shop'))).toEqual([])
   })
 
-  test('is said goodbye to though our own last announcement comes back late', () => {
+  test('gets goodbyes although an own announcement loops back late', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(20_000)
     host.publisher.publish('host1.local', [service('Shop', { txt: { n: '1' } })], simulation.now)
     const echo = simulation.take().at(-1)?.message
     host.publisher.publish('host1.local', [], simulation.now)
-    simulation.tell(host, echo ?? expect.fail())
+    simulation.deliver(host, echo ?? expect.fail())
     simulation.run(10_000)
     expect(goodbyesOf(simulation, 'host1').filter((line) => line.startsWith('SRV'))).toHaveLength(5)
   })
 })
 
 describe('a hostile host', () => {
-  test('that claims every name is asked ever more slowly', () => {
+  test('that claims every name is probed less and less often', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     for (let i = 0; i < 12_000; i++) {
-      simulation.tell(host, { answers: [foreign(names(host)[0])] })
+      simulation.deliver(host, { answers: [foreign(names(host)[0])] })
       simulation.run(10)
     }
     expect(host.notices.length).toBeGreaterThan(15)
@@ -259,14 +259,14 @@ describe('a hostile host', () => {
   })
 })
 
-test('a host name that another holds is numbered, and services lead to the new one', () => {
+test('a host name of another host gets a number, and the SRV records point to the new name', () => {
   const simulation = new Simulation()
   const host = simulation.host([service('Shop')])
   simulation.run(20_000)
   const claimed: ResourceRecord = { name: 'host1.local', type: 'A', ttl: 120, flush: true, data: '10.0.0.99' }
-  simulation.tell(host, { answers: [claimed] })
+  simulation.deliver(host, { answers: [claimed] })
   simulation.run(400)
-  simulation.tell(host, { answers: [claimed] })
+  simulation.deliver(host, { answers: [claimed] })
   simulation.run(3000)
   expect(host.publisher.hostname).toBe('host1-2.local')
   simulation.take()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { encoded } from '../tools/encoded.ts'
-import { interfaceOf, lines, type Said, Simulation, service } from './simulated.ts'
+import { interfaceOf, lines, type SentMessage, Simulation, service } from './simulation.ts'
 
 const HOST = ['A host1.local 120 flush 10.0.0.1', 'AAAA host1.local 120 flush fd00::1']
 const SHOP = [
@@ -10,8 +10,8 @@ const SHOP = [
   'PTR _services._dns-sd._udp.local 4500 _http._tcp.local',
 ]
 
-/** When something was said, and its answers. */
-const answers = (said: Said[], since: number) =>
+/** When something was sent, and its answers. */
+const answers = (said: SentMessage[], since: number) =>
   said
     .filter(({ message }) => message.kind === 'response')
     .map(({ at, message }) => ({
@@ -20,7 +20,7 @@ const answers = (said: Said[], since: number) =>
     }))
 
 describe('a publisher', () => {
-  test('probes three times, 250 ms apart, within a second of its start', () => {
+  test('probes three times, 250 ms apart, within a second after the start', () => {
     const simulation = new Simulation()
     simulation.host([service('Shop')])
     const start = simulation.now
@@ -42,7 +42,7 @@ describe('a publisher', () => {
     }
   })
 
-  test('announces all its records at 0, 1, 3 and 7 s, and is quiet then', () => {
+  test('announces all its records at 0, 1, 3 and 7 s, and is silent after that', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     expect(publisher.publications).toEqual([{ id: 'Shop', name: 'Shop', type: '_http._tcp', state: 'probing' }])
@@ -54,7 +54,7 @@ describe('a publisher', () => {
     expect(publisher.publications).toEqual([{ id: 'Shop', name: 'Shop', type: '_http._tcp', state: 'published' }])
   })
 
-  test('announces a change at once and again after 1 s, without probing, under the same name', () => {
+  test('announces an update at once and again after 1 s, without probing, under the same name', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -71,7 +71,7 @@ describe('a publisher', () => {
     expect(publisher.publications[0]?.state).toBe('published')
   })
 
-  test('tells of many changes a few, and the last always', () => {
+  test('limits how often updates are announced, and always announces the last', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -87,7 +87,7 @@ describe('a publisher', () => {
     expect(simulation.hosts[0]?.notices).toEqual([])
   })
 
-  test('says goodbye five times, and only for what no other service needs', () => {
+  test('sends five goodbyes, only for records that no other service needs', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop'), service('Till')])
     simulation.run(20_000)
@@ -105,7 +105,7 @@ describe('a publisher', () => {
     expect(answers(simulation.take(), simulation.now)).toEqual([{ at: 0, answers: [HOST[0]] }])
   })
 
-  test('tells of subtypes that come and go', () => {
+  test('announces new subtypes and sends goodbyes for removed ones', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop', { subtypes: ['old', 'both'] })])
     simulation.run(20_000)
@@ -118,7 +118,7 @@ describe('a publisher', () => {
     ])
   })
 
-  test('says goodbye for everything within 100 ms when it leaves, and nothing more', () => {
+  test('sends goodbyes for all records within 100 ms when it leaves, and nothing after that', () => {
     const simulation = new Simulation()
     const host = simulation.host([service('Shop')])
     simulation.run(3500)
@@ -133,7 +133,7 @@ describe('a publisher', () => {
     expect(simulation.take()).toEqual([])
   })
 
-  test('numbers the second of two services that want one name, without a conflict', () => {
+  test('appends a number to the second of two own services with the same name, without a conflict', () => {
     const simulation = new Simulation()
     const { publisher, notices } = simulation.host([
       service('Shop', { id: 'a' }),
@@ -151,7 +151,7 @@ describe('a publisher', () => {
     expect(notices).toEqual([])
   })
 
-  test('takes a service of another name or type for a new one', () => {
+  test('publishes a service with another name or type as a new one', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop', { id: 'a' })])
     simulation.run(20_000)
@@ -164,7 +164,7 @@ describe('a publisher', () => {
     expect(lines(said.at(-1)?.message.answers ?? [])).toContain('SRV Till._http._tcp.local 120 flush 80 host1.local')
   })
 
-  test('moves to another host name, and leads its services there', () => {
+  test('changes the host name, and updates the SRV records of its services', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -187,7 +187,7 @@ describe('a publisher', () => {
     simulation.run(20_000)
     const said = simulation.take()
     const records = said.flatMap(({ message }) => [...message.answers, ...message.authorities])
-    expect(new Set(lines(records).filter((line) => line.startsWith('SRV'))).size).toBe(200) // with flush bit and without
+    expect(new Set(lines(records).filter((line) => line.startsWith('SRV'))).size).toBe(200) // with and without the cache-flush bit
     for (const { message } of said) {
       expect(encoded(message).length).toBeLessThanOrEqual(1400)
       expect(message.answers.length + message.questions.length).toBeGreaterThan(1)
@@ -195,7 +195,7 @@ describe('a publisher', () => {
   })
 })
 
-test('what is announced can be reached without a further question', () => {
+test('an announcement contains all that is needed to connect', () => {
   const simulation = new Simulation()
   simulation.host(Array.from({ length: 100 }, (_, i) => service(`Shop ${i}`, { txt: { about: 'x'.repeat(i * 2) } })))
   simulation.run(20_000)
@@ -211,19 +211,19 @@ test('what is announced can be reached without a further question', () => {
 })
 
 describe('interfaces', () => {
-  test('are told of their own addresses only', () => {
+  test('are announced with their own addresses only', () => {
     const simulation = new Simulation()
     simulation.host([service('Shop')], { eth0: 'lan', eth1: 'dmz' })
     simulation.run(20_000)
     const addresses = (network: string) => {
-      const said = simulation.said.filter((each) => each.network === network).flatMap(({ message }) => message.answers)
+      const said = simulation.sent.filter((each) => each.network === network).flatMap(({ message }) => message.answers)
       return new Set(said.flatMap(({ type, data }) => (type === 'A' ? [data] : [])))
     }
     expect(addresses('lan')).toEqual(new Set(['10.0.0.1']))
     expect(addresses('dmz')).toEqual(new Set(['10.0.1.1']))
   })
 
-  test('that come up later are probed and announced on; those that have gone are not spoken on', () => {
+  test('that appear later are probed and announced on; those that are gone are not used', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -245,7 +245,7 @@ describe('interfaces', () => {
     expect(simulation.take()).toEqual([])
   })
 
-  test('whose addresses change are told the whole new set', () => {
+  test('whose addresses change are announced with the whole new set', () => {
     const simulation = new Simulation()
     const { publisher } = simulation.host([service('Shop')])
     simulation.run(20_000)
@@ -261,13 +261,13 @@ describe('interfaces', () => {
     expect(simulation.take().every(({ message }) => message.kind === 'response')).toBe(true)
   })
 
-  test('two of which lead to one network cause no conflict', () => {
+  test('in the same network cause no conflict', () => {
     const simulation = new Simulation()
     const { publisher, notices } = simulation.host([service('Shop')], { eth0: 'lan', wlan0: 'lan' })
     simulation.run(60_000)
     expect(publisher.hostname).toBe('host1.local')
     expect(publisher.publications[0]).toMatchObject({ name: 'Shop', state: 'published' })
     expect(notices).toEqual([])
-    expect(simulation.said).toHaveLength(14)
+    expect(simulation.sent).toHaveLength(14)
   })
 })

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
 import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
-import { lines, type SimulatedHost, Simulation, service } from './simulated.ts'
+import { lines, type SimulatedHost, Simulation, service } from './simulation.ts'
 
-/** A message of another mDNS program on the first host. */
+/** A message from another mDNS program on the first host. */
 const HERE = { address: '10.0.0.1' }
 
 const name = 'Shop._http._tcp.local'
@@ -19,20 +19,20 @@ function start(services: PublishedService[] = [], machine?: string) {
   return { simulation, host: simulation.host(services, { eth0: 'lan' }, machine) }
 }
 
-/** The other program answers each probe for as long as it lives. */
+/** The other program answers each probe while it is alive. */
 function runBeside(simulation: Simulation, host: SimulatedHost, ms: number, answers: ResourceRecord[]): void {
   for (const end = simulation.now + ms; simulation.now < end; simulation.run(50)) {
     const isAsked = simulation
       .take()
       .some(({ message }) => message.questions.some((each) => each.name === answers[0]?.name))
-    if (isAsked) simulation.tell(host, { answers }, HERE)
+    if (isAsked) simulation.deliver(host, { answers }, HERE)
   }
 }
 
 const stateOf = ({ publisher }: SimulatedHost) => publisher.publications[0]
 
 describe('a service that another program on this machine publishes', () => {
-  test('is left to it, and published when it says goodbye', () => {
+  test('is left to it, and published after its goodbye', () => {
     const { simulation, host } = start([service('Shop')])
     runBeside(simulation, host, 10_000, [srv(80)])
     expect(stateOf(host)).toMatchObject({ name: 'Shop', state: 'elsewhere' })
@@ -42,12 +42,12 @@ describe('a service that another program on this machine publishes', () => {
     runBeside(simulation, host, 600_000, [srv(80)])
     expect(stateOf(host)?.state).toBe('elsewhere')
     expect(host.notices).toEqual([])
-    simulation.tell(host, { answers: [srv(80, 0)] }, HERE)
+    simulation.deliver(host, { answers: [srv(80, 0)] }, HERE)
     simulation.run(3000)
     expect(stateOf(host)).toMatchObject({ name: 'Shop', state: 'published' })
   })
 
-  test('is published within two minutes when that program has died', () => {
+  test('is published within two minutes after that program has crashed', () => {
     const { simulation, host } = start([service('Shop')])
     runBeside(simulation, host, 3000, [srv(80)])
     simulation.run(122_000)
@@ -56,7 +56,7 @@ describe('a service that another program on this machine publishes', () => {
     expect(simulation.agenda.next).toBeUndefined()
   })
 
-  test('is left to it when it comes later, without an answer to its probe and without a goodbye', () => {
+  test('is left to it even if it starts later, without an answer to its probe and without a goodbye', () => {
     const { simulation, host } = start([service('Shop')])
     simulation.run(20_000)
     simulation.take()
@@ -64,13 +64,13 @@ describe('a service that another program on this machine publishes', () => {
     simulation.run(1000)
     expect(stateOf(host)?.state).toBe('elsewhere')
     expect(simulation.take()).toEqual([])
-    // Withdrawn, it is still the other's.
+    // After the withdrawal, the other program still has the service.
     host.publisher.publish('host1.local', [], simulation.now)
     simulation.run(10_000)
     expect(simulation.take().flatMap(({ message }) => lines(message.answers))).toEqual([])
   })
 
-  test('is another one when its port is another, or becomes another', () => {
+  test('is a different service if its port is different or changes', () => {
     const { simulation, host } = start([service('Shop')])
     runBeside(simulation, host, 3000, [srv(81)])
     expect(stateOf(host)).toMatchObject({ name: 'Shop (2)', state: 'published' })
@@ -84,7 +84,7 @@ describe('a service that another program on this machine publishes', () => {
   test('is not left to another machine', () => {
     const { simulation, host } = start([service('Shop')])
     simulation.run(400)
-    simulation.tell(host, { answers: [srv(80)] })
+    simulation.deliver(host, { answers: [srv(80)] })
     simulation.run(3000)
     expect(stateOf(host)).toMatchObject({ name: 'Shop (2)', state: 'published' })
   })
@@ -98,7 +98,7 @@ describe("the machine's host name", () => {
     return simulation.take().flatMap(({ message }) => lines([...message.answers, ...message.additionals]))
   }
 
-  test('is used, probed for like any other, and defended against other machines', () => {
+  test('is used, probed for, and defended against other machines', () => {
     const { simulation, host } = start([service('Shop')], 'studio.local')
     expect(host.publisher.hostname).toBe('studio.local')
     simulation.run(20_000)
@@ -122,7 +122,7 @@ describe("the machine's host name", () => {
 
   test.each([
     ['with the same address', [address('10.0.0.1')]],
-    ['with another', [address('10.0.0.7')]],
+    ['with a different address', [address('10.0.0.7')]],
   ])('is left to another program on this machine that has it, %s', (_, answers) => {
     const { simulation, host } = start([service('Shop')], 'studio.local')
     runBeside(simulation, host, 5000, answers)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { hostRecords, serviceRecords } from '../../../../src/core/mdns/publisher/claim.ts'
-import { lines, service } from './simulated.ts'
+import { lines, service } from './simulation.ts'
 
 describe("a service's records", () => {
   test('are the five of DNS-SD, without addresses', () => {
@@ -20,7 +20,7 @@ describe("a service's records", () => {
     ])
   })
 
-  test('may lead to port 0, by UDP, and say nothing', () => {
+  test('may have port 0, UDP and an empty TXT record', () => {
     const records = serviceRecords(service('x', { type: '_osc._udp', port: 0 }), 'x', 'h.local')
     expect(records.find(({ type }) => type === 'SRV')?.data).toEqual({
       priority: 0,
@@ -31,7 +31,7 @@ describe("a service's records", () => {
     expect(records.find(({ type }) => type === 'TXT')?.data).toEqual([new Uint8Array(0)])
   })
 
-  test('leave out of TXT what DNS has no place for', () => {
+  test('leave out TXT entries that do not fit DNS', () => {
     const txt = {
       long: 'x'.repeat(251),
       fits: 'x'.repeat(250),
@@ -46,7 +46,7 @@ describe("a service's records", () => {
   })
 })
 
-test("a host's records are its addresses, link-local ones only where there is no other", () => {
+test('the records of a host are its addresses, with link-local ones only if there are no others', () => {
   const ipv4 = { address: '10.0.0.1', family: 'ipv4' as const }
   const ipv6 = { address: 'fd00::1', family: 'ipv6' as const }
   const linkLocal = [

@@ -8,19 +8,19 @@ import { DEFAULT_BROWSE_TYPES } from '../../../../src/daemon/config/browse-types
 import { seededRandom } from '../../sim/network.ts'
 import { encoded } from './encoded.ts'
 
-/** Headers of UDP with IPv4 and with IPv6, bytes. */
+/** The size of the IP and UDP headers, bytes. */
 const IPV4 = 28
 const IPV6 = 48
-/** Beacons tell so soon that a peer has gone without a word, ms. */
+/** When beacons detect that a peer has failed, ms. */
 const FAILED_AFTER = 5000
 
-/** One host with earshot on a segment. */
+/** A host on the segment that runs earshot. */
 export interface Member {
   readonly id: string
   readonly name: string
   readonly address: string
   readonly mdns: Mdns
-  /** As it saw the others last, by host name. */
+  /** The last sighting of each other host, by host name. */
   readonly seen: Map<string, Sighting>
 }
 
@@ -29,10 +29,10 @@ interface Delivery {
   run: () => void
 }
 
-/** A segment of hosts that all run earshot, hear each other's beacons, and speak mDNS over IPv4 and IPv6. */
+/** A segment of hosts that all run earshot, receive each other's beacons, and use mDNS over IPv4 and IPv6. */
 export class Crowd {
   now = 0
-  /** Bytes on the segment, IP headers included. */
+  /** The bytes sent on the segment, including IP headers. */
   bytes = 0
   readonly members = new Set<Member>()
   readonly #random = seededRandom('crowd')
@@ -71,7 +71,7 @@ export class Crowd {
     this.#at(150, () => this.members.delete(member))
   }
 
-  /** Ends a host without a word: its beacons tell, and the others ask. */
+  /** Stops a host without goodbyes. The others notice by its beacons and query it. */
   kill(member: Member): void {
     this.members.delete(member)
     const hostname = hostnameOf(member)
@@ -80,7 +80,7 @@ export class Crowd {
     })
   }
 
-  /** Lets time pass; returns bytes per second on the segment. */
+  /** Advances the time. Returns the bytes per second on the segment. */
   run(ms: number): number {
     const [end, before] = [this.now + ms, this.bytes]
     while (true) {
@@ -115,11 +115,11 @@ export class Crowd {
       if (to !== 'multicast' && to.address.includes(':') !== address.includes(':')) continue
       this.bytes += length + headers
       const path = address.includes(':') ? 'multicast6' : 'multicast4'
-      const heard: DatagramSource = { interface: 'eth0', path, address, port: 5353, onLink: true, own: false }
+      const source: DatagramSource = { interface: 'eth0', path, address, port: 5353, onLink: true, own: false }
       this.#at(0.3 + 10 * i * this.#random.number(), () => {
         for (const member of this.members) {
           if (member === from || (to !== 'multicast' && to.address !== member.address)) continue
-          member.mdns.receive(message, heard, this.now)
+          member.mdns.receive(message, source, this.now)
         }
       })
     }
@@ -142,7 +142,7 @@ export function hostnameOf({ name }: Member): string {
   return `${name}.local`
 }
 
-/** An id of its own: 26 letters. */
+/** A unique id of 26 letters. */
 function idOf(number: number): string {
   const letters = [...number.toString(26)].map((digit) => String.fromCharCode(97 + Number.parseInt(digit, 26)))
   return letters.join('').padStart(4, 'a').padEnd(26, 'z')

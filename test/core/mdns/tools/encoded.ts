@@ -3,12 +3,12 @@ import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
 import { compressNames, restoreDots } from '../../../../src/io/mdns/name-encoding.ts'
 import { packetFromMessage } from '../../../../src/io/mdns/packet-conversion.ts'
 
-/** A message as it is sent. */
+/** Encodes a message as it is sent. */
 export function encoded(message: Message): Buffer {
   return compressNames(whole(message))
 }
 
-/** The same with its names whole. */
+/** Encodes a message with uncompressed names. */
 export function whole(message: Message): Buffer {
   const bytes = dnsPacket.encode(packetFromMessage(message))
   restoreDots(bytes)

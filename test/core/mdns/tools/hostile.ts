@@ -1,4 +1,4 @@
-/** Messages that cost their reader more than they cost their sender. */
+/** Messages that are more expensive to read than to send. */
 
 function header(counts: { questions?: number; answers?: number }, flags: number): Buffer {
   const bytes = Buffer.alloc(12)
@@ -8,7 +8,7 @@ function header(counts: { questions?: number; answers?: number }, flags: number)
   return bytes
 }
 
-/** A chain of pointers in one record, and records whose two names both begin at its end. */
+/** A chain of pointers in one record, and records whose two names both start at its end. */
 export function pointerChain(size: number, pointers: number): Buffer {
   const fields = Buffer.from([0, 0, 10, 0, 1, 0, 0, 0, 0, 0, 0])
   fields.writeUInt16BE(1 + 2 * pointers, 9)
@@ -27,7 +27,7 @@ export function pointerChain(size: number, pointers: number): Buffer {
   return Buffer.concat([header({ answers: 1 + records }, 0x8400), fields, chain, ...body])
 }
 
-/** Questions that all point to one name of many labels. */
+/** Questions that all point to one name with many labels. */
 export function manyLabels(size: number, labels: number): Buffer {
   const name = Buffer.alloc(2 * labels + 1)
   for (let i = 0; i < labels; i++) name.write('\u0001a', 2 * i, 'latin1')
@@ -37,7 +37,7 @@ export function manyLabels(size: number, labels: number): Buffer {
   return Buffer.concat([header({ questions: 1 + questions }, 0), first, ...body])
 }
 
-/** A header that promises entries that are not there. */
+/** A header that declares entries that do not exist. */
 export function emptyPromise(): Buffer {
   return header({ questions: 65_535, answers: 65_535 }, 0)
 }

@@ -1,4 +1,4 @@
-/** Repeatable whole numbers below a bound: Marsaglia's xorshift32. */
+/** Reproducible random integers below a bound: Marsaglia's xorshift32. */
 export function randomFrom(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -9,7 +9,7 @@ export function randomFrom(seed: number): (below: number) => number {
   }
 }
 
-/** A message that another has become by one or two accidents, most of which a decoder gets past its first look. */
+/** Mutates a message once or twice. Most results pass the first checks of a decoder. */
 export function mutate(originals: readonly Buffer[], random: (below: number) => number): Buffer {
   const pick = () => originals[random(originals.length)] ?? Buffer.alloc(0)
   let bytes: Buffer = Buffer.from(pick())
@@ -32,12 +32,12 @@ function accident(bytes: Buffer, other: Buffer, random: (below: number) => numbe
       return Buffer.concat([bytes.subarray(0, at), other.subarray(from, from + 2 * length), bytes.subarray(at)])
     }
     case 4:
-      // The records of another one behind it, counted.
+      // Appends the records of another message and counts them.
       if (bytes.length < 12) return bytes
       bytes.writeUInt16BE((bytes.readUInt16BE(10) + random(4)) & 0xffff, 10)
       return Buffer.concat([bytes, other.subarray(12)])
     case 5:
-      // A pointer, to anywhere before it.
+      // A pointer to any earlier offset.
       if (at + 2 <= bytes.length) bytes.writeUInt16BE(0xc000 | random(at + 1), at)
       return bytes
     case 6:

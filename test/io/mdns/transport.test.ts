@@ -5,7 +5,7 @@ import type { Message } from '../../../src/core/mdns/dns/messages.ts'
 import type { ResourceRecord } from '../../../src/core/mdns/dns/records.ts'
 import { emptyPromise, manyLabels, pointerChain } from '../../core/mdns/tools/hostile.ts'
 import { PACKETS, packet } from '../../core/mdns/tools/packets.ts'
-import { message, nextTurn, Wire } from '../../core/mdns/tools/wire.ts'
+import { message, nextTurn, TransportHarness } from '../../core/mdns/tools/transport-harness.ts'
 
 const QUESTION = dnsPacket.encode({ type: 'query', questions: [{ name: '_http._tcp.local', type: 'PTR' }] })
 const query = message({ questions: [{ name: '_http._tcp.local', type: 'PTR' }] })
@@ -13,12 +13,12 @@ const query = message({ questions: [{ name: '_http._tcp.local', type: 'PTR' }] }
 const text = (record: ResourceRecord | undefined) =>
   record?.type === 'TXT' ? record.data.map((string) => Buffer.from(string).toString()) : undefined
 
-test('reads what Avahi and zeroconf send', () => {
-  const wire = new Wire()
+test('reads messages from Avahi and zeroconf', () => {
+  const harness = new TransportHarness()
   for (const name of Object.keys(PACKETS) as (keyof typeof PACKETS)[]) {
-    expect(wire.receive(packet(name)), name).toBeDefined()
+    expect(harness.receive(packet(name)), name).toBeDefined()
   }
-  const avahi = wire.receive(packet('avahiService'))
+  const avahi = harness.receive(packet('avahiService'))
   const office = 'Büro. 2._ipp._tcp.local'
   expect(avahi).toMatchObject({ kind: 'response', id: 0, truncated: false, questions: [], additionals: [] })
   expect(avahi?.answers).toMatchObject([
@@ -31,11 +31,11 @@ test('reads what Avahi and zeroconf send', () => {
     { name: '_printer._sub._ipp._tcp.local', type: 'PTR', data: office },
   ])
   expect(text(avahi?.answers[0])).toEqual(['rp=x', 'note=', 'flag'])
-  expect(wire.receive(packet('avahiGoodbye'))?.answers.some(({ ttl }) => ttl === 0)).toBe(true)
-  const zeroconf = wire.receive(packet('zeroconfService'))
-  // Its NSEC is none of ours.
+  expect(harness.receive(packet('avahiGoodbye'))?.answers.some(({ ttl }) => ttl === 0)).toBe(true)
+  const zeroconf = harness.receive(packet('zeroconfService'))
+  // Without its NSEC record.
   expect(zeroconf?.answers.map(({ type }) => type)).toEqual(['PTR', 'SRV', 'TXT', 'A', 'AAAA'])
-  expect(wire.receive(packet('zeroconfQuestions'))).toMatchObject({
+  expect(harness.receive(packet('zeroconfQuestions'))).toMatchObject({
     kind: 'query',
     questions: [
       { name: '_http._tcp.local', type: 'PTR' },
@@ -43,104 +43,105 @@ test('reads what Avahi and zeroconf send', () => {
     ],
     answers: [{ data: 'Office v1.5._http._tcp.local' }],
   })
-  expect(wire.receive(packet('zeroconfProbe'))).toMatchObject({
+  expect(harness.receive(packet('zeroconfProbe'))).toMatchObject({
     truncated: true,
     questions: [{ name: 'Office v1.5._http._tcp.local', type: 'ANY' }],
     authorities: [{ type: 'PTR' }, { type: 'SRV', data: { port: 8080 } }],
   })
-  expect(wire.problems).toEqual([])
+  expect(harness.problems).toEqual([])
 })
 
-test('takes from outside the subnet what came to the group, and nothing that came to this machine alone', () => {
-  const wire = new Wire()
+test('accepts multicast from outside the subnet, but no unicast', () => {
+  const harness = new TransportHarness()
   const stranger = { address: '169.254.29.54', onLink: false }
-  expect(wire.receive(QUESTION, { ...stranger, path: 'multicast4' })).toBeDefined()
-  expect(wire.receive(QUESTION, { ...stranger, path: 'unicast' })).toBeUndefined()
-  expect(wire.links.dropsByReason['off-link']).toBe(1)
-  expect(wire.receive(QUESTION, { path: 'unicast' })).toBeDefined()
+  expect(harness.receive(QUESTION, { ...stranger, path: 'multicast4' })).toBeDefined()
+  expect(harness.receive(QUESTION, { ...stranger, path: 'unicast' })).toBeUndefined()
+  expect(harness.transport.dropsByReason['off-link']).toBe(1)
+  expect(harness.receive(QUESTION, { path: 'unicast' })).toBeDefined()
 })
 
-test('sends to everyone by each IP version that is open, to one by its own', async () => {
-  const wire = new Wire([
+test('sends multicast over each open IP version, and unicast over one', async () => {
+  const harness = new TransportHarness([
     { name: 'eth0', paths: ['multicast4', 'multicast6'] },
     { name: 'eth1', paths: ['broadcast', 'multicast4'] },
   ])
-  for (const name of ['eth0', 'eth1', 'eth2']) wire.links.send({ interface: name, to: 'multicast', message: query })
+  for (const name of ['eth0', 'eth1', 'eth2'])
+    harness.transport.send({ interface: name, to: 'multicast', message: query })
   for (const address of ['192.0.2.1', 'fe80::1']) {
     const answer = message({ kind: 'response', id: 77, answers: [] })
-    wire.links.send({ interface: 'eth0', to: { address, port: 40_000 }, message: answer })
+    harness.transport.send({ interface: 'eth0', to: { address, port: 40_000 }, message: answer })
   }
   await nextTurn()
-  expect(wire.sent.map(({ interface: name, to }) => `${name} ${to}`)).toEqual([
+  expect(harness.sent.map(({ interface: name, to }) => `${name} ${to}`)).toEqual([
     'eth0 multicast4',
     'eth0 multicast6',
     'eth1 multicast4',
     'eth0 192.0.2.1 40000',
     'eth0 fe80::1 40000',
   ])
-  expect(wire.sent[0]?.bytes).toEqual(QUESTION)
-  expect(dnsPacket.decode(wire.sent[3]?.bytes ?? Buffer.alloc(0))).toMatchObject({
+  expect(harness.sent[0]?.bytes).toEqual(QUESTION)
+  expect(dnsPacket.decode(harness.sent[3]?.bytes ?? Buffer.alloc(0))).toMatchObject({
     type: 'response',
     id: 77,
     flag_aa: true,
   })
-  expect(wire.links.counters).toEqual({ received: 0, sent: 5, dropped: 0 })
+  expect(harness.transport.counters).toEqual({ received: 0, sent: 5, dropped: 0 })
 })
 
-test('interfaces come and go, and nothing is sent after close', async () => {
-  const wire = new Wire()
-  wire.links.setInterfaces([{ name: 'eth1', paths: ['multicast6'] }])
-  expect(wire.receive(QUESTION)).toBeUndefined()
-  expect(wire.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeDefined()
-  wire.links.send({ interface: 'eth1', to: 'multicast', message: query })
-  await wire.links.close()
-  expect(wire.sent).toHaveLength(1)
-  wire.links.send({ interface: 'eth1', to: 'multicast', message: query })
+test('follows the interfaces, and sends nothing after close', async () => {
+  const harness = new TransportHarness()
+  harness.transport.setInterfaces([{ name: 'eth1', paths: ['multicast6'] }])
+  expect(harness.receive(QUESTION)).toBeUndefined()
+  expect(harness.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeDefined()
+  harness.transport.send({ interface: 'eth1', to: 'multicast', message: query })
+  await harness.transport.close()
+  expect(harness.sent).toHaveLength(1)
+  harness.transport.send({ interface: 'eth1', to: 'multicast', message: query })
   await nextTurn()
-  expect(wire.sent).toHaveLength(1)
-  expect(wire.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeUndefined()
+  expect(harness.sent).toHaveLength(1)
+  expect(harness.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeUndefined()
 })
 
-test('own messages that come back are dropped, equal ones of another program are not', async () => {
-  const wire = new Wire([
+test('drops own messages that loop back, but not equal ones of another program', async () => {
+  const harness = new TransportHarness([
     { name: 'eth0', paths: ['multicast4', 'multicast6'] },
     { name: 'eth1', paths: ['multicast4', 'multicast6'] },
   ])
   const own = { own: true, address: '192.168.1.5' }
-  wire.links.send({ interface: 'eth0', to: 'multicast', message: query })
+  harness.transport.send({ interface: 'eth0', to: 'multicast', message: query })
   await nextTurn()
-  const bytes = wire.sent[0]?.bytes ?? Buffer.alloc(0)
-  expect(wire.receive(bytes, own)).toBeUndefined()
-  expect(wire.receive(bytes, { own: true, address: 'fe80::5' })).toBeUndefined()
-  // Heard on another interface in the same network.
-  expect(wire.receive(bytes, { ...own, interface: 'eth1' })).toBeUndefined()
-  expect(wire.links.counters).toMatchObject({ received: 0, dropped: 0 })
-  expect(wire.links.loopedBack).toBe(3)
-  expect(wire.receive(bytes, own)).toBeDefined()
-  wire.links.send({ interface: 'eth0', to: 'multicast', message: query })
+  const bytes = harness.sent[0]?.bytes ?? Buffer.alloc(0)
+  expect(harness.receive(bytes, own)).toBeUndefined()
+  expect(harness.receive(bytes, { own: true, address: 'fe80::5' })).toBeUndefined()
+  // Received on another interface in the same network.
+  expect(harness.receive(bytes, { ...own, interface: 'eth1' })).toBeUndefined()
+  expect(harness.transport.counters).toMatchObject({ received: 0, dropped: 0 })
+  expect(harness.transport.loopedBack).toBe(3)
+  expect(harness.receive(bytes, own)).toBeDefined()
+  harness.transport.send({ interface: 'eth0', to: 'multicast', message: query })
   await nextTurn()
-  expect(wire.receive(bytes, { address: '192.168.1.6' })).toBeDefined()
-  wire.now += 2001
-  expect(wire.receive(bytes, own)).toBeDefined()
+  expect(harness.receive(bytes, { address: '192.168.1.6' })).toBeDefined()
+  harness.now += 2001
+  expect(harness.receive(bytes, own)).toBeDefined()
 })
 
-test('what would cost too much is dropped before it is decoded', () => {
-  const wire = new Wire()
+test('drops messages that are too expensive before decoding them', () => {
+  const harness = new TransportHarness()
   const foreign = Buffer.from(QUESTION)
   foreign.writeUInt16BE(0x2800, 2)
-  for (const bytes of [Buffer.alloc(0), Buffer.alloc(11), Buffer.alloc(9001)]) wire.receive(bytes)
-  expect(wire.links.dropsByReason).toMatchObject({ size: 3 })
-  expect(wire.receive(foreign)).toBeUndefined()
-  expect(wire.links.dropsByReason).toMatchObject({ opcode: 1 })
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(11), Buffer.alloc(9001)]) harness.receive(bytes)
+  expect(harness.transport.dropsByReason).toMatchObject({ size: 3 })
+  expect(harness.receive(foreign)).toBeUndefined()
+  expect(harness.transport.dropsByReason).toMatchObject({ opcode: 1 })
   for (const bytes of [emptyPromise(), pointerChain(9000, 2200), pointerChain(1472, 350), manyLabels(9000, 126)]) {
-    expect(wire.receive(bytes)).toBeUndefined()
+    expect(harness.receive(bytes)).toBeUndefined()
   }
-  expect(wire.links.dropsByReason).toMatchObject({ layout: 4 })
-  expect(wire.links.counters).toMatchObject({ received: 8, dropped: 8 })
-  expect(wire.receive(manyLabels(9000, 4))?.questions).toHaveLength(1496)
+  expect(harness.transport.dropsByReason).toMatchObject({ layout: 4 })
+  expect(harness.transport.counters).toMatchObject({ received: 8, dropped: 8 })
+  expect(harness.receive(manyLabels(9000, 4))?.questions).toHaveLength(1496)
 })
 
-test('a probe for the reverse names of many IPv6 addresses is none of that', () => {
+test('accepts a probe for the reverse names of many IPv6 addresses', () => {
   const nibbles = Array.from({ length: 32 }, () => '1.').join('')
   const [first, ...others] = Array.from({ length: 12 }, (_, i) => 'abcdef012345'[i] ?? '')
   const whole = dnsPacket.encode({ questions: [{ name: `${first}.${nibbles.slice(2)}ip6.arpa`, type: 'PTR' }] })
@@ -149,36 +150,36 @@ test('a probe for the reverse names of many IPv6 addresses is none of that', () 
   const bytes = Buffer.concat([whole, ...more, ...more.map(() => record)])
   bytes.writeUInt16BE(1 + more.length, 4)
   bytes.writeUInt16BE(more.length, 8)
-  const { questions, authorities } = new Wire().receive(bytes) ?? {}
+  const { questions, authorities } = new TransportHarness().receive(bytes) ?? {}
   expect(questions).toHaveLength(12)
   expect(questions?.[11]?.name).toMatch(/^5(\.1){31}\.ip6\.arpa$/)
   expect(authorities).toHaveLength(11)
 })
 
-test('one sender that sends too much is not decoded for a while, others are; it is told once', () => {
-  const wire = new Wire()
+test('limits the messages of one sender but not of others, and reports that once', () => {
+  const harness = new TransportHarness()
   const answered = (count: number, address: string, bytes = QUESTION) =>
-    Array.from({ length: count }, () => wire.receive(bytes, { address })).filter((one) => one !== undefined).length
+    Array.from({ length: count }, () => harness.receive(bytes, { address })).filter((one) => one !== undefined).length
   expect(answered(5000, '192.0.2.1')).toBe(1000)
   expect(answered(100, '192.0.2.2')).toBe(100)
-  expect(wire.notices).toEqual([{ type: 'limit', limit: 'packets', most: 500 }])
-  wire.now += 1000
+  expect(harness.notices).toEqual([{ type: 'limit', limit: 'packets', most: 500 }])
+  harness.now += 1000
   expect(answered(5000, '192.0.2.1')).toBe(500)
-  // A large one counts for as many as would fill it.
+  // A large message counts as several.
   const large = Buffer.concat([QUESTION, Buffer.alloc(8900)])
   expect(answered(1000, '192.0.2.3', large)).toBe(166)
-  wire.now += 10_000
+  harness.now += 10_000
   let all = 0
   for (let sender = 0; sender < 20; sender++) all += answered(2000, `192.0.2.1${sender}`)
   expect(all).toBe(8000)
-  expect(wire.notices).toHaveLength(1)
-  wire.now += 70_000
+  expect(harness.notices).toHaveLength(1)
+  harness.now += 70_000
   answered(2000, '192.0.2.1')
-  expect(wire.notices).toHaveLength(2)
+  expect(harness.notices).toHaveLength(2)
 })
 
-test('a record that is not what its type says, or of another type, costs nobody else', () => {
-  const wire = new Wire()
+test('skips records of other types and with invalid data, and keeps the others', () => {
+  const harness = new TransportHarness()
   const good = Buffer.from('\x01a\x05local\0\0\x01\0\x01\0\0\0x\0\x04\xc0\0\x02\x01', 'latin1')
   const record = (type: number, data: number[]) =>
     Buffer.from([1, 0x78, 0, type >> 8, type & 255, 0, 1, 0, 0, 0, 9, 0, data.length, ...data])
@@ -201,15 +202,15 @@ test('a record that is not what its type says, or of another type, costs nobody 
   bytes.writeUInt16BE(0x8400, 2)
   bytes.writeUInt16BE(odd.length + 2, 6)
   const before = Buffer.from(bytes)
-  expect(wire.receive(bytes)?.answers).toEqual([
+  expect(harness.receive(bytes)?.answers).toEqual([
     { name: 'a.local', type: 'A', ttl: 120, flush: false, data: '192.0.2.1' },
     { name: 'x', type: 'TXT', ttl: 9, flush: false, data: [] },
   ])
   expect(bytes).toEqual(before)
 })
 
-test('addresses are written as the system writes them; a TTL above all bounds is none', () => {
-  const wire = new Wire()
+test('formats addresses as the system does, and treats a TTL above the maximum as 0', () => {
+  const harness = new TransportHarness()
   const bytes = dnsPacket.encode({
     type: 'response',
     answers: [
@@ -217,12 +218,12 @@ test('addresses are written as the system writes them; a TTL above all bounds is
       { name: 'a.local', type: 'A', class: 'CH', ttl: 1, data: '192.0.2.1' },
     ],
   })
-  const { answers } = wire.receive(bytes) ?? {}
+  const { answers } = harness.receive(bytes) ?? {}
   expect(answers).toEqual([{ name: 'a.local', type: 'AAAA', ttl: 0, flush: false, data: '2001:0:0:1::e' }])
 })
 
-test('TXT strings hold no more memory than they need', () => {
-  const [, , txt] = new Wire().receive(packet('zeroconfService'))?.answers ?? []
+test('TXT strings use no more memory than they need', () => {
+  const [, , txt] = new TransportHarness().receive(packet('zeroconfService'))?.answers ?? []
   if (txt?.type !== 'TXT') throw new Error('no TXT')
   expect(text(txt)).toEqual(['path=/', 'flag'])
   expect(txt.data[0]?.buffer.byteLength).toBe(10)
@@ -263,20 +264,20 @@ const messages: fc.Arbitrary<Message> = fc.record({
   additionals: list,
 })
 
-// The library encodes in a turn of its own: what it threw there would fail this file as an uncaught exception.
-test('whatever is to be sent, nothing is thrown, and what is sent is read again', async () => {
+// The library encodes in a later turn: an exception there would fail this file as uncaught.
+test('any message can be sent without an exception, and what is sent can be read', async () => {
   await fc.assert(
     fc.asyncProperty(messages, async (one) => {
-      const wire = new Wire([{ name: 'eth0', paths: ['multicast4'] }])
-      wire.links.send({ interface: 'eth0', to: 'multicast', message: one })
+      const harness = new TransportHarness([{ name: 'eth0', paths: ['multicast4'] }])
+      harness.transport.send({ interface: 'eth0', to: 'multicast', message: one })
       await nextTurn()
-      expect(wire.problems).toEqual([])
-      const [sent] = wire.sent
+      expect(harness.problems).toEqual([])
+      const [sent] = harness.sent
       if (sent === undefined) throw new Error('not sent')
-      const read = wire.receive(sent.bytes)
+      const read = harness.receive(sent.bytes)
       if (read === undefined) throw new Error('not read')
       expect(read).toMatchObject({ kind: one.kind, id: one.id, truncated: one.truncated })
-      // Half of a surrogate pair cannot be written in UTF-8.
+      // Half of a surrogate pair cannot be encoded in UTF-8.
       const said = new Set(one.answers.map(({ name }) => Buffer.from(name).toString()))
       for (const { name } of read.answers) expect(said).toContain(name)
     }),

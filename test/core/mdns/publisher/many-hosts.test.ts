@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Simulation, service } from './simulated.ts'
+import { Simulation, service } from './simulation.ts'
 
-/** Hosts that want one name, when each starts, and what the network is like meanwhile. */
+/** Hosts that want the same name, their start times, and the state of the network. */
 const story = fc.record({
   seed: fc.integer(),
   starts: fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 2, maxLength: 6 }),
@@ -10,7 +10,7 @@ const story = fc.record({
   cut: fc.constantFrom(0, 3000, 10_000),
 })
 
-test('of all hosts that want a name each has one of its own in the end, and keeps it', () => {
+test('of all hosts that want the same name, each gets its own name in the end and keeps it', () => {
   fc.assert(
     fc.property(story, ({ seed, starts, loss, cut }) => {
       const simulation = new Simulation(`${seed}`)
@@ -22,7 +22,7 @@ test('of all hosts that want a name each has one of its own in the end, and keep
       }
       simulation.run(cut)
       simulation.cut.clear()
-      // Somebody looks around now and then.
+      // Another host sends queries now and then.
       const look = () => {
         for (const host of simulation.hosts) simulation.ask(host, [{ name: '_http._tcp.local', type: 'PTR' }])
       }

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hideDots, isSendable, restoreDots } from '../../../src/io/mdns/name-encoding.ts'
 
-/** The labels of the name at a place, as they stand in the bytes. */
+/** The labels of the name at an offset in the bytes. */
 function labelsAt(bytes: Buffer, start: number): string[] {
   const labels: string[] = []
   for (let at = start, length = bytes[at] ?? 0; length > 0; at += length + 1, length = bytes[at] ?? 0) {
@@ -28,13 +28,13 @@ test.each([
   ['_http._tcp.local', ['_http', '_tcp', 'local']],
   ['a.host.local', ['a', 'host', 'local']],
   ['1.0.168.192.in-addr.arpa', ['1', '0', '168', '192', 'in-addr', 'arpa']],
-])('%s is sent as the labels that it has', (name, labels) => {
+])('%s is sent with the labels that it has', (name, labels) => {
   const bytes = encode(name)
   expect(labelsAt(bytes, 12)).toEqual(labels)
   expect(dnsPacket.decode(bytes).questions?.[0]?.name).toBe(name)
 })
 
-test('dots come back in owners, PTR and SRV, and nothing else is touched', () => {
+test('dots are restored in owners, PTR and SRV, and nothing else changes', () => {
   const name = 'Dr. Smith._http._tcp.local'
   const txt = Buffer.from('x=\u001a.')
   const bytes = dnsPacket.encode({
@@ -56,7 +56,7 @@ test('dots come back in owners, PTR and SRV, and nothing else is touched', () =>
   expect(labelsAt(bytes, 12 + 18 + 10)).toEqual(['Dr. Smith', '_http', '_tcp', 'local'])
 })
 
-test('any name that can be sent is read as it was written', () => {
+test('any sendable name reads as it was written', () => {
   const part = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 70 }), fc.constantFrom('.', '\n', '\u001a', 'a.b'))
   const names = fc.oneof(
     fc.array(part, { maxLength: 6 }).map((parts) => `${parts.join('')}._http._tcp.local`),
@@ -71,7 +71,7 @@ test('any name that can be sent is read as it was written', () => {
   )
 })
 
-test('what dns-packet would write as something else is not sendable', () => {
+test('names that dns-packet would change are not sendable', () => {
   for (const name of [
     '',
     '.',

@@ -2,7 +2,10 @@ import { expect, it } from 'vitest'
 import { collectGarbage } from '../../../garbage.ts'
 import { a, goodbye, ptr, Stage, service } from './stage.ts'
 
-/** Another network: devices come, are asked for, lose their addresses, say goodbye or fall silent, and it goes. */
+/**
+ * Connects to another network: devices appear, are queried, lose their addresses, send goodbyes or fail. Then the
+ * network is gone.
+ */
 function live(stage: Stage, network: number): void {
   const on = `veth${network}`
   const address = { address: '10.2.0.1', family: 'ipv4' as const }
@@ -14,22 +17,22 @@ function live(stage: Stage, network: number): void {
       ...service(`Service ${i} ${network}`, host, source, `_t${i}n${network}._tcp`),
       ...service(`Other ${i}`, host, source),
     ]
-    stage.hear(records, { interface: on, address: source })
-    if (i % 4 === 0) stage.hear(goodbye(records), { interface: on, address: source })
-    if (i % 4 === 1) stage.hear(goodbye([a(host, source)]), { interface: on, address: source })
-    if (i % 4 === 2) stage.hear([ptr(`Lonely ${i}`)], { interface: on, address: source })
+    stage.receive(records, { interface: on, address: source })
+    if (i % 4 === 0) stage.receive(goodbye(records), { interface: on, address: source })
+    if (i % 4 === 1) stage.receive(goodbye([a(host, source)]), { interface: on, address: source })
+    if (i % 4 === 2) stage.receive([ptr(`Lonely ${i}`)], { interface: on, address: source })
     stage.finder.queryHost(`wanted${i}-${network}.local`, stage.now)
   }
   stage.run(network % 2 ? 20_000 : 130_000)
   stage.finder.setInterfaces([], stage.now)
   stage.run(6000)
-  stage.told.length = 0
+  stage.reports.length = 0
   stage.sent.length = 0
 }
 
-it('nothing is left of networks that have gone, neither tasks nor memory', async () => {
+it('networks that are gone leave no tasks and no memory behind', async () => {
   const stage = new Stage(['*', '_ipp._tcp'], [])
-  // Budgets of 160 source addresses stay, and the minutes of two hours in which something is due.
+  // Budgets of 160 source addresses remain, and the timetable slots of two hours.
   for (let network = 0; network < 60; network++) live(stage, network)
   const before = await collectGarbage()
   for (let network = 60; network < 100; network++) live(stage, network)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
-import { compareProbes, rdata, recordKey } from '../../../../src/core/mdns/dns/records.ts'
+import type { ResourceRecord } from '../../../src/core/mdns/dns/records.ts'
+import { compareProbes, rdata, recordKey } from '../../../src/core/mdns/dns/records.ts'
 
 const name = 'x.local'
 const common = { ttl: fc.constant(120), flush: fc.boolean(), name: fc.constant(name) }
@@ -25,7 +25,7 @@ const set = fc.uniqueArray(record, { selector: recordKey, minLength: 1, maxLengt
 const a = (data: string): ResourceRecord => ({ name, ttl: 120, flush: false, type: 'A', data })
 
 describe('rdata', () => {
-  test('is what stands in a packet', () => {
+  test('is the wire format', () => {
     expect(rdata({ type: 'PTR', data: 'a.bc' }).toString('latin1')).toBe('\x01a\x02bc\x00')
     expect([...rdata({ type: 'SRV', data: { priority: 1, weight: 2, port: 0x1234, target: 'h' } })]).toEqual([
       0, 1, 0, 2, 0x12, 0x34, 1, 104, 0,
@@ -37,18 +37,18 @@ describe('rdata', () => {
     expect(rdata({ type: 'AAAA', data: '::ffff:10.0.0.1' }).toString('hex')).toBe(`${'0'.repeat(20)}ffff0a000001`)
   })
 
-  test('of an empty TXT record is one empty string, however it is put', () => {
+  test('of an empty TXT record is one empty string, in every form', () => {
     expect([...rdata({ type: 'TXT', data: [] })]).toEqual([0])
     expect([...rdata({ type: 'TXT', data: [new Uint8Array(0)] })]).toEqual([0])
   })
 
-  test('of an address is always as long as addresses are', () => {
+  test('of an address always has the length of an address', () => {
     fc.assert(fc.property(fc.ipV6(), (data) => rdata({ type: 'AAAA', data }).length === 16))
   })
 })
 
 describe('the key of a record', () => {
-  test('knows names whatever their case, and an address however it is written', () => {
+  test('ignores the case of names and the spelling of addresses', () => {
     const ptr = (data: string): ResourceRecord => ({ name: 'X.LOCAL', ttl: 1, flush: true, type: 'PTR', data })
     expect(recordKey(ptr('A.local'))).toBe(recordKey({ ...ptr('a.LOCAL'), name, ttl: 9 }))
     const aaaa = (data: string): ResourceRecord => ({ name, ttl: 1, flush: true, type: 'AAAA', data })
@@ -58,7 +58,7 @@ describe('the key of a record', () => {
 })
 
 describe('simultaneous probes', () => {
-  test('are decided as RFC 6762 does in its example', () => {
+  test('are compared as in the example of RFC 6762', () => {
     expect(compareProbes([a('169.254.99.200')], [a('169.254.200.50')])).toBeLessThan(0)
     expect(compareProbes([a('10.0.0.1')], [a('10.0.0.1'), a('10.0.0.2')])).toBeLessThan(0)
     expect(compareProbes([{ ...a('10.0.0.9') }], [{ name, ttl: 1, flush: false, type: 'TXT', data: [] }])).toBeLessThan(
@@ -66,7 +66,7 @@ describe('simultaneous probes', () => {
     )
   })
 
-  test('have one loser and one winner, unless they say the same', () => {
+  test('have one loser and one winner, unless they are equal', () => {
     fc.assert(
       fc.property(set, set, (one, other) => {
         const order = compareProbes(one, other)
@@ -79,7 +79,7 @@ describe('simultaneous probes', () => {
     )
   })
 
-  test('of three have a winner among them', () => {
+  test('of three hosts have a winner', () => {
     fc.assert(
       fc.property(set, set, set, (one, two, three) => {
         const [least, middle, most] = [one, two, three].sort(compareProbes)

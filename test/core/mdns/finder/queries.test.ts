@@ -7,7 +7,7 @@ const OFFICE = 'Office._ipp._tcp.local'
 const PRINTER = 'printer.local'
 
 describe('browsing', () => {
-  it('asks after 20 to 120 ms, then after 1, 2, 4 … s up to an hour', () => {
+  it('queries after 20 to 120 ms, then after 1, 2, 4 … s up to an hour', () => {
     const stage = new Stage()
     const since = stage.now
     stage.run(4 * 3_600_000)
@@ -23,7 +23,7 @@ describe('browsing', () => {
     expect(gaps).toHaveLength(14)
   })
 
-  it('asks for all types in one message, own type included', () => {
+  it('queries all types, including the own one, in one message', () => {
     const stage = new Stage()
     stage.run(150)
     expect(stage.sent).toHaveLength(1)
@@ -32,12 +32,12 @@ describe('browsing', () => {
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_ipp._tcp', '_http._tcp'])
   })
 
-  it('tells along what it knows, for as long as more than half of its life is left', () => {
+  it('sends known answers while more than half of their lifetime is left', () => {
     const stage = new Stage()
-    stage.hear(service('Office', PRINTER, '10.0.0.9'))
+    stage.receive(service('Office', PRINTER, '10.0.0.9'))
     stage.run(150)
     expect(stage.sent[0]?.out.message.answers).toMatchObject([{ type: 'PTR', data: OFFICE, flush: false, ttl: 4499 }])
-    stage.hear([ptr('Half', '_ipp._tcp', 10), ...service('Half', PRINTER, '10.0.0.9').slice(1)])
+    stage.receive([ptr('Half', '_ipp._tcp', 10), ...service('Half', PRINTER, '10.0.0.9').slice(1)])
     stage.run(3900)
     const known = stage.sent.filter(({ out }) => out.message.answers.length > 0)
     expect(known.at(-1)?.out.message.answers.map(({ ttl }) => ttl)).toEqual([4496, 6])
@@ -45,9 +45,9 @@ describe('browsing', () => {
     expect(stage.sent.at(-1)?.out.message.answers).toHaveLength(1)
   })
 
-  it('spreads many known answers over several messages, all but the last marked', () => {
+  it('spreads many known answers over several messages, with the TC bit in all but the last', () => {
     const stage = new Stage()
-    for (let i = 0; i < 60; i++) stage.hear(service(`Printer number ${i}`, PRINTER, '10.0.0.9'))
+    for (let i = 0; i < 60; i++) stage.receive(service(`Printer number ${i}`, PRINTER, '10.0.0.9'))
     stage.run(150)
     const messages = stage.sent.map(({ out }) => out.message)
     expect(messages.length).toBeGreaterThan(1)
@@ -57,46 +57,46 @@ describe('browsing', () => {
     expect(asked).toEqual(['PTR', 'PTR', 'PTR', 'AAAA'])
   })
 
-  it('leaves a question out that another host asks at that moment, knowing no more', () => {
+  it('drops a question that another host asks at the same time without knowing more answers', () => {
     const question = { name: TYPE.toUpperCase(), type: 'PTR' as const }
     const stage = new Stage()
-    stage.hear([], {}, { kind: 'query', questions: [question] })
+    stage.receive([], {}, { kind: 'query', questions: [question] })
     stage.run(150)
     expect(stage.asked('PTR', TYPE)).toEqual([])
     stage.run(1300)
     expect(stage.asked('PTR', TYPE)).toHaveLength(1)
   })
 
-  it("takes others' questions for its own, and each one for as long", () => {
+  it('counts queries of other hosts as own ones, at the same intervals', () => {
     const stage = new Stage()
     stage.published = [ptr('Ours')]
     stage.run(60_000)
     const since = stage.now
     const query = { kind: 'query' as const, questions: [{ name: TYPE, type: 'PTR' as const }], answers: [ptr('Ours')] }
-    // The next would be 63 s after the first.
-    stage.hear([], {}, query)
+    // Without it, the next query would be sent 63 s after the first.
+    stage.receive([], {}, query)
     stage.run(60_000)
     expect(stage.asked('PTR', TYPE, since)).toEqual([])
     stage.run(10_000)
     expect(stage.asked('PTR', TYPE, since)).toHaveLength(1)
   })
 
-  it("asks every hour, whatever others' questions say", () => {
+  it('queries at least every hour, whatever other hosts ask', () => {
     const stage = new Stage()
     const query = { kind: 'query' as const, questions: [{ name: TYPE, type: 'PTR' as const }], answers: [] }
     for (let minute = 0; minute < 600; minute++) {
-      stage.hear([], {}, query)
+      stage.receive([], {}, query)
       stage.run(60_000)
     }
     expect(stage.asked('PTR', TYPE).length).toBeGreaterThan(8)
   })
 
-  it('waits for the rest of what another knows before it takes its question for ours', () => {
+  it('waits for the remaining known answers of another host before its query counts as an own one', () => {
     const ask = (rest: ResourceRecord[]) => {
       const stage = new Stage()
-      stage.hear([ptr('Office')])
-      stage.hear([], {}, { kind: 'query', questions: [{ name: TYPE, type: 'PTR' }], truncated: true })
-      stage.hear([], {}, { kind: 'query', answers: rest })
+      stage.receive([ptr('Office')])
+      stage.receive([], {}, { kind: 'query', questions: [{ name: TYPE, type: 'PTR' }], truncated: true })
+      stage.receive([], {}, { kind: 'query', answers: rest })
       stage.run(150)
       return stage.asked('PTR', TYPE).length
     }
@@ -105,20 +105,20 @@ describe('browsing', () => {
   })
 
   it.each([
-    ['asks for an answer to itself', { questions: [{ name: TYPE, type: 'PTR', unicast: true }] }, {}],
-    ['knows an answer that we do not', { answers: [ptr('Unknown')] }, {}],
-    ['has more to tell', { truncated: true }, {}],
-    ['is a simple resolver', {}, { port: 40_000 }],
+    ['asks for a unicast answer', { questions: [{ name: TYPE, type: 'PTR', unicast: true }] }, {}],
+    ['knows an answer that this host does not', { answers: [ptr('Unknown')] }, {}],
+    ['sets the TC bit', { truncated: true }, {}],
+    ['is a legacy resolver', {}, { port: 40_000 }],
     ['is on another interface', {}, { interface: 'eth1' }],
-  ] as const)('asks nevertheless when the other %s', (_, message, heard) => {
+  ] as const)('sends its own query if the other host %s', (_, message, from) => {
     const stage = new Stage()
     const query = { kind: 'query' as const, questions: [{ name: TYPE, type: 'PTR' as const }], answers: [], ...message }
-    stage.hear([], heard, { ...query, questions: [...query.questions], answers: [...query.answers] })
+    stage.receive([], from, { ...query, questions: [...query.questions], answers: [...query.answers] })
     stage.run(150)
     expect(stage.asked('PTR', TYPE)).toHaveLength(1)
   })
 
-  it('loses no living device to somebody who asks us alone, so that we do not ask', () => {
+  it('keeps a living device although another host asks this host alone for it', () => {
     const stage = new Stage()
     stage.devices.push(new Device(service('Office', PRINTER, '10.0.0.9')))
     stage.run(1000)
@@ -129,14 +129,14 @@ describe('browsing', () => {
       { type: 'PTR' as const, name: type },
     ]
     for (let ms = 0; ms < 400_000; ms += 20) {
-      stage.hear([], { address: '10.0.0.66' }, { kind: 'query', questions })
+      stage.receive([], { address: '10.0.0.66' }, { kind: 'query', questions })
       stage.run(20)
     }
-    expect(stage.told.filter(({ sighting: { state } }) => state === 'failed' || state === 'left')).toEqual([])
+    expect(stage.reports.filter(({ sighting: { state } }) => state === 'failed' || state === 'left')).toEqual([])
     expect(stage.last(PRINTER)?.services).toMatchObject([{ port: 631, txt: { k: 'v' } }])
   })
 
-  it('finds a device that returns without a word soon after it failed', () => {
+  it('finds a device that returns without an announcement soon after it failed', () => {
     const stage = new Stage()
     const device = new Device(service('Office', PRINTER, '10.0.0.9'))
     stage.devices.push(device)
@@ -149,7 +149,7 @@ describe('browsing', () => {
     expect(stage.last(PRINTER)?.state).toBe('alive')
   })
 
-  it('asks again on an interface that has one more way to speak', () => {
+  it('queries again on an interface that gets one more path', () => {
     const stage = new Stage()
     stage.run(600_000)
     const since = stage.now
@@ -162,12 +162,12 @@ describe('browsing', () => {
   })
 })
 
-describe('browsing for everything', () => {
+describe('browsing for all types', () => {
   const SERVICES = '_services._dns-sd._udp.local'
   const offered = (type: string, ttl = 4500) =>
     ({ name: SERVICES, type: 'PTR', ttl, flush: false, data: `${type}.local` }) as const
 
-  it('looks for each type that is told of, and no longer when nobody does', () => {
+  it('browses for each announced type until nobody announces it', () => {
     const stage = new Stage(['*'])
     const thing = service('Thing', 'thing.local', '10.0.0.9', '_odd._tcp')
     const device = new Device([offered('_Odd._tcp'), ...thing])
@@ -176,11 +176,11 @@ describe('browsing for everything', () => {
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_odd._tcp'])
     expect(stage.last('thing.local')).toMatchObject({ services: [{ type: '_odd._tcp' }] })
     device.records = thing
-    stage.hear([offered('_odd._tcp', 0)])
+    stage.receive([offered('_odd._tcp', 0)])
     stage.run(1100)
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_odd._tcp'])
     device.records = []
-    stage.hear(goodbye(thing))
+    stage.receive(goodbye(thing))
     stage.run(1100)
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
     const since = stage.now
@@ -188,21 +188,21 @@ describe('browsing for everything', () => {
     expect(stage.asked('PTR', '_odd._tcp.local', since)).toEqual([])
   })
 
-  it('takes only types, and not more than there is room for', () => {
+  it('accepts only valid types, up to the quota', () => {
     const stage = new Stage(['*'])
     const bad = ['_bad type._tcp', 'x', '_x._sctp', '', '_._tcp', `_${'x'.repeat(63)}._tcp`, '_sub._x._tcp']
-    stage.hear(bad.map((type) => offered(type)))
-    stage.hear(bad.map((type) => ptr('Thing', type)))
+    stage.receive(bad.map((type) => offered(type)))
+    stage.receive(bad.map((type) => ptr('Thing', type)))
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
-    for (let i = 0; i < 1000; i++) stage.hear([offered(`_t${i}._tcp`)])
+    for (let i = 0; i < 1000; i++) stage.receive([offered(`_t${i}._tcp`)])
     expect(stage.finder.browsing).toHaveLength(1 + 64)
-    for (let i = 0; i < 1000; i++) stage.hear([offered(`_t${i}._tcp`)], { address: `10.0.0.${i % 200}` })
+    for (let i = 0; i < 1000; i++) stage.receive([offered(`_t${i}._tcp`)], { address: `10.0.0.${i % 200}` })
     expect(stage.finder.browsing).toHaveLength(1 + 256)
     stage.run(4_600_000)
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
   })
 
-  it('looks for the types that are named, too, and for types as they are in the wild', () => {
+  it('also browses for the configured types and for types with unusual names', () => {
     const stage = new Stage(['*', '_ipp._tcp'])
     const types = [
       '_androidtvremote2._tcp',
@@ -210,15 +210,15 @@ describe('browsing for everything', () => {
       '_nvstream_dbd._tcp',
       `_${'x'.repeat(62)}._udp`,
     ]
-    stage.hear(types.map((type) => offered(type)))
+    stage.receive(types.map((type) => offered(type)))
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_ipp._tcp', ...types])
   })
 
-  it('learns a type from an announcement, in its letter case, and asks for it until its services have gone', () => {
+  it('learns a type from an announcement, in its spelling, and browses for it until its services are gone', () => {
     const stage = new Stage(['*'])
     const device = new Device(service('Thing', 'thing.local', '10.0.0.9', '_Odd._tcp'))
     stage.devices.push(device)
-    stage.hear(device.records)
+    stage.receive(device.records)
     stage.run(4 * 3_600_000)
     expect(stage.states('thing.local').map(({ state }) => state)).toEqual(['alive'])
     const names = stage.sent.flatMap(({ out }) => out.message.questions.map(({ name }) => name))
@@ -226,32 +226,32 @@ describe('browsing for everything', () => {
       new Set(['_Odd._tcp.local', 'Thing._Odd._tcp.local']),
     )
     device.alive = false
-    stage.hear(goodbye(device.records))
+    stage.receive(goodbye(device.records))
     stage.run(1100)
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
   })
 
-  it('learns from announcements no more types than there is room for, and forgets them', () => {
+  it('learns types from announcements up to the quota, and forgets them', () => {
     const stage = new Stage(['*'])
-    for (let i = 0; i < 300; i++) stage.hear([ptr('Thing', `_t${i}._tcp`)])
+    for (let i = 0; i < 300; i++) stage.receive([ptr('Thing', `_t${i}._tcp`)])
     expect(stage.finder.browsing).toHaveLength(1 + 64)
     expect(stage.finder.limits.services.now).toBe(64)
-    for (let i = 0; i < 2000; i++) stage.hear([ptr(`Thing ${i}`, '_t0._tcp')])
+    for (let i = 0; i < 2000; i++) stage.receive([ptr(`Thing ${i}`, '_t0._tcp')])
     expect(stage.finder.limits.services.now).toBe(1024)
     stage.run(30_000)
     expect(stage.finder.browsing).toEqual(['_earshot._udp'])
     expect(stage.finder.limits.services.now).toBe(0)
   })
 
-  it('does not listen to such tales when types were chosen', () => {
+  it('learns no types if only certain types are configured', () => {
     const stage = new Stage(['_ipp._tcp'])
-    stage.hear([offered('_odd._tcp'), ptr('Thing', '_odd._tcp')])
+    stage.receive([offered('_odd._tcp'), ptr('Thing', '_odd._tcp')])
     expect(stage.finder.browsing).toEqual(['_earshot._udp', '_ipp._tcp'])
   })
 })
 
-describe('following up', () => {
-  it('asks for what a pointer leaves out, once it was answered for the next thing', () => {
+describe('resolving', () => {
+  it('queries the records that an announcement left out, step by step', () => {
     const stage = new Stage()
     const device = new Device(service('Office', PRINTER, '10.0.0.9'))
     stage.devices.push(device)
@@ -262,10 +262,10 @@ describe('following up', () => {
     expect(stage.last(PRINTER)).toMatchObject({ services: [{ name: 'Office', txt: { k: 'v' } }] })
   })
 
-  it('retries after 1, 2, 4, 8 s and gives up in the end', () => {
+  it('retries after 1, 2, 4 and 8 s, then gives up', () => {
     const stage = new Stage()
     const since = stage.now
-    stage.hear([ptr('Office')])
+    stage.receive([ptr('Office')])
     stage.run(60_000)
     const asked = stage.asked('SRV', OFFICE, since)
     const gaps = asked.slice(1).map((at, i) => Math.round((at - (asked[i] ?? 0)) / 1000))
@@ -273,19 +273,19 @@ describe('following up', () => {
     expect(stage.finder.limits.services.now).toBe(0)
   })
 
-  it('gives up a host that has no address', () => {
+  it('gives up a host without an address', () => {
     const stage = new Stage()
-    stage.hear([ptr('Office'), srv('Office', PRINTER), txt('Office', [])])
+    stage.receive([ptr('Office'), srv('Office', PRINTER), txt('Office', [])])
     stage.run(60_000)
     expect(stage.asked('A', PRINTER)).toHaveLength(5)
     expect(stage.asked('AAAA', PRINTER)).toHaveLength(5)
-    expect(stage.told).toEqual([])
+    expect(stage.reports).toEqual([])
     expect(stage.finder.limits).toMatchObject({ hosts: { now: 0 }, services: { now: 0 } })
   })
 
-  it('asks for nothing that an announcement held', () => {
+  it('queries nothing that an announcement contained', () => {
     const stage = new Stage()
-    stage.hear([...service('Office', PRINTER, '10.0.0.9'), aaaa(PRINTER, 'fe80::9')])
+    stage.receive([...service('Office', PRINTER, '10.0.0.9'), aaaa(PRINTER, 'fe80::9')])
     stage.run(90_000)
     expect(new Set(stage.sent.flatMap(({ out }) => out.message.questions.map(({ type }) => type)))).toEqual(
       new Set(['PTR']),
@@ -293,8 +293,8 @@ describe('following up', () => {
   })
 })
 
-describe('asking for a host', () => {
-  it('finds the addresses of one that is not browsed for', () => {
+describe('querying a host', () => {
+  it('finds the addresses of a host that offers no browsed service', () => {
     const stage = new Stage()
     stage.devices.push(new Device([a('nas.local', '10.0.0.7'), aaaa('nas.local', 'fd00::7')]))
     stage.finder.queryHost('NAS.local', stage.now)
@@ -303,13 +303,13 @@ describe('asking for a host', () => {
       { address: '10.0.0.7', family: 'ipv4', interface: 'eth0' },
       { address: 'fd00::7', family: 'ipv6', interface: 'eth0' },
     ])
-    expect(stage.told).toEqual([])
+    expect(stage.reports).toEqual([])
     stage.run(125_000)
     expect(stage.finder.addressesOf('nas.local')).toEqual([])
     expect(stage.asked('A', 'nas.local')).toHaveLength(1)
   })
 
-  it('asks at 0, 1 and 3 s, however often it is wanted', () => {
+  it('queries at 0, 1 and 3 s, however often it is requested', () => {
     const stage = new Stage()
     const since = stage.now
     for (let i = 0; i < 10; i++) stage.finder.queryHost('nas.local', stage.now)
@@ -322,21 +322,21 @@ describe('asking for a host', () => {
     expect(stage.asked('A', 'nas.local', since)).toHaveLength(4)
   })
 
-  it('takes no addresses that nobody wants to know', () => {
+  it('stores no addresses that were not requested', () => {
     const stage = new Stage()
-    stage.hear([a('nas.local', '10.0.0.7')])
+    stage.receive([a('nas.local', '10.0.0.7')])
     expect(stage.finder.addressesOf('nas.local')).toEqual([])
   })
 })
 
-describe('a host whose beacons tell the same', () => {
+describe('a host that is confirmed by beacons', () => {
   const KITCHEN = 'k3vq7m2xa4.local'
   const records = [
     ...service('Kitchen', KITCHEN, '10.0.0.9', '_earshot._udp'),
     ...service('Web', KITCHEN, '10.0.0.9', '_http._tcp'),
   ]
 
-  it('is not asked for what they tell, and asked again when they stop', () => {
+  it('is not queried for confirmed records, and queried again when the beacons stop', () => {
     const stage = new Stage()
     const device = new Device(records)
     stage.devices.push(device)
@@ -353,7 +353,7 @@ describe('a host whose beacons tell the same', () => {
     expect(stage.last(KITCHEN)?.state).toBe('failed')
   })
 
-  it('is asked for what they do not tell', () => {
+  it('is queried for records that the beacons do not confirm', () => {
     const stage = new Stage()
     stage.devices.push(new Device(records))
     stage.isConfirmedByBeacon = (_, assertion) => 'address' in assertion || assertion.type === undefined
@@ -364,7 +364,7 @@ describe('a host whose beacons tell the same', () => {
     expect(stage.asked('SRV', 'Kitchen._earshot._udp.local', since)).toEqual([])
   })
 
-  it('has failed five seconds after it was asked for in vain', () => {
+  it('fails five seconds after a query without an answer', () => {
     const stage = new Stage()
     const device = new Device(records)
     stage.devices.push(device)
@@ -378,7 +378,7 @@ describe('a host whose beacons tell the same', () => {
     expect(stage.last(KITCHEN)?.state).toBe('failed')
   })
 
-  it('unlike one without an earshotd', () => {
+  it('only fails after a query without an answer if it runs earshotd', () => {
     const stage = new Stage()
     const device = new Device(service('Office', PRINTER, '10.0.0.9'))
     stage.devices.push(device)

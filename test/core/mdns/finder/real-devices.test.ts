@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { a, aaaa, Device, goodbye, ptr, Stage, service, srv, txt } from './stage.ts'
 
-/** What devices send in real networks, and other programs have had trouble with. */
+/** Announcements that devices on real networks send and that have caused trouble for other programs. */
 
 const PRINTER = 'printer.local'
 const ANNOUNCEMENT = service('Office', PRINTER, '10.0.0.9')
@@ -20,14 +20,14 @@ function states(stage: Stage, id = PRINTER): string[] {
 describe('a device is found', () => {
   it.each([
     ['in the additional section alone', [], ANNOUNCEMENT],
-    ['with its address first and its pointer last', [ADDRESS, TEXT, TARGET, POINTER], []],
+    ['with its address first and its PTR record last', [ADDRESS, TEXT, TARGET, POINTER], []],
     ['with each record twice', [...ANNOUNCEMENT, ...ANNOUNCEMENT], ANNOUNCEMENT],
-    ['with records of other letter case', [POINTER, upper(TARGET), upper(TEXT), upper(ADDRESS)], []],
-    ['with the bit for flushing on all records', ANNOUNCEMENT.map((record) => ({ ...record, flush: true })), []],
-    ['with the bit for flushing on none', ANNOUNCEMENT.map((record) => ({ ...record, flush: false })), []],
+    ['with names in different letter case', [POINTER, upper(TARGET), upper(TEXT), upper(ADDRESS)], []],
+    ['with the cache-flush bit on all records', ANNOUNCEMENT.map((record) => ({ ...record, flush: true })), []],
+    ['with the cache-flush bit on no record', ANNOUNCEMENT.map((record) => ({ ...record, flush: false })), []],
   ])('%s', (_, answers, additionals) => {
     const stage = new Stage()
-    stage.hear(answers, {}, { additionals })
+    stage.receive(answers, {}, { additionals })
     expect(stage.last(PRINTER)).toMatchObject({
       state: 'alive',
       addresses: [{ address: '10.0.0.9' }],
@@ -35,25 +35,25 @@ describe('a device is found', () => {
     })
   })
 
-  it('in a response with an id, with questions, and marked as cut off', () => {
+  it('in a response with an id, with questions, and with the TC bit', () => {
     const stage = new Stage()
     const questions = [{ name: '_ipp._tcp.local', type: 'PTR' as const }]
-    stage.hear(ANNOUNCEMENT, {}, { id: 4711, questions, truncated: true })
+    stage.receive(ANNOUNCEMENT, {}, { id: 4711, questions, truncated: true })
     expect(states(stage)).toEqual(['alive'])
   })
 
-  it('by IPv6 alone', () => {
+  it('over IPv6 alone', () => {
     const stage = new Stage()
-    stage.hear([POINTER, TARGET, TEXT, aaaa(PRINTER, 'fe80::9')], { address: 'fe80::9' })
+    stage.receive([POINTER, TARGET, TEXT, aaaa(PRINTER, 'fe80::9')], { address: 'fe80::9' })
     expect(stage.last(PRINTER)?.addresses).toMatchObject([{ address: 'fe80::9', family: 'ipv6' }])
   })
 
-  it('whose services are named as its host', () => {
+  it('whose services have the same name as its host', () => {
     const stage = new Stage()
     const name = 'Office._ipp._tcp.local'
     const device = new Device([POINTER, srv('Office', name), TEXT, a(name, '10.0.0.9')])
     stage.devices.push(device)
-    stage.hear(device.records)
+    stage.receive(device.records)
     stage.run(600_000)
     expect(states(stage, name.toLowerCase())).toEqual(['alive'])
     expect(stage.last(name.toLowerCase())).toMatchObject({ name: 'Office', services: [{ name: 'Office' }] })
@@ -65,19 +65,19 @@ describe('a device is found', () => {
       ...service(`Service ${i}`, `host${i}.local`, `10.0.0.${i}`),
       aaaa(`host${i}.local`, `fd00::${i}`),
     ])
-    stage.hear(all.reverse(), { address: '10.0.0.1' })
+    stage.receive(all.reverse(), { address: '10.0.0.1' })
     for (const i of [1, 2, 3]) {
       const addresses = [{ address: `10.0.0.${i}` }, { address: `fd00::${i}` }]
       expect(stage.last(`host${i}.local`)).toMatchObject({ addresses, services: [{ name: `Service ${i}` }] })
     }
   })
 
-  it('whose records come one by one, whatever comes first', () => {
+  it('whose records arrive one by one in any order', () => {
     for (const order of [ANNOUNCEMENT, [...ANNOUNCEMENT].reverse(), [TARGET, POINTER, ADDRESS, TEXT]]) {
       const stage = new Stage()
       stage.devices.push(new Device(ANNOUNCEMENT))
       for (const record of order) {
-        stage.hear([record])
+        stage.receive([record])
         stage.run(300)
       }
       stage.run(4000)
@@ -86,12 +86,12 @@ describe('a device is found', () => {
   })
 
   it.each(['My\\032Printer', 'a\\.b', '"quoted"', 'ünïcödé 📠', 'cut \ufffd\ufffd', ' leading', '_x', '%s', '🖨'])(
-    'by the name %s',
+    'with the name %s',
     (label) => {
       const stage = new Stage()
       const device = new Device(service(label, PRINTER, '10.0.0.9'))
       stage.devices.push(device)
-      stage.hear(device.records)
+      stage.receive(device.records)
       stage.run(300_000)
       expect(states(stage)).toEqual(['alive'])
       expect(stage.last(PRINTER)?.services).toMatchObject([{ name: label }])
@@ -101,127 +101,127 @@ describe('a device is found', () => {
   it.each([
     ['no string', []],
     ['an empty string', ['']],
-  ])('with %s of TXT, which say the same', (_, strings) => {
+  ])('with %s in its TXT record, which mean the same', (_, strings) => {
     const stage = new Stage()
-    stage.hear([POINTER, TARGET, txt('Office', strings), ADDRESS])
-    const before = stage.told.length
+    stage.receive([POINTER, TARGET, txt('Office', strings), ADDRESS])
+    const before = stage.reports.length
     stage.run(100)
-    stage.hear([txt('Office', []), txt('Office', ['']), txt('Office', ['', ''])])
-    expect(stage.told).toHaveLength(before)
+    stage.receive([txt('Office', []), txt('Office', ['']), txt('Office', ['', ''])])
+    expect(stage.reports).toHaveLength(before)
     expect(stage.last(PRINTER)?.services).toMatchObject([{ txt: {} }])
   })
 })
 
-describe('what is taken back and told', () => {
+describe('a record with both a goodbye and an announcement', () => {
   it.each([
-    ['first taken back', [...goodbye(ANNOUNCEMENT), ...ANNOUNCEMENT]],
-    ['first told', [...ANNOUNCEMENT, ...goodbye(ANNOUNCEMENT)]],
-  ])('in one message, %s, is there', (_, answers) => {
+    ['goodbye first', [...goodbye(ANNOUNCEMENT), ...ANNOUNCEMENT]],
+    ['announcement first', [...ANNOUNCEMENT, ...goodbye(ANNOUNCEMENT)]],
+  ])('in one message, %s, exists', (_, answers) => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
+    stage.receive(ANNOUNCEMENT)
     stage.run(3000)
-    stage.hear(answers)
+    stage.receive(answers)
     stage.run(3000)
     expect(states(stage)).toEqual(['alive'])
     expect(stage.last(PRINTER)).toMatchObject({ addresses: [{}], services: [{}] })
   })
 
-  it('with another port some seconds later, is a service with that port', () => {
+  it('with another port some seconds later is a service with that port', () => {
     for (const wait of [500, 3000, 12_000]) {
       const stage = new Stage()
-      stage.hear([...ANNOUNCEMENT, ...service('Admin', PRINTER, '10.0.0.9', '_http._tcp')])
+      stage.receive([...ANNOUNCEMENT, ...service('Admin', PRINTER, '10.0.0.9', '_http._tcp')])
       stage.run(3000)
-      stage.hear(goodbye([TARGET]))
+      stage.receive(goodbye([TARGET]))
       stage.run(wait)
       expect(stage.last(PRINTER)?.services).toHaveLength(wait > 1000 ? 1 : 2)
-      stage.hear([srv('Office', PRINTER, '_ipp._tcp', 8631)])
+      stage.receive([srv('Office', PRINTER, '_ipp._tcp', 8631)])
       stage.run(1500)
       expect(stage.last(PRINTER)?.services).toMatchObject([{ name: 'Admin' }, { name: 'Office', port: 8631 }])
     }
   })
 
-  it('as its last service with another port, is a host that was away', () => {
+  it('for the last service of a host, with another port, is a host that was absent', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
+    stage.receive(ANNOUNCEMENT)
     stage.run(3000)
-    stage.hear(goodbye([TARGET]))
+    stage.receive(goodbye([TARGET]))
     stage.run(3000)
-    stage.hear([srv('Office', PRINTER, '_ipp._tcp', 8631), ADDRESS])
+    stage.receive([srv('Office', PRINTER, '_ipp._tcp', 8631), ADDRESS])
     stage.run(1500)
     expect(states(stage)).toEqual(['alive', 'left', 'alive'])
     expect(stage.last(PRINTER)?.services).toMatchObject([{ port: 8631, txt: { k: 'v' } }])
   })
 
-  it('but not in time, is forgotten', () => {
+  it('that follows too late is forgotten', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
-    stage.hear(goodbye([TARGET]))
+    stage.receive(ANNOUNCEMENT)
+    stage.receive(goodbye([TARGET]))
     stage.run(20_000)
     expect(states(stage)).toEqual(['alive', 'left'])
     expect(stage.finder.limits).toMatchObject({ hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } })
   })
 
-  it('without its text, has none until another one is told', () => {
+  it('for TXT is a service without TXT until the next announcement', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
-    stage.hear(goodbye([TEXT]))
+    stage.receive(ANNOUNCEMENT)
+    stage.receive(goodbye([TEXT]))
     stage.run(1500)
     expect(stage.last(PRINTER)?.services).toMatchObject([{ txt: {} }])
-    stage.hear([txt('Office', ['k=w'])])
+    stage.receive([txt('Office', ['k=w'])])
     expect(stage.last(PRINTER)?.services).toMatchObject([{ txt: { k: 'w' } }])
   })
 
-  it('of something that nobody knows does nothing', () => {
+  it('for an unknown service has no effect', () => {
     const stage = new Stage()
-    stage.hear(goodbye(ANNOUNCEMENT))
+    stage.receive(goodbye(ANNOUNCEMENT))
     stage.run(5000)
-    expect(stage.told).toEqual([])
+    expect(stage.reports).toEqual([])
     expect(stage.asked('SRV', 'Office._ipp._tcp.local')).toEqual([])
   })
 })
 
 describe('several addresses', () => {
-  it('told one by one within a second, each with the bit for flushing, all hold', () => {
+  it('announced one by one within a second, each with the cache-flush bit, are all kept', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
+    stage.receive(ANNOUNCEMENT)
     for (const address of ['10.0.0.10', '10.0.0.11']) {
       stage.run(300)
-      stage.hear([a(PRINTER, address)])
+      stage.receive([a(PRINTER, address)])
     }
     stage.run(5000)
     expect(stage.last(PRINTER)?.addresses).toHaveLength(3)
   })
 
-  it('of each version are told by that version, and do not flush the other', () => {
+  it('that are announced over their own IP version do not flush those of the other', () => {
     const stage = new Stage()
-    stage.hear(ANNOUNCEMENT)
+    stage.receive(ANNOUNCEMENT)
     stage.run(3000)
-    stage.hear([POINTER, TARGET, TEXT, aaaa(PRINTER, 'fd00::9')], { address: 'fe80::9' })
+    stage.receive([POINTER, TARGET, TEXT, aaaa(PRINTER, 'fd00::9')], { address: 'fe80::9' })
     stage.run(5000)
     expect(stage.last(PRINTER)?.addresses).toHaveLength(2)
   })
 
-  it('of a device that took another one without the bit are dropped when it answers for the new one alone', () => {
+  it('of a device that changed its address without a cache flush are dropped when it answers with the new one only', () => {
     const stage = new Stage()
     const moved = { ...a(PRINTER, '10.0.0.50'), flush: false }
-    stage.hear(ANNOUNCEMENT)
+    stage.receive(ANNOUNCEMENT)
     stage.run(5000)
     stage.devices.push(new Device([POINTER, TARGET, TEXT, moved]))
-    stage.hear([moved])
+    stage.receive([moved])
     stage.run(130_000)
     expect(states(stage)).toEqual(['alive'])
     expect(stage.last(PRINTER)?.addresses).toMatchObject([{ address: '10.0.0.50' }])
   })
 })
 
-describe('two devices of one name', () => {
+describe('two devices with the same instance name', () => {
   const esp = (host: string, port: number) => [
     ptr('Esp', '_http._tcp'),
     srv('Esp', host, '_http._tcp', port),
     txt('Esp', [], '_http._tcp'),
   ]
 
-  it('with one host name, are a host with both addresses', () => {
+  it('and the same host name are one host with both addresses', () => {
     const stage = new Stage()
     for (const i of [5, 6]) {
       stage.devices.push(new Device([...esp('esp.local', 80), a('esp.local', `10.0.0.${i}`)], `10.0.0.${i}`))
@@ -231,7 +231,7 @@ describe('two devices of one name', () => {
     expect(stage.last('esp.local')?.addresses).toHaveLength(2)
   })
 
-  it('with host names of their own, are one of them, which seldom changes, and the other when that has gone', () => {
+  it('and different host names are shown as one of them, with few changes, and as the other when the first is gone', () => {
     const stage = new Stage()
     const devices = [5, 6].map(
       (i) => new Device([...esp(`esp${i}.local`, 80 + i), a(`esp${i}.local`, `10.0.0.${i}`)], `10.0.0.${i}`),
@@ -239,7 +239,7 @@ describe('two devices of one name', () => {
     stage.devices.push(...devices)
     const there = () => [5, 6].filter((i) => stage.last(`esp${i}.local`)?.state === 'alive')
     stage.run(3_600_000)
-    expect(stage.told.filter(({ sighting }) => sighting.state !== 'alive').length).toBeLessThan(5)
+    expect(stage.reports.filter(({ sighting }) => sighting.state !== 'alive').length).toBeLessThan(5)
     const [one, ...more] = there()
     expect(more).toEqual([])
     expect(stage.last(`esp${one}.local`)?.services).toMatchObject([{ port: 80 + (one ?? 0) }])
@@ -249,7 +249,7 @@ describe('two devices of one name', () => {
   })
 })
 
-it('a pointer that lives ten seconds is asked for no more than one that lives two minutes', () => {
+it('a PTR record with a TTL of ten seconds is queried no more often than one with two minutes', () => {
   const stage = new Stage()
   const since = stage.now
   stage.devices.push(new Device([ptr('Office', '_ipp._tcp', 10), TARGET, TEXT, ADDRESS]))

@@ -8,8 +8,8 @@ import { Publisher } from '../../../../src/core/mdns/publisher/publisher.ts'
 import type { Random } from '../../../../src/core/random.ts'
 import { seededRandom } from '../../sim/network.ts'
 
-/** A message that went over a network. */
-export interface Said {
+/** A message that was sent on a network. */
+export interface SentMessage {
   at: number
   from: string
   network: string
@@ -17,7 +17,7 @@ export interface Said {
   message: Message
 }
 
-/** A host with a publisher, and what it is wired to: a network's name by the interface's. */
+/** A host with a publisher. `wires` maps each interface to its network. */
 export interface SimulatedHost {
   name: string
   publisher: Publisher
@@ -26,20 +26,17 @@ export interface SimulatedHost {
   notices: MdnsNotice[]
 }
 
-/**
- * Networks in virtual time. Each message comes as two copies, as it does by IPv4 and by IPv6, to every host, and to
- * the one that sent it too.
- */
+/** Networks in virtual time. Each message arrives twice, as over IPv4 and IPv6, at every host including the sender. */
 export class Simulation {
   now = 1000
-  /** Share of the copies that get lost. */
+  /** The fraction of copies that are lost. */
   loss = 0
-  /** Whether messages come back to the one that sent them, as they do where the system hands them back. */
+  /** Whether messages loop back to the sender. */
   echoes = true
   readonly agenda = new Agenda()
-  readonly said: Said[] = []
+  readonly sent: SentMessage[] = []
   readonly hosts: SimulatedHost[] = []
-  /** Networks on which nothing reaches another host. */
+  /** Networks on which no message reaches another host. */
   readonly cut = new Set<string>()
   readonly #random: Random
 
@@ -47,7 +44,7 @@ export class Simulation {
     this.#random = seededRandom(seed)
   }
 
-  /** A host that publishes these services, under the machine's name if one is given. */
+  /** Adds a host that publishes these services, under the machine's name if it is given. */
   host(
     services: PublishedService[] = [],
     wires: Record<string, string> = { eth0: 'lan' },
@@ -81,42 +78,42 @@ export class Simulation {
     this.now = end
   }
 
-  /** Hands a host a message as if a stranger had sent it. */
-  tell(host: SimulatedHost, message: Partial<Message>, heard: Partial<DatagramSource> = {}): void {
-    const from: DatagramSource = {
+  /** Delivers a message to a host as if an unknown host had sent it. */
+  deliver(host: SimulatedHost, message: Partial<Message>, from: Partial<DatagramSource> = {}): void {
+    const source: DatagramSource = {
       interface: 'eth0',
       path: 'multicast4',
       address: '10.0.0.250',
       port: 5353,
       onLink: true,
       own: false,
-      ...heard,
+      ...from,
     }
-    host.publisher.receive(messageOf(message), from, this.now)
+    host.publisher.receive(messageOf(message), source, this.now)
   }
 
   ask(
     host: SimulatedHost,
     questions: Question[],
     message: Partial<Message> = {},
-    heard: Partial<DatagramSource> = {},
+    from: Partial<DatagramSource> = {},
   ): void {
-    this.tell(host, { kind: 'query', questions, ...message }, heard)
+    this.deliver(host, { kind: 'query', questions, ...message }, from)
   }
 
-  /** Takes what was said since it was last taken. */
-  take(): Said[] {
-    return this.said.splice(0)
+  /** Takes the messages since the last call. */
+  take(): SentMessage[] {
+    return this.sent.splice(0)
   }
 
   #send(from: SimulatedHost, out: OutgoingMessage): void {
     const network = from.wires[out.interface] ?? ''
-    this.said.push({ at: this.now, from: from.name, network, to: out.to, message: out.message })
+    this.sent.push({ at: this.now, from: from.name, network, to: out.to, message: out.message })
     if (out.to !== 'multicast') return
     for (const host of this.hosts) {
-      for (const [name, wire] of Object.entries(host.wires)) {
+      for (const [name, harness] of Object.entries(host.wires)) {
         if (host === from && !this.echoes) continue
-        if (wire !== network || (host !== from && this.cut.has(network))) continue
+        if (harness !== network || (host !== from && this.cut.has(network))) continue
         for (const { address } of from.addresses[out.interface]?.addresses ?? []) {
           if (host !== from && this.#random.number() < this.loss) continue
           this.agenda.add(this.now + 0.1 + 0.4 * this.#random.number(), (now) => {
@@ -162,7 +159,7 @@ export function service(name: string, more: Partial<PublishedService> = {}): Pub
   return { id: name, name, type: '_http._tcp', port: 80, txt: {}, subtypes: [], ...more }
 }
 
-/** The records as short lines: `SRV Office._http._tcp.local 120 flush 80 host1.local`. */
+/** Formats records as short lines, such as `SRV Office._http._tcp.local 120 flush 80 host1.local`. */
 export function lines(records: readonly ResourceRecord[]): string[] {
   return records.map((record) => {
     const { name, ttl, flush } = record

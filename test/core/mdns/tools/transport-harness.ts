@@ -3,26 +3,26 @@ import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
 import type { MdnsNotice } from '../../../../src/core/mdns/mdns.ts'
 import { MdnsTransport } from '../../../../src/io/mdns/transport.ts'
 
-/** What `BonjourLinks` handed to its sockets. */
+/** What the transport passed to its sockets. */
 export interface Sent {
   interface: string
   to: string
   bytes: Buffer
 }
 
-/** Links with nothing behind them, at a time that stands still. */
-export class Wire {
+/** A transport without a network. Its time does not advance. */
+export class TransportHarness {
   readonly sent: Sent[] = []
   readonly notices: MdnsNotice[] = []
   readonly problems: Error[] = []
-  readonly links: MdnsTransport
+  readonly transport: MdnsTransport
   now = 1000
 
   constructor(interfaces = [{ name: 'eth0', paths: ['multicast4', 'multicast6'] }]) {
     const keep = (name: string, to: string, bytes: Uint8Array) => {
       this.sent.push({ interface: name, to, bytes: Buffer.from(bytes) })
     }
-    this.links = new MdnsTransport({
+    this.transport = new MdnsTransport({
       net: {
         send: (name, path, bytes) => keep(name, path, bytes),
         sendTo: (name, address, port, bytes) => keep(name, `${address} ${port}`, bytes),
@@ -31,10 +31,10 @@ export class Wire {
       notice: (notice) => this.notices.push(notice),
       problem: (error) => this.problems.push(error),
     })
-    this.links.setInterfaces(interfaces)
+    this.transport.setInterfaces(interfaces)
   }
 
-  receive(bytes: Uint8Array, heard: Partial<DatagramSource> = {}): Message | undefined {
+  receive(bytes: Uint8Array, from: Partial<DatagramSource> = {}): Message | undefined {
     const where: DatagramSource = {
       interface: 'eth0',
       address: '192.168.1.20',
@@ -43,11 +43,11 @@ export class Wire {
       own: false,
       path: 'multicast4',
     }
-    return this.links.receive(bytes, { ...where, ...heard }, this.now)
+    return this.transport.receive(bytes, { ...where, ...from }, this.now)
   }
 }
 
-/** A message of nothing, to be filled. */
+/** An empty message. */
 export function message(parts: Partial<Message>): Message {
   return {
     kind: 'query',
@@ -61,7 +61,7 @@ export function message(parts: Partial<Message>): Message {
   }
 }
 
-/** Lets the turn pass in which the library sends. */
+/** Waits for the turn in which the library sends. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

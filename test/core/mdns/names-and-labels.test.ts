@@ -4,7 +4,7 @@ import { instanceName, nameKey, SERVICE_TYPES, sameName, splitInstance } from '.
 import { numberedLabel, truncateLabel } from '../../../src/core/mdns/publisher/claim.ts'
 
 describe('names', () => {
-  test('are the same whatever their ASCII case, and only that', () => {
+  test('are compared without ASCII case', () => {
     expect(sameName('Office._IPP._tcp.local', 'office._ipp._tcp.LOCAL')).toBe(true)
     expect(sameName('Käse.local', 'KÄSE.local')).toBe(false)
     expect(nameKey('KÄSE.Local')).toBe('kÄse.local')
@@ -12,7 +12,7 @@ describe('names', () => {
 })
 
 describe('an instance name', () => {
-  test('is made of the instance and its type, and taken apart from the right', () => {
+  test('is joined from instance and type, and split from the right', () => {
     expect(instanceName('Office', '_ipp._tcp')).toBe('Office._ipp._tcp.local')
     expect(splitInstance('Office 2.0 (a.b)._IPP._tcp.Local')).toEqual({
       instance: 'Office 2.0 (a.b)',
@@ -21,7 +21,7 @@ describe('an instance name', () => {
     expect(splitInstance('a._http._tcp._ipp._tcp.local')).toEqual({ instance: 'a._http._tcp', type: '_ipp._tcp' })
   })
 
-  test('is no other name', () => {
+  test('is told apart from other names', () => {
     const others = [
       '_ipp._tcp.local',
       'printer.local',
@@ -33,7 +33,7 @@ describe('an instance name', () => {
     expect(others.map(splitInstance)).toEqual(others.map(() => undefined))
   })
 
-  test('comes apart into what it was made of', () => {
+  test('is split into the parts that it was joined from', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (instance) => {
         fc.pre(!/^_[^.]+\._sub/i.test(instance))
