@@ -96,7 +96,7 @@ describeLab('clones', () => {
     await sleep(3000)
     expect(await idOf(first)).toBe(await idOf(second))
 
-    await clone.mend()
+    await clone.restore()
     await seesTwo(watching)
     expect(await idOf(first)).not.toBe(await idOf(second))
     await Promise.all([seesOnly(first, 'clone'), seesOnly(second, 'original')])

@@ -7,11 +7,11 @@ interface Break {
   /** How long it lasts, ms. */
   lasts: number
   make: (host: Host) => Promise<void>
-  mend: (host: Host) => Promise<void>
+  restore: (host: Host) => Promise<void>
 }
 
 /** Breaks the last of four hosts off and brings it back; tells what all see of it. */
-async function breakOff({ lasts, make, mend }: Break): Promise<void> {
+async function breakOff({ lasts, make, restore }: Break): Promise<void> {
   await using lab = await Lab.create()
   const hosts = await lab.hosts(names(4), [await lab.network('lan')])
   const daemons = await startAll(hosts)
@@ -33,7 +33,7 @@ async function breakOff({ lasts, make, mend }: Break): Promise<void> {
 
   const marks = streams.map(({ events }) => events.length)
   const ownMark = own.events.length
-  await mend(host)
+  await restore(host)
   const mendedAt = Date.now()
   const back = await Promise.all([
     ...streams.map((stream, at) => knewAt(stream, 'peer-up', lonely.name, 10_000, marks[at])),
@@ -56,14 +56,14 @@ async function breakOff({ lasts, make, mend }: Break): Promise<void> {
 
 describeLab('a host that is cut off', () => {
   it(
-    'unseen, by the switch, for 20 s: fails on both sides, and is alive on both within 2 s of the mend',
-    () => breakOff({ lasts: 20_000, make: (host) => host.cut(), mend: (host) => host.mend() }),
+    'unseen, by the switch, for 20 s: fails on both sides, and is alive on both within 2 s of the restore',
+    () => breakOff({ lasts: 20_000, make: (host) => host.cut(), restore: (host) => host.restore() }),
     180_000,
   )
 
   it(
-    'by its cable, for 10 s: fails on both sides, and is alive on both within 2 s of the mend',
-    () => breakOff({ lasts: 10_000, make: (host) => host.unplug(), mend: (host) => host.plug() }),
+    'by its cable, for 10 s: fails on both sides, and is alive on both within 2 s of the restore',
+    () => breakOff({ lasts: 10_000, make: (host) => host.unplug(), restore: (host) => host.plug() }),
     180_000,
   )
 })

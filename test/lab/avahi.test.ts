@@ -22,7 +22,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
   }, 60_000)
   afterAll(() => lab?.close())
 
-  test('Avahi sees what Avahi publishes, with all that it says, and its end', async () => {
+  test('Avahi resolves a service of another Avahi completely, and sees its end', async () => {
     await using browser = await atDesk.watch('_ipp._tcp')
     const txt = ['a=b', 'path=/x;y']
     const office = await atPrinter.publish('Off.ice; 2\u00a0ü', '_ipp._tcp', 631, {
@@ -49,7 +49,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
     expect(await atDesk.browse('_ipp._tcp')).toEqual([])
   })
 
-  test('Avahi has the host name that it was given, resolves others, and yields one that is taken', async () => {
+  test('Avahi uses its configured host name, resolves other hosts, and takes another name on a conflict', async () => {
     expect(await atPrinter.hostname()).toBe('printer.local')
     expect(await atDesk.resolve('printer.local')).toBe(printer.address())
     expect(await atDesk.resolve('printer.local', 'ipv6')).toBe(printer.linkLocal())
@@ -59,7 +59,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
     expect(await atPrinter.hostname()).toBe('printer.local')
   })
 
-  test('zeroconf sees what Avahi publishes, and its end', async () => {
+  test('zeroconf sees a service of Avahi, and its end', async () => {
     await zeroconf.browse('_ssh._tcp')
     const ssh = await atPrinter.publish('Shell', '_ssh._tcp', 22, { txt: ['k=v', 'empty='] })
     const resolved = await zeroconf.waitFor((event) => event.event === 'resolved' && event.addresses.length === 2)
@@ -74,7 +74,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
     await zeroconf.waitFor(({ event }) => event === 'removed', 5000)
   })
 
-  test('Avahi sees what zeroconf publishes, changes and withdraws', async () => {
+  test('Avahi sees how zeroconf publishes, updates and withdraws a service', async () => {
     await using browser = await atDesk.watch('_http._tcp')
     const service = {
       ...{ name: 'Shop', type: '_http._tcp', port: 80, txt: { path: '/' }, hostname: 'laptop.local' },
@@ -89,7 +89,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
     await expect(zeroconf.withdraw(service)).rejects.toThrow('KeyError')
   })
 
-  test('Avahi and zeroconf start anew where they were killed', async () => {
+  test('Avahi and zeroconf can be started again on a host after they were killed', async () => {
     await atPrinter.kill()
     atPrinter = await printer.avahi({ name: 'renamed' })
     expect(await atDesk.resolve('renamed.local')).toBe(printer.address())

@@ -7,20 +7,20 @@ import type { Namespace } from './namespace.ts'
 import type { Output } from './run.ts'
 
 export interface AvahiOptions {
-  /** The host's name in mDNS, without `.local`; default the host's name. */
+  /** mDNS host name without `.local`. Default: the name of the lab host. */
   readonly name?: string
-  /** Further lines of avahi-daemon.conf's `[server]`, such as `deny-interfaces=eth1`. */
+  /** More lines for the section `[server]` of avahi-daemon.conf, for example `deny-interfaces=eth1`. */
   readonly server?: readonly string[]
 }
 
 export interface PublishOptions {
   readonly txt?: readonly string[]
-  /** Such as `_color._sub._ipp._tcp`. */
+  /** For example `_color._sub._ipp._tcp`. */
   readonly subtypes?: readonly string[]
 }
 
-/** What Avahi needs of its host. */
-interface Site {
+/** The part of a lab host that Avahi uses. */
+interface AvahiHost {
   readonly name: string
   readonly dir: string
   readonly namespace: Namespace
@@ -39,8 +39,8 @@ const BUS = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 </busconfig>
 `
 
-// A /run of its own, with room for the sockets of a bus and of Avahi. Avahi gives its directory to the user avahi, who
-// does not exist in a user namespace: here that is root.
+// Mounts a private /run for the sockets of the bus and of Avahi. Avahi gives its directory to the user avahi. A user
+// namespace has no such user, so the mounted passwd file maps avahi to root.
 const SETUP = `[ ! -d /run/lab ] || exit 0
 mount -t tmpfs tmpfs /run
 mkdir /run/lab /run/dbus
@@ -48,90 +48,90 @@ printf 'root:x:0:0::/:/bin/sh\\navahi:x:0:0::/:/bin/sh\\n' > /run/lab/passwd
 printf 'root:x:0:\\navahi:x:0:\\nnetdev:x:0:\\n' > /run/lab/group
 for file in passwd group; do mount --bind /run/lab/$file /etc/$file; done`
 
-/** A real avahi-daemon in a host, with a system bus of its own, and Debian's avahi-utils to talk to it. */
+/** A real avahi-daemon on a host, with its own system bus. The methods call Debian's avahi-utils. */
 export class Avahi implements AsyncDisposable {
   readonly process: LabProcess
-  readonly #site: Site
+  readonly #host: AvahiHost
 
-  private constructor(site: Site, process: LabProcess) {
-    this.#site = site
+  private constructor(host: AvahiHost, process: LabProcess) {
+    this.#host = host
     this.process = process
   }
 
-  /** Starts a bus, where the host has none yet, and the daemon; resolves when the daemon's host name is established. */
-  static async start(site: Site, options: AvahiOptions = {}): Promise<Avahi> {
-    const bus = join(site.dir, 'bus.conf')
-    const conf = join(site.dir, 'avahi-daemon.conf')
-    const server = [`host-name=${options.name ?? site.name}`, ...(options.server ?? [])]
+  /** Starts the daemon, and a bus if the host has none yet. Resolves when the daemon's host name is established. */
+  static async start(host: AvahiHost, options: AvahiOptions = {}): Promise<Avahi> {
+    const bus = join(host.dir, 'bus.conf')
+    const conf = join(host.dir, 'avahi-daemon.conf')
+    const server = [`host-name=${options.name ?? host.name}`, ...(options.server ?? [])]
     writeFileSync(bus, BUS)
     writeFileSync(conf, `[server]\n${server.join('\n')}\n[wide-area]\nenable-wide-area=no\n`)
-    await site.namespace.sh(SETUP)
-    const { code } = await site.exec('test', ['-S', '/run/dbus/system_bus_socket'])
+    await host.namespace.sh(SETUP)
+    const { code } = await host.exec('test', ['-S', '/run/dbus/system_bus_socket'])
     if (code !== 0) {
-      const process = await site.spawn('dbus-daemon', [`--config-file=${bus}`, '--nofork', '--print-address'])
+      const process = await host.spawn('dbus-daemon', [`--config-file=${bus}`, '--nofork', '--print-address'])
       await process.waitForLine(/^unix:/)
     }
     const root = ['--no-drop-root', '--no-chroot', '--no-rlimits']
-    const process = await site.spawn('avahi-daemon', ['-f', conf, ...root])
+    const process = await host.spawn('avahi-daemon', ['-f', conf, ...root])
     await process.waitForLine(/Server startup complete/)
-    return new Avahi(site, process)
+    return new Avahi(host, process)
   }
 
-  /** Its host name now, `printer.local`; another one than it was given when that was taken. */
+  /** The current host name, for example `printer.local`. It differs from the configured one after a name conflict. */
   async hostname(): Promise<string> {
     const method = ['org.freedesktop.Avahi', '/', 'org.freedesktop.Avahi.Server.GetHostNameFqdn']
     const [to = '', ...what] = method
-    const { stdout, stderr } = await this.#site.exec('dbus-send', [
+    const { stdout, stderr } = await this.#host.exec('dbus-send', [
       ...['--system', '--print-reply=literal', `--dest=${to}`],
       ...what,
     ])
-    if (stdout.trim() === '') throw new Error(`Avahi of '${this.#site.name}' does not tell its host name: ${stderr}`)
+    if (stdout.trim() === '') throw new Error(`Avahi of '${this.#host.name}' does not report its host name: ${stderr}`)
     return stdout.trim()
   }
 
-  /** `avahi-browse -rptk TYPE`: what it could resolve, one for each interface and IP version. Takes it a second or two. */
+  /** Runs `avahi-browse -rptk TYPE`: resolved instances, per interface and IP version. Takes one to two seconds. */
   async browse(type: string): Promise<ResolvedLine[]> {
-    const { stdout } = await this.#site.exec('avahi-browse', ['-rptk', type], { timeout: 20_000 })
+    const { stdout } = await this.#host.exec('avahi-browse', ['-rptk', type], { timeout: 20_000 })
     const lines = stdout.split('\n').map((text) => parseBrowseLine(text, performance.now()))
     return lines.filter((line) => line?.change === 'resolved')
   }
 
-  /** `avahi-browse -rpk TYPE`, which goes on telling until it is disposed of. */
+  /** Starts `avahi-browse -rpk TYPE`, which reports changes until it is disposed. */
   async watch(type: string): Promise<AvahiBrowser> {
-    return new AvahiBrowser(await this.#site.spawn('stdbuf', ['-oL', 'avahi-browse', '-rpk', type]))
+    return new AvahiBrowser(await this.#host.spawn('stdbuf', ['-oL', 'avahi-browse', '-rpk', type]))
   }
 
   /**
-   * `avahi-publish-service`, which publishes until it is killed. Resolves when the name is established; the line that
-   * says so is in its output: `Established under name '…'`.
+   * Starts `avahi-publish-service`, which publishes until it is killed. Resolves when the name is established, which
+   * its output reports as `Established under name '…'`.
    */
   async publish(name: string, type: string, port: number, options: PublishOptions = {}): Promise<LabProcess> {
     const subtypes = (options.subtypes ?? []).map((subtype) => `--subtype=${subtype}`)
     const args = [...subtypes, '--', name, type, String(port), ...(options.txt ?? [])]
-    const process = await this.#site.spawn('avahi-publish-service', args)
+    const process = await this.#host.spawn('avahi-publish-service', args)
     await process.waitForLine(/Established under name/)
     return process
   }
 
-  /** `avahi-resolve -a ADDRESS`: its host name, undefined when nobody answered. */
+  /** Runs `avahi-resolve -a ADDRESS`. Returns the host name, or undefined if there was no answer. */
   async nameOf(address: string): Promise<string | undefined> {
-    const { stdout } = await this.#site.exec('avahi-resolve', ['-a', address], { timeout: 20_000 })
+    const { stdout } = await this.#host.exec('avahi-resolve', ['-a', address], { timeout: 20_000 })
     return stdout.trim().split('\t')[1]
   }
 
-  /** `avahi-resolve -n HOSTNAME`: its address, undefined when nobody answered. */
+  /** Runs `avahi-resolve -n HOSTNAME`. Returns the address, or undefined if there was no answer. */
   async resolve(hostname: string, family: 'ipv4' | 'ipv6' = 'ipv4'): Promise<string | undefined> {
     const version = family === 'ipv4' ? '-4' : '-6'
-    const { stdout } = await this.#site.exec('avahi-resolve', [version, '-n', hostname], { timeout: 20_000 })
+    const { stdout } = await this.#host.exec('avahi-resolve', [version, '-n', hostname], { timeout: 20_000 })
     return stdout.trim().split('\t')[1]
   }
 
-  /** SIGTERM: it says goodbye for all that it publishes. */
+  /** Sends SIGTERM: Avahi sends goodbyes for everything that it publishes. */
   stop(): Promise<Exit> {
     return this.process.kill('SIGTERM')
   }
 
-  /** SIGKILL: it cannot say goodbye. */
+  /** Sends SIGKILL: Avahi cannot send goodbyes. */
   kill(): Promise<Exit> {
     return this.process.kill('SIGKILL')
   }
@@ -141,7 +141,7 @@ export class Avahi implements AsyncDisposable {
   }
 }
 
-/** A running avahi-browse, line by line. */
+/** The parsed output of a running avahi-browse. */
 export class AvahiBrowser implements AsyncDisposable {
   readonly process: LabProcess
   readonly #feed = new Feed<BrowseLine>()
@@ -151,15 +151,15 @@ export class AvahiBrowser implements AsyncDisposable {
     void this.#read()
   }
 
-  /** What it has said so far, oldest first. */
+  /** The lines so far, oldest first. */
   get lines(): readonly BrowseLine[] {
     return this.#feed.items
   }
 
-  /** The first wanted line, said already (from index `from` on) or to come within `timeoutMs` (default 15,000). */
+  /** The first matching line: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
   waitFor(wanted: (line: BrowseLine) => boolean, timeoutMs = 15_000, from = 0): Promise<BrowseLine> {
-    const said = (): string => this.process.stdout.slice(-10).join('\n  ')
-    return this.#feed.find(wanted, timeoutMs, () => `wanted line of avahi-browse; it said:\n  ${said()}`, from)
+    const output = (): string => this.process.stdout.slice(-10).join('\n  ')
+    return this.#feed.find(wanted, timeoutMs, () => `matching line of avahi-browse; its output:\n  ${output()}`, from)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,7 @@ import { Lab } from './lab.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-// What the child runs: a lab with a process that has a child of its own, so that no signal at a parent's death reaches it.
+// The child process creates a lab with a process that has its own child: the parent-death signal does not reach that one.
 const CHILD = `import { Lab } from './test/lab/lab.js'
 const lab = await Lab.create()
 const net = await lab.network('lan')
@@ -21,8 +21,8 @@ const pids = [...hosts.map((host) => host.namespace.pid), net.namespace.pid, pro
 console.log(JSON.stringify({ dir: lab.dir, pids }))
 `
 
-/** Compiles the lab, as Node 20 does not read TypeScript, and returns the directory. */
-function compiled(): string {
+/** Compiles the lab, because Node 20 does not run TypeScript. Returns the output directory. */
+function compileLab(): string {
   const dir = mkdtempSync(join(tmpdir(), 'earshot-lab-js-'))
   const options = { noEmit: false, outDir: dir, rootDir: ROOT, typeRoots: [join(ROOT, 'node_modules/@types')] }
   const files = [join(ROOT, 'test/lab/lab.ts')]
@@ -39,8 +39,8 @@ function compiled(): string {
 
 const namespaceOf = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`)
 
-/** Processes (that we may look at) in any of these network namespaces. */
-function inhabitants(namespaces: ReadonlySet<string>): number[] {
+/** Ids of the readable processes in any of these network namespaces. */
+function processesIn(namespaces: ReadonlySet<string>): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
@@ -53,9 +53,9 @@ function inhabitants(namespaces: ReadonlySet<string>): number[] {
     })
 }
 
-describeLab('what a lab leaves behind', () => {
-  test('nothing, after the test process was killed with SIGKILL', { timeout: 30_000 }, async () => {
-    const dir = compiled()
+describeLab('cleanup of a lab', () => {
+  test('nothing is left after SIGKILL of the test process', { timeout: 30_000 }, async () => {
+    const dir = compileLab()
     try {
       const child = spawn(process.execPath, [join(dir, 'child.js')], { stdio: ['ignore', 'pipe', 'inherit'] })
       const line = await new Promise<string>((resolve, reject) => {
@@ -65,20 +65,20 @@ describeLab('what a lab leaves behind', () => {
       const made = JSON.parse(line) as { dir: string; pids: number[] }
       const namespaces = new Set(made.pids.map(namespaceOf))
       expect(namespaces.size).toBe(3)
-      expect(inhabitants(namespaces)).toEqual(expect.arrayContaining(made.pids))
+      expect(processesIn(namespaces)).toEqual(expect.arrayContaining(made.pids))
       expect(existsSync(made.dir)).toBe(true)
 
       const start = performance.now()
       child.kill('SIGKILL')
-      await vi.waitFor(() => expect(inhabitants(namespaces)).toEqual([]), { timeout: 5000, interval: 5 })
+      await vi.waitFor(() => expect(processesIn(namespaces)).toEqual([]), { timeout: 5000, interval: 5 })
       await vi.waitFor(() => expect(existsSync(made.dir)).toBe(false), { timeout: 5000, interval: 5 })
-      console.log(`all gone ${(performance.now() - start).toFixed(0)} ms after SIGKILL`)
+      console.log(`removed ${(performance.now() - start).toFixed(0)} ms after SIGKILL`)
     } finally {
       rmSync(dir, { recursive: true })
     }
   })
 
-  test('nothing, after it was closed', async () => {
+  test('nothing is left after close', async () => {
     const lab = await Lab.create()
     const host = await lab.host('a', [await lab.network('lan')])
     const tree = await host.spawn('sh', ['-c', 'sleep 600 & echo $!; wait'])
@@ -86,7 +86,7 @@ describeLab('what a lab leaves behind', () => {
     const namespaces = new Set([host.namespace.pid, tree.pid, grandchild].map(namespaceOf))
     expect(namespaces.size).toBe(1)
     await lab.close()
-    await vi.waitFor(() => expect(inhabitants(namespaces)).toEqual([]))
+    await vi.waitFor(() => expect(processesIn(namespaces)).toEqual([]))
     expect(existsSync(lab.dir)).toBe(false)
     expect(await tree.exited).toEqual({ code: null, signal: 'SIGKILL' })
   })

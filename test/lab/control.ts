@@ -1,10 +1,10 @@
 import { type IncomingMessage, request } from 'node:http'
 
-/** An answer of the daemon's control API. */
+/** A response of the daemon's control API. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Parsed, if it was JSON; otherwise the text. */
+  /** The parsed value if the body is JSON, otherwise the text. */
   readonly body: unknown
 }
 
@@ -12,11 +12,11 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
-  /** Milliseconds without a byte until the call rejects; default 10,000. 0: never. */
+  /** Milliseconds without a byte until the call rejects. Default: 10,000. 0: no limit. */
   readonly timeout?: number
 }
 
-/** Sends a request over a Unix socket and resolves with the response once its headers are there. */
+/** Sends a request over a Unix socket. Resolves with the response when its headers have arrived. */
 export function open(
   socketPath: string,
   method: string,
@@ -35,7 +35,7 @@ export function open(
   })
 }
 
-/** Sends a request over a Unix socket and resolves with the whole answer, whatever its status. */
+/** Sends a request over a Unix socket. Resolves with the complete response, also for an error status. */
 export async function call(
   socketPath: string,
   method: string,

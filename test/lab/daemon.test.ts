@@ -6,7 +6,7 @@ import type { Host } from './host.ts'
 import { Lab } from './lab.ts'
 import { tool } from './sniffer.ts'
 
-// The way from the lab to a daemon, tried on a stand-in: what earshotd itself does is for the tests that use the lab.
+// Tests how the lab runs a daemon, with a stand-in program. The tests that use the lab test earshotd itself.
 describeLab('a daemon in the lab', () => {
   let lab: Lab
   let host: Host
@@ -24,7 +24,7 @@ describeLab('a daemon in the lab', () => {
       {},
     )
 
-  test('is ready when started, answers, and ends when stopped', async () => {
+  test('start resolves when it is ready, it answers, and stop ends it', async () => {
     const daemon = await standIn('one')
     expect(await daemon.self()).toMatchObject({ name: 'one' })
     expect((await daemon.peers('state=alive')).length).toBeGreaterThan(0)
@@ -39,7 +39,7 @@ describeLab('a daemon in the lab', () => {
     await expect(daemon.peers()).rejects.toThrow('GET /v1/peers')
   })
 
-  test('is another process with the same socket after a restart, also from a kill or a freeze', async () => {
+  test('restart starts a new process with the same socket, also after a kill or a freeze', async () => {
     await using daemon = await standIn('two')
     const { pid, socket } = daemon
     await daemon.freeze()
@@ -51,7 +51,7 @@ describeLab('a daemon in the lab', () => {
     expect(await daemon.self()).toMatchObject({ name: 'two' })
   })
 
-  test('its events are read as they come, in whatever pieces', async () => {
+  test('events are parsed for every split into chunks', async () => {
     await using daemon = await standIn('three')
     using stream = await daemon.events({ since: 'e:0' })
     const plain = await stream.waitFor(({ data }) => data === 'plain')
@@ -68,7 +68,7 @@ describeLab('a daemon in the lab', () => {
     expect(seen).toEqual(['sync', 'peer-up', 'message'])
   })
 
-  test('that does not become ready says why', async () => {
+  test('a daemon that does not become ready rejects with the reason', async () => {
     await expect(standIn('four', '/nowhere.js')).rejects.toThrow('Cannot find module')
   })
 })

@@ -8,21 +8,21 @@ import { EventStream } from './event-stream.ts'
 import type { Exit, LabProcess } from './lab-process.ts'
 
 export interface DaemonOptions {
-  /** Name of the peer and of its directory; default the host's name. */
+  /** Name of the peer and of its directory. Default: the host's name. */
   readonly name?: string
-  /** Further command-line arguments. A log level above info would hide the line that says it is ready. */
+  /** More command-line arguments. A log level above info would suppress the line `ready`, which `start` waits for. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** Milliseconds it may take to become ready; default 30,000. */
+  /** Milliseconds until it must be ready. Default: 30,000. */
   readonly readyTimeout?: number
 }
 
 type Start = (args: readonly string[], env: Readonly<Record<string, string>>) => Promise<LabProcess>
 
-/** An earshotd in a host, and the way to talk to it. */
+/** An earshotd on a host, with access to its control API. */
 export class Daemon implements AsyncDisposable {
   readonly name: string
-  /** State directory and control socket are in here. They outlive a restart, and go with the lab. */
+  /** Contains the state directory and the control socket. It survives a restart and is removed with the lab. */
   readonly dir: string
   readonly socket: string
   #start: Start
@@ -38,14 +38,14 @@ export class Daemon implements AsyncDisposable {
     this.#process = process
   }
 
-  /** Starts a daemon and resolves when it says that it is ready; rejects, with what it said instead, when it does not. */
+  /** Starts a daemon. Resolves when its log says `ready`, otherwise rejects with its last output. */
   static async start(name: string, dir: string, start: Start, options: DaemonOptions): Promise<Daemon> {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const process = await launch(name, dir, start, options)
     return new Daemon(name, dir, start, options, process)
   }
 
-  /** The process as it runs now (another one after `restart`). */
+  /** The current process. `restart` replaces it. */
   get process(): LabProcess {
     return this.#process
   }
@@ -54,7 +54,7 @@ export class Daemon implements AsyncDisposable {
     return this.#process.pid
   }
 
-  /** Its log since its last start: those lines that are JSON objects. */
+  /** The log since the last start: all lines that are JSON objects. */
   get log(): Record<string, unknown>[] {
     return this.#process.lines.items.flatMap(({ text }) => {
       try {
@@ -66,12 +66,12 @@ export class Daemon implements AsyncDisposable {
     })
   }
 
-  /** SIGTERM, and waits until it has ended. */
+  /** Sends SIGTERM and waits for the end of the process. */
   stop(): Promise<Exit> {
     return this.#process.kill('SIGTERM')
   }
 
-  /** SIGKILL: it cannot say goodbye. */
+  /** Sends SIGKILL: the daemon cannot send a goodbye. */
   kill(): Promise<Exit> {
     return this.#process.kill('SIGKILL')
   }
@@ -84,25 +84,25 @@ export class Daemon implements AsyncDisposable {
     this.#process.thaw()
   }
 
-  /** Ends it with a signal (default SIGTERM), if it still runs, and starts it again with the same state. */
+  /** Ends the process with a signal (default SIGTERM) if it still runs, and starts it again with the same state. */
   async restart(options: { signal?: NodeJS.Signals } = {}): Promise<void> {
     await this.#process.kill(options.signal ?? 'SIGTERM')
     this.#process = await launch(this.name, this.dir, this.#start, this.#options)
   }
 
-  /** Any request to its control API; resolves whatever the status is. */
+  /** Sends a request to the control API. Resolves for every status. */
   call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
     return call(this.socket, method, path, options)
   }
 
-  /** `GET path`, parsed. Rejects when the status is not 200. The type is the caller's claim: nothing checks it. */
+  /** `GET path`, parsed. Rejects if the status is not 200. The type parameter is not checked. */
   async get<T = unknown>(path: string): Promise<T> {
     const { status, body } = await this.call('GET', path)
     if (status !== 200) throw new Error(`GET ${path} of '${this.name}': status ${status}: ${JSON.stringify(body)}`)
     return body as T
   }
 
-  /** `GET /v1/peers`, with a query such as `state=alive` if given. */
+  /** `GET /v1/peers`, optionally with a query such as `state=alive`. */
   async peers(query = ''): Promise<Peer[]> {
     return (await this.get<Peers>(`/v1/peers${query && `?${query}`}`)).peers
   }
@@ -112,14 +112,14 @@ export class Daemon implements AsyncDisposable {
     return this.get<Self>('/v1/self')
   }
 
-  /** Opens `GET /v1/events`. `since`: an event's id, to go on after it; `state`: begin with the present state. */
+  /** Opens `GET /v1/events`. `since`: id of the event to continue after. `state`: begin with the current state. */
   events(options: { since?: string; state?: boolean } = {}): Promise<EventStream> {
     return EventStream.open(this.socket, `/v1/events${options.state ? '?state=1' : ''}`, options.since)
   }
 
   /**
-   * Asks for the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
-   * Rejects after `timeoutMs` (default 20,000) with the last answer. To measure times, use `events` instead.
+   * Gets the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
+   * Rejects after `timeoutMs` (default 20,000) with the last response. To measure times, use `events` instead.
    */
   async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 20_000, query = ''): Promise<Peer[]> {
     const deadline = performance.now() + timeoutMs
@@ -128,7 +128,7 @@ export class Daemon implements AsyncDisposable {
       if (wanted(peers)) return peers
       if (performance.now() > deadline) {
         const seen = peers.map((peer) => `${peer.name} ${peer.state}`).join(', ')
-        throw new Error(`'${this.name}' did not come to see what was wanted within ${timeoutMs} ms; it sees: ${seen}`)
+        throw new Error(`'${this.name}' did not see the expected peers within ${timeoutMs} ms; it sees: ${seen}`)
       }
       await delay(50)
     }

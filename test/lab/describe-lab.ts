@@ -1,17 +1,17 @@
 import { describe, test } from 'vitest'
-import { labAvailable, mdnsAvailable } from './ability.ts'
+import { labUnavailableReason, mdnsUnavailableReason } from './availability.ts'
 
 /**
- * `describe` for tests that need the lab. Where it is not available they are skipped as one test that names the reason;
- * with EARSHOT_REQUIRE_LAB=1 in the environment that one test fails instead.
+ * `describe` for tests that need the lab. If the lab is not available, one skipped test replaces them and names the
+ * reason. With EARSHOT_REQUIRE_LAB=1 in the environment, that test fails instead.
  */
 export function describeLab(name: string, body: () => void): void {
-  describeUnless(labAvailable(), name, body)
+  describeUnless(labUnavailableReason(), name, body)
 }
 
-/** The same for tests that need a real Avahi and a real python-zeroconf as well. */
+/** Like `describeLab`, for tests that also need a real Avahi and a real python-zeroconf. */
 export function describeMdnsLab(name: string, body: () => void): void {
-  describeUnless(labAvailable() ?? mdnsAvailable(), name, body)
+  describeUnless(labUnavailableReason() ?? mdnsUnavailableReason(), name, body)
 }
 
 function describeUnless(reason: string | undefined, name: string, body: () => void): void {

@@ -6,13 +6,13 @@ import { Feed } from './feed.ts'
 export interface LabEvent {
   readonly id: string | undefined
   readonly event: string
-  /** Parsed, if it is JSON; otherwise the text. */
+  /** The parsed value if the data is JSON, otherwise the text. */
   readonly data: unknown
-  /** `performance.now()` of the test process when it came. */
+  /** Time of receipt: `performance.now()` of the test process, in milliseconds. */
   readonly receivedAt: number
 }
 
-/** A live reading of a server-sent event stream: look at `events`, wait with `waitFor`, or iterate. */
+/** An open server-sent event stream: read `events`, wait with `waitFor`, or iterate. */
 export class EventStream implements AsyncIterable<LabEvent>, Disposable {
   readonly #response: IncomingMessage
   readonly #feed = new Feed<LabEvent>()
@@ -23,7 +23,7 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     void this.#read()
   }
 
-  /** Opens the stream; resolves when the daemon has accepted. `since` is sent as Last-Event-ID. */
+  /** Opens the stream. Resolves when the daemon has accepted the request. `since` is sent as Last-Event-ID. */
   static async open(socket: string, path: string, since?: string): Promise<EventStream> {
     const headers = { accept: 'text/event-stream', ...(since === undefined ? {} : { 'last-event-id': since }) }
     const response = await open(socket, 'GET', path, { headers, timeout: 0 })
@@ -34,17 +34,17 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     return new EventStream(response)
   }
 
-  /** What has come so far, oldest first. */
+  /** The events so far, oldest first. */
   get events(): readonly LabEvent[] {
     return this.#feed.items
   }
 
-  /** True once the stream has ended, from either side. */
+  /** True once either side has ended the stream. */
   get ended(): boolean {
     return this.#feed.ended
   }
 
-  /** The first wanted event, come already (from index `from` on) or to come within `timeoutMs` (default 15,000). */
+  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
   waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 15_000, from = 0): Promise<LabEvent> {
     const seen = (): string => this.events.map(({ event, id }) => `${event}#${id ?? ''}`).join(' ')
     return this.#feed.find(wanted, timeoutMs, () => `wanted event among: ${seen() || '(none)'}`, from)
@@ -54,7 +54,7 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     return this.#feed[Symbol.asyncIterator]()
   }
 
-  /** Stops reading without closing, as a client that hangs. */
+  /** Stops reading without closing the connection, like a client that hangs. */
   pause(): void {
     this.#response.pause()
   }
@@ -80,7 +80,7 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
       rest = blocks.pop() ?? ''
       for (const block of blocks) this.#take(block)
     })
-    // A daemon that is killed breaks the stream off; for the reader that is its end, not a fault.
+    // A killed daemon resets the connection. For the reader this is the end of the stream, not an error.
     this.#response.on('error', () => this.#feed.end())
     this.#response.on('close', () => this.#feed.end())
   }
@@ -96,11 +96,11 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     const data = fields.get('data')
     if (data === undefined) return
     const receivedAt = performance.now()
-    this.#feed.push({ id: this.#id, event: fields.get('event') ?? 'message', data: parsed(data), receivedAt })
+    this.#feed.push({ id: this.#id, event: fields.get('event') ?? 'message', data: parseJson(data), receivedAt })
   }
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -1,4 +1,4 @@
-/** A list that grows: things that arrive over time, kept, so that a test may look back as well as wait. */
+/** Collects items that arrive over time, so that a test can read earlier items and wait for later ones. */
 export class Feed<T> implements AsyncIterable<T> {
   /** Everything that has arrived so far, oldest first. */
   readonly items: T[] = []
@@ -15,22 +15,22 @@ export class Feed<T> implements AsyncIterable<T> {
     this.#wake()
   }
 
-  /** Nothing more will come: iterations end, and those who still wait for an item are refused. */
+  /** Marks the end: iterations end, and pending calls of `find` reject. */
   end(): void {
     this.#ended = true
     this.#wake()
   }
 
   /**
-   * The first item from index `from` (default 0) on that is wanted, at once or as soon as it arrives.
-   * Rejects after `timeoutMs` or when the feed ends first; `what` says in the error what was waited for.
+   * Resolves with the first matching item from index `from` (default 0) on, as soon as there is one.
+   * Rejects after `timeoutMs`, or when the feed ends first. `what` describes the item in the error message.
    */
   find(wanted: (item: T) => boolean, timeoutMs: number, what: () => string, from = 0): Promise<T> {
-    // The error is made in a timer or a stream's event; it should point at who waits.
+    // The error is created in a timer or a stream event. Its stack should show the caller of `find`.
     const caller = new Error().stack?.replace(/^.*\n/, '')
     return new Promise((resolve, reject) => {
       let next = from
-      const refuse = (why: string): void => {
+      const fail = (why: string): void => {
         const error = new Error(`${why} ${what()}`)
         error.stack = `${error}\n${caller}`
         finish(() => reject(error))
@@ -48,15 +48,15 @@ export class Feed<T> implements AsyncIterable<T> {
             return
           }
         }
-        if (this.#ended) refuse('ended before it gave')
+        if (this.#ended) fail('ended before it gave')
       }
-      const timer = setTimeout(refuse, timeoutMs, `within ${timeoutMs} ms there was no`)
+      const timer = setTimeout(fail, timeoutMs, `within ${timeoutMs} ms there was no`)
       this.#watchers.add(look)
       look()
     })
   }
 
-  /** All items from the first on, then those that arrive, until the feed ends. */
+  /** Yields all items from the first on, then new ones as they arrive, until the feed ends. */
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     for (let next = 0; ; ) {
       const fresh = this.items.slice(next)
@@ -75,7 +75,7 @@ export class Feed<T> implements AsyncIterable<T> {
   }
 
   #wake(): void {
-    // A copy: watchers take themselves off, and a reader that is woken may come back at once.
+    // Iterates over a copy: watchers remove themselves, and a woken reader may add itself again at once.
     for (const watcher of [...this.#watchers]) watcher()
   }
 }

@@ -1,13 +1,13 @@
 import { Namespace } from './namespace.ts'
 import type { Network, Port } from './network.ts'
-import { cutPort, type Direction } from './traffic.ts'
+import { cutPortRules, type Direction } from './traffic.ts'
 
 export interface InterfaceOptions {
-  /** Default: the first free of eth0, eth1, … */
+  /** Default: the first free name of eth0, eth1, … */
   readonly name?: string
-  /** IPv4 address (with or without prefix length), false for none. Default: the network's next. */
+  /** IPv4 address with or without prefix length, or false for none. Default: the next free one of the network. */
   readonly address?: string | false
-  /** Default: made from the numbers of the network and the port. */
+  /** Default: derived from the numbers of the network and the port. */
   readonly mac?: string
 }
 
@@ -19,24 +19,24 @@ interface Interface extends Port {
   up: boolean
 }
 
-// Until the kernel has given it a link-local address an interface cannot speak IPv6; that takes it a few milliseconds.
-const linkLocalThere = (name: string): string => `n=0
+// An interface can use IPv6 when the kernel has assigned its link-local address, which takes a few milliseconds.
+const waitForLinkLocal = (name: string): string => `n=0
 until [ ! -f /proc/net/if_inet6 ] || grep -q "^fe80.* ${name}$" /proc/net/if_inet6; do
   [ $n -lt 500 ] || { echo "${name} has no link-local address after 5 s" >&2; exit 1; }
   n=$((n + 1)); sleep 0.01
 done`
 
-/** A host's network interfaces: cables to switches, addresses, links. */
+/** The network interfaces of a host: cables to switches, addresses, links. */
 export class HostInterfaces {
   readonly name: string
   readonly namespace: Namespace
-  /** Whether the host has IPv4 addresses, and speaks IPv6. */
+  /** Whether the host has IPv4 addresses, and whether IPv6 is enabled. */
   readonly families: { readonly ipv4: boolean; readonly ipv6: boolean }
   #interfaces = new Map<string, Interface>()
-  // Names are taken at once, so that interfaces may be added side by side.
+  // Names are reserved at once, so that interfaces can be added in parallel.
   #names = new Set<string>()
   #containers: Namespace | undefined
-  // Prefix of the bridges → their link group; 0 is the group of all other interfaces.
+  // Prefix of the bridges → their link group. 0 is the group of all other interfaces.
   #bridges = new Map<string, number>()
   #groups = 0
 
@@ -46,7 +46,7 @@ export class HostInterfaces {
     this.families = families
   }
 
-  /** Lays a cable to a switch. Resolves with the interface's name when it is up and its addresses can be used. */
+  /** Connects a new interface to a switch. Resolves with its name when it is up and its addresses are usable. */
   async addInterface(network: Network, options: InterfaceOptions = {}): Promise<string> {
     const name = options.name ?? this.#freeName()
     if (this.#names.has(name)) throw new Error(`host '${this.name}' already has an interface '${name}'`)
@@ -67,12 +67,12 @@ export class HostInterfaces {
       `link set ${name} up`,
     ]
     const off = `[ ! -d /proc/sys/net/ipv6 ] || echo 1 > /proc/sys/net/ipv6/conf/${name}/disable_ipv6`
-    const script = `${ipv6 ? '' : off}\nip -batch -\n${ipv6 ? linkLocalThere(name) : ''}`
+    const script = `${ipv6 ? '' : off}\nip -batch -\n${ipv6 ? waitForLinkLocal(name) : ''}`
     await this.namespace.sh(script, { input: `${setup.join('\n')}\n` })
     return name
   }
 
-  /** Takes the interface away, as if its card were pulled out. */
+  /** Removes the interface, as if its network card were removed. */
   async removeInterface(name: string): Promise<void> {
     const { port, network } = this.#interface(name)
     this.#interfaces.delete(name)
@@ -87,47 +87,47 @@ export class HostInterfaces {
     await this.namespace.ip([`link set ${name} down`])
   }
 
-  /** `ip link set up` in the host; resolves when its addresses can be used. */
+  /** `ip link set up` in the host. Resolves when its addresses are usable. */
   async linkUp(name = 'eth0'): Promise<void> {
     this.#interface(name).up = true
     await this.namespace.ip([`link set ${name} up`])
-    await this.#settled(name)
+    await this.#addressesReady(name)
   }
 
-  /** Takes the link down and up again, `times` times (default 1), as fast as the kernel can. */
+  /** Sets the link down and up again, `times` times (default 1), without delay. */
   async flip(name = 'eth0', times = 1): Promise<void> {
     this.#interface(name).up = true
     const once = [`link set ${name} down`, `link set ${name} up`]
     await this.namespace.ip(Array.from({ length: times }, () => once).flat())
-    await this.#settled(name)
+    await this.#addressesReady(name)
   }
 
-  /** Pulls the cable at the switch: the host sees that the carrier is lost. */
+  /** Disconnects the cable at the switch: the host loses the carrier. */
   async unplug(name = 'eth0'): Promise<void> {
     const cable = this.#interface(name)
     cable.plugged = false
     await cable.network.namespace.ip([`link set ${cable.port} down`])
   }
 
-  /** Puts the cable back. */
+  /** Connects the cable again. */
   async plug(name = 'eth0'): Promise<void> {
     const cable = this.#interface(name)
     cable.plugged = true
     await cable.network.namespace.ip([`link set ${cable.port} up`])
-    await this.#settled(name)
+    await this.#addressesReady(name)
   }
 
-  /** The switch drops everything from and to the host (default: at all of its interfaces, both ways), unseen by it. */
+  /** The switch drops all traffic of the host, which keeps its carrier. Default: all interfaces, both directions. */
   async cut(name?: string, direction: Direction = 'both'): Promise<void> {
-    await this.atPorts('cut', (port) => cutPort(port, direction), name)
+    await this.atPorts('cut', (port) => cutPortRules(port, direction), name)
   }
 
   /** Undoes `cut`. */
-  async mend(name?: string): Promise<void> {
+  async restore(name?: string): Promise<void> {
     await this.atPorts('cut', () => [], name)
   }
 
-  /** Adds an address; without a prefix length it gets the network's (IPv4) or /64 (IPv6). */
+  /** Adds an address. The default prefix length is the network's (IPv4) or /64 (IPv6). */
   async addAddress(name: string, address: string): Promise<void> {
     await this.namespace.ip([this.#addLine(name, address)])
   }
@@ -136,15 +136,15 @@ export class HostInterfaces {
     await this.namespace.ip([`addr del ${withPrefix(address, this.#interface(name).network)} dev ${name}`])
   }
 
-  /** Gives the interface another IPv4 address in the place of its own, as a new DHCP lease does. */
+  /** Replaces the IPv4 address of the interface, like a new DHCP lease. */
   async changeAddress(name: string, address: string): Promise<void> {
     const cable = this.#interface(name)
-    const away = cable.ipv4 === undefined ? [] : [`addr del ${cable.ipv4} dev ${name}`]
-    await this.namespace.ip([...away, this.#addLine(name, address)])
+    const removal = cable.ipv4 === undefined ? [] : [`addr del ${cable.ipv4} dev ${name}`]
+    await this.namespace.ip([...removal, this.#addLine(name, address)])
     cable.ipv4 = withPrefix(address, cable.network)
   }
 
-  /** The IPv4 address of an interface. Throws when it has none. */
+  /** The IPv4 address of an interface. Throws if it has none. */
   address(name = 'eth0'): string {
     const [address] = this.#interface(name).ipv4?.split('/') ?? []
     if (address === undefined) throw new Error(`'${name}' of host '${this.name}' has no IPv4 address`)
@@ -155,28 +155,28 @@ export class HostInterfaces {
     return this.#interface(name).mac
   }
 
-  /** The IPv6 link-local address of an interface, made from its MAC address as the kernel makes it; without a zone. */
+  /** The IPv6 link-local address of an interface without a zone, derived from its MAC address (EUI-64). */
   linkLocal(name = 'eth0'): string {
     const bytes = Buffer.from(this.mac(name).replaceAll(':', ''), 'hex')
     bytes.writeUInt8(bytes.readUInt8(0) ^ 2, 0)
     const id = Buffer.concat([bytes.subarray(0, 3), Buffer.from('fffe', 'hex'), bytes.subarray(3)]).toString('hex')
-    // A URL's host is written as RFC 5952 wants addresses written, and so as the kernel writes them.
+    // The URL class writes addresses in the canonical form of RFC 5952, which is also the kernel's form.
     return new URL(`http://[fe80::${id.match(/.{4}/g)?.join(':')}]`).hostname.slice(1, -1)
   }
 
-  /** Names of its interfaces, in the order they came. */
+  /** Names of the interfaces, in the order in which they were added. */
   get interfaces(): string[] {
     return [...this.#interfaces.keys()]
   }
 
-  /** Its ports at this network's switch. */
+  /** The host's ports at the switch of this network. */
   portsOn(network: Network): string[] {
     return [...this.#interfaces.values()].filter((cable) => cable.network === network).map((cable) => cable.port)
   }
 
   /**
-   * Adds `count` bridges PREFIX0, PREFIX1 … with an address each and one "container" plugged into each
-   * (a veth, PREFIXv0 …), as a host full of containers has them. Their addresses are 172.18.0.1/24 and on.
+   * Adds `count` bridges PREFIX0, PREFIX1 …, each with an address and one connected "container" (a veth, PREFIXv0 …),
+   * like on a host that runs many containers. Their addresses are 172.18.0.1/24 and following.
    */
   async addBridges(prefix: string, count: number): Promise<void> {
     this.#containers ??= await Namespace.create({ hostname: 'containers', beside: this.namespace })
@@ -196,21 +196,21 @@ export class HostInterfaces {
     await this.#containers.ip(numbers.map((i) => `link set ${prefix}c${i} up`))
   }
 
-  /** Removes what `addBridges` with the same prefix added. */
+  /** Removes the bridges that `addBridges` added with this prefix. */
   async removeBridges(prefix: string): Promise<void> {
     const group = this.#bridges.get(prefix)
     if (group === undefined) throw new Error(`host '${this.name}' has no bridges '${prefix}…'`)
     this.#bridges.delete(prefix)
-    // As a group: the kernel takes 20 ms for each bridge like this, and 60 ms when told one by one.
+    // Removed as a group, because the kernel then needs 20 ms for each bridge. One by one it needs 60 ms.
     await this.namespace.ip([`link del group ${group}`])
   }
 
-  /** Lets the namespaces go, and all that runs in them. */
+  /** Removes the namespaces and kills all processes in them. */
   async close(): Promise<void> {
     await Promise.all([this.#containers?.close(), this.namespace.close()])
   }
 
-  /** Sets rules at the switch ports of one interface or of all. */
+  /** Sets rules at the switch ports of one interface, or of all. */
   protected async atPorts(key: string, rules: (port: string) => readonly string[], name?: string): Promise<void> {
     const cables = name === undefined ? [...this.#interfaces.values()] : [this.#interface(name)]
     await Promise.all(cables.map(({ network, port }) => network.rules.set(`${port} ${key}`, rules(port))))
@@ -231,11 +231,11 @@ export class HostInterfaces {
     return `addr add ${full} ${address.includes(':') ? '' : 'brd + '}dev ${name}`
   }
 
-  /** Waits for the link-local address that comes back with the link. */
-  async #settled(name: string): Promise<void> {
+  /** Waits until the kernel has assigned the link-local address again. */
+  async #addressesReady(name: string): Promise<void> {
     const cable = this.#interface(name)
     if (!cable.plugged || !cable.up || !cable.network.ipv6 || !this.families.ipv6) return
-    await this.namespace.sh(linkLocalThere(name))
+    await this.namespace.sh(waitForLinkLocal(name))
   }
 }
 

@@ -1,7 +1,7 @@
-// The lab: hosts made from network namespaces on virtual switches, for tests with real daemons.
+// The lab: hosts in network namespaces, connected by virtual switches, for tests with real daemons.
 //
 //   describeLab('presence', () => {
-//     test('a peer that is cut off fails', async () => {
+//     test('a disconnected peer fails', async () => {
 //       await using lab = await Lab.create()
 //       const net = await lab.network('lan')
 //       const [a, b] = await Promise.all([lab.host('a', [net]), lab.host('b', [net])])
@@ -12,9 +12,9 @@
 //     })
 //   })
 
-export { labAvailable } from './ability.ts'
 export type { Avahi, AvahiBrowser, AvahiOptions } from './avahi.ts'
 export type { BrowseLine, ResolvedLine } from './avahi-lines.ts'
+export { labUnavailableReason } from './availability.ts'
 export type { Answer, CallOptions } from './control.ts'
 export type { Daemon, DaemonOptions } from './daemon.ts'
 export { describeLab, describeMdnsLab } from './describe-lab.ts'

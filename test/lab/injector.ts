@@ -2,29 +2,29 @@ import type { LabProcess } from './lab-process.ts'
 import { PYTHON, tool } from './sniffer.ts'
 import { BEACON_PORT } from './traffic.ts'
 
-/** A datagram to put on the wire, with whatever sender it claims. */
+/** A datagram to send, with any source address. */
 export interface ForgedDatagram {
   readonly src: string
   readonly dst: string
-  /** Bytes, or the same in hexadecimal. */
+  /** The bytes, or their hexadecimal form. */
   readonly payload: Uint8Array | string
   /** Default: the beacon port. */
   readonly sport?: number
   /** Default: the beacon port. */
   readonly dport?: number
-  /** Interface it leaves by; default eth0. */
+  /** The sending interface. Default: eth0. */
   readonly interface?: string
-  /** Default: what belongs to a multicast `dst`, otherwise everyone's (ff:ff:ff:ff:ff:ff). */
+  /** Default: the multicast MAC address for a multicast `dst`, otherwise broadcast (ff:ff:ff:ff:ff:ff). */
   readonly dstMac?: string
-  /** Default: the interface's own. */
+  /** Default: the MAC address of the interface. */
   readonly srcMac?: string
-  /** TTL or hop limit, default 1. */
+  /** TTL or hop limit. Default: 1. */
   readonly ttl?: number
-  /** How many times, as fast as it goes; default 1. */
+  /** How many times to send it, without delay. Default: 1. */
   readonly count?: number
 }
 
-/** Puts handmade datagrams on the wire (tools/inject.py). */
+/** Sends forged datagrams (tools/inject.py). */
 export class Injector {
   #process: LabProcess
   #queue: Promise<void> = Promise.resolve()
@@ -37,10 +37,10 @@ export class Injector {
     return new Injector(await start(PYTHON, ['-u', tool('inject.py')]))
   }
 
-  /** Sends one datagram (`count` times). Resolves when it is on the wire; rejects when it cannot be built or sent. */
+  /** Sends one datagram (`count` times). Resolves when it is sent. Rejects if it cannot be built or sent. */
   send(datagram: ForgedDatagram, timeoutMs = 30_000): Promise<void> {
     const act = (): Promise<void> => this.#send(datagram, timeoutMs)
-    // In turn: answers carry no number, so that only one order may be under way.
+    // One request at a time: answers have no number.
     this.#queue = this.#queue.then(act, act)
     return this.#queue
   }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { LAB_PATH } from './ability.ts'
+import { LAB_PATH } from './availability.ts'
 import { Feed } from './feed.ts'
 import type { Namespace } from './namespace.ts'
 
@@ -13,28 +13,28 @@ export interface Exit {
 export interface Line {
   readonly stream: 'stdout' | 'stderr'
   readonly text: string
-  /** `performance.now()` in milliseconds when the test process read it. */
+  /** Time at which the test process read the line: `performance.now()`, in milliseconds. */
   readonly at: number
 }
 
 export interface StartOptions {
-  /** The whole environment beside PATH. */
+  /** The complete environment except PATH. */
   readonly env?: Readonly<Record<string, string>>
-  /** Working directory; default `/`. */
+  /** Working directory. Default: `/`. */
   readonly cwd?: string
-  /** What to call it in errors; default the command. */
+  /** Name of the process in error messages. Default: the command. */
   readonly what?: string
 }
 
 /**
- * A command that runs inside a namespace. It dies with the test process (parent-death signal), and its process id is
- * that of the command itself: nsenter, setpriv and env all exec.
+ * A command that runs inside a namespace. The parent-death signal ends it with the test process. `pid` is the process
+ * id of the command itself, because nsenter, setpriv and env all exec.
  */
 export class LabProcess implements AsyncDisposable {
   readonly pid: number
-  /** What it wrote, line by line, both streams. Ends when the process has ended. */
+  /** The output lines of both streams. The feed ends when the process has ended. */
   readonly lines = new Feed<Line>()
-  /** Resolves when it has ended, by itself or killed. Never rejects. */
+  /** Resolves when the process has ended for any reason. Never rejects. */
   readonly exited: Promise<Exit>
   #child: ChildProcess
   #what: string
@@ -52,12 +52,12 @@ export class LabProcess implements AsyncDisposable {
         resolve({ code, signal })
       }
       child.once('close', done)
-      // A grandchild may keep the streams open for long; the process itself is gone all the same.
+      // A grandchild may keep the streams open for longer. The process itself has ended anyway.
       child.once('exit', (code, signal) => setTimeout(done, 250, code, signal).unref())
     })
   }
 
-  /** Starts a command inside. Rejects when it cannot be started. */
+  /** Starts a command inside a namespace. Rejects if it cannot be started. */
   static async start(
     namespace: Namespace,
     command: string,
@@ -85,26 +85,26 @@ export class LabProcess implements AsyncDisposable {
     return this.#texts('stderr')
   }
 
-  /** True until it has ended. */
+  /** True until the process has ended. */
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
   /**
-   * The first line (of either stream, from index `from` of `lines.items` on) that matches, past or future.
-   * Rejects, with what the process said instead, after `timeoutMs` (default 15,000) or when it ends first.
+   * Resolves with the first matching line of either stream, from index `from` of `lines.items` on, past or future.
+   * Rejects after `timeoutMs` (default 15,000), or when the process ends first. The error contains its last output.
    */
   async waitForLine(pattern: RegExp, timeoutMs = 15_000, from = 0): Promise<string> {
     const matches = (line: Line): boolean => line.text.search(pattern) !== -1
     return (await this.lines.find(matches, timeoutMs, () => this.#missing(pattern), from)).text
   }
 
-  /** Writes to its standard input. */
+  /** Writes to standard input. */
   write(text: string): void {
     this.#child.stdin?.write(text)
   }
 
-  /** Ends its standard input. */
+  /** Closes standard input. */
   closeInput(): void {
     this.#child.stdin?.end()
   }
@@ -114,7 +114,7 @@ export class LabProcess implements AsyncDisposable {
     this.#child.kill(name)
   }
 
-  /** Sends a signal (default SIGKILL) and waits until the process has ended. A frozen one is thawed, or it would never end. */
+  /** Sends a signal (default SIGKILL) and waits for the end of the process. Also continues a frozen process. */
   kill(name: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     if (this.running) {
       this.signal(name)
@@ -123,30 +123,30 @@ export class LabProcess implements AsyncDisposable {
     return this.exited
   }
 
-  /** Stops it in its tracks (SIGSTOP), as a machine that hangs or sleeps. Resolves when it stands still. */
+  /** Freezes the process (SIGSTOP), like a machine that hangs or sleeps. Resolves when it has stopped. */
   async freeze(): Promise<void> {
     this.signal('SIGSTOP')
     while (this.running && this.#status('State')[0] !== 'T') await new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** Lets it go on (SIGCONT). */
+  /** Continues a frozen process (SIGCONT). */
   thaw(): void {
     this.signal('SIGCONT')
   }
 
-  /** Resident memory in bytes. Throws when it has ended. */
+  /** Resident memory in bytes. Throws if the process has ended. */
   rss(): number {
     return Number.parseInt(this.#status('VmRSS'), 10) * 1024
   }
 
-  /** Processor time used so far, user and system, in milliseconds. Throws when it has ended. */
+  /** CPU time so far, user and system, in milliseconds. Throws if the process has ended. */
   cpuTime(): number {
-    // The command's name may hold anything; what follows its closing bracket is regular. 100 ticks a second on all Linux.
+    // The command name may contain any character, so fields are read after its closing bracket. A tick is 10 ms.
     const fields = (readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ').at(-1) ?? '').split(' ')
     return (Number(fields[11]) + Number(fields[12])) * 10
   }
 
-  /** How many file descriptors it holds. Throws when it has ended. */
+  /** Number of open file descriptors. Throws if the process has ended. */
   openFds(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
@@ -172,6 +172,6 @@ export class LabProcess implements AsyncDisposable {
 
   #missing(pattern: RegExp): string {
     const tail = this.lines.items.slice(-30).map((line) => `  ${line.text}`)
-    return `line that matches ${pattern} from '${this.#what}'; it said:\n${tail.join('\n') || '  (nothing)'}`
+    return `line that matches ${pattern} from '${this.#what}'; its output:\n${tail.join('\n') || '  (nothing)'}`
   }
 }

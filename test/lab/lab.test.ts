@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { describeLab } from './describe-lab.ts'
 import type { Host } from './host.ts'
 import { Lab } from './lab.ts'
-import { unreachable } from './reaches.ts'
+import { unreachable } from './reachability.ts'
 
 describeLab('the lab', () => {
-  test('six hosts are there at once', async () => {
+  test('six hosts start quickly', async () => {
     const start = performance.now()
     await using lab = await Lab.create()
     const net = await lab.network('lan')
@@ -13,11 +13,11 @@ describeLab('the lab', () => {
     const took = performance.now() - start
     console.log(`6 hosts in ${took.toFixed(0)} ms`)
     expect(new Set(hosts.map((host) => host.address())).size).toBe(6)
-    // A tenth of a second on an idle machine with two cores; the rest is for a busy one.
+    // An idle machine with two cores needs a tenth of a second. The rest of the limit is for a busy machine.
     expect(took).toBeLessThan(5000)
   })
 
-  test('IPv6 only, IPv4 only, two networks, one network twice, none at first', async () => {
+  test('a host can have IPv6 only, IPv4 only, two networks, one network twice, or no network at first', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const v6 = await lab.network('v6', { ipv4: false, ipv6: 'fd77::/64' })
@@ -43,7 +43,7 @@ describeLab('the lab', () => {
     expect(await addresses(late)).not.toContain('eth0')
   })
 
-  test('a hundred bridges come and go', { timeout: 20_000 }, async () => {
+  test('a hundred bridges are added and removed', { timeout: 20_000 }, async () => {
     await using lab = await Lab.create()
     const host = await lab.host('docker')
     const count = async (): Promise<number> =>
@@ -53,10 +53,10 @@ describeLab('the lab', () => {
     expect(await count()).toBe(100)
     await host.removeBridges('br')
     expect(await count()).toBe(0)
-    console.log(`100 bridges there and gone in ${(performance.now() - start).toFixed(0)} ms`)
+    console.log(`100 bridges added and removed in ${(performance.now() - start).toFixed(0)} ms`)
   })
 
-  test('processes: lines, signals, freezing, numbers, ends', async () => {
+  test('processes have output lines, signals, freezing, resource numbers and an exit status', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('a')
     const script = 'import os,sys\nprint(os.getpid())\nfor l in sys.stdin: print("got", l.strip())\nsys.exit(3)'

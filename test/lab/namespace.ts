@@ -1,25 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { LAB_PATH, labMode } from './ability.ts'
+import { LAB_PATH, labMode } from './availability.ts'
 import { type RunOptions, runOk } from './run.ts'
 
 export interface NamespaceOptions {
-  /** Host name seen inside. */
+  /** Host name inside the namespace. */
   readonly hostname: string
-  /** A namespace of the same lab. An ordinary user has to make all of them in the first one's user namespace. */
+  /** Another namespace of the lab. An ordinary user must create all namespaces in the user namespace of the first. */
   readonly beside?: Namespace
-  /** Shell commands run inside before the namespace counts as made; `$1`, `$2` … are `args`. */
+  /** Shell commands that run inside before `create` resolves. `$1`, `$2` … are `args`. */
   readonly setup?: string
-  /** Shell commands run inside when it comes down, also after a crash of the test process. */
+  /** Shell commands that run inside when the namespace is removed, also after a crash of the test process. */
   readonly teardown?: string
   readonly args?: readonly string[]
 }
 
-// The holder lives until its standard input ends: when the lab closes it, or when the test process dies, however it dies.
-// It then kills what still runs in its network namespace, and the kernel takes namespace, veths and bridges down with it.
-// Addresses are usable at once (no duplicate address detection), no router is asked for, and the removal of an IPv4
-// address does not take its neighbours away (as systemd sets it).
-// /sys is mounted anew because a sysfs shows the interfaces of the namespace that it was mounted in.
+// The holder process runs until its standard input ends: when the lab closes it, or when the test process ends for any
+// reason. It then kills all other processes in its network namespace. When it ends itself, the kernel removes the
+// namespace with its veths and bridges.
+// Settings: addresses are usable at once (no duplicate address detection), there are no router solicitations, and the
+// removal of a primary IPv4 address keeps the secondary ones (as systemd configures it).
+// /sys is mounted again because a sysfs shows the interfaces of the namespace in which it was mounted.
 const holder = (setup: string, teardown: string): string => `trap '' INT TERM HUP
 set -e
 hostname "$0"
@@ -46,11 +47,11 @@ done
 ${teardown}
 `
 
-/** One network namespace (with host name and mounts of its own), alive as long as its holder process. */
+/** A network namespace with its own host name and mounts. It exists as long as its holder process. */
 export class Namespace {
-  /** Process id of the holder; `ip link … netns PID` and `nsenter -t PID` take it. */
+  /** Process id of the holder, for `ip link … netns PID` and `nsenter -t PID`. */
   readonly pid: number
-  /** Put before a command, runs it inside. Everything in it execs, so the process id stays that of the command. */
+  /** Command prefix that runs a command inside. Each part of it execs, so the process id is that of the command. */
   readonly enter: readonly string[]
   #holder: ChildProcess
   #gone: Promise<void>
@@ -62,7 +63,7 @@ export class Namespace {
     this.#gone = new Promise((resolve) => holder.once('close', () => resolve()))
   }
 
-  /** Makes a namespace and waits until its set-up is done. Rejects with what the set-up said when it fails. */
+  /** Creates a namespace and waits for its setup. Rejects with the setup's error output if it fails. */
   static async create(options: NamespaceOptions): Promise<Namespace> {
     const user = labMode() === 'user'
     const argv = [
@@ -76,14 +77,14 @@ export class Namespace {
     const [command = '', ...args] = argv
     const child = spawn(command, args, { env: { PATH: LAB_PATH }, stdio: 'pipe' })
     child.stdin.on('error', () => {})
-    let complaint = ''
+    let errorOutput = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaint += text
+      errorOutput += text
     })
     await new Promise<void>((resolve, reject) => {
-      const fail = (): void => reject(new Error(`cannot make the namespace of '${options.hostname}': ${complaint}`))
+      const fail = (): void => reject(new Error(`cannot create the namespace of '${options.hostname}': ${errorOutput}`))
       child.once('error', (error) => {
-        complaint += error.message
+        errorOutput += error.message
         fail()
       })
       child.once('close', fail)
@@ -104,22 +105,22 @@ export class Namespace {
     return new Namespace(child, pid, enter)
   }
 
-  /** Runs `ip` commands inside, all in one process; rejects at the first that fails. */
+  /** Runs `ip` commands inside, all in one process. Rejects at the first command that fails. */
   async ip(lines: readonly string[]): Promise<void> {
     if (lines.length > 0) await runOk([...this.enter, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` })
   }
 
-  /** Runs a shell script inside; rejects when it fails. Returns its standard output. */
+  /** Runs a shell script inside. Returns its standard output. Rejects if the script fails. */
   sh(script: string, options: RunOptions = {}): Promise<string> {
     return runOk([...this.enter, 'sh', '-ec', script], options)
   }
 
-  /** Loads an nftables ruleset inside, all of it or nothing. */
+  /** Loads an nftables ruleset inside, as one transaction. */
   async nft(ruleset: string): Promise<void> {
     await runOk([...this.enter, 'nft', '-f', '-'], { input: ruleset })
   }
 
-  /** Ends everything that runs inside and lets the namespace go. Resolves when the holder is gone. */
+  /** Kills all processes inside and removes the namespace. Resolves when the holder has ended. */
   async close(): Promise<void> {
     this.#holder.stdin?.end()
     await this.#gone

@@ -1,49 +1,49 @@
 import { isIPv4 } from 'node:net'
 import { LabProcess } from './lab-process.ts'
 import type { Namespace } from './namespace.ts'
-import type { RuleBook } from './rules.ts'
+import type { Ruleset } from './ruleset.ts'
 import { Sniffer } from './sniffer.ts'
-import { allBut, BEACON_PORT, dropPaths, type Path, partPorts } from './traffic.ts'
+import { allPathsExcept, BEACON_PORT, dropPathRules, type Path, partitionRules } from './traffic.ts'
 
 export interface NetworkOptions {
-  /** The subnet hosts get their addresses from, such as `10.77.0.0/24`; false: no IPv4 addresses. Default: one of its own. */
+  /** Subnet for the hosts' addresses, for example `10.77.0.0/24`, or false for no IPv4. Default: a separate subnet. */
   readonly ipv4?: string | false
-  /** True (default): link-local addresses; a /64 such as `fd77::/64`: a global one too; false: IPv6 is off on its ports. */
+  /** True (default): link-local addresses. A /64 such as `fd77::/64`: also global addresses. False: IPv6 is disabled. */
   readonly ipv6?: boolean | string
-  /** Whether the switch forwards multicast only where it was asked for (and asks, as querier). Default false: it floods. */
+  /** Enables IGMP and MLD snooping, with the switch as querier. Default false: the switch floods multicast. */
   readonly snooping?: boolean
 }
 
-/** One end of a cable at the switch, and what the host's end of it is given. */
+/** A switch port, and the addresses for the host's interface at its other end. */
 export interface Port {
   readonly port: string
   readonly mac: string
-  /** With prefix length; undefined on a network without IPv4. */
+  /** With prefix length. Undefined on a network without IPv4. */
   readonly ipv4: string | undefined
-  /** Global address with prefix length, where the network has such a prefix. */
+  /** Global address with prefix length. Undefined on a network without a global prefix. */
   readonly ipv6: string | undefined
 }
 
-/** A virtual switch: one broadcast domain. Made by `Lab.network`. */
+/** A virtual switch, which is one broadcast domain. Created by `Lab.network`. */
 export class Network {
   readonly name: string
   /** The bridge's interface name in the lab's switch namespace. */
   readonly bridge: string
-  /** Length of the IPv4 prefix, undefined without IPv4. */
+  /** IPv4 prefix length. Undefined without IPv4. */
   readonly prefix: number | undefined
-  /** Whether its ports speak IPv6. */
+  /** Whether IPv6 is enabled on its ports. */
   readonly ipv6: boolean
-  /** The namespace the bridge is in. */
+  /** The namespace that contains the bridge. */
   readonly namespace: Namespace
-  /** Rules of the switch namespace; its keys begin with a port's name or `network N`. */
-  readonly rules: RuleBook
+  /** Rules of the switch namespace. The keys begin with the name of a port or `network N`. */
+  readonly rules: Ruleset
   #number: number
   #base: number | undefined
   #ipv6Prefix: string | undefined
   #ports = 0
 
-  /** `number` is unique in the lab and becomes part of interface names and MAC addresses. */
-  constructor(name: string, number: number, namespace: Namespace, rules: RuleBook, options: NetworkOptions) {
+  /** `number` is unique in the lab and part of interface names and MAC addresses. */
+  constructor(name: string, number: number, namespace: Namespace, rules: Ruleset, options: NetworkOptions) {
     this.name = name
     this.bridge = `br${number}`
     this.namespace = namespace
@@ -63,7 +63,7 @@ export class Network {
     if (typeof options.ipv6 === 'string') this.#ipv6Prefix = options.ipv6.replace(/::\/64$/, '')
   }
 
-  /** `ip` commands that make the bridge. */
+  /** `ip` commands that create the bridge. */
   static setup(network: Network, options: NetworkOptions): string[] {
     const snooping = options.snooping ? 'mcast_snooping 1 mcast_querier 1' : 'mcast_snooping 0'
     return [
@@ -72,7 +72,7 @@ export class Network {
     ]
   }
 
-  /** The next free port: names and addresses only, `HostInterfaces` lays the cable. */
+  /** Reserves the names and addresses of the next free port. `HostInterfaces` creates the interfaces. */
   nextPort(): Port {
     this.#ports += 1
     const count = this.#ports
@@ -85,16 +85,16 @@ export class Network {
     }
   }
 
-  /** The directed broadcast address of the subnet. Throws on a network without IPv4. */
+  /** The directed broadcast address of the subnet. Throws if the network has no IPv4. */
   get broadcast(): string {
     if (this.#base === undefined || this.prefix === undefined) throw new Error(`network '${this.name}' has no IPv4`)
     return dotted(this.#base + 2 ** (32 - this.prefix) - 1)
   }
 
-  /** Splits the switch: nothing passes between hosts of different groups any more, and no host can tell. */
+  /** Splits the switch: it drops all traffic between hosts of different groups. All hosts keep their carrier. */
   partition(...groups: (readonly { portsOn(network: Network): string[] }[])[]): Promise<void> {
     const ports = groups.map((group) => group.flatMap((host) => host.portsOn(this)))
-    return this.rules.set(`network ${this.#number} partition`, partPorts(ports))
+    return this.rules.set(`network ${this.#number} partition`, partitionRules(ports))
   }
 
   /** Ends the partition. */
@@ -102,25 +102,25 @@ export class Network {
     return this.rules.set(`network ${this.#number} partition`, [])
   }
 
-  /** The switch drops these paths' beacons for everyone, unseen by the hosts (as many access points do). */
+  /** The switch silently drops the beacons on these paths, like many access points. */
   blockPath(...paths: Path[]): Promise<void> {
     return this.rules.set(
       `network ${this.#number} paths`,
-      dropPaths(paths, `iifname "n${this.#number}p*"`, BEACON_PORT),
+      dropPathRules(paths, `iifname "n${this.#number}p*"`, BEACON_PORT),
     )
   }
 
-  /** The switch lets beacons through on this path only, and (unless told otherwise) unicast for answers. */
+  /** The switch forwards beacons on this path only, and unicast answers unless `unicast` is false. */
   onlyPath(path: Path, options: { unicast?: boolean } = {}): Promise<void> {
-    return this.blockPath(...allBut(path, options.unicast ?? true))
+    return this.blockPath(...allPathsExcept(path, options.unicast ?? true))
   }
 
-  /** Undoes `partition`, `blockPath` and `onlyPath`; what was done at single ports stays. */
+  /** Undoes `partition`, `blockPath` and `onlyPath`. Rules of single ports stay. */
   clearRules(): Promise<void> {
     return this.rules.remove((key) => key.startsWith(`network ${this.#number} `))
   }
 
-  /** Listens at the switch: every datagram once, also those that rules then drop. Resolves when it listens. */
+  /** Captures each datagram once at the switch, including those that rules drop. Resolves when it captures. */
   sniff(options: { port?: number } = {}): Promise<Sniffer> {
     const start = (command: string, args: readonly string[]): Promise<LabProcess> =>
       LabProcess.start(this.namespace, command, args, { what: `sniffer at ${this.name}` })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { LAB_PATH } from './ability.ts'
+import { LAB_PATH } from './availability.ts'
 
-/** What a finished command left behind. `code` is null when a signal ended it. */
+/** The result of a finished command. `code` is null if a signal ended it. */
 export interface Output {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -10,15 +10,15 @@ export interface Output {
 }
 
 export interface RunOptions {
-  /** The whole environment; default: only PATH. */
+  /** The complete environment. Default: PATH only. */
   readonly env?: Readonly<Record<string, string>>
-  /** Written to standard input, which is then closed. */
+  /** Text for standard input, which is closed after it. */
   readonly input?: string
-  /** Milliseconds until the command is killed and the call rejects; default 10,000. */
+  /** Milliseconds until the command is killed and the call rejects. Default: 10,000. */
   readonly timeout?: number
 }
 
-/** Runs a command to its end. Rejects when it cannot be started or runs out of time, not for its exit status. */
+/** Runs a command to its end. Rejects if it cannot be started or exceeds the timeout, but not for its exit status. */
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Output> {
   const [command = '', ...args] = argv
   const timeout = options.timeout ?? 10_000
@@ -28,7 +28,7 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     let stderr = ''
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`'${argv.join(' ')}' did not end within ${timeout} ms; it said: ${stdout}${stderr}`))
+      reject(new Error(`'${argv.join(' ')}' did not end within ${timeout} ms; its output: ${stdout}${stderr}`))
     }, timeout)
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
@@ -44,13 +44,13 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
       clearTimeout(timer)
       resolve({ code, signal, stdout, stderr })
     })
-    // A command that ends without reading its input is no fault of ours: its exit status tells the story.
+    // A command may end without reading its input. Its exit status is enough to report a failure.
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
   })
 }
 
-/** As `run`, but rejects with what the command said when its exit status is not 0. Returns its standard output. */
+/** Like `run`, but rejects with the command's error output if its exit status is not 0. Returns its standard output. */
 export async function runOk(argv: readonly string[], options: RunOptions = {}): Promise<string> {
   const { code, signal, stdout, stderr } = await run(argv, options)
   if (code === 0) return stdout

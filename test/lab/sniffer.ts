@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Feed } from './feed.ts'
 import type { LabProcess } from './lab-process.ts'
 
-/** Debian's own interpreter where there is one: a version manager's may not be readable for the user who tests. */
+/** Prefers the system's interpreter: the test user may have no access to one of a version manager. */
 export const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 
 /** Path of a script in test/lab/tools. */
@@ -11,10 +11,10 @@ export function tool(name: string): string {
   return fileURLToPath(new URL(`tools/${name}`, import.meta.url))
 }
 
-/** A UDP datagram as it was on the wire. */
+/** A captured UDP datagram. */
 export interface SniffedDatagram {
   readonly interface: string
-  /** Sent by this very host. */
+  /** True if the capturing host sent it. */
   readonly outgoing: boolean
   readonly src: string
   readonly sport: number
@@ -24,15 +24,15 @@ export interface SniffedDatagram {
   readonly dstMac: string
   /** TTL or hop limit. */
   readonly ttl: number
-  /** It was cut up by IP, and this is its first piece. */
+  /** True for the first IP fragment of a larger datagram. */
   readonly fragmented: boolean
-  /** The payload. */
+  /** The UDP payload in hexadecimal. */
   readonly hex: string
-  /** Wall clock, seconds since 1970. */
+  /** Wall-clock time of capture, seconds since 1970. */
   readonly time: number
 }
 
-/** Everything that a packet socket sees of a UDP port: `for await (const datagram of sniffer)`, or `waitFor`. */
+/** Captures the datagrams of a UDP port with a packet socket: iterate with `for await`, or use `waitFor`. */
 export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable {
   readonly process: LabProcess
   readonly #feed = new Feed<SniffedDatagram>()
@@ -42,7 +42,7 @@ export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable 
     void this.#read()
   }
 
-  /** Starts tools/sniff.py; resolves when it listens. Without `interfaceName` it listens on all but lo. */
+  /** Starts tools/sniff.py. Resolves when it captures. Default for `interfaceName`: all interfaces except lo. */
   static async start(
     start: (command: string, args: readonly string[]) => Promise<LabProcess>,
     port: number,
@@ -54,14 +54,14 @@ export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable 
     return new Sniffer(process)
   }
 
-  /** What it has seen so far, oldest first. */
+  /** The datagrams so far, oldest first. */
   get datagrams(): readonly SniffedDatagram[] {
     return this.#feed.items
   }
 
-  /** The first wanted datagram, seen already or to come within `timeoutMs` (default 15,000). */
+  /** The first matching datagram: an earlier one, or one within `timeoutMs` (default 15,000). */
   waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 15_000): Promise<SniffedDatagram> {
-    return this.#feed.find(wanted, timeoutMs, () => `wanted datagram among the ${this.datagrams.length} seen`)
+    return this.#feed.find(wanted, timeoutMs, () => `matching datagram among the ${this.datagrams.length} seen`)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<SniffedDatagram> {

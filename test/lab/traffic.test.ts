@@ -4,13 +4,13 @@ import type { Host } from './host.ts'
 import { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
 import type { Network } from './network.ts'
-import { unreachable } from './reaches.ts'
+import { unreachable } from './reachability.ts'
 import { PYTHON, tool } from './sniffer.ts'
 
 const GROUP4 = '239.255.153.53'
 const GROUP6 = 'ff12::153:53'
 
-/** Starts a listener on every path; its lines are `SENDER TEXT`. */
+/** Starts a listener on every path. Its output lines are `SENDER TEXT`. */
 async function listen(host: Host, ...groups: string[]): Promise<LabProcess> {
   const listener = await host.spawn(PYTHON, [tool('udp.py'), 'listen', ...groups])
   await listener.waitForLine(/^ready$/)
@@ -43,12 +43,12 @@ describeLab('traffic in the lab', () => {
   const all = (): string[] => [`${net.broadcast}%eth0`, `${GROUP4}%eth0`, `${GROUP6}%eth0`, b.address()]
   const names = ['broadcast', 'multicast4', 'multicast6', 'unicast']
 
-  /** Sends from a on all four paths, `count` datagrams on each, and returns the lines that b heard. */
-  async function heard(count: number): Promise<string[]> {
+  /** Sends `count` datagrams from a on each of the four paths. Returns the lines of the datagrams that b received. */
+  async function received(count: number): Promise<string[]> {
     const text = `t${texts++}-`
     const from = listener.lines.items.length
     await send(a, text, all(), count)
-    // b's own words are not held up by any rule, and come after a's on both of its sockets: what is missing now is lost.
+    // No rule drops the datagrams that b sends to itself, and they arrive after those of a. Missing datagrams are lost.
     await send(b, `end-${text}`, ['127.0.0.1', '::1'])
     await listener.waitForLine(new RegExp(`end-${text}0-0`), 5000, from)
     await listener.waitForLine(new RegExp(`end-${text}1-0`), 5000, from)
@@ -56,13 +56,13 @@ describeLab('traffic in the lab', () => {
     return lines.filter((line) => line.includes(` ${text}`))
   }
 
-  /** Which paths lead from a to b. */
+  /** The paths on which datagrams from a reach b. */
   async function arrivals(): Promise<string[]> {
-    const lines = await heard(1)
+    const lines = await received(1)
     return names.filter((_, index) => lines.some((line) => line.endsWith(`-${index}-0`)))
   }
 
-  test('hosts reach each other: both IP versions, broadcast, both multicasts, unicast', async () => {
+  test('hosts reach each other with both IP versions, by broadcast, multicast and unicast', async () => {
     expect(a.address()).toBe('10.77.0.1')
     expect(b.address()).toBe('10.77.0.2')
     expect(await unreachable(a, b.address())).toBe('')
@@ -70,12 +70,12 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toEqual(names)
   })
 
-  test('each host has a host name and a /sys of its own', async () => {
+  test('each host has its own host name and /sys', async () => {
     expect((await a.exec('hostname')).stdout.trim()).toBe('a')
     expect((await a.exec('ls', ['/sys/class/net'])).stdout.split('\n').filter(Boolean)).toEqual(['eth0', 'lo'])
   })
 
-  test('only one path passes', async () => {
+  test('rules can restrict beacons to one path', async () => {
     for (const path of ['broadcast', 'multicast4', 'multicast6'] as const) {
       await b.onlyPath(path)
       expect(await arrivals()).toEqual([path, 'unicast'])
@@ -94,12 +94,12 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toEqual(names)
   })
 
-  test('a cut is silent, a pulled plug is seen', async () => {
+  test('a cut keeps the carrier, and an unplugged cable loses it', async () => {
     const carrier = async (): Promise<string> => (await b.exec('cat', ['/sys/class/net/eth0/carrier'])).stdout.trim()
     await b.cut()
     expect(await arrivals()).toEqual([])
     expect(await carrier()).toBe('1')
-    await b.mend()
+    await b.restore()
     expect(await arrivals()).toEqual(names)
     await b.unplug()
     expect(await carrier()).toBe('0')
@@ -109,12 +109,12 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toEqual(names)
   })
 
-  test('a cut may be one-way', async () => {
+  test('a cut can affect one direction only', async () => {
     await b.cut('eth0', 'out')
     expect(await arrivals()).toEqual(names)
     await b.cut('eth0', 'in')
     expect(await arrivals()).toEqual([])
-    await b.mend()
+    await b.restore()
   })
 
   test('a partition heals', async () => {
@@ -124,10 +124,10 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toEqual(names)
   })
 
-  test('drops about as many datagrams as it was told', async () => {
+  test('drops about the requested share of datagrams', async () => {
     await b.drop(30)
-    const count = (await heard(500)).length
-    // 2,000 datagrams, 70 % of them: 1,400 with a standard deviation of 20; five of them each way.
+    const count = (await received(500)).length
+    // 70 % of 2,000 datagrams are 1,400. The standard deviation is 20, and the limits are five of them away.
     expect(count).toBeGreaterThan(1300)
     expect(count).toBeLessThan(1500)
     await b.drop(100)
@@ -136,7 +136,7 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toEqual(names)
   })
 
-  test('a link goes down and comes back, once and often', async () => {
+  test('a link goes down and up again, once and repeatedly', async () => {
     await b.linkDown()
     expect(await arrivals()).toEqual([])
     await b.linkUp()
@@ -145,7 +145,7 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toContain('broadcast')
   })
 
-  test('addresses come, go and change', async () => {
+  test('addresses can be added, removed and changed', async () => {
     await b.addAddress('eth0', '10.77.0.50')
     await b.changeAddress('eth0', '10.77.0.60')
     const shown = (await b.exec('ip', ['-brief', '-4', 'addr', 'show', 'eth0'])).stdout
@@ -158,7 +158,7 @@ describeLab('traffic in the lab', () => {
     expect(await arrivals()).toContain('unicast')
   })
 
-  test('sniffs what passes and injects with a false sender', async () => {
+  test('captures datagrams, and injects datagrams with a forged source address', async () => {
     await using sniffer = await b.sniff()
     await using tap = await net.sniff()
     const payload = Buffer.from('forged')

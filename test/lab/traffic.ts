@@ -1,26 +1,26 @@
-// What traffic is dropped, as nftables rules. All of them hold in the `bridge` family (at the switch) and in `inet` (in a host).
+// nftables rules that drop traffic. They are valid in the `bridge` family (at the switch) and in `inet` (in a host).
 
-/** UDP port of the beacons; rules leave other traffic (mDNS, ping) alone. */
+/** UDP port of the beacons. Rules for beacons do not affect other traffic (mDNS, ping). */
 export const BEACON_PORT = 15353
 
-/** The ways a beacon may take: the protocol's three paths, and unicast, which answers use. */
+/** The paths of a beacon: the three paths of the protocol, and unicast, which answers use. */
 export type Path = 'broadcast' | 'multicast4' | 'multicast6' | 'unicast'
 
 const MATCH: Readonly<Record<Path, string>> = {
   broadcast: 'meta protocol ip meta pkttype broadcast',
   multicast4: 'ip daddr 224.0.0.0/4',
   multicast6: 'ip6 daddr ff00::/8',
-  // A host sees unicast to itself as "host", a switch sees it as "other".
+  // The packet type of unicast is "host" at its destination and "other" at a switch.
   unicast: 'meta pkttype != { broadcast, multicast }',
 }
 
-/** Drops the given paths; `from` limits the rule, such as `iifname "eth0"`. */
-export function dropPaths(paths: readonly Path[], from: string, port: number): string[] {
+/** Rules that drop the given paths. `from` limits them, for example `iifname "eth0"`. */
+export function dropPathRules(paths: readonly Path[], from: string, port: number): string[] {
   return paths.map((path) => `${from} ${MATCH[path]} udp dport ${port} drop`)
 }
 
-/** Every multicast and broadcast path but one; unicast too when `unicast` is false. */
-export function allBut(path: Path, unicast: boolean): Path[] {
+/** All multicast and broadcast paths except one, and also unicast if `unicast` is false. */
+export function allPathsExcept(path: Path, unicast: boolean): Path[] {
   const all: Path[] = unicast ? ['broadcast', 'multicast4', 'multicast6'] : Object.keys(MATCH).filter(isPath)
   return all.filter((other) => other !== path)
 }
@@ -29,33 +29,33 @@ function isPath(name: string): name is Path {
   return name in MATCH
 }
 
-/** Which way, as the host at the port sees it. */
+/** Direction from the point of view of the host at the port. */
 export type Direction = 'in' | 'out' | 'both'
 
 function portMatches(port: string, direction: Direction): string[] {
-  // What the switch sends out of a port comes in at the host.
+  // Outgoing traffic of a switch port is incoming traffic of its host.
   const into = `oifname "${port}"`
   const outOf = `iifname "${port}"`
   return direction === 'in' ? [into] : direction === 'out' ? [outOf] : [into, outOf]
 }
 
-/** Drops everything through one switch port. */
-export function cutPort(port: string, direction: Direction): string[] {
+/** Rules that drop all traffic through one switch port. */
+export function cutPortRules(port: string, direction: Direction): string[] {
   return portMatches(port, direction).map((match) => `${match} drop`)
 }
 
-/** Drops `percent` (0 to 100, hundredths count) of the UDP datagrams to `udpPort` through one switch port, at random. */
-export function losePort(port: string, percent: number, direction: Direction, udpPort: number): string[] {
+/** Rules that randomly drop `percent` (0 to 100, in steps of 0.01) of the datagrams to `udpPort` at a switch port. */
+export function lossRules(port: string, percent: number, direction: Direction, udpPort: number): string[] {
   const share = Math.round(percent * 100)
-  if (!(share >= 0 && share <= 10_000)) throw new RangeError(`loss has to be 0 to 100 percent, not ${percent}`)
+  if (!(share >= 0 && share <= 10_000)) throw new RangeError(`the loss must be 0 to 100 percent, not ${percent}`)
   if (share === 0) return []
-  // nft has no comparison that is always true.
+  // nft has no condition that is always true.
   const random = share === 10_000 ? '' : `numgen random mod 10000 < ${share} `
   return portMatches(port, direction).map((match) => `${match} udp dport ${udpPort} ${random}drop`)
 }
 
-/** Drops everything between ports of different groups, both ways. */
-export function partPorts(groups: readonly (readonly string[])[]): string[] {
+/** Rules that drop all traffic between ports of different groups, in both directions. */
+export function partitionRules(groups: readonly (readonly string[])[]): string[] {
   const set = (ports: readonly string[]): string => `{ ${ports.map((port) => `"${port}"`).join(', ')} }`
   const rules: string[] = []
   for (const [index, group] of groups.entries()) {

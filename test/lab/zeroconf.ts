@@ -16,16 +16,16 @@ export interface ZeroconfService {
 interface Instance {
   readonly name: string
   readonly type: string
-  /** `performance.now()` in milliseconds when it was read. */
+  /** Time at which the event was read: `performance.now()`, in milliseconds. */
   readonly at: number
 }
 
-/** What the ServiceBrowser told, or what an instance was resolved to then. */
+/** A change that the ServiceBrowser reports, or a resolved instance. */
 export type ZeroconfEvent =
   | (Instance & { readonly event: 'added' | 'updated' | 'removed' })
   | (Instance & ZeroconfService & { readonly event: 'resolved' })
 
-/** A real python3-zeroconf in a host (tools/zeroconf_host.py). */
+/** A real python3-zeroconf on a host (tools/zeroconf_host.py). */
 export class Zeroconf implements AsyncDisposable {
   readonly process: LabProcess
   readonly #feed = new Feed<ZeroconfEvent>()
@@ -36,55 +36,55 @@ export class Zeroconf implements AsyncDisposable {
     void this.#read()
   }
 
-  /** Resolves when its sockets are open. */
+  /** Starts it. Resolves when its sockets are open. */
   static async start(start: (command: string, args: readonly string[]) => Promise<LabProcess>): Promise<Zeroconf> {
     const process = await start(PYTHON, ['-u', tool('zeroconf_host.py')])
     await process.waitForLine(/"ready"/)
     return new Zeroconf(process)
   }
 
-  /** What it has told so far, oldest first. */
+  /** The events so far, oldest first. */
   get events(): readonly ZeroconfEvent[] {
     return this.#feed.items
   }
 
-  /** The first wanted event, told already (from index `from` on) or to come within `timeoutMs` (default 15,000). */
+  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
   waitFor(wanted: (event: ZeroconfEvent) => boolean, timeoutMs = 15_000, from = 0): Promise<ZeroconfEvent> {
-    const said = (): string =>
+    const output = (): string =>
       this.process.lines.items
         .slice(-10)
         .map(({ text }) => text)
         .join('\n  ')
-    return this.#feed.find(wanted, timeoutMs, () => `wanted event of zeroconf; it said:\n  ${said()}`, from)
+    return this.#feed.find(wanted, timeoutMs, () => `matching event of zeroconf; its output:\n  ${output()}`, from)
   }
 
-  /** Starts a ServiceBrowser for the type (`_ipp._tcp`): see `events`. */
+  /** Starts a ServiceBrowser for a type (`_ipp._tcp`). It adds to `events`. */
   browse(type: string): Promise<void> {
-    return this.#order({ do: 'browse', type })
+    return this.#command({ do: 'browse', type })
   }
 
-  /** Probes and announces, and resolves when it has announced three times. `hostTtl`: of SRV, A and AAAA, seconds. */
+  /** Probes and announces. Resolves after three announcements. `hostTtl`: TTL of SRV, A and AAAA records, seconds. */
   publish(service: ZeroconfService & { readonly hostTtl?: number }): Promise<void> {
-    return this.#order({ do: 'publish', ...service })
+    return this.#command({ do: 'publish', ...service })
   }
 
-  /** Announces another TXT of what it publishes. */
+  /** Announces a new TXT record of a published service. */
   update(service: Pick<ZeroconfService, 'name' | 'type' | 'txt'>): Promise<void> {
-    return this.#order({ do: 'update', ...service })
+    return this.#command({ do: 'update', ...service })
   }
 
-  /** Says goodbye for what it publishes; resolves when it has done so three times. */
+  /** Sends goodbyes for a published service. Resolves after three of them. */
   withdraw(service: Pick<ZeroconfService, 'name' | 'type'>): Promise<void> {
-    return this.#order({ do: 'withdraw', name: service.name, type: service.type })
+    return this.#command({ do: 'withdraw', name: service.name, type: service.type })
   }
 
-  /** Says goodbye for everything and ends. */
+  /** Sends goodbyes for all services and ends the process. */
   async close(): Promise<void> {
-    if (this.process.running) await this.#order({ do: 'close' }).catch(() => {})
+    if (this.process.running) await this.#command({ do: 'close' }).catch(() => {})
     await this.process.kill()
   }
 
-  /** SIGKILL: it cannot say goodbye. */
+  /** Sends SIGKILL: it cannot send goodbyes. */
   async kill(): Promise<void> {
     await this.process.kill()
   }
@@ -93,14 +93,15 @@ export class Zeroconf implements AsyncDisposable {
     return this.close()
   }
 
-  #order(order: object): Promise<void> {
+  #command(command: object): Promise<void> {
     const act = async (): Promise<void> => {
       const from = this.process.lines.items.length
-      this.process.write(`${JSON.stringify(order)}\n`)
+      this.process.write(`${JSON.stringify(command)}\n`)
       const answer = await this.process.waitForLine(/"event": "(done|error)"/, 15_000, from)
-      if (answer.includes('"error"')) throw new Error(`zeroconf did not ${JSON.stringify(order)}: ${answer}`)
+      if (answer.includes('"error"'))
+        throw new Error(`zeroconf failed to execute ${JSON.stringify(command)}: ${answer}`)
     }
-    // In turn: answers carry no number.
+    // One command at a time: answers have no number.
     const turn = this.#queue.then(act)
     this.#queue = turn.catch(() => {})
     return turn

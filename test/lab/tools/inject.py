@@ -1,9 +1,9 @@
-"""Sends handmade UDP datagrams: a line of JSON in, a line of JSON out, for each.
+"""Sends forged UDP datagrams. Each is a line of JSON on standard input, and is answered by a line of JSON.
 
 In:  {"interface", "src", "sport", "dst", "dport", "hex", "dstMac"?, "srcMac"?, "ttl"?, "count"?}
 Out: {"sent": count} or {"error": "..."}
 
-Frames are built here and sent through a packet socket, so the source address may be anyone's.
+The script builds the frames itself and sends them through a packet socket, so any source address is possible.
 """
 
 import ipaddress
@@ -30,13 +30,13 @@ def udp(source, target, sport, dport, payload):
     if source.version == 4:
         pseudo = source.packed + target.packed + struct.pack("!BBH", 0, UDP, length)
     header = struct.pack("!HHHH", sport, dport, length, 0)
-    # A checksum of 0 would mean "none"; its complement is the same number.
+    # A checksum of 0 means "none". 0xFFFF is the same number in one's complement.
     total = checksum(pseudo + header + payload) or 0xFFFF
     return struct.pack("!HHHH", sport, dport, length, total) + payload
 
 
 def target_mac(target):
-    """The address a frame for this destination goes to; everyone, where it cannot be told from the address."""
+    """The MAC address for a destination: derived from a multicast address, otherwise broadcast."""
     if target.is_multicast and target.version == 4:
         low = int(target) & 0x7FFFFF
         return b"\x01\x00\x5e" + low.to_bytes(3, "big")
@@ -45,12 +45,12 @@ def target_mac(target):
     return b"\xff" * 6
 
 
-def frame(order, own_mac):
-    source, target = ipaddress.ip_address(order["src"]), ipaddress.ip_address(order["dst"])
+def frame(request, own_mac):
+    source, target = ipaddress.ip_address(request["src"]), ipaddress.ip_address(request["dst"])
     if source.version != target.version:
         raise ValueError(f"{source} and {target} are of different families")
-    ttl = order.get("ttl", 1)
-    body = udp(source, target, order["sport"], order["dport"], bytes.fromhex(order["hex"]))
+    ttl = request.get("ttl", 1)
+    body = udp(source, target, request["sport"], request["dport"], bytes.fromhex(request["hex"]))
     if source.version == 4:
         ethertype = 0x0800
         header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0x4000, ttl, UDP, 0)
@@ -59,8 +59,8 @@ def frame(order, own_mac):
     else:
         ethertype = 0x86DD
         header = struct.pack("!IHBB", 6 << 28, len(body), UDP, ttl) + source.packed + target.packed
-    to = bytes.fromhex(order["dstMac"].replace(":", "")) if "dstMac" in order else target_mac(target)
-    by = bytes.fromhex(order["srcMac"].replace(":", "")) if "srcMac" in order else own_mac
+    to = bytes.fromhex(request["dstMac"].replace(":", "")) if "dstMac" in request else target_mac(target)
+    by = bytes.fromhex(request["srcMac"].replace(":", "")) if "srcMac" in request else own_mac
     return to + by + struct.pack("!H", ethertype) + header + body
 
 
@@ -68,13 +68,13 @@ def main():
     sockets = {}
     for line in sys.stdin:
         try:
-            order = json.loads(line)
-            name = order["interface"]
+            request = json.loads(line)
+            name = request["interface"]
             if name not in sockets:
                 sockets[name] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
                 sockets[name].bind((name, 0))
-            raw = frame(order, sockets[name].getsockname()[4])
-            count = order.get("count", 1)
+            raw = frame(request, sockets[name].getsockname()[4])
+            count = request.get("count", 1)
             for _ in range(count):
                 sockets[name].send(raw)
             answer = {"sent": count}

@@ -1,7 +1,7 @@
 """Prints every UDP datagram to or from a port as a line of JSON: sniff.py PORT [INTERFACE].
 
-Reads whole frames from a packet socket, so it sees what sockets do not: other people's unicast, spoofed senders,
-what a firewall drops behind it. The first line is {"ready": true}.
+It reads complete frames from a packet socket, so it also sees unicast between other hosts, spoofed senders, and
+datagrams that a firewall drops later. The first line is {"ready": true}.
 """
 
 import json
@@ -28,7 +28,7 @@ def promiscuous(sniffer, name):
 
 
 def decode(frame):
-    """Addresses, ports and payload of a UDP datagram in a frame, or None. Of a fragmented one only the first fragment."""
+    """Addresses, ports and payload of the UDP datagram in a frame, or None. Later fragments give None, too."""
     ethertype = struct.unpack_from("!H", frame, 12)[0]
     if ethertype == 0x0800:
         length = (frame[14] & 15) * 4

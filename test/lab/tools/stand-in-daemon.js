@@ -1,4 +1,4 @@
-// Behaves to the lab as earshotd does: arguments, log, socket, three calls of its API. For the lab's own tests.
+// A minimal imitation of earshotd for the lab's own tests: arguments, log, socket, and three calls of the API.
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { parseArgs } from 'node:util'

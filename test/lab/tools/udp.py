@@ -1,7 +1,7 @@
-"""What the lab's own tests send and hear with ordinary sockets: udp.py listen ADDRESS… | send COUNT TEXT TARGET…
+"""Sends and receives with ordinary sockets, for the lab's own tests: udp.py listen ADDRESS… | send COUNT TEXT TARGET…
 
-listen: joins the multicast groups among the addresses (IPv6 ones as GROUP%INTERFACE) and prints every datagram to port
-15353 as "SENDER TEXT". send: COUNT datagrams "TEXTn-m" (n: which target, m: which datagram) to each target.
+listen: joins the multicast groups (GROUP%INTERFACE) and prints every datagram to port 15353 as "SENDER TEXT".
+send: sends COUNT datagrams "TEXTn-m" (n: number of the target, m: number of the datagram) to each target.
 """
 
 import selectors

@@ -1,11 +1,12 @@
-"""A host that speaks mDNS through python3-zeroconf: a line of JSON in for each order, lines of JSON out.
+"""An mDNS host on python3-zeroconf. Reads commands as lines of JSON, and writes events as lines of JSON.
 
 In:  {"do": "browse", "type"}
      {"do": "publish", "name", "type", "port", "txt", "hostname", "addresses", "hostTtl"?}
      {"do": "update", "name", "type", "txt"}   {"do": "withdraw", "name", "type"}   {"do": "close"}
-Out: {"event": "ready"} first; {"event": "done"} or {"event": "error", "error"} for each order, when its work is done;
-     {"event": "added" | "updated" | "removed", "name", "type"} for each change that the browser tells, and for one
-     that has not gone {"event": "resolved", "name", "type", "hostname", "port", "txt", "addresses"}.
+Out: {"event": "ready"} first
+     {"event": "done"} or {"event": "error", "error"} for each command, after its execution
+     {"event": "added" | "updated" | "removed", "name", "type"} for each change that the browser reports
+     {"event": "resolved", "name", "type", "hostname", "port", "txt", "addresses"} after "added" and "updated"
 """
 
 import asyncio
@@ -37,8 +38,8 @@ class Host:
         self.browsers = []
         self.tasks = set()
 
-    async def browse(self, order):
-        self.browsers.append(AsyncServiceBrowser(self.zeroconf.zeroconf, order["type"] + ".local.", [self.changed]))
+    async def browse(self, command):
+        self.browsers.append(AsyncServiceBrowser(self.zeroconf.zeroconf, command["type"] + ".local.", [self.changed]))
 
     def changed(self, zeroconf, service_type, name, state_change):
         kind = service_type.removesuffix(".local.")
@@ -56,43 +57,43 @@ class Host:
             hostname = info.server.removesuffix(".")
             say("resolved", **what, hostname=hostname, port=info.port, txt=txt, addresses=info.parsed_addresses())
 
-    async def publish(self, order):
-        key = (order["name"], order["type"])
-        service_type = order["type"] + ".local."
-        ttl = {"host_ttl": order["hostTtl"]} if "hostTtl" in order else {}
-        self.published[key] = order, lambda txt: AsyncServiceInfo(
+    async def publish(self, command):
+        key = (command["name"], command["type"])
+        service_type = command["type"] + ".local."
+        ttl = {"host_ttl": command["hostTtl"]} if "hostTtl" in command else {}
+        self.published[key] = command, lambda txt: AsyncServiceInfo(
             service_type,
-            f"{order['name']}.{service_type}",
-            order["port"],
+            f"{command['name']}.{service_type}",
+            command["port"],
             properties=txt,
-            server=order["hostname"] + ".",
-            parsed_addresses=order["addresses"],
+            server=command["hostname"] + ".",
+            parsed_addresses=command["addresses"],
             **ttl,
         )
-        await (await self.zeroconf.async_register_service(self.published[key][1](order["txt"])))
+        await (await self.zeroconf.async_register_service(self.published[key][1](command["txt"])))
 
-    async def update(self, order):
-        _, info = self.published[order["name"], order["type"]]
-        await (await self.zeroconf.async_update_service(info(order["txt"])))
+    async def update(self, command):
+        _, info = self.published[command["name"], command["type"]]
+        await (await self.zeroconf.async_update_service(info(command["txt"])))
 
-    async def withdraw(self, order):
-        published, info = self.published.pop((order["name"], order["type"]))
+    async def withdraw(self, command):
+        published, info = self.published.pop((command["name"], command["type"]))
         await (await self.zeroconf.async_unregister_service(info(published["txt"])))
 
-    async def close(self, _order):
+    async def close(self, _command):
         await self.zeroconf.async_close()
 
 
 async def main():
     host = Host()
     await host.zeroconf.zeroconf.async_wait_for_start()
-    orders = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    commands = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     say("ready")
-    while line := await orders.readline():
-        order = json.loads(line)
+    while line := await commands.readline():
+        command = json.loads(line)
         try:
-            await getattr(host, order["do"])(order)
+            await getattr(host, command["do"])(command)
             say("done")
         except Exception as error:
             say("error", error=f"{type(error).__name__}: {error}")

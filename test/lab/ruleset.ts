@@ -1,10 +1,10 @@
 import type { Namespace } from './namespace.ts'
 
 /**
- * The nftables rules of one hook, kept by key and loaded as a whole whenever one changes: what is in force
- * is then always what the lab believes, in whatever order things were switched on and off.
+ * The nftables rules of one hook, stored by key. Every change loads the complete ruleset, so the active rules do not
+ * depend on the order of the changes.
  */
-export class RuleBook {
+export class Ruleset {
   #namespace: Namespace
   #family: 'bridge' | 'inet'
   #hook: 'forward' | 'input'
@@ -17,7 +17,7 @@ export class RuleBook {
     this.#hook = hook
   }
 
-  /** Replaces the rules under this key (none: removes them). Resolves when they are in force. */
+  /** Replaces the rules of this key. An empty list removes them. Resolves when the rules are active. */
   set(key: string, lines: readonly string[]): Promise<void> {
     if (lines.length === 0) {
       if (!this.#rules.delete(key)) return this.#loading
@@ -29,14 +29,14 @@ export class RuleBook {
 
   /** Removes the rules of every key that `matches` accepts. */
   async remove(matches: (key: string) => boolean): Promise<void> {
-    const doomed = [...this.#rules.keys()].filter(matches)
-    if (doomed.length === 0) return this.#loading
-    for (const key of doomed) this.#rules.delete(key)
+    const removed = [...this.#rules.keys()].filter(matches)
+    if (removed.length === 0) return this.#loading
+    for (const key of removed) this.#rules.delete(key)
     return this.#load()
   }
 
   #load(): Promise<void> {
-    // One after the other: the last one to load has to be the last one that was asked for.
+    // In sequence: the last ruleset to be loaded must be the latest one.
     const load = (): Promise<void> => this.#namespace.nft(this.#render())
     this.#loading = this.#loading.then(load, load)
     return this.#loading
@@ -45,7 +45,7 @@ export class RuleBook {
   #render(): string {
     const table = `table ${this.#family} lab`
     const chain = [`type filter hook ${this.#hook} priority 0; policy accept;`, ...[...this.#rules.values()].flat()]
-    // Naming the empty table first makes its deletion succeed on the first load too.
+    // The declaration of the empty table makes its deletion succeed on the first load, too.
     return `${table} {}\ndelete ${table}\n${table} {\n chain lab {\n  ${chain.join('\n  ')}\n }\n}\n`
   }
 }
