@@ -13,6 +13,7 @@ import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { Event, Peer } from '../src/client/index.ts'
 import type { PeerView } from '../src/core/presence/peers/types.ts'
+import { peerJson } from '../src/daemon/control/api-json.ts'
 import { ControlServer } from '../src/daemon/control/server.ts'
 import { Catalogue } from '../src/daemon/services/catalogue.ts'
 import { BEGINNING, FakePresence } from './daemon/control/fixtures.ts'
@@ -75,8 +76,21 @@ export class ScriptedDaemon {
     return this.#streams.size
   }
 
+  get peers(): readonly Peer[] {
+    return this.registry.peers().map((peer) => peerJson(peer, (monotonic) => this.registry.wallClock(monotonic)))
+  }
+
+  /** Replaces the peers without a change in the journal. */
   set peers(peers: readonly Peer[]) {
     this.registry.replacePeers(peers.map(peerView))
+  }
+
+  get epoch(): string {
+    return this.registry.epoch
+  }
+
+  get index(): number {
+    return this.registry.index
   }
 
   async start(): Promise<void> {

@@ -113,7 +113,9 @@ describe('ls', () => {
     ]
     await run('earshot', ['ls', ...flags], { env })
     await run('earshot', ['ls', '--all'], { env })
-    const [first, second] = daemon.asked.map((url) => Object.fromEntries(multiple(url)))
+    const [first, second] = daemon.asked
+      .filter((url) => /^\/v1\/peers\?./.test(url))
+      .map((url) => Object.fromEntries(multiple(url)))
     expect(first).toEqual({
       service: ['http', 'osc/udp'],
       state: ['alive', 'left'],
@@ -192,7 +194,10 @@ describe('show', () => {
 
   test('exits with 1 if there is no such peer', async () => {
     const { stderr, status } = await run('earshot', ['show', 'nobody'], { env })
-    expect([status, stderr]).toEqual([1, "earshot: no 'nobody'\n"])
+    expect([status, stderr]).toEqual([
+      1,
+      "earshot: no peer has the name 'nobody' or an id that begins with it (try 'earshot ls --all')\n",
+    ])
   })
 })
 

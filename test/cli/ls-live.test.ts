@@ -17,7 +17,7 @@ test('ls --live refreshes the table on the alternate screen, and restores the te
   expect(await shows('2 peers, 1 alive')).toContain('\x1b[?1049h\x1b[?25l\x1b[HNAME')
   daemon.peers = [
     somePeer({ name: NASTY_NAME }),
-    ...Array.from({ length: 40 }, (_, at) => somePeer({ name: `p${at}` })),
+    ...Array.from({ length: 40 }, (_, at) => somePeer({ id: `p${at}`, name: `p${at}` })),
   ]
   const text = await shows('41 peers, 41 alive')
   const last = text.split('\x1b[H').at(-1) ?? ''

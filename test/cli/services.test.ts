@@ -34,8 +34,10 @@ describe('services', () => {
     ])
     const { stdout } = await runOnTerminal(100, ['services', 'http', '--self'], { env: { ...env, NO_COLOR: '1' } })
     expect(stdout.split('\n')[0]?.split(/ {2,}/)).toEqual(['NAME', 'TYPE', 'PEER', 'ADDRESS:PORT', 'TXT', 'SOURCE'])
-    expect(stdout).toMatch(/\n3 services\n$/)
-    expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1'])
+    expect(stdout).toMatch(/\n1 service\n$/)
+    const all = await runOnTerminal(100, ['services'], { env: { ...env, NO_COLOR: '1' } })
+    expect(all.stdout).toMatch(/\n3 services\n$/)
+    expect(daemon.asked).toEqual(['/v1/services?', '/v1/services?type=http&self=1', '/v1/services?'])
   })
 
   test('takes the flags of ls: --where, and -p for the format of avahi-browse', async () => {

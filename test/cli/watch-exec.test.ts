@@ -28,7 +28,7 @@ async function begin(command: string, ...args: string[]): Promise<Running> {
 test('the command gets each change as JSON and as variables, but not the initial state', async () => {
   daemon.peers = [somePeer()]
   const { line, child, ended } = await begin('cat; env | grep ^EARSHOT_ | sort; echo .')
-  daemon.emit('peer-up', { ...studio, state: 'alive', attributes: { 'room-temp': 21.5, ready: true } })
+  daemon.change('peer-up', { ...studio, state: 'alive', attributes: { 'room-temp': 21.5, ready: true } })
   const change = JSON.parse((await line()) ?? '')
   expect(change).toMatchObject({ type: 'peer-up', at: AT, present: true, peer: { name: 'studio', state: 'alive' } })
   const variables = ['EARSHOT_ATTR_READY=true', 'EARSHOT_ATTR_ROOM_TEMP=21.5', 'EARSHOT_EVENT=peer-up']
@@ -57,7 +57,7 @@ test('values from the network are never executed', async () => {
     'cat; printf "%s|%s|%s\\n." "$EARSHOT_PEER_NAME" "$EARSHOT_ATTR_A_B" "$EARSHOT_TXT_K"',
   )
   const service = { ...someService, txt: { k: `${evil}\0🖥️` } }
-  daemon.emit('peer-up', somePeer({ name: evil, attributes: { 'a;b': evil }, services: [service] }))
+  daemon.change('peer-up', somePeer({ name: evil, attributes: { 'a;b': evil }, services: [service] }))
   const raw = (await line()) ?? ''
   expect(raw).not.toMatch(/\p{Cc}/u)
   expect(JSON.parse(raw).peer).toMatchObject({ name: evil, attributes: { 'a;b': evil } })
@@ -70,19 +70,19 @@ test('values from the network are never executed', async () => {
 
 test('commands run one at a time and in order; a failure is reported, and the next one runs', async () => {
   const { line } = await begin('sleep 0.1; echo "$EARSHOT_PEER_NAME"; test "$EARSHOT_PEER_NAME" != p1')
-  for (const name of ['p0', 'p1', 'p2']) daemon.emit('peer-up', somePeer({ id: name, name, services: [] }))
+  for (const name of ['p0', 'p1', 'p2']) daemon.change('peer-up', somePeer({ id: name, name, services: [] }))
   for (const name of ['p0', 'p1', 'p2']) expect(await line()).toBe(name)
   expect(await line('stderr')).toBe("earshot: --exec: on peer-up of 'p1' the command failed with status 1")
 })
 
 test('a command that takes too long is killed, with the processes it started', async () => {
   const { line, child, ended } = await begin('sleep 1000 & echo $!; wait', '--exec-timeout', '300ms')
-  daemon.emit('peer-up', somePeer({ services: [] }))
+  daemon.change('peer-up', somePeer({ services: [] }))
   const sleeper = Number(await line())
   expect(await line('stderr')).toMatch(/on peer-up of 'kitchen' the command took longer than 300ms and was killed$/)
   await expect.poll(() => isRunning(sleeper)).toBe(false)
 
-  daemon.emit('peer-left', somePeer({ state: 'left', services: [] }))
+  daemon.change('peer-left', somePeer({ state: 'left', services: [] }))
   const second = Number(await line())
   child.kill('SIGTERM')
   expect(await ended).toBe(0)
@@ -91,9 +91,9 @@ test('a command that takes too long is killed, with the processes it started', a
 
 test('changes beyond the limit are dropped, and that is reported', async () => {
   const { line, child } = await begin('read _; test "$EARSHOT_PEER_NAME" != p0 || { echo begun; sleep 1; }; :')
-  daemon.emit('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
+  daemon.change('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
   expect(await line()).toBe('begun')
-  for (let at = 1; at <= 1010; at++) daemon.emit('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
+  for (let at = 1; at <= 1010; at++) daemon.change('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
   expect(await line('stderr')).toBe('earshot: --exec: 1000 changes are waiting: dropping new ones')
   expect(await line('stderr')).toBe('earshot: --exec: dropped 10 changes')
   child.kill('SIGINT')
@@ -102,10 +102,10 @@ test('changes beyond the limit are dropped, and that is reported', async () => {
 test('a restart of the daemon is no change', async () => {
   daemon.peers = [somePeer()]
   const { line } = await begin('echo "$EARSHOT_EVENT $EARSHOT_PEER_NAME"')
-  await daemon.restart('second')
+  await daemon.restart('second', ...daemon.peers)
   expect(await line('stderr')).toContain('has gone')
   expect(await line('stderr')).toContain('is back')
-  daemon.emit('peer-up', { ...studio, services: [] })
+  daemon.change('peer-up', { ...studio, services: [] })
   expect(await line()).toBe('peer-up studio')
 })
 
