@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DEFAULT_BROWSE_TYPES, fullServiceType } from '../../../src/daemon/config/browse-types.ts'
 import { type Config, loadConfig } from '../../../src/daemon/config/config.ts'
 import type { ProcessInfo } from '../../../src/daemon/config/defaults.ts'
+import { DEFAULT_BROWSE_TYPES, fullServiceType } from '../../../src/daemon/config/values.ts'
 import { BadConfig } from '../../../src/shared/errors.ts'
 
 let directory: string

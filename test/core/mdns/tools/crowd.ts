@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../../../src/core/mdns/dns/messages.ts'
 import { Mdns } from '../../../../src/core/mdns/mdns.ts'
 import type { PublishedService } from '../../../../src/core/mdns/publisher/claim.ts'
 import type { HostAssertion, Sighting } from '../../../../src/core/presence/peers/types.ts'
-import { DEFAULT_BROWSE_TYPES } from '../../../../src/daemon/config/browse-types.ts'
+import { DEFAULT_BROWSE_TYPES } from '../../../../src/daemon/config/values.ts'
 import { seededRandom } from '../../sim/network.ts'
 import { encoded } from './encoded.ts'
 
