@@ -3,7 +3,7 @@ import { decode } from '../../../src/core/wire/codec.ts'
 import type { RecordPart } from '../../../src/core/wire/messages.ts'
 import { SimNetwork } from '../sim/network.ts'
 
-function partsSaid(network: SimNetwork, name: string): { at: number; part: RecordPart }[] {
+function partsSentBy(network: SimNetwork, name: string): { at: number; part: RecordPart }[] {
   return network.wiretap.flatMap(({ at, from, outgoing }) => {
     const message = decode(outgoing.bytes)
     return from === name && typeof message === 'object' && message.type === 'record' ? [{ at, part: message }] : []
@@ -11,7 +11,7 @@ function partsSaid(network: SimNetwork, name: string): { at: number; part: Recor
 }
 
 describe('the anchor in a record', () => {
-  it('lies before the beat that follows, at the start, at a new interval and in a new chain', () => {
+  it('has a lower position than the next beat: at the start, after a change of the interval, and in a new chain', () => {
     const network = new SimNetwork()
     const hosts = Array.from({ length: 6 }, () => network.host({ budget: 50_000, interval: 100 }))
     network.run(3000)
@@ -29,7 +29,7 @@ describe('the anchor in a record', () => {
     }
   })
 
-  it('is recent when the record is said again, so that one who comes late sees 150 old peers alive and none suspect', () => {
+  it('is recent whenever the record is sent, so that a new host sees 150 old peers as alive and none as suspect', () => {
     const network = new SimNetwork()
     network.silent = true
     const hosts = Array.from({ length: 150 }, () => network.host())
@@ -44,7 +44,7 @@ describe('the anchor in a record', () => {
     expect(late.refused('too-far-ahead')).toBe(0)
   }, 120_000)
 
-  it('leaves the bytes of a record in several parts as they are for two seconds after the last part', () => {
+  it('is not renewed in a record of several parts within two seconds after its last part was sent', () => {
     const network = new SimNetwork()
     network.tap = true
     const attributes = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`attribute-${i}`, 'x'.repeat(20)]))
@@ -55,18 +55,18 @@ describe('the anchor in a record', () => {
       network.run(450)
       network.kill(asker)
     }
-    const said = partsSaid(network, 'big').filter(({ part }) => part.id === id)
+    const sent = partsSentBy(network, 'big').filter(({ part }) => part.id === id)
     const last = new Map<number, { at: number; bytes: Uint8Array }>()
     let signings = 0
-    let lastSaid = 0
-    for (const { at, part } of said) {
+    let lastSentAt = 0
+    for (const { at, part } of sent) {
       const before = last.get(part.part)
       if (before && Buffer.compare(before.bytes, part.bytes) !== 0) {
         signings++
-        expect(at - lastSaid === 0 || at - lastSaid >= 2000).toBe(true)
+        expect(at - lastSentAt === 0 || at - lastSentAt >= 2000).toBe(true)
       }
       last.set(part.part, { at, bytes: part.bytes })
-      lastSaid = at
+      lastSentAt = at
     }
     expect(signings).toBeGreaterThan(0)
   })

@@ -20,8 +20,8 @@ function probeOf(target: PeerId, id: PeerId, nonce: number): Probe {
 
 const idOf = ({ presence }: SimHost) => presence.self().id
 
-/** What a host sent of one type since the wiretap was emptied. */
-function saidBy(network: SimNetwork, { name }: SimHost, type: number) {
+/** The datagrams of one type that a host has sent since the wiretap was cleared. */
+function sentBy(network: SimNetwork, { name }: SimHost, type: number) {
   return network.wiretap.filter(({ from, outgoing }) => from === name && outgoing.bytes[3] === type)
 }
 
@@ -38,8 +38,8 @@ function segment(size: number, seed = 'answers') {
   return { network, hosts, first, second }
 }
 
-/** The record and the first beat of a peer that is not there. */
-function madeUp(name: string, address: string): Uint8Array[] {
+/** The record and the first beat of a peer that does not exist. */
+function inventPeer(name: string, address: string): Uint8Array[] {
   const identity = seededIdentity(name)
   const chain = new HashChain(identity.id, 1, 0, Buffer.alloc(16, name), 4)
   const header = { path: 'broadcast', id: identity.id, incarnation: 1, sequence: 0 } as const
@@ -54,22 +54,22 @@ function madeUp(name: string, address: string): Uint8Array[] {
   return [encode(part), encode(beat)]
 }
 
-describe('who asks for records', () => {
-  it('from an address where no beating peer was heard is answered on the shared paths, and only so often', () => {
+describe('a query', () => {
+  it('from an address that no peer beats from is answered on the shared paths, at a limited rate', () => {
     const { network, first, second } = segment(3)
     for (let i = 0; i < 500; i++) {
-      // Strangers, and a known peer at another address than its own.
+      // Unknown peers, and a known peer at an address that it does not have.
       const id = i % 2 === 0 ? seededIdentity(`asker ${i % 20}`).id : idOf(second)
       network.inject(first, encode(queryBy(id, i + 1)), `10.1.${i % 200}.7`)
       network.run(20)
     }
-    const records = saidBy(network, first, RECORD)
+    const records = sentBy(network, first, RECORD)
     expect(records.filter(isUnicast)).toEqual([])
     expect(records.length / 2).toBeGreaterThan(10)
     expect(records.length / 2).toBeLessThanOrEqual(3 + 4 * 10)
   })
 
-  it('is not kept waiting by questions that others ask in its name', () => {
+  it('of a new host is answered in time even if an attacker sends queries in its name', () => {
     const { network, hosts, first } = segment(4)
     const newcomer = seededIdentity('newcomer')
     let nonce = 1
@@ -85,7 +85,7 @@ describe('who asks for records', () => {
     expect(first.state('newcomer')).toBe('alive')
   })
 
-  it('learns everyone where no unicast arrives, on small and on large segments', () => {
+  it('finds every peer if no unicast arrives, on small and on large segments', () => {
     for (const size of [2, 18]) {
       const { network } = segment(size)
       network.filter = ({ where }) => where.path !== 'unicast'
@@ -95,7 +95,7 @@ describe('who asks for records', () => {
     }
   })
 
-  it('learns everyone where 30 % of all datagrams are lost, ARP with them', () => {
+  it('finds every peer if no unicast arrives and 30 % of the other datagrams are lost', () => {
     const { network } = segment(10)
     network.loss = 0.3
     network.filter = ({ where }) => where.path !== 'unicast'
@@ -104,14 +104,14 @@ describe('who asks for records', () => {
     expect(Object.keys(late.states())).toHaveLength(10)
   })
 
-  it('is answered by unicast on a large segment, if it beats and asks everyone, three times in ten seconds', () => {
+  it('for all records from a beating peer is answered by unicast on a large segment, three times in ten seconds', () => {
     const { network, first, second } = segment(18)
     const address = second.interfaces[0]?.addresses[0]?.address
     for (let nonce = 1; nonce <= 6; nonce++) {
       network.inject(first, encode(queryBy(idOf(second), nonce)), address)
       network.run(1000)
     }
-    const records = saidBy(network, first, RECORD)
+    const records = sentBy(network, first, RECORD)
     expect(records.filter(isUnicast).map(({ outgoing }) => outgoing.to)).toEqual(
       new Array(3).fill({ address, port: 15353 }),
     )
@@ -120,10 +120,10 @@ describe('who asks for records', () => {
     network.run(20_000)
     network.inject(first, encode(queryBy(idOf(second), 7, [idOf(first)])), address)
     network.run(1000)
-    expect(saidBy(network, first, RECORD).map(({ outgoing }) => outgoing.to)).toEqual(['broadcast', 'multicast4'])
+    expect(sentBy(network, first, RECORD).map(({ outgoing }) => outgoing.to)).toEqual(['broadcast', 'multicast4'])
   })
 
-  it('on two networks with one nonce is answered on each, and once on each', () => {
+  it('that arrives on two networks with the same nonce is answered once on each', () => {
     const { network, first } = segment(2)
     const other: DatagramSource = {
       interface: 'eth1',
@@ -148,7 +148,7 @@ describe('who asks for records', () => {
       network.flush(first)
     }
     network.run(500)
-    const answers = saidBy(network, first, RECORD).map(({ outgoing }) => [outgoing.interface, outgoing.to])
+    const answers = sentBy(network, first, RECORD).map(({ outgoing }) => [outgoing.interface, outgoing.to])
     expect(answers.sort()).toEqual([
       ['eth0', 'broadcast'],
       ['eth0', 'multicast4'],
@@ -157,24 +157,24 @@ describe('who asks for records', () => {
   })
 })
 
-describe('who probes', () => {
-  it('from an address where no beating peer was heard is answered by a beat to everyone, at most four times a second', () => {
+describe('a probe', () => {
+  it('from an address that no peer beats from is answered by a beat to every peer, at most four times a second', () => {
     const { network, first, second } = segment(3)
     for (let i = 0; i < 400; i++) {
       const id = i % 2 === 0 ? seededIdentity(`asker ${i % 20}`).id : idOf(second)
       network.inject(first, encode(probeOf(idOf(first), id, i + 1)), `10.1.${i % 200}.7`, 'unicast')
       network.run(25)
     }
-    const beats = saidBy(network, first, BEAT)
+    const beats = sentBy(network, first, BEAT)
     expect(beats.filter(isUnicast)).toEqual([])
     expect(beats.length / 2).toBeLessThanOrEqual(12 + 4 * 10)
   })
 
-  it('draws no datagrams beyond a bound by letting made-up peers fall silent', () => {
+  it('is sent to silent invented peers at a limited rate', () => {
     const { network, first } = segment(2)
     for (let i = 0; i < 400; i++) {
       const address = `10.1.0.${i % 200}`
-      for (const datagram of madeUp(`made up ${i}`, address)) network.inject(first, datagram, address)
+      for (const datagram of inventPeer(`invented ${i}`, address)) network.inject(first, datagram, address)
       network.run(5)
     }
     network.run(12_000)
@@ -188,11 +188,11 @@ describe('who probes', () => {
   })
 })
 
-describe('who wants records while the rate for questions is spent', () => {
-  it('asks for them as soon as it may, without another beat', () => {
+describe('a query that exceeds the rate limit', () => {
+  it('is sent as soon as the limit allows, without another beat', () => {
     const { network, first } = segment(2)
     for (let i = 0; i < 20; i++) {
-      const [, beat] = madeUp(`unknown ${i}`, '10.0.0.250')
+      const [, beat] = inventPeer(`unknown ${i}`, '10.0.0.250')
       if (beat) network.inject(first, beat)
       network.run(25)
     }

@@ -4,12 +4,12 @@ import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 const identity = seededIdentity('forgetful')
 
-/** What a host noticed about its identity since the last call. */
-function noticed({ presence }: SimHost) {
+/** The notices of a host about its identity since the last call. */
+function identityNotices({ presence }: SimHost) {
   return presence.takeNotices().filter(({ type }) => type === 'incarnation' || type === 'identity-taken')
 }
 
-/** Records of the forgetful host that others said. */
+/** The records of the forgetful host that other hosts have sent. */
 function reminders(network: SimNetwork, since = 0) {
   return network.wiretap.filter(({ at, from, outgoing }) => {
     const message = decode(outgoing.bytes)
@@ -18,8 +18,8 @@ function reminders(network: SimNetwork, since = 0) {
   })
 }
 
-/** Datagrams that a host said in one life of a few seconds, which the watchers heard. */
-function live(network: SimNetwork, incarnation: number, end: 'killed' | 'stopped'): Uint8Array[] {
+/** Runs a host for a few seconds. Returns the datagrams that it sent. */
+function runOnce(network: SimNetwork, incarnation: number, end: 'killed' | 'stopped'): Uint8Array[] {
   const before = network.wiretap.length
   const host = network.host({ name: 'forgetful', identity, incarnation })
   network.run(2000)
@@ -34,13 +34,13 @@ function live(network: SimNetwork, incarnation: number, end: 'killed' | 'stopped
     .map(({ outgoing }) => outgoing.bytes)
 }
 
-describe('a host that begins in a lower incarnation than others know it in', () => {
-  it('is told so by its own record, goes on in a higher one as the same peer, and is alive for all', () => {
+describe('a host that starts with a lower incarnation than its peers hold', () => {
+  it('is reminded by its own record, continues with a higher one as the same peer, and is alive for every peer', () => {
     for (const end of ['killed', 'stopped'] as const) {
       const network = new SimNetwork()
       network.tap = true
       const watchers = Array.from({ length: 5 }, () => network.host())
-      live(network, 900, end)
+      runOnce(network, 900, end)
       expect(watchers.map((each) => each.state('forgetful'))).toEqual(
         watchers.map(() => (end === 'killed' ? 'failed' : 'left')),
       )
@@ -52,26 +52,26 @@ describe('a host that begins in a lower incarnation than others know it in', () 
       const { id, incarnation } = again.presence.self()
       expect(id).toBe(identity.id)
       expect(incarnation).toBeGreaterThan(900)
-      expect(noticed(again)).toMatchObject([{ type: 'incarnation', heard: 900, incarnation }])
-      // The first reminder spares the others theirs, for the most part.
+      expect(identityNotices(again)).toMatchObject([{ type: 'incarnation', heard: 900, incarnation }])
+      // Most peers see the first reminder and send none.
       expect(reminders(network, began).length / 2).toBeLessThanOrEqual(3)
     }
   })
 
-  it('keeps its identity whatever of its past a stranger plays to it, and begins anew only so often', () => {
+  it('keeps its identity when its old datagrams are replayed, and starts new incarnations at a limited rate', () => {
     const network = new SimNetwork()
     network.tap = true
     const watcher = network.host()
-    const lives = Array.from({ length: 40 }, (_, i) => live(network, 1000 + 20 * i, 'killed'))
+    const recordings = Array.from({ length: 40 }, (_, i) => runOnce(network, 1000 + 20 * i, 'killed'))
     network.kill(watcher)
     const again = network.host({ name: 'forgetful', identity, incarnation: 40 })
     network.run(1000)
-    for (const said of lives) {
-      for (const datagram of said) network.inject(again, datagram, again.interfaces[0]?.addresses[0]?.address)
+    for (const recording of recordings) {
+      for (const datagram of recording) network.inject(again, datagram, again.interfaces[0]?.addresses[0]?.address)
       network.run(10)
     }
     expect(again.presence.self().id).toBe(identity.id)
-    const types = noticed(again).map(({ type }) => type)
+    const types = identityNotices(again).map(({ type }) => type)
     expect(types.length).toBeGreaterThan(0)
     expect(types.length).toBeLessThanOrEqual(5)
     expect(types).not.toContain('identity-taken')
@@ -80,20 +80,20 @@ describe('a host that begins in a lower incarnation than others know it in', () 
   it('takes a new key when there is no higher incarnation', () => {
     const network = new SimNetwork()
     network.host()
-    live(network, 0xffffffff, 'killed')
+    runOnce(network, 0xffffffff, 'killed')
     const again = network.host({ name: 'forgetful', identity, incarnation: 40 })
     network.run(1000)
-    expect(noticed(again)).toMatchObject([{ type: 'identity-taken' }])
+    expect(identityNotices(again)).toMatchObject([{ type: 'identity-taken' }])
   })
 })
 
-describe('a stranger who plays old words of a peer that is gone', () => {
-  it('draws its record from all others together at most every two seconds', () => {
+describe('an attacker who replays old datagrams of a failed peer', () => {
+  it('causes one reminder from all peers together in two seconds at most', () => {
     const network = new SimNetwork()
     network.tap = true
     const watchers = Array.from({ length: 5 }, () => network.host())
-    const old = live(network, 100, 'killed')
-    live(network, 200, 'killed')
+    const old = runOnce(network, 100, 'killed')
+    runOnce(network, 200, 'killed')
     const began = network.now
     for (let i = 0; i < 100; i++) {
       for (const watcher of watchers) for (const datagram of old) network.inject(watcher, datagram)
@@ -105,7 +105,7 @@ describe('a stranger who plays old words of a peer that is gone', () => {
 })
 
 describe('two machines with one key', () => {
-  it('end with one that has a new key, whoever began first', () => {
+  it('resolve the conflict: one of them gets a new key, whichever started first', () => {
     for (const [first, second] of [
       [5, 6],
       [6, 5],
@@ -116,14 +116,14 @@ describe('two machines with one key', () => {
       network.run(3000)
       const other = network.host({ name: 'forgetful too', identity, incarnation: second })
       network.run(3000)
-      const taken = [one, other].filter((host) => noticed(host).some(({ type }) => type === 'identity-taken'))
+      const taken = [one, other].filter((host) => identityNotices(host).some(({ type }) => type === 'identity-taken'))
       expect(taken).toHaveLength(1)
       taken[0]?.presence.setIdentity(seededIdentity('renewed'), 7, network.now)
       if (taken[0]) network.flush(taken[0])
       network.run(1000)
       expect(Object.values(one.states())).toEqual(['alive'])
       expect(Object.values(other.states())).toEqual(['alive'])
-      expect([...noticed(one), ...noticed(other)]).toEqual([])
+      expect([...identityNotices(one), ...identityNotices(other)]).toEqual([])
     }
   })
 })

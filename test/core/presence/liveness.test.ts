@@ -12,7 +12,7 @@ describe('liveness', () => {
     for (const host of hosts) expect(Object.values(host.states())).toEqual(['alive', 'alive', 'alive', 'alive'])
   })
 
-  it('is known to all within 1 ms and knows all within 50 ms when it comes later', () => {
+  it('lets a later host be known to all within 1 ms and know all within 50 ms', () => {
     const network = new SimNetwork()
     const hosts = Array.from({ length: 5 }, () => network.host())
     network.run(10_000)
@@ -23,7 +23,7 @@ describe('liveness', () => {
     expect(Object.keys(late.states())).toHaveLength(5)
   })
 
-  it('finds a silent peer suspect after its lease and failed when probes stay unanswered', () => {
+  it('suspects a silent peer after its lease, and declares it failed when it answers no probe', () => {
     const network = new SimNetwork()
     const [watcher, other, dying] = [network.host(), network.host(), network.host()]
     network.run(10_000)
@@ -37,7 +37,7 @@ describe('liveness', () => {
     expect(watcher.state(other.name)).toBe('alive')
   })
 
-  it('lists a peer that says goodbye as left, for good in this incarnation', () => {
+  it('lists a peer that says goodbye as left until its next incarnation', () => {
     const network = new SimNetwork()
     const [watcher, leaving] = [network.host(), network.host()]
     network.run(3000)
@@ -49,7 +49,7 @@ describe('liveness', () => {
     expect(watcher.state(leaving.name)).toBe('left')
   })
 
-  it('does not declare anyone failed on waking from a long sleep', () => {
+  it('declares no peer failed after this machine has slept for long', () => {
     const network = new SimNetwork()
     const hosts = Array.from({ length: 4 }, () => network.host())
     const [sleeper] = hosts
@@ -66,7 +66,7 @@ describe('liveness', () => {
     expect(hosts[1]?.state(sleeper.name)).toBe('alive')
   })
 
-  it('tells of a death although a made-up peer keeps falling silent', () => {
+  it('reports a failure even if an invented peer falls silent again and again', () => {
     for (const acquaintance of [5000, 120_000]) {
       const network = new SimNetwork()
       const [watcher, dying, made] = [network.host(), network.host(), network.host({ interval: 100 })]
@@ -84,14 +84,14 @@ describe('liveness', () => {
       const failed = watcher.presence
         .changesSince(0)
         ?.find(({ type, peer }) => type === 'peer-failed' && peer.name === dying.name)
-      // One doubt a minute, if the made-up peer has long been known, gives one lease more.
+      // If the invented peer is long-known, one doubt a minute extends the lease.
       expect((failed?.at ?? Number.POSITIVE_INFINITY) - died).toBeLessThan(acquaintance > 60_000 ? 9000 : 5000)
       expect(watcher.presence.takeNotices().filter(({ type }) => type === 'doubt').length).toBeLessThanOrEqual(1)
       expect(watcher.state(dying.name)).toBe('failed')
     }
   })
 
-  it('doubts itself once when all peers that it has long known fall silent together', () => {
+  it('extends the leases once if all long-known peers fall silent together', () => {
     const network = new SimNetwork()
     const [watcher] = Array.from({ length: 4 }, () => network.host())
     network.run(100_000)
@@ -104,7 +104,7 @@ describe('liveness', () => {
     for (const { at } of failed) expect(at - silentSince).toBeLessThan(9500)
   })
 
-  it('gives a silent peer at most two leases more, however often the loop is late', () => {
+  it('extends the lease of a silent peer at most twice, however often the event loop is late', () => {
     const network = new SimNetwork()
     const [watcher, dying] = [network.host(), network.host()]
     network.run(5000)
@@ -118,7 +118,7 @@ describe('liveness', () => {
     expect(watcher.state(dying.name)).toBe('failed')
   })
 
-  it('judges a peer by the shorter interval of its newer record, not when the longer lease would have ended', () => {
+  it('shortens the lease of a peer when a newer record has a shorter interval', () => {
     const network = new SimNetwork('shorter')
     const watcher = network.host()
     const peer = new Stranger({ name: 'peer', address: '10.0.0.9', interval: 600_000 })
@@ -134,7 +134,7 @@ describe('liveness', () => {
     expect(watcher.state('peer')).toBe('failed')
   })
 
-  it('fails nobody in ten minutes of 30 % loss among 20 hosts', () => {
+  it('declares none of 20 hosts failed in ten minutes of 30 % loss', () => {
     const network = new SimNetwork('loss')
     const hosts = Array.from({ length: 20 }, () => network.host())
     network.loss = 0.3

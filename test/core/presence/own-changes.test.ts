@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { SimNetwork } from '../sim/network.ts'
 
 describe('this peer’s own changes', () => {
-  it('are in the journal, marked as its own, and only where what others are told is different', () => {
+  it('are in the journal, marked as its own, and only if its record has changed', () => {
     const network = new SimNetwork()
     const host = network.host({ name: 'here' })
     network.run(3000)

@@ -4,7 +4,7 @@ import { encode } from '../../../src/core/wire/codec.ts'
 import { SimNetwork, seededIdentity } from '../sim/network.ts'
 
 describe('presence', () => {
-  it('notices a restart by the higher incarnation, and lists the peer once', () => {
+  it('detects a restart by the higher incarnation, and lists the peer once', () => {
     const network = new SimNetwork()
     const watcher = network.host({ name: 'watcher' })
     const first = network.host({ name: 'phoenix', incarnation: 7 })
@@ -21,7 +21,7 @@ describe('presence', () => {
     ])
   })
 
-  it('comes back to life after a partition, on both sides, within an interval, in the same incarnation', () => {
+  it('recovers after a network partition within one interval, on both sides, in the same incarnation', () => {
     const network = new SimNetwork()
     const [a, b, c] = [network.host({ name: 'a' }), network.host({ name: 'b' }), network.host({ name: 'c' })]
     network.run(5000)
@@ -36,7 +36,7 @@ describe('presence', () => {
     expect(b.presence.peers().every(({ incarnation }) => incarnation === 1)).toBe(true)
   })
 
-  it('lists two peers of one name apart, and says so once', () => {
+  it('lists two peers with the same name separately, and gives notice once', () => {
     const network = new SimNetwork()
     const watcher = network.host({ name: 'watcher' })
     network.host({ name: 'twin', identity: seededIdentity('one') })
@@ -58,7 +58,7 @@ describe('presence', () => {
       expect(watcher.presence.find(reference)).toEqual([])
   })
 
-  it('brings a record of 12 KiB to everyone through 30 % loss', () => {
+  it('delivers a record of 12 KiB to every peer at 30 % loss', () => {
     const network = new SimNetwork()
     network.loss = 0.3
     const attributes = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`attribute-${i}`, 'x'.repeat(20)]))
@@ -70,7 +70,7 @@ describe('presence', () => {
     }
   })
 
-  it('tells a change at once, and of many in a row the last one', () => {
+  it('sends a change at once, and the last of many fast changes', () => {
     const network = new SimNetwork()
     network.tap = true
     const [watcher, changing] = [network.host({ name: 'watcher' }), network.host({ name: 'changing' })]
@@ -92,7 +92,7 @@ describe('presence', () => {
     expect(records.length / 2).toBeLessThan(4 + 3 * 4 + 3)
   })
 
-  it('tells a changed service sooner than a changed attribute that came before', () => {
+  it('sends a changed service sooner than an earlier changed attribute', () => {
     const network = new SimNetwork()
     const [watcher, changing] = [network.host({ name: 'watcher' }), network.host({ name: 'changing' })]
     network.run(5000)
@@ -106,7 +106,7 @@ describe('presence', () => {
     expect(watcher.presence.find('changing')[0]).toMatchObject({ services: [shop], attributes: { load: 10 } })
   })
 
-  it('refuses to describe itself in more than 16 KiB, and goes on as it was', () => {
+  it('rejects a profile with a record of more than 16 KiB, and keeps the old one', () => {
     const network = new SimNetwork()
     const { presence } = network.host()
     const attributes = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`key-${i}`, 'x'.repeat(100)]))
@@ -116,7 +116,7 @@ describe('presence', () => {
     expect(presence.self()).toMatchObject({ name: 'host1', recordVersion: 1 })
   })
 
-  it('refuses to describe itself as others would not believe it, says why, and leaves out what is no address', () => {
+  it('rejects a profile that other peers would reject, gives the reason, and leaves out invalid addresses', () => {
     const network = new SimNetwork()
     const { presence } = network.host()
     const watcher = network.host()
@@ -144,7 +144,7 @@ describe('presence', () => {
     expect(watcher.presence.find('host1')[0]?.addresses.map(({ address }) => address)).toEqual(['10.0.0.1'])
   })
 
-  it('goes on beating when its hash chain has run out, without a word to the readers', () => {
+  it('continues to beat with a new hash chain, without an event', () => {
     const network = new SimNetwork()
     const [watcher, old] = [network.host({ interval: 100 }), network.host({ name: 'old', interval: 100 })]
     network.run(250_000)
@@ -166,7 +166,7 @@ describe('presence', () => {
     expect(peer?.jitter).toBeLessThan(2)
   })
 
-  it('damps a peer that flaps: listed as it is, each death told, and its return when it has settled', () => {
+  it('damps a flapping peer: lists its state, reports each failure, and reports its return when it is stable', () => {
     const network = new SimNetwork()
     const [watcher, other, flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
     network.run(5000)
@@ -190,7 +190,7 @@ describe('presence', () => {
     expect(other.state('flapper')).toBe('alive')
   })
 
-  it('tells that a flapping peer has died as soon as any other, with all its services', () => {
+  it('reports the failure of a flapping peer as soon as any other, with all its services', () => {
     const network = new SimNetwork()
     const [watcher, , flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
     const web = { id: 'web', name: 'Web', type: '_http._tcp', port: 80, txt: {}, subtypes: [] }
@@ -216,7 +216,7 @@ describe('presence', () => {
     ])
   })
 
-  it('counts every change of the list: whatever the list, it has an index of its own', () => {
+  it('raises the index with every change of the list', () => {
     const network = new SimNetwork('lists')
     const [watcher, , flapper] = [network.host(), network.host(), network.host({ name: 'flapper' })]
     const lists = new Map<number, string>()
@@ -234,7 +234,7 @@ describe('presence', () => {
     }
   })
 
-  it('keeps a segment within its budget by beating more slowly, and more often again when peers have gone', () => {
+  it('beats less often to keep within the budget, and more often again when peers have left', () => {
     const network = new SimNetwork()
     const hosts = Array.from({ length: 40 }, () => network.host({ budget: 16_000 }))
     network.run(120_000)
@@ -249,7 +249,7 @@ describe('presence', () => {
     expect(hosts[0]?.presence.changesSince(0)?.filter(({ type }) => type === 'peer-failed')).toEqual([])
   })
 
-  it('learns of those whose announcement it missed', () => {
+  it('finds peers whose announcement it missed', () => {
     const network = new SimNetwork()
     const watcher = network.host()
     network.filter = ({ to, bytes }) => to !== watcher || bytes[3] !== 2
@@ -261,7 +261,7 @@ describe('presence', () => {
     expect(watcher.state('missed')).toBe('alive')
   })
 
-  it('answers a crowd of askers with one record on the shared paths', () => {
+  it('answers many queries with one record on the shared paths', () => {
     const network = new SimNetwork()
     const [answering] = Array.from({ length: 30 }, () => network.host())
     if (!answering) throw new Error('no host')
@@ -285,7 +285,7 @@ describe('presence', () => {
     expect(records.map(({ outgoing }) => outgoing.to)).toEqual(['broadcast', 'multicast4'])
   })
 
-  it('answers nothing to an address off the link', () => {
+  it('sends no answer to an address outside the link', () => {
     const network = new SimNetwork()
     const host = network.host()
     network.run(2000)
@@ -310,7 +310,7 @@ describe('presence', () => {
     expect(host.refused('off-link')).toBe(1)
   })
 
-  it('only listens when it is silent', () => {
+  it('only listens and sends queries when it is silent', () => {
     const network = new SimNetwork()
     const [talker] = [network.host({ name: 'talker' })]
     network.run(2000)

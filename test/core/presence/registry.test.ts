@@ -12,7 +12,7 @@ import { collectGarbage } from '../../garbage.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** A registry alone, and who is made up for it: the n-th peer, heard at an address. */
+/** A registry alone, and a function that adds the n-th invented peer. */
 function scene(report: (peer: Peer, fact: PeerFact) => void = () => {}) {
   const agenda = new Agenda()
   const registry = new Registry(agenda, () => {}, report)
@@ -49,7 +49,7 @@ function scene(report: (peer: Peer, fact: PeerFact) => void = () => {}) {
   return { agenda, registry, learn }
 }
 
-/** A beat, as proven. */
+/** A beat that counts as verified. */
 function beatOf({ id }: Peer): Beat {
   const header = { type: 'beat', path: 'broadcast', id, incarnation: 1, sequence: 1 } as const
   return { ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal: new Uint8Array(16) }
@@ -61,7 +61,7 @@ function known(peer: Peer | undefined): Peer {
 }
 
 describe('the registry', () => {
-  it('keeps memory and agenda bounded through 30,000 peers that come and go', async () => {
+  it('keeps memory and agenda bounded while 30,000 peers come and go', async () => {
     const { agenda, registry, learn } = scene()
     const before = await collectGarbage()
     const first = new WeakRef(known(learn(0, 0)))
@@ -76,7 +76,7 @@ describe('the registry', () => {
     expect(agenda.size).toBe(0)
   }, 60_000)
 
-  it('keeps one task for a peer that comes and goes again and again', () => {
+  it('keeps one task for a peer that appears and fails again and again', () => {
     const { agenda, registry, learn } = scene()
     const peer = known(learn(1, 0))
     registry.beat(peer, beatOf(peer), 0)
@@ -89,7 +89,7 @@ describe('the registry', () => {
     expect(registry.size).toBe(0)
   })
 
-  it('lets those go first that never beat, then those that have long been gone, and nobody else', () => {
+  it('evicts first peers that never beat, then peers that failed or left, and no others', () => {
     let facts: string[] = []
     const { registry, learn } = scene((peer, fact) => facts.push(`${fact} ${peer.record.name}`))
     const beating = Array.from({ length: MAX_PEERS - 3 }, (_, n) => known(learn(n, n)))
@@ -114,14 +114,14 @@ describe('the registry', () => {
     expect(registry.size).toBe(MAX_PEERS)
     expect(beating.every((peer) => peer === gone || peer === later || registry.get(peer.id) === peer)).toBe(true)
 
-    // One that is silent for long, as it said that it beats once in an hour, holds its place for a minute.
+    // A silent peer with an interval of an hour keeps its place for a minute.
     for (const peer of registry.values()) if (peer !== beating[50]) registry.beat(peer, beatOf(peer), 2 * MAX_PEERS)
     expect(learn(300_000, MAX_PEERS + 60_000)).toBeUndefined()
     expect(learn(300_000, MAX_PEERS + 60_001)).toBeDefined()
     expect(registry.get(known(beating[50]).id)).toBeUndefined()
   }, 60_000)
 
-  it('gives one source address a share of the room, in which those that never beat make way', () => {
+  it('limits the number of peers per source address, and evicts among these the ones that never beat', () => {
     const { registry, learn } = scene()
     const address = '10.9.9.9'
     for (let n = 0; n < 3 * MAX_PEERS_PER_SOURCE; n++) known(learn(n, n, { address }))
@@ -131,7 +131,7 @@ describe('the registry', () => {
     expect(learn(100_000, 10_000)).toBeDefined()
   })
 
-  it('counts those that have beaten and are there, and few of one source address', () => {
+  it('counts the present peers that have beaten, and only a few per source address', () => {
     const { registry, learn } = scene()
     const crowd = Array.from({ length: 100 }, (_, n) => known(learn(n, 0, { address: '10.9.9.9' })))
     const single = known(learn(1000, 0))

@@ -41,7 +41,7 @@ export interface HostOptions {
 export class SimHost {
   readonly name: string
   readonly presence: Presence
-  /** Monotonic clock of this host: frozen ones fall behind and catch up at once. */
+  /** A frozen host processes nothing. When it thaws, it receives everything at once. */
   frozen = false
   readonly interfaces: Interface[]
   readonly queue: { bytes: Uint8Array; where: DatagramSource }[] = []
@@ -79,17 +79,17 @@ interface Event {
   run: () => void
 }
 
-/** One segment and its virtual clock. Everything follows from the seed. */
+/** One segment with a virtual clock. A run is determined by the seed. */
 export class SimNetwork {
   now = 1000
   /** Share of datagrams that get lost. */
   loss = 0
   /** Called for each delivery; false drops it. */
   filter: (packet: Packet) => boolean = () => true
-  /** Nothing that is sent arrives: for long times at little cost. */
+  /** Drops every datagram, so that long times take little CPU. */
   silent = false
   readonly hosts: SimHost[] = []
-  /** Every datagram sent, when it is switched on. */
+  /** Every datagram sent while `tap` is set. */
   readonly wiretap: { at: number; from: string; outgoing: Outgoing }[] = []
   tap = false
   readonly #events = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order)
@@ -126,7 +126,7 @@ export class SimNetwork {
     return host
   }
 
-  /** Takes a host off the network without a word. */
+  /** Removes a host from the network without a goodbye. */
   kill(host: SimHost): void {
     this.hosts.splice(this.hosts.indexOf(host), 1)
   }
@@ -159,7 +159,7 @@ export class SimNetwork {
     this.#deliver(host, bytes, { interface: 'eth0', path, address, port: PORT, onLink: true, own: false })
   }
 
-  /** Sends what a host has to say, and sees when it wants to be woken. To be called after every direct call on its presence. */
+  /** Sends the outgoing datagrams of a host and schedules its next wake. Must be called after every direct call on its presence. */
   flush(host: SimHost): void {
     for (const outgoing of host.presence.takeOutgoing()) this.#send(host, outgoing)
     const wake = host.presence.nextWake

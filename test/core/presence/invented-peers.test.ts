@@ -5,8 +5,8 @@ import { type SimHost, SimNetwork } from '../sim/network.ts'
 
 const HOUR = 3_600_000
 
-/** Says so many records of made-up peers, 400 a second, from 200 addresses or one; none of them beats, or each once. */
-function makeUp(network: SimNetwork, watcher: SimHost, count: number, { beats = false, from = '' } = {}): void {
+/** Injects the records of `count` invented peers, 400 per second, from 200 addresses or from one. With `beats`, each beats once. */
+function invent(network: SimNetwork, watcher: SimHost, count: number, { beats = false, from = '' } = {}): void {
   for (let i = 0; i < count; i++) {
     const address = from || `10.0.9.${i % 200}`
     const stranger = new Stranger({ name: `s${i}`, address, interval: HOUR })
@@ -16,12 +16,12 @@ function makeUp(network: SimNetwork, watcher: SimHost, count: number, { beats = 
   }
 }
 
-describe('a made-up peer that says a record with an interval of an hour, and never beats', () => {
-  it('counts for nothing, is gone after seconds, and is soon forgotten', () => {
+describe('an invented peer that sends a record with an interval of an hour, and never beats', () => {
+  it('does not count, fails after seconds, and is soon removed', () => {
     const network = new SimNetwork('made-up')
     const [watcher, talker] = [network.host({ budget: 256_000 }), network.host({ budget: 256_000 })]
     network.run(5000)
-    makeUp(network, watcher, 700)
+    invent(network, watcher, 700)
     network.run(3000)
     expect(watcher.presence.self()).toMatchObject({ interval: 1000, recordVersion: 1 })
     const listed = () => watcher.presence.peers().filter(({ name, state }) => name !== 'host2' && state === 'alive')
@@ -35,13 +35,13 @@ describe('a made-up peer that says a record with an interval of an hour, and nev
     expect(watcher.states()).toEqual({ host2: 'failed' })
   }, 60_000)
 
-  it('gets no peer refused or dropped, in whatever numbers', () => {
+  it('causes no other peer to be refused or evicted, however many there are', () => {
     const network = new SimNetwork('crowded out')
     const [watcher, talker] = [network.host(), network.host()]
     network.run(5000)
-    makeUp(network, watcher, 2000)
+    invent(network, watcher, 2000)
     const newcomer = network.host({ name: 'newcomer' })
-    makeUp(network, watcher, 40)
+    invent(network, watcher, 40)
     expect(watcher.state('newcomer')).toBe('alive')
     expect(watcher.state('host2')).toBe('alive')
     expect(newcomer.states()).toMatchObject({ host1: 'alive', host2: 'alive' })
@@ -49,7 +49,7 @@ describe('a made-up peer that says a record with an interval of an hour, and nev
     expect(talker.presence.peers().length).toBe(2)
   }, 60_000)
 
-  it('lets a peer with a long interval be alive by one beat, and suspect only for a moment before it', () => {
+  it('does not harm a real peer with a long interval: it is suspect only until its first beat', () => {
     const network = new SimNetwork('slow')
     const slow = network.host({ name: 'slow', interval: 60_000 })
     network.run(70_000)
@@ -61,12 +61,12 @@ describe('a made-up peer that says a record with an interval of an hour, and nev
   })
 })
 
-describe('a made-up peer with an interval of an hour that beats once', () => {
+describe('an invented peer with an interval of an hour that beats once', () => {
   it('counts for a minute', () => {
     const network = new SimNetwork('one beat')
     const [watcher, talker] = [network.host({ budget: 256_000 }), network.host({ budget: 256_000 })]
     network.run(5000)
-    makeUp(network, watcher, 1600, { beats: true })
+    invent(network, watcher, 1600, { beats: true })
     network.run(20_000)
     expect(watcher.presence.self().interval).toBe(16_000)
     network.run(80_000)
@@ -97,11 +97,11 @@ describe('a made-up peer with an interval of an hour that beats once', () => {
     expect(beat(2)).toBe(8000)
   })
 
-  it('keeps no newcomer out for more than a minute, whose address it has forged', () => {
+  it('keeps out a new peer whose address it has forged for at most a minute', () => {
     const network = new SimNetwork('forged address')
     const watcher = network.host()
     network.run(3000)
-    makeUp(network, watcher, MAX_PEERS_PER_SOURCE, { beats: true, from: '10.0.0.2' })
+    invent(network, watcher, MAX_PEERS_PER_SOURCE, { beats: true, from: '10.0.0.2' })
     network.run(61_000)
     const newcomer = network.host({ name: 'newcomer' })
     network.run(3000)

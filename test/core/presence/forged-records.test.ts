@@ -5,23 +5,23 @@ import { KEY_AND_SIGNATURE_BYTES, PART_BYTES, type RecordPart } from '../../../s
 import { Dice } from '../../acceptance/mutation.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 
-/** What is made up, datagrams in a millisecond; and how many of a peer's own ones go out in the time of one. */
+/** The number of forged datagrams per millisecond, and the number of the peer's own datagrams per forged one. */
 const PER_MILLISECOND = 8
-const OWN_FOR_ONE = 6
+const OWN_PER_FORGED = 6
 const INTERVAL = 500
-/** The last positions of the first chain begin here. */
+/** A position shortly before the end of the first hash chain. */
 const NEAR_THE_END = 1021
 
 type Forger = (about: { id: PeerId; publicKey: Uint8Array; parts: number; version: number }, dice: Dice) => RecordPart
 
-/** A part of the next record of somebody else, with random bytes. */
+/** One part of the next record of another peer, with random bytes. */
 function forged(id: PeerId, recordVersion: number, part: number, parts: number, bytes: Uint8Array): RecordPart {
   return { type: 'record', path: 'broadcast', id, incarnation: 1, sequence: 0, part, parts, recordVersion, bytes }
 }
 
 /**
- * A watcher that hears a peer only between what a forger says from the peer's address, in a flood around the end of the
- * peer's chain.
+ * A watcher receives the datagrams of a peer among a flood of datagrams that an attacker forges from the peer's address. The
+ * flood comes when the peer's hash chain ends.
  */
 class Scene {
   readonly network = new SimNetwork('forgery')
@@ -45,10 +45,10 @@ class Scene {
     while (this.#sequence < NEAR_THE_END) this.#pass(100, () => {})
   }
 
-  /** Floods for so many ms; returns what was told of the victim meanwhile. */
+  /** Floods for some ms. Returns the types of the changes reported about the victim meanwhile. */
   flood(milliseconds: number, forge: Forger): string[] {
     const { id, recordVersion } = this.victim.presence.self()
-    if (!this.#record) throw new Error('it said no record')
+    if (!this.#record) throw new Error('it has sent no record')
     const about = {
       id,
       publicKey: this.#record.bytes.slice(0, 32),
@@ -68,7 +68,7 @@ class Scene {
     this.network.run(milliseconds)
     for (let i = 0; i < PER_MILLISECOND / 2; i++) say()
     for (const [index, { bytes, path }] of this.#own.splice(0).entries()) {
-      if (index % OWN_FOR_ONE === 0) say()
+      if (index % OWN_PER_FORGED === 0) say()
       this.network.inject(this.watcher, bytes, '10.0.0.2', path)
     }
     for (let i = 0; i < PER_MILLISECOND / 2; i++) say()
@@ -80,7 +80,7 @@ const THREE_PARTS = Object.fromEntries(Array.from({ length: 5 }, (_, key) => [`n
 
 describe.each<[string, Record<string, string>, Forger]>([
   [
-    'records of made-up peers',
+    'records of invented peers',
     {},
     ({ version }, dice) => {
       const bytes = random(dice, KEY_AND_SIGNATURE_BYTES + 2)
@@ -88,13 +88,13 @@ describe.each<[string, Record<string, string>, Forger]>([
     },
   ],
   [
-    'records of it with its own key and a wrong signature',
+    'records with the key of the peer and a wrong signature',
     {},
     ({ id, publicKey, version }, dice) =>
       forged(id, version, 0, 1, Buffer.concat([publicKey, random(dice, 64), Buffer.from('{"name":"x"}')])),
   ],
   [
-    'parts of the very record that is to come',
+    'parts of the next record',
     THREE_PARTS,
     ({ id, version, parts }, dice) => {
       const part = dice.below(parts)
@@ -102,13 +102,13 @@ describe.each<[string, Record<string, string>, Forger]>([
     },
   ],
   [
-    'first parts of the very record that is to come, with its own key',
+    'first parts of the next record, with the key of the peer',
     THREE_PARTS,
     ({ id, publicKey, version, parts }, dice) =>
       forged(id, version, 0, parts, Buffer.concat([publicKey, random(dice, PART_BYTES - 32)])),
   ],
   [
-    'parts that say there are more parts, or fewer',
+    'parts with a wrong number of parts',
     THREE_PARTS,
     ({ id, version, parts }, dice) => {
       const claimed = dice.one([2, 4, 5, 14, 15].filter((other) => other !== parts))
@@ -116,12 +116,12 @@ describe.each<[string, Record<string, string>, Forger]>([
     },
   ],
   [
-    'parts of records that are never whole, of many peers',
+    'parts of incomplete records of many peers',
     THREE_PARTS,
     (_, dice) => forged(readId(random(dice, 16)), 1, 14, 15, random(dice, 1 + dice.below(1000))),
   ],
-])('8,000 datagrams a second under a peer’s address: %s', (_, attributes, forge) => {
-  it('do not keep the record of its next hash chain out', () => {
+])('a flood of 8,000 datagrams a second from a peer’s address: %s', (_, attributes, forge) => {
+  it('does not prevent the peer’s next hash chain from being accepted', () => {
     const scene = new Scene(attributes)
     expect(scene.flood(5000, forge).filter((type) => type !== 'peer-update')).toEqual([])
     expect(scene.victim.presence.self().recordVersion).toBe(2)

@@ -5,40 +5,40 @@ import type { Beat, Bye, Message, RecordPart } from '../../../src/core/wire/mess
 import { signRecord } from '../../../src/core/wire/record.ts'
 import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
-/** Two hosts that know each other, and everything the second one said. */
+/** Two hosts that know each other, and everything that the second one has sent. */
 function overheard(): {
   network: SimNetwork
   watcher: SimHost
   victim: SimHost
-  said: <T extends Message['type']>(type: T) => Extract<Message, { type: T }>[]
+  sent: <T extends Message['type']>(type: T) => Extract<Message, { type: T }>[]
 } {
-  const network = new SimNetwork('proof')
+  const network = new SimNetwork('authentication')
   network.tap = true
   const [watcher, victim] = [network.host({ name: 'watcher' }), network.host({ name: 'victim' })]
   network.run(5000)
-  const said = <T extends Message['type']>(type: T) =>
+  const sent = <T extends Message['type']>(type: T) =>
     network.wiretap
       .filter(({ from }) => from === 'victim')
       .map(({ outgoing }) => decode(outgoing.bytes))
       .filter(
         (message): message is Extract<Message, { type: T }> => typeof message === 'object' && message.type === type,
       )
-  return { network, watcher, victim, said }
+  return { network, watcher, victim, sent }
 }
 
 function last<T>(items: T[]): T {
   const item = items.at(-1)
-  if (item === undefined) throw new Error('nothing was said')
+  if (item === undefined) throw new Error('nothing was sent')
   return item
 }
 
-/** Every visible thing about the victim, as the watcher has it. */
+/** Everything that the watcher reports about the victim. */
 function opinion(watcher: SimHost) {
   const peer = watcher.presence.peers().find(({ name }) => name === 'victim')
   return peer && { ...peer, paths: peer.paths.length, refused: undefined }
 }
 
-/** Injects, and expects that nothing changed but the counter for this reason. */
+/** Injects a datagram, and expects that nothing changes except the counter for this reason. */
 function expectRefusal(
   { network, watcher }: { network: SimNetwork; watcher: SimHost },
   message: Message,
@@ -53,16 +53,16 @@ function expectRefusal(
   expect(watcher.presence.index).toBe(index)
 }
 
-describe('proof', () => {
+describe('authentication', () => {
   it('refuses a forged beat', () => {
     const scene = overheard()
-    const beat = last(scene.said('beat'))
+    const beat = last(scene.sent('beat'))
     expectRefusal(scene, { ...beat, sequence: beat.sequence + 1, reveal: Buffer.alloc(16, 7) }, 'bad-reveal')
   })
 
-  it('refuses a replayed beat, old and newest', () => {
+  it('refuses replayed beats, old ones and the newest', () => {
     const scene = overheard()
-    const beats = scene.said('beat').filter(({ echo }) => echo === 0)
+    const beats = scene.sent('beat').filter(({ echo }) => echo === 0)
     expectRefusal(scene, last(beats.slice(0, 3)), 'replayed')
     const before = opinion(scene.watcher)?.lastSeen
     scene.network.run(50)
@@ -71,28 +71,28 @@ describe('proof', () => {
     expect(scene.watcher.refused('duplicate')).toBeGreaterThan(0)
   })
 
-  it('refuses a beat with the right number and another reveal', () => {
+  it('refuses a beat with the right position and another chain value', () => {
     const scene = overheard()
-    expectRefusal(scene, { ...last(scene.said('beat')), reveal: Buffer.alloc(16, 7) }, 'bad-reveal')
+    expectRefusal(scene, { ...last(scene.sent('beat')), reveal: Buffer.alloc(16, 7) }, 'bad-reveal')
   })
 
-  it('refuses a beat with a far-off sequence number', () => {
+  it('refuses a beat at a position too far ahead', () => {
     const scene = overheard()
-    const beat = last(scene.said('beat'))
+    const beat = last(scene.sent('beat'))
     expectRefusal(scene, { ...beat, sequence: beat.sequence + 100_000 }, 'too-far-ahead')
     expectRefusal(scene, { ...beat, sequence: 0xffffffff }, 'too-far-ahead')
   })
 
   it('refuses a forged goodbye', () => {
     const scene = overheard()
-    const { id, incarnation, sequence } = last(scene.said('beat'))
+    const { id, incarnation, sequence } = last(scene.sent('beat'))
     const bye: Bye = { type: 'bye', path: 'broadcast', id, incarnation, sequence, secret: Buffer.alloc(16) }
     expectRefusal(scene, bye, 'bad-goodbye')
   })
 
-  it('refuses a changed record, in every bit of its first bytes', () => {
+  it('refuses a record with any bit of its first bytes changed', () => {
     const scene = overheard()
-    const record = last(scene.said('record'))
+    const record = last(scene.sent('record'))
     for (const at of [0, 31, 32, 95, 96, 200]) {
       const bytes = Uint8Array.from(record.bytes)
       bytes[at] = (bytes[at] ?? 0) ^ 1
@@ -101,16 +101,16 @@ describe('proof', () => {
     }
   })
 
-  it('refuses a higher incarnation by a stranger', () => {
+  it('refuses a higher incarnation that the peer has not signed', () => {
     const scene = overheard()
-    const beat = last(scene.said('beat'))
+    const beat = last(scene.sent('beat'))
     expectRefusal(scene, { ...beat, incarnation: beat.incarnation + 1, sequence: 1 }, 'unproven')
     const stranger = seededIdentity('stranger')
     const record = signedBy(stranger, scene.victim, beat.incarnation + 1)
     expectRefusal(scene, { ...record, id: beat.id }, 'bad-identity')
   })
 
-  it('keeps a dead peer dead whatever of its words is played again', () => {
+  it('does not revive a failed peer when its datagrams are replayed', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
     network.kill(victim)
@@ -122,7 +122,7 @@ describe('proof', () => {
     expect(watcher.state('victim')).toBe('failed')
   })
 
-  it('gives a stranger who keeps probing no more than two signs of life to hoard', () => {
+  it('gives an attacker who keeps probing at most two unused beats to collect', () => {
     const { network, watcher, victim } = overheard()
     const { id } = victim.presence.self()
     const stranger = seededIdentity('stranger').id
@@ -157,12 +157,12 @@ describe('proof', () => {
     expect(network.now - diedAt).toBeLessThan(3 * 3500 + 1200 + 500)
   })
 
-  it('believes the next beat after lost ones when forged beats have used up all hashes that there are for many steps', () => {
+  it('accepts the next beat after lost ones even if forged beats have used up the budget for hash steps', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
     const prober = network.host({ name: 'prober' })
     network.run(2500)
-    const known = last(scene.said('beat'))
+    const known = last(scene.sent('beat'))
     const forged = encode({ ...known, sequence: known.sequence + 16, reveal: Buffer.alloc(16, 1) })
     const { id } = victim.presence.self()
     const lost = network.now + 2000
@@ -172,21 +172,21 @@ describe('proof', () => {
       for (let i = 0; i < 1300; i++) network.inject(watcher, forged)
       return true
     }
-    // Each answer takes a position of the chain.
+    // Each answer uses up a position of the chain.
     for (let i = 0; i < 4; i++) {
       prober.presence.probe(id, network.now)
       network.flush(prober)
       network.run(500)
     }
     network.run(1500)
-    expect(last(scene.said('beat')).sequence - known.sequence).toBeGreaterThan(6)
+    expect(last(scene.sent('beat')).sequence - known.sequence).toBeGreaterThan(6)
     expect(watcher.refused('too-far-ahead')).toBeGreaterThan(0)
     expect(watcher.state('victim')).toBe('alive')
     const told = watcher.presence.changesSince(0)?.flatMap(({ type, peer, own }) => (own ? [] : `${type} ${peer.name}`))
     expect(told).toEqual(['peer-up victim', 'peer-up prober'])
   })
 
-  it('takes a peer back after half a minute’s absence when forged beats have used up all hashes', () => {
+  it('accepts a peer that returns after half a minute even if forged beats have used up the budget for hash steps', () => {
     const { network, watcher, victim } = overheard()
     const known = network.host({ name: 'known' })
     let isAway = true
@@ -223,18 +223,18 @@ describe('proof', () => {
     expect(watcher.state('victim')).toBe('alive')
   })
 
-  it('goes on hearing a peer through a flood of forged beats', () => {
+  it('accepts the beats of a peer during a flood of forged beats', () => {
     const scene = overheard()
     const { network, watcher, victim } = scene
     const forge = (): Beat => ({
-      ...last(scene.said('beat')),
+      ...last(scene.sent('beat')),
       sequence: victim.presence.self().recordVersion + 1000,
       reveal: Buffer.alloc(16, 1),
     })
     for (let i = 0; i < 200; i++) {
       network.run(50)
       for (let j = 0; j < 20; j++)
-        network.inject(watcher, encode({ ...forge(), sequence: last(scene.said('beat')).sequence + 1 + (j % 20) }))
+        network.inject(watcher, encode({ ...forge(), sequence: last(scene.sent('beat')).sequence + 1 + (j % 20) }))
     }
     expect(watcher.state('victim')).toBe('alive')
     expect(watcher.presence.changesSince(0)?.filter(({ type }) => type === 'peer-suspect')).toEqual([])

@@ -7,7 +7,7 @@ import { SimNetwork } from '../sim/network.ts'
 
 const COUNT = 100_000
 
-/** Everything that three hosts say in 20 s, one of which leaves; the second one's record has several parts. */
+/** The datagrams of three hosts in 20 s. One of the hosts leaves, and one has a record of several parts. */
 function conversation() {
   const network = new SimNetwork('fuzz')
   network.tap = true
@@ -20,31 +20,31 @@ function conversation() {
   network.run(1000)
   network.kill(leaver)
   network.run(9000)
-  return { network, watcher, talker, said: network.wiretap.map(({ outgoing }) => outgoing.bytes) }
+  return { network, watcher, talker, sent: network.wiretap.map(({ outgoing }) => outgoing.bytes) }
 }
 
-describe('nonsense in the process', () => {
-  it('is decoded or refused, never thrown at', () => {
+describe('random and mutated datagrams', () => {
+  it('are decoded or refused, and never cause an exception', () => {
     const dice = new Dice(1)
-    const { said } = conversation()
+    const { sent } = conversation()
     let understood = 0
     for (let i = 0; i < 2 * COUNT; i++) {
-      const result = decode(i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said))
+      const result = decode(i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, sent))
       if (typeof result === 'string') expect(REFUSALS).toHaveProperty(result)
       else understood++
     }
-    // Both ways are gone: what is only ever refused at the first check would be a weak test.
+    // Many datagrams must pass the first checks, and many must be refused. Otherwise the test would be weak.
     expect(understood).toBeGreaterThan(COUNT / 10)
     expect(understood).toBeLessThan(2 * COUNT - COUNT / 10)
   }, 60_000)
 
-  it('changes nothing for who hears it', () => {
+  it('change nothing for the receiver', () => {
     const dice = new Dice(2)
-    const { network, watcher, talker, said } = conversation()
+    const { network, watcher, talker, sent } = conversation()
     const { index } = watcher.presence
     const paths = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
     for (let i = 0; i < 2 * COUNT; i++) {
-      const bytes = i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, said)
+      const bytes = i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, sent)
       network.inject(watcher, bytes, `10.0.${dice.below(4)}.${dice.below(256)}`, dice.one(paths))
       if (i % 1000 === 0) network.run(100)
     }
@@ -56,8 +56,8 @@ describe('nonsense in the process', () => {
   }, 120_000)
 })
 
-describe('a flood of newly made peers in the process', () => {
-  it('fills the registry to its bound, and takes nobody from it', () => {
+describe('a flood of invented peers', () => {
+  it('fills the registry up to its limit, and evicts no real peer', () => {
     const network = new SimNetwork('flood')
     const [watcher, talker] = [network.host(), network.host()]
     network.run(5000)
