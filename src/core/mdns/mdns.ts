@@ -36,7 +36,7 @@ export interface MdnsView {
  */
 const HOST_ID_CHARACTERS = 10
 
-export interface MdnsOptions {
+interface MdnsOptions {
   random: Random
   /** Service types to browse for, such as `_ipp._tcp`. `*` adds every type that other hosts announce. */
   browse: readonly string[]

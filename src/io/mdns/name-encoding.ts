@@ -41,8 +41,8 @@ export function restoreDots(bytes: Buffer): void {
       for (let i = label.indexOf(STAND_IN_BYTE); i >= 0; i = label.indexOf(STAND_IN_BYTE, i + 1)) label[i] = DOT
     }
   }
-  const layout = new PacketWalker(bytes)
-  layout.walk({
+  const walker = new PacketWalker(bytes)
+  walker.walk({
     name: restore,
     record: ({ type, dataAt }) => {
       if (type === PTR || type === NSEC) restore(dataAt)
@@ -63,7 +63,7 @@ const POINTER = 0xc000
  * @param bytes a message with uncompressed names
  */
 export function compressNames(bytes: Buffer): Buffer {
-  const layout = new PacketWalker(bytes)
+  const walker = new PacketWalker(bytes)
   const out = Buffer.alloc(bytes.length)
   /** Where each name suffix was written, by its bytes. */
   const known = new Map<string, number>()
@@ -75,7 +75,7 @@ export function compressNames(bytes: Buffer): Buffer {
     read = end
   }
   const writeName = () => {
-    const end = layout.nameEnd(read)
+    const end = walker.nameEnd(read)
     while ((bytes[read] ?? 0) > 0) {
       const rest = bytes.toString('latin1', read, end)
       const offset = known.get(rest)
@@ -90,7 +90,7 @@ export function compressNames(bytes: Buffer): Buffer {
     copyTo(end)
   }
 
-  layout.walk({
+  walker.walk({
     name: (at) => {
       copyTo(at)
       writeName()

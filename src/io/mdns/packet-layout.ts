@@ -16,6 +16,8 @@ const MIN_STEPS = 1024
 
 /** The size of type, class, TTL and data length, which follow the name of a record. */
 const RECORD_FIELD_BYTES = 10
+
+/** Record types (RFC 1035, RFC 2782, RFC 3596, RFC 4034). */
 export const A = 1
 export const PTR = 12
 export const TXT = 16
@@ -23,7 +25,7 @@ export const AAAA = 28
 export const SRV = 33
 export const NSEC = 47
 
-export interface RecordOffsets {
+interface RecordOffsets {
   type: number
   /** The offset of the type field. */
   typeAt: number
@@ -32,17 +34,17 @@ export interface RecordOffsets {
 }
 
 /** Is called for each name and record, in the order of the message. */
-export interface PacketVisitor {
+interface PacketVisitor {
   /** @param at the offset of the name of a question or record */
   name(at: number): void
-  record(place: RecordOffsets): void
+  record(offsets: RecordOffsets): void
 }
 
 /** The message is malformed. */
 export class MalformedPacket extends Error {}
 
 /** Following the names would take too many steps. */
-export class PacketTooComplex extends MalformedPacket {}
+class PacketTooComplex extends MalformedPacket {}
 
 /**
  * Walks over a message.
@@ -123,7 +125,7 @@ export class PacketWalker {
     }
   }
 
-  /** Whether the data of a record is valid for its type. */
+  /** Whether the data of a record is valid for its type. False for types that DNS-SD does not use. */
   fits({ type, dataAt, dataEnd }: RecordOffsets): boolean {
     const length = dataEnd - dataAt
     if (type === A) return length === 4
@@ -152,7 +154,7 @@ export class PacketWalker {
  *
  * @throws MalformedPacket if no record is complete
  */
-export function completeRecords(bytes: Buffer): Buffer {
+function completeRecords(bytes: Buffer): Buffer {
   let whole = 0
   let end = 0
   try {
@@ -200,12 +202,12 @@ export function sanitizePacket(bytes: Buffer): Buffer {
  * @throws MalformedPacket
  */
 function maskForeignRecords(bytes: Buffer): Buffer {
-  const layout = new PacketWalker(bytes)
+  const walker = new PacketWalker(bytes)
   const foreign: number[] = []
-  layout.walk({
+  walker.walk({
     name: () => {},
-    record: (place) => {
-      if (!layout.fits(place)) foreign.push(place.typeAt)
+    record: (offsets) => {
+      if (!walker.fits(offsets)) foreign.push(offsets.typeAt)
     },
   })
   if (foreign.length === 0) return bytes

@@ -27,15 +27,15 @@ const OVERLOAD_QUIET_TIME = 60_000
 type MulticastPath = 'multicast4' | 'multicast6'
 
 /** Sockets on the mDNS port: a `Net` with a shared port. */
-export interface MdnsNet {
+interface MdnsNet {
   send(interfaceName: string, path: MulticastPath, bytes: Uint8Array): void
   sendTo(interfaceName: string, address: string, port: number, bytes: Uint8Array): void
 }
 
 /** Why a datagram was dropped. */
-export type DropReason = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
+type DropReason = 'off-link' | 'size' | 'budget' | 'layout' | 'opcode' | 'undecodable' | 'exception'
 
-export interface MdnsTransportOptions {
+interface MdnsTransportOptions {
   net: MdnsNet
   /** The clock, monotonic ms. bonjour-service sends in a later turn, which needs the time of that turn. */
   now: () => number
@@ -129,8 +129,8 @@ export class MdnsTransport {
     const reason = dropReason(datagram)
     if (reason !== undefined) return this.#drop(reason)
     try {
-      const layout = new PacketWalker(datagram)
-      if (!this.#takeBudget(datagram.length, layout.records, from, now)) {
+      const walker = new PacketWalker(datagram)
+      if (!this.#takeBudget(datagram.length, walker.records, from, now)) {
         this.#noticeOverload(now)
         return this.#drop('budget')
       }
@@ -231,8 +231,8 @@ interface SentMessage {
 }
 
 /**
- * Tells own messages that the system loops back from equal messages of other programs on this machine. Two programs
- * that browse for the same type send identical queries.
+ * Distinguishes own messages that the system loops back from equal messages of other programs on this machine. Two
+ * programs that browse for the same type send identical queries.
  */
 class LoopbackFilter {
   readonly #sent = new Map<string, SentMessage>()

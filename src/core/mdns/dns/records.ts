@@ -9,7 +9,7 @@ export type ResourceRecord = {
   flush: boolean
 } & RecordData
 
-export type RecordData =
+type RecordData =
   | { type: 'PTR'; data: string }
   | { type: 'SRV'; data: { priority: number; weight: number; port: number; target: string } }
   /** The strings as received, each in the form `key=value` (RFC 6763, section 6). */

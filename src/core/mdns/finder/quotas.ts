@@ -18,7 +18,7 @@ export interface MdnsLimits {
   txtBytes: MdnsLimit
 }
 
-export interface MdnsLimit {
+interface MdnsLimit {
   now: number
   most: number
   /** The source addresses that have used up their share, a quarter of `most`. Nothing more is accepted from them. */

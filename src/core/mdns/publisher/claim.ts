@@ -193,7 +193,7 @@ export function hostRecords(hostname: string, addresses: readonly InterfaceAddre
 }
 
 /** The PTR records that map the addresses of a host to its name (RFC 1035, section 3.5; RFC 3596, section 2.5). */
-export function reverseRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
+function reverseRecords(hostname: string, addresses: readonly InterfaceAddress[]): ResourceRecord[] {
   return publishedAddresses(addresses).map(({ address, family }) => {
     return { name: reverseName(address, family), type: 'PTR', ttl: HOST_TTL, flush: true, data: hostname }
   })

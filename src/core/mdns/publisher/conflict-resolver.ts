@@ -23,7 +23,7 @@ const RECLAIM_DELAY = 120_000
 /** The same after a goodbye of that program, ms. Its records stay in caches for one second. */
 const RECLAIM_AFTER_GOODBYE = 1000
 
-export interface ConflictResolverOptions {
+interface ConflictResolverOptions {
   agenda: Agenda
   /** By interface. */
   segments: ReadonlyMap<string, Segment>

@@ -8,7 +8,7 @@ const PROBE_COUNT = 3
 const PROBE_INTERVAL = 250
 
 /** What the prober needs from its segment. */
-export interface ProbeHooks {
+interface ProbeHooks {
   records(claim: Claim): readonly ResourceRecord[]
   /** The probes got no objection: the claims own their names. */
   won(claims: Claim[], now: number): void

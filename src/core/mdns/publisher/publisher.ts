@@ -37,7 +37,7 @@ const MAX_PROBE_DELAY = 250
 /** When goodbyes are sent at shutdown, ms after the first. */
 const SHUTDOWN_GOODBYE_DELAYS = [0, 50, 100]
 
-export interface PublisherOptions {
+interface PublisherOptions {
   agenda: Agenda
   random: Random
   send: (out: OutgoingMessage) => void

@@ -10,7 +10,7 @@ import { OwnRecords } from './own-records.ts'
 import { Prober } from './prober.ts'
 import { Responder } from './responder.ts'
 
-export interface SegmentOptions {
+interface SegmentOptions {
   agenda: Agenda
   random: Random
   send: (out: OutgoingMessage) => void
