@@ -1,7 +1,6 @@
 import type { Peer, Service } from '../shared/api.ts'
+import type { PeerState } from '../shared/peer-state.ts'
 import { dnsTypes } from '../shared/service-names.ts'
-
-export type PeerState = Peer['state']
 
 /**
  * Selects the peers to follow. A peer must match every given field; a field with several values matches any of them. An

@@ -12,11 +12,12 @@ export type {
   Services,
   Sync,
 } from '../shared/api.ts'
+export type { PeerState } from '../shared/peer-state.ts'
 export type { Self } from '../shared/self-api.ts'
 export type { DaemonEvent } from './api-client.ts'
 export { type Attributes, type CallOptions, Earshot, type EarshotOptions, type EventOptions } from './earshot.ts'
 export { EarshotError } from './error.ts'
-export type { PeerFilter, PeerState, ServiceFilter, WatchFilter } from './filter.ts'
+export type { PeerFilter, ServiceFilter, WatchFilter } from './filter.ts'
 export type { EntryChanges, Published, PublishOptions } from './published.ts'
 export type { ServiceEntry } from './registration.ts'
 export type { Resolved, ResolveOptions } from './resolve.ts'

@@ -44,9 +44,9 @@ async function startDaemon(
   // First, so that a second daemon stops here, and does not touch the state directory of the one that runs.
   await prepareSocket(config.socket)
   const identityFile = new IdentityFile(config.stateDir, (notice) => logState(log, notice))
-  const life = await identityFile.begin()
+  const loaded = await identityFile.begin()
   if (abort.aborted) return undefined
-  let { identity } = life
+  let { identity } = loaded
   const peer = { name: config.name, hostname: printableHostName(hostname()), version: VERSION }
   if (peer.hostname !== hostname()) {
     log.warn(
@@ -57,7 +57,7 @@ async function startDaemon(
   const { port, group4, group6 } = config
   const discovery = new Discovery({
     identity,
-    incarnation: life.incarnation,
+    incarnation: loaded.incarnation,
     profile: { ...peer, services: [], attributes: {} },
     interval: config.interval,
     budget: config.budget,
@@ -125,6 +125,6 @@ async function startDaemon(
   }
   const { id, incarnation, name } = presence.self()
   const { socket, http } = control.listening
-  log.info({ id, name, incarnation, fresh: life.fresh, socket, http, port }, 'ready')
+  log.info({ id, name, incarnation, fresh: loaded.fresh, socket, http, port }, 'ready')
   return { stop }
 }
