@@ -54,8 +54,8 @@ it('counts errors in the handling of a datagram, reports the first one, and goes
 it('counts errors in the handling of an mDNS message, reports the first one, and goes on', async () => {
   const net = emptyNet()
   const failures: Error[] = []
-  const hooks = { sighted: () => {}, noticed: () => {}, failed: (error: Error) => failures.push(error) }
-  const driver = new MdnsDriver(new Mdns({ random, browse: [] }), net, new Clock(), hooks)
+  const handler = { sighted: () => {}, noticed: () => {}, failed: (error: Error) => failures.push(error) }
+  const driver = new MdnsDriver(new Mdns({ random, browse: [] }), net, new Clock(), handler)
   await driver.start()
   for (let i = 0; i < 3; i++) net.emit('datagram', impossible(), HEARD)
   await driver.stop()

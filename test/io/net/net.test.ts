@@ -22,9 +22,9 @@ function make(port: number, timing: Partial<NetTiming> = {}, include: string[] =
   return net
 }
 
-function record(net: Net): { text: string; heard: DatagramSource }[] {
-  const all: { text: string; heard: DatagramSource }[] = []
-  net.on('datagram', (bytes, heard) => all.push({ text: Buffer.from(bytes).toString(), heard }))
+function record(net: Net): { text: string; source: DatagramSource }[] {
+  const all: { text: string; source: DatagramSource }[] = []
+  net.on('datagram', (bytes, source) => all.push({ text: Buffer.from(bytes).toString(), source }))
   return all
 }
 
@@ -41,8 +41,8 @@ test('two processes on lo receive each other and themselves, by broadcast and mu
   for (const path of ['broadcast', 'multicast4'] as const) a.send('lo', path, Buffer.from(path))
   for (const heard of heards) {
     await vi.waitFor(() => expect(heard).toHaveLength(2))
-    for (const { text, heard: where } of heard) {
-      expect(where).toEqual({ interface: 'lo', path: text, address: '127.0.0.1', port, onLink: true, own: true })
+    for (const { text, source } of heard) {
+      expect(source).toEqual({ interface: 'lo', path: text, address: '127.0.0.1', port, onLink: true, own: true })
     }
   }
 })
@@ -65,7 +65,7 @@ test('receives unicast, and ignores invalid addresses and ports', async () => {
   net.send('lo', 'multicast6', Buffer.from('x'))
   await vi.waitFor(() => expect(heard).toHaveLength(1))
   expect(heard[0]?.text).toBe(`127.0.0.1 ${port}`)
-  expect(heard[0]?.heard.path).toBe('unicast')
+  expect(heard[0]?.source.path).toBe('unicast')
 })
 
 test('a port that another process holds is refused, and nothing stays open', async () => {
@@ -100,8 +100,8 @@ test('on a shared port other programs receive too, and unicast stays theirs', as
   other.send('theirs', port, '239.255.153.53')
   await vi.waitFor(() => expect(others.sort()).toEqual(['ours', 'theirs', 'unicast']))
   await vi.waitFor(() => expect(heard.map(({ text }) => text).sort()).toEqual(['ours', 'theirs']))
-  const where = { interface: 'lo', path: 'multicast4', address: '127.0.0.1', port, onLink: true, own: true }
-  for (const one of heard) expect(one.heard).toEqual(where)
+  const expected = { interface: 'lo', path: 'multicast4', address: '127.0.0.1', port, onLink: true, own: true }
+  for (const one of heard) expect(one.source).toEqual(expected)
   net.renew('lo', 'multicast4')
   await vi.waitFor(() => {
     net.send('lo', 'multicast4', Buffer.from('again'))
