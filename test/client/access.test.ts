@@ -13,27 +13,27 @@ const line = (local: string, uid: number, state = '0A') =>
   `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 4711 1\n`
 const EVERY6 = '00000000000000000000000000000000'
 
-describe('who listens on a port', () => {
+describe('the owner of a listening port', () => {
   test.each<[string, string, number, number | undefined]>([
-    ['nobody', '', 15353, undefined],
-    ['one at the address', line('0100007F:3BF9', 1001), 15353, 1001],
-    ['one at another port', line('0100007F:3BFA', 1001), 15353, undefined],
-    ['one at another address', line('0200007F:3BF9', 1001), 15353, undefined],
-    ['a connection is no listener', line('0100007F:3BF9', 1001, '01'), 15353, undefined],
-    ['one at every address', line('00000000:3BF9', 1001), 15353, 1001],
-    ['one at every IPv6 address', line(`${EVERY6}:3BF9`, 1001), 15353, 1001],
-    ['one at the address, by IPv6', line('0000000000000000FFFF00000100007F:3BF9', 1001), 15353, 1001],
-    ['the address goes before all', line('00000000:3BF9', 1001) + line('0100007F:3BF9', 7), 15353, 7],
+    ['no listener', '', 15353, undefined],
+    ['a listener on the address', line('0100007F:3BF9', 1001), 15353, 1001],
+    ['a listener on another port', line('0100007F:3BFA', 1001), 15353, undefined],
+    ['a listener on another address', line('0200007F:3BF9', 1001), 15353, undefined],
+    ['a connection does not count', line('0100007F:3BF9', 1001, '01'), 15353, undefined],
+    ['a listener on every address', line('00000000:3BF9', 1001), 15353, 1001],
+    ['a listener on every IPv6 address', line(`${EVERY6}:3BF9`, 1001), 15353, 1001],
+    ['a listener on the IPv4-mapped IPv6 address', line('0000000000000000FFFF00000100007F:3BF9', 1001), 15353, 1001],
+    ['the exact address wins', line('00000000:3BF9', 1001) + line('0100007F:3BF9', 7), 15353, 7],
     ['a low port', line('0100007F:0050', 5), 80, 5],
   ])('%s', (_what, lines, port, owner) => {
     expect(findListener(HEAD + lines, '127.0.0.1', port)).toBe(owner)
   })
 
-  test('by IPv6', () => {
+  test('is found on an IPv6 address', () => {
     expect(findListener(line('00000000000000000000000001000000:3BF9', 3), '[::1]', 15353)).toBe(3)
   })
 
-  test.skipIf(process.getuid?.() !== 0)('another user who listens there is not sent the token', async () => {
+  test.skipIf(process.getuid?.() !== 0)('another user who listens there does not get the token', async () => {
     const directory = await temporaryDirectory()
     await mkdir(join(directory, 'earshot'))
     await writeFile(join(directory, 'earshot', 'token'), 'secret\n')
@@ -53,7 +53,7 @@ describe('who listens on a port', () => {
   })
 })
 
-describe('a user who may not open the socket', () => {
+describe('a user without permission to open the socket', () => {
   const isRoot = process.getuid?.() === 0
 
   async function socketOf(gid: number): Promise<string> {
@@ -63,18 +63,18 @@ describe('a user who may not open the socket', () => {
     return socket
   }
 
-  test.runIf(isRoot)('is told the group to join', async () => {
+  test.runIf(isRoot)('learns which group to join', async () => {
     const [, name, gid] = /^([a-z]+):[^:]*:([1-9]\d*):/m.exec(readFileSync('/etc/group', 'utf8')) ?? []
     const error = notAllowed(await socketOf(Number(gid)))
     expect(error).toMatchObject({ code: 'EARSHOT_NOT_ALLOWED' })
     expect(error.message).toContain(`sudo usermod -aG ${name} "$USER", then log in again`)
   })
 
-  test.runIf(isRoot)('is told that only root may use a daemon that root started by hand', async () => {
+  test.runIf(isRoot)('learns that only root may use a daemon that root started by hand', async () => {
     expect(notAllowed(await socketOf(0)).message).toContain('run this as root')
   })
 
-  test('is told the path when the socket does not exist', () => {
+  test('gets an error with the path when the socket does not exist', () => {
     expect(notAllowed('/nonexistent/control.sock').message).toContain('/nonexistent/control.sock may not be opened')
   })
 })

@@ -25,7 +25,7 @@ async function answering(
   return { earshot: new Earshot({ socket: daemon.socket }), asked: () => daemon.requests.at(-1) }
 }
 
-describe('writing', () => {
+describe('changes', () => {
   test('sets and removes attributes', async () => {
     const { earshot, asked } = await answering(200, { attributes: { status: 'idle' } })
     expect(await earshot.set({ status: 'idle', load: 0.5, ready: true })).toEqual({ status: 'idle' })
@@ -47,7 +47,7 @@ describe('writing', () => {
     [undefined, 'undefined'],
     [null, 'null'],
     [{}, '[object Object]'],
-  ])('refuses the value %s, which JSON has no form for', async (value, shown) => {
+  ])('refuses the value %s, which JSON cannot represent', async (value, shown) => {
     const { earshot, asked } = await answering(200, { attributes: {} })
     const message = `must be a string, a finite number or a boolean, not ${shown}`
     const values = { load: value as number }
@@ -58,7 +58,7 @@ describe('writing', () => {
     expect(asked()?.method).not.toMatch(/PATCH|PUT/)
   })
 
-  test('registers a service for good, and withdraws it', async () => {
+  test('registers a service without renewal, and withdraws it', async () => {
     const { earshot, asked } = await answering(201, { id: 'a b', source: 'api' })
     const given = { id: 'a b', type: 'http', port: 80 }
     expect(await earshot.register({ ...given, ttl: 3_600_000 })).toEqual({ id: 'a b', source: 'api' })
@@ -81,7 +81,7 @@ describe('writing', () => {
     await expect(silent.earshot.ping('kitchen')).rejects.toMatchObject({ code: 'EARSHOT_NO_ANSWER', status: 504 })
   })
 
-  test('stops when told', async () => {
+  test('every call can be aborted', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.reply = () => new Promise(() => {})
     const earshot = new Earshot({ socket: daemon.socket })
@@ -109,7 +109,7 @@ describe('writing', () => {
   })
 })
 
-test('an empty list asks for nothing, as if it were not given', async () => {
+test('an empty list in a filter counts as not given', async () => {
   const { earshot, asked } = await answering(200, { epoch: 'e1', index: 1, peers: [], services: [] })
   await earshot.peers({ service: [], name: [], state: [], attributes: {} })
   expect(asked()?.url.search).toBe('')
@@ -118,7 +118,7 @@ test('an empty list asks for nothing, as if it were not given', async () => {
   expect([somePeer('a')].filter(peerMatcher({ service: [], name: [] }))).toHaveLength(1)
 })
 
-test('an answer may take for ever, if that is wanted', async () => {
+test('the timeout may be Infinity', async () => {
   const { earshot } = await answering(200, { epoch: 'e1', index: 1, peers: [] })
   const patient = new Earshot({ socket: (await ScriptedDaemon.start()).socket, timeout: Number.POSITIVE_INFINITY })
   expect(await patient.peers()).toMatchObject({ peers: [] })
@@ -126,7 +126,7 @@ test('an answer may take for ever, if that is wanted', async () => {
   expect(() => new Earshot({ timeout: Number.NaN })).toThrow(RangeError)
 })
 
-test('one signal serves any number of calls, without a warning', async () => {
+test('one signal can be used for many calls without a warning', async () => {
   const { earshot } = await answering(200, { epoch: 'e1', index: 1, peers: [], attributes: {} })
   const warnings: Error[] = []
   const note = (warning: Error) => void warnings.push(warning)
@@ -147,7 +147,7 @@ test('one signal serves any number of calls, without a warning', async () => {
 })
 
 describe('services', () => {
-  test('are asked for by type, name, peer and state', async () => {
+  test('are filtered by type, name, peer and state', async () => {
     const { earshot, asked } = await answering(200, { epoch: 'e1', index: 1, services: [] })
     expect(await earshot.services()).toEqual({ epoch: 'e1', index: 1, services: [] })
     await earshot.services({ type: ['http', 'osc'], name: 'Shop', peer: 'kitchen', state: 'all', self: true })
@@ -156,7 +156,7 @@ describe('services', () => {
 })
 
 describe('waitFor', () => {
-  test('asks to be answered when that has changed which it waits for', async () => {
+  test('uses blocking queries until enough peers match', async () => {
     const daemon = await ScriptedDaemon.start()
     const peers: Peer[] = [somePeer('a')]
     daemon.reply = ({ url }) => {
@@ -178,7 +178,7 @@ describe('waitFor', () => {
     expect(asked[1]?.get('wait')).toMatch(/^(20000|19\d{3})ms$/)
   })
 
-  test('says when time is up how many there are', async () => {
+  test('reports the number of peers found when the timeout expires', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', somePeer('a'))
     const earshot = new Earshot({ socket: daemon.socket })
@@ -188,7 +188,7 @@ describe('waitFor', () => {
     for (const timeout of [Number.NaN, -1]) await expect(earshot.waitFor({}, { timeout })).rejects.toThrow(RangeError)
   })
 
-  test.each([408, 503])('asks again, ever less often, after a %i', async (status) => {
+  test.each([408, 503])('tries again with growing pauses after a %i', async (status) => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', somePeer('a'))
     let refusals = 3
@@ -199,7 +199,7 @@ describe('waitFor', () => {
     expect(await new Earshot({ socket: daemon.socket }).waitFor({})).toMatchObject([{ name: 'a' }])
   })
 
-  test('asks again when a daemon that is too busy hangs up', async () => {
+  test('tries again when a busy daemon closes the connection', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', somePeer('a'))
     daemon.hangUps = 3
@@ -207,7 +207,7 @@ describe('waitFor', () => {
     expect(daemon.hangUps).toBe(0)
   })
 
-  test('waits on when the daemon restarts, but needs one to begin with', async () => {
+  test('continues when the daemon restarts, but needs a daemon at the start', async () => {
     const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     let isAway = true
@@ -233,7 +233,7 @@ describe('resolve', () => {
     return new Earshot({ socket: daemon.socket })
   }
 
-  test('a peer gives its best address, or the best of a family', async () => {
+  test('a peer resolves to its best address, or the best of a family', async () => {
     const earshot = await knowing(kitchen, somePeer('lonely', { addresses: [linkLocal] }))
     expect(await earshot.resolve('kitchen')).toEqual({
       peer: kitchen,
@@ -252,7 +252,7 @@ describe('resolve', () => {
     await expect(earshot.resolve('lonely', { family: 'ipv4' })).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
   })
 
-  test('a service gives its port as well, by its peer or by its own name', async () => {
+  test('a service resolves to address and port, by its peer or by its own name', async () => {
     const earshot = await knowing(kitchen, shop)
     const web = { port: 8080, host: '192.168.1.20:8080', service: { id: 'web' } }
     expect(await earshot.resolve('kitchen', { service: 'http' })).toMatchObject(web)
@@ -265,7 +265,7 @@ describe('resolve', () => {
     await expect(earshot.resolve('cellar')).rejects.toThrow("no peer and no service is called 'cellar'")
   })
 
-  test('a service that mDNS adds to a peer leads to its own address, and is marked', async () => {
+  test('a service that mDNS adds to a peer resolves to its own address, with the source mdns', async () => {
     const addresses = [{ ...ipv4, address: '192.168.1.21' }]
     const web = kitchen.services[0]
     if (!web) throw new Error('no service')
@@ -281,20 +281,20 @@ describe('resolve', () => {
     })
   })
 
-  test('a host name of mDNS is no substitute for a peer of that name that has gone', async () => {
+  test('an mDNS host does not replace a failed peer of the same name', async () => {
     const earshot = await knowing(somePeer('scanner.local', { state: 'failed' }))
     await expect(earshot.resolve('scanner.local')).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
   })
 
   test.each<[string, string[], string | undefined]>([
-    ['two that have signed it', ['k alive', 's suspect'], undefined],
-    ['one that has signed it, and mDNS', ['k alive', 'p.local alive mdns'], undefined],
-    ['one that had signed it, and mDNS', ['k failed', 'p.local alive mdns'], undefined],
-    ['mDNS alone, by two', ['q.local alive mdns', 'p.local alive mdns'], undefined],
-    ['one that has signed it, and one that had', ['k failed', 's alive'], 's'],
-    ['mDNS, after another host of it has gone', ['q.local failed mdns', 'p.local alive mdns'], 'p.local'],
-    ['one alone, silent', ['k suspect'], 'k'],
-  ])('a service that is offered by %s', async (_, offerers, expected) => {
+    ['two peers that have signed it', ['k alive', 's suspect'], undefined],
+    ['a peer that has signed it, and an mDNS host', ['k alive', 'p.local alive mdns'], undefined],
+    ['a failed peer that has signed it, and an mDNS host', ['k failed', 'p.local alive mdns'], undefined],
+    ['two mDNS hosts', ['q.local alive mdns', 'p.local alive mdns'], undefined],
+    ['a peer that has signed it, and a failed one', ['k failed', 's alive'], 's'],
+    ['an mDNS host, and a failed one', ['q.local failed mdns', 'p.local alive mdns'], 'p.local'],
+    ['one suspect peer', ['k suspect'], 'k'],
+  ])('a service offered by %s', async (_, offerers, expected) => {
     const earshot = await knowing(
       ...offerers.map((text) => {
         const [name = '', state, source] = text.split(' ')
@@ -319,7 +319,7 @@ describe('resolve', () => {
     })
   })
 
-  test('a host of mDNS gives its address, as a known peer or by being asked for', async () => {
+  test('an mDNS host resolves to its address, whether it is listed or has to be queried', async () => {
     const printer = somePeer('Printer', { id: 'printer.local', source: 'mdns' })
     const earshot = await knowing(printer, { ...printer, id: 'scanner.local', state: 'failed' })
     expect(await earshot.resolve('printer.local')).toMatchObject({ peer: { id: 'printer.local' } })
@@ -331,7 +331,7 @@ describe('resolve', () => {
     expect(await earshot.host('scanner.local')).toEqual({ hostname: 'scanner.local', addresses: [linkLocal, ipv4] })
   })
 
-  test('who has gone is nowhere', async () => {
+  test('a failed peer is not resolved', async () => {
     const earshot = await knowing({ ...kitchen, state: 'failed' })
     await expect(earshot.resolve('kitchen')).rejects.toThrow("'kitchen' is not present: it has failed")
   })
@@ -349,7 +349,7 @@ describe('over loopback', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, tokens }
   }
 
-  test('writing bears the token that lies beside the socket, reading does not', async () => {
+  test('changes carry the token from beside the socket, other requests do not', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'earshot-client-'))
     onTestFinished(() => rm(directory, { recursive: true }))
     await writeFile(join(directory, 'token'), 'secret\n')
@@ -365,7 +365,7 @@ describe('over loopback', () => {
   })
 })
 
-test('a filter means to the client what it means to the daemon', async () => {
+test('filters select the same peers in the client and in the daemon', async () => {
   const { peerFilter } = await import('../../src/daemon/control/peer-filter.ts')
   const services = ['_http._tcp', '_HTTP._udp', '_osc._udp', '_NVstream_dbd._tcp', '_androidtvremote2._tcp'].map(
     (type, id) => ({

@@ -28,7 +28,7 @@ async function imposter(text: string): Promise<string> {
 }
 
 describe('Earshot', () => {
-  test('asks over the socket and over loopback alike', async () => {
+  test('gets the same answers over the socket and over loopback', async () => {
     const { socket, port } = await startControl(household())
     for (const earshot of [new Earshot({ socket }), new Earshot({ url: `http://localhost:${port}` })]) {
       const names = async (filter: Parameters<Earshot['peers']>[0]) =>
@@ -43,7 +43,7 @@ describe('Earshot', () => {
     }
   })
 
-  test("passes the API's errors on", async () => {
+  test("rejects with the API's errors", async () => {
     const { socket } = await startControl()
     const earshot = new Earshot({ socket })
     await expect(earshot.peer('nobody')).rejects.toBeInstanceOf(EarshotError)
@@ -59,12 +59,12 @@ describe('Earshot', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{', 'EARSHOT_CONNECTION_LOST'],
     ['SSH-2.0-OpenSSH_10.0\r\n', 'EARSHOT_CONNECTION_LOST'],
     ['', 'EARSHOT_CONNECTION_LOST'],
-  ])('makes no daemon out of %j', async (text, code) => {
+  ])('rejects the answer %j of another program', async (text, code) => {
     const earshot = new Earshot({ socket: await imposter(text) })
     await expect(earshot.peers()).rejects.toMatchObject({ name: 'EarshotError', code })
   })
 
-  test('does not wait for ever, and stops when told', async () => {
+  test('has a timeout, and can be aborted', async () => {
     const socket = join(await temporaryDirectory(), 'socket')
     const silent = createServer().listen(socket)
     onTestFinished(() => void silent.close())
@@ -78,7 +78,7 @@ describe('Earshot', () => {
 })
 
 describe('events', () => {
-  test('come as they happen, from the present state on', async () => {
+  test('begin with the current state, and continue with changes', async () => {
     const { socket, presence } = await startControl(household())
     const seen: string[] = []
     for await (const event of new Earshot({ socket }).events({ state: true, name: 'kitchen' })) {
@@ -90,7 +90,7 @@ describe('events', () => {
     expect(seen).toEqual(['peer alive ', 'sync e1 e1-4', 'peer-suspect suspect e1-5', 'peer-failed failed e1-6'])
   })
 
-  test('can be resumed by the last id, or by an index', async () => {
+  test('resume after an id or an index', async () => {
     const { socket } = await startControl(household())
     for (const since of ['e1-3', 3]) {
       const events = new Earshot({ socket }).events({ since })
@@ -109,7 +109,7 @@ describe('events', () => {
     expect(types).toEqual(['sync'])
   })
 
-  test('stop when told', async () => {
+  test('can be aborted', async () => {
     const { socket } = await startControl(household())
     const controller = new AbortController()
     const events = new Earshot({ socket }).events({ signal: controller.signal })
@@ -119,7 +119,7 @@ describe('events', () => {
     await expect(next).rejects.toThrow('enough')
   })
 
-  test('one who is slow to ask is told of the gap', async () => {
+  test('a slow reader gets a gap', async () => {
     const { socket, presence } = await startControl(household())
     const events = new Earshot({ socket }).events()
     await events.next()
@@ -136,8 +136,8 @@ describe('events', () => {
   })
 })
 
-describe('the daemon is looked for', () => {
-  test('in every place, and said where', async () => {
+describe('the search for the daemon', () => {
+  test('tries every socket, and names them in the error', async () => {
     const temporary = await temporaryDirectory()
     const context = {
       env: { XDG_RUNTIME_DIR: join(temporary, 'x') },
@@ -150,14 +150,14 @@ describe('the daemon is looked for', () => {
     await expect(failure).rejects.toThrow('start one: earshotd')
   })
 
-  test('where the user’s own is, before any other', async () => {
+  test('tries the user’s own daemon first', async () => {
     const temporary = await temporaryDirectory()
     const context = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
     await startControl(new FakePresence(), { socket: join(temporary, 'earshot', 'control.sock') })
     expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
   })
 
-  test('nowhere else when a place is named', async () => {
+  test('tries only the socket or URL that is named', async () => {
     const named = { env: { EARSHOT_SOCKET: '/nowhere/named.sock' }, uid: 1, temporaryDirectory: '/nowhere' }
     await expect(new Transport({}, named).send({ path: '/' })).rejects.toThrow(
       /looked at \/nowhere\/named.sock \(does not exist\) /,
@@ -172,7 +172,7 @@ describe('the daemon is looked for', () => {
     expect(() => new Transport({ url: 'ftp://x' }, named)).toThrow(TypeError)
   })
 
-  test('not in a directory that somebody else may have made', async () => {
+  test('skips a socket in a directory that another user may have created', async () => {
     const temporary = await temporaryDirectory()
     const uid = process.getuid?.() ?? 0
     const context = { env: {}, uid, temporaryDirectory: temporary }
@@ -187,7 +187,7 @@ describe('the daemon is looked for', () => {
     expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
   })
 
-  test('over loopback, when its socket is there but may not be opened, unless another user listens there', async () => {
+  test('uses loopback when the socket cannot be opened, unless another user listens there', async () => {
     const asked: string[] = []
     let owner: number | undefined
     vi.resetModules()

@@ -41,7 +41,7 @@ describe('EventStreamParser', () => {
     expect(read(text).map(({ type, data, lastEventId }) => [type, data, lastEventId])).toEqual(expected)
   })
 
-  test('does not mind where chunks end', () => {
+  test('accepts chunks that end anywhere', () => {
     const line = fc.oneof(
       fc.constantFrom('', 'data: ü🦊', 'data', 'event: e', 'id: 1', ': c', 'data: {"a":1}', 'nonsense'),
       fc.string({ unit: 'grapheme' }),
@@ -59,7 +59,7 @@ describe('EventStreamParser', () => {
     )
   })
 
-  test('survives any bytes', () => {
+  test('accepts any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 64 })), (chunks) => {
         for (const event of read(...chunks)) expect(event.data).toBeTypeOf('string')
@@ -70,7 +70,7 @@ describe('EventStreamParser', () => {
   test.each([
     ['a line', 'x'.repeat(60)],
     ['an event', 'data: xxxxxxxx\n'.repeat(8)],
-  ])('does not hold %s without end', (_name, text) => {
+  ])('limits the size of %s', (_name, text) => {
     const parser = new EventStreamParser(50)
     expect(() => {
       for (const character of text) parser.read(Buffer.from(character))

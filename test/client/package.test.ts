@@ -76,14 +76,14 @@ const OPTIONS = {
   skipLibCheck: false,
 }
 
-test('the types serve an application that checks everything', async () => {
+test('the types compile in an application with the strictest settings', async () => {
   const config = JSON.stringify({ compilerOptions: OPTIONS, include: ['src'] })
   const files = { 'package.json': '{"type":"module"}', 'tsconfig.json': config, 'src/use.ts': USE }
   const { stdout } = await run(process.execPath, [TSC, '-p', await project(files)]).catch((error) => error)
   expect(stdout).toBe('')
 }, 120_000)
 
-test('the package is imported from an ES module, and required from CommonJS', async () => {
+test('the package can be imported by ES modules and required by CommonJS', async () => {
   const say = "console.log(typeof Earshot, new EarshotError('X', 'y').code)"
   const directory = await project({
     'module.mjs': `import { Earshot, EarshotError } from 'earshot'; ${say}`,
@@ -94,7 +94,7 @@ test('the package is imported from an ES module, and required from CommonJS', as
   }
 })
 
-test('it loads nothing but its own files and what Node has', async () => {
+test('the package loads only its own files and modules of Node.js', async () => {
   const hooks = `
     export async function resolve(specifier, context, next) {
       const resolved = await next(specifier, context)

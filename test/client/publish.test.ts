@@ -18,7 +18,7 @@ function puts(daemon: ScriptedDaemon): number {
 }
 
 describe('publish', () => {
-  test('registers with a ttl, and an id that no other program has', async () => {
+  test('registers with a ttl and a unique id', async () => {
     const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     const one = await earshot.publish(SHOP)
@@ -53,7 +53,7 @@ describe('publish', () => {
     await vi.waitFor(() => expect(published.error).toBeUndefined())
   })
 
-  test('update sends the changes, and keeps what was when they are refused', async () => {
+  test('update sends the changes, and keeps the old service when they are refused', async () => {
     const daemon = await ScriptedDaemon.start()
     const published = await publishing(daemon)
     await published.update({ txt: { path: '/new' } })
@@ -66,7 +66,7 @@ describe('publish', () => {
     expect(daemon.requests.at(-1)?.body).toMatchObject({ name: 'Laden', port: 8080, txt: { path: '/new' } })
   })
 
-  test('goes on renewing whatever onError throws', async () => {
+  test('continues to renew when onError throws', async () => {
     const daemon = await ScriptedDaemon.start()
     const thrown: unknown[] = []
     const listeners = process.listeners('uncaughtException')
@@ -114,7 +114,7 @@ describe('publish', () => {
     expect(daemon.streams).toBe(0)
   })
 
-  test('says once why renewing fails, and goes on', async () => {
+  test('reports once why renewing fails, and continues', async () => {
     const daemon = await ScriptedDaemon.start()
     const errors: EarshotError[] = []
     const published = await publishing(daemon, 1000, { onError: (error) => errors.push(error) })
@@ -128,7 +128,7 @@ describe('publish', () => {
     await vi.waitFor(() => expect(published.error).toBeUndefined())
   })
 
-  test('close withdraws, once, and lets everything go', async () => {
+  test('close withdraws the service once, and closes the connection', async () => {
     const daemon = await ScriptedDaemon.start()
     const published = await publishing(daemon, 1000)
     await Promise.all([published.close(), published.close()])
@@ -141,7 +141,7 @@ describe('publish', () => {
     expect(puts(daemon)).toBe(after)
   })
 
-  test('is withdrawn at the end of its block, and by its signal', async () => {
+  test('withdraws the service at the end of an await using block, and when the signal is aborted', async () => {
     const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     {
@@ -156,7 +156,7 @@ describe('publish', () => {
     await expect(aborted).rejects.toBe(controller.signal.reason)
   })
 
-  test('close does not mind that the service or the daemon has gone, and does not wait for a renewal that hangs', async () => {
+  test('close succeeds when the service or the daemon is gone, and does not wait for a renewal that hangs', async () => {
     const daemon = await ScriptedDaemon.start()
     const gone = await publishing(daemon)
     const body = { code: 'EARSHOT_NO_SUCH_SERVICE', message: 'no such service' }
@@ -181,7 +181,7 @@ describe('publish', () => {
     await left.close()
   })
 
-  test('a program that publishes goes on running, and ends when it has closed', async () => {
+  test('a program that publishes keeps running until it closes the service', async () => {
     const daemon = await ScriptedDaemon.start()
     const { spawn } = await import('node:child_process')
     const index = new URL('../../src/client/index.ts', import.meta.url)

@@ -54,8 +54,8 @@ function say(change: ReturnType<WatchState['apply']>[number]): string {
   return `${type} ${what}${present ? '' : ' gone'}`
 }
 
-describe('what is told of peers', () => {
-  test('never names one that has failed or left as there, whatever changes in its record', () => {
+describe('WatchState', () => {
+  test('never reports a failed or departed peer as present when its record changes', () => {
     const events = new FakeEvents()
     const failed = { ...kitchen, state: 'failed' as const }
     events.event('peer', kitchen).sync('e1').reported()
@@ -68,7 +68,7 @@ describe('what is told of peers', () => {
     expect(events.reported()).toEqual(['peer-up kitchen alive', 'service-up web of kitchen'])
   })
 
-  test('begins with each that is there, and its services', () => {
+  test('reports the present peers and their services first', () => {
     const events = new FakeEvents()
     events
       .event('peer', kitchen)
@@ -84,7 +84,7 @@ describe('what is told of peers', () => {
     expect(events.reported()).toEqual([])
   })
 
-  test('is every change of state, and what it means for services', () => {
+  test('reports every change of state, with the changes of services that follow', () => {
     const events = new FakeEvents()
     events
       .event('peer-up', kitchen)
@@ -108,7 +108,7 @@ describe('what is told of peers', () => {
     expect(events.reported()).toEqual([])
   })
 
-  test('is every change of its services and of itself', () => {
+  test('reports changes of the services and of the record', () => {
     const events = new FakeEvents()
     const [web] = kitchen.services
     if (!web) throw new Error('no service')
@@ -135,7 +135,7 @@ describe('what is told of peers', () => {
     expect(events.reported()).toEqual([])
   })
 
-  test('is only of peers that pass, and when they cease to', () => {
+  test('reports only peers that match, and when they no longer match', () => {
     const events = new FakeEvents({ service: 'http', attributes: { load: 1 } })
     const idle = { ...kitchen, attributes: { load: 1 } }
     events.event('peer-up', studio).event('peer-up', kitchen)
@@ -161,7 +161,7 @@ describe('after a gap', () => {
     return events
   }
 
-  test('of the same daemon only the differences are told, with the fate of those who are no longer there', () => {
+  test('reports only differences, and how missing peers have gone, if the daemon is the same', () => {
     const events = begun()
     events
       .gap('e1')
@@ -174,7 +174,7 @@ describe('after a gap', () => {
     expect(events.state.nextDeadline).toBeUndefined()
   })
 
-  test('a daemon that began anew has time to hear everyone', () => {
+  test('gives a restarted daemon time to hear all peers', () => {
     const events = begun()
     events.gap('e2').sync('e2').at(4999)
     events.event('peer-up', kitchen)
@@ -184,7 +184,7 @@ describe('after a gap', () => {
     expect(events.reported()).toEqual(['peer-failed studio failed gone'])
   })
 
-  test('it has longer for those who beat rarely', () => {
+  test('gives a restarted daemon more time for peers with long beacon intervals', () => {
     const events = new FakeEvents()
     events
       .event('peer', somePeer('slow', { intervalMs: 8000 }))
@@ -194,7 +194,7 @@ describe('after a gap', () => {
     expect(events.state.nextDeadline).toBe(8000 * 3.5 + 1200)
   })
 
-  test('and again when it began anew once more, but not when it only lost the reader', () => {
+  test('gives the time again after another restart, but not after a lost connection', () => {
     const events = begun()
     events.gap('e2').sync('e2').at(4000).gap('e3').sync('e3')
     expect(events.state.nextDeadline).toBe(9000)
@@ -204,7 +204,7 @@ describe('after a gap', () => {
     expect(events.reported()).toEqual(['peer-failed studio failed gone'])
   })
 
-  test('who comes back different is told so at once', () => {
+  test('reports at once a peer that is different after a restart', () => {
     const events = begun()
     events
       .gap('e2')
@@ -216,7 +216,7 @@ describe('after a gap', () => {
     expect(events.reported()).toEqual([])
   })
 
-  test('who comes back with fewer addresses may yet be heard on its other networks', () => {
+  test('waits for the addresses that a restarted daemon does not know yet', () => {
     const events = new FakeEvents()
     const eth1 = { address: '10.0.0.7', family: 'ipv4' as const, interface: 'eth1' }
     const both = { ...kitchen, addresses: [...kitchen.addresses, eth1] }
@@ -234,7 +234,7 @@ describe('after a gap', () => {
     expect(events.reported()).toEqual(['peer-update kitchen alive'])
   })
 
-  test('what happens to someone in doubt is told', () => {
+  test('reports changes of unconfirmed peers', () => {
     const events = begun()
     events
       .gap('e2')

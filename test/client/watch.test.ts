@@ -32,7 +32,7 @@ async function watching(daemon: ScriptedDaemon, options: Parameters<Earshot['wat
 }
 
 describe('watch', () => {
-  test('tells the present state, and then changes as they happen', async () => {
+  test('reports the current state, and then changes as they happen', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.peers = [kitchen]
     const { next, beginning } = await watching(daemon)
@@ -42,7 +42,7 @@ describe('watch', () => {
     expect(await next(2)).toEqual(['peer-update kitchen busy', 'peer-up studio'])
   })
 
-  test('is left at once, also while the next change is awaited', async () => {
+  test('ends at once, even while the next change is awaited', async () => {
     const daemon = await ScriptedDaemon.start()
     const earshot = new Earshot({ socket: daemon.socket })
     for (const changes of [earshot.watch(), earshot.events()]) {
@@ -57,7 +57,7 @@ describe('watch', () => {
     }
   })
 
-  test('says sync only when asked to', async () => {
+  test('reports sync only with the option sync', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', studio)
     const changes = new Earshot({ socket: daemon.socket }).watch()
@@ -68,7 +68,7 @@ describe('watch', () => {
     await changes.return()
   })
 
-  test('goes on where it was when the connection breaks', async () => {
+  test('resumes after a lost connection', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     const { next } = await watching(daemon)
@@ -81,7 +81,7 @@ describe('watch', () => {
     expect(daemon.requests.at(-1)?.url.searchParams.get('since')).toBe('e1-39')
   })
 
-  test('tells what is different when the daemon no longer knows', async () => {
+  test('reports the differences when the daemon’s journal is too short', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     daemon.change('peer-up', studio)
@@ -94,7 +94,7 @@ describe('watch', () => {
     expect(await next(2)).toEqual(['peer-update kitchen busier', 'peer-left studio'])
   })
 
-  test('tells nothing twice across restarts of the daemon', async () => {
+  test('reports nothing twice across restarts of the daemon', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     daemon.change('peer-up', studio)
@@ -110,7 +110,7 @@ describe('watch', () => {
     expect(connections).toEqual(Array.from({ length: 20 }, () => [false, true]).flat())
   })
 
-  test('one who is slow to ask gets it all while the daemon has it, and then what is different', async () => {
+  test('reports every change to a slow reader while the journal holds them', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     const { next } = await watching(daemon)
@@ -119,7 +119,7 @@ describe('watch', () => {
     expect(seen).toEqual(Array.from({ length: 3000 }, (_, number) => `peer-update kitchen n${number}`))
   })
 
-  test('passes the filter on, and applies it', async () => {
+  test('sends the filter to the daemon, and applies it', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     daemon.change('peer-up', studio)
@@ -134,21 +134,21 @@ describe('watch', () => {
     await changes.return()
   })
 
-  test('needs a daemon to begin with', async () => {
+  test('needs a daemon at the start', async () => {
     const daemon = await ScriptedDaemon.start()
     await daemon.stop()
     const first = new Earshot({ socket: daemon.socket }).watch().next()
     await expect(first).rejects.toMatchObject({ code: 'EARSHOT_NO_DAEMON' })
   })
 
-  test('ends with what the daemon refuses', async () => {
+  test('ends with the error when the daemon refuses', async () => {
     const daemon = await ScriptedDaemon.start()
     const body = { code: 'EARSHOT_BAD_REQUEST', message: 'no' }
     daemon.reply = ({ url }) => (url.pathname === '/v1/events' ? { status: 400, body } : undefined)
     await expect(new Earshot({ socket: daemon.socket }).watch().next()).rejects.toMatchObject(body)
   })
 
-  test('waits for a daemon that is full', async () => {
+  test('waits for a daemon with too many readers', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', studio)
     let refusals = 3
@@ -158,7 +158,7 @@ describe('watch', () => {
     expect(beginning).toEqual(['peer-up studio', 'sync'])
   })
 
-  test('lets the connection go when it is left, and when it is aborted', async () => {
+  test('closes the connection when it ends, and when it is aborted', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', studio)
     for await (const { type } of new Earshot({ socket: daemon.socket }).watch()) if (type === 'peer-up') break
@@ -172,7 +172,7 @@ describe('watch', () => {
     await vi.waitFor(() => expect(daemon.streams).toBe(0))
   })
 
-  test('is aborted while the daemon is away, too', async () => {
+  test('can be aborted while the daemon is away', async () => {
     const daemon = await ScriptedDaemon.start()
     const controller = new AbortController()
     const onConnection = () => controller.abort(new Error('enough'))
@@ -182,7 +182,7 @@ describe('watch', () => {
     await expect(waiting).rejects.toThrow('enough')
   })
 
-  test('looks for the daemon again when it falls silent', async () => {
+  test('reconnects when the daemon is silent', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', kitchen)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })

@@ -12,8 +12,8 @@ import { temporaryDirectory } from '../daemon/control/fixtures.ts'
 const CONTEXT: SocketContext = { env: {}, uid: 1000, temporaryDirectory: '/tmp' }
 const USER = '/run/user/1000'
 
-describe('places', () => {
-  test('the user before the system', () => {
+describe('socket paths', () => {
+  test('a client tries the user’s own daemon before the system’s', () => {
     const context = { ...CONTEXT, env: { XDG_RUNTIME_DIR: USER } }
     expect(candidateSockets(context)).toEqual([
       '/run/user/1000/earshot/control.sock',
@@ -33,7 +33,7 @@ describe('places', () => {
     expect(defaultSocketPath({ ...CONTEXT, ...given })).toBe(socket)
   })
 
-  test('what lies in the temporary directory must be private to the user', async () => {
+  test('a directory in the temporary directory must be private to the user', async () => {
     const uid = process.getuid?.() ?? 0
     const context = { env: {}, uid, temporaryDirectory: await temporaryDirectory() }
     const socket = defaultSocketPath({ ...context, uid: uid || 1 }).replace('earshot-1/', `earshot-${uid}/`)
