@@ -150,7 +150,7 @@ export class HostTable {
     this.markChanged(instance.host)
   }
 
-  /** Records that a valid record of the host was received. */
+  /** Marks a host as alive after one of its records was received. */
   markAlive(host: DiscoveredHost, interfaceName: string, isNew: boolean, now: number): void {
     host.lastSeen = now
     host.heardOn.set(interfaceName, now)

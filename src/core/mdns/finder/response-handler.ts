@@ -54,7 +54,7 @@ export class ResponseHandler {
     const records = additionals.length > 0 ? [...answers, ...additionals] : answers
     const addressOwners = new AddressOwners(records)
     for (const type of HANDLING_ORDER) {
-      // A record that the same message both removes and announces exists, so goodbyes are handled first.
+      // Goodbyes are handled first: a record that one message both removes and announces exists.
       for (const record of records)
         if (record.type === type && record.ttl === 0) this.#handle(record, from, addressOwners, now)
       for (const record of records)

@@ -94,7 +94,7 @@ export class ServiceClaim implements Claim {
     return instanceName(this.#instance, this.#service.type)
   }
 
-  /** Whether this claim can continue with another service under the same name. */
+  /** Whether another service can replace the current one without a new name. */
   canBecome({ name, type }: PublishedService): boolean {
     return name === this.#service.name && sameName(type, this.#service.type)
   }

@@ -273,7 +273,7 @@ class QueryDuplicates {
   /** The queries whose second copy has not arrived, oldest first. */
   #queries: ReceivedQuery[] = []
 
-  /** Whether the same query has arrived over the other IP version and this is its only copy. */
+  /** Whether a message is the second copy of a query that has already arrived over the other IP version. */
   isDuplicate(message: Message, address: string, now: number): boolean {
     const query = { key: queryKey(message), isIpv6: address.includes(':'), at: now }
     this.#queries = this.#queries.filter(({ at }) => at > now - DUPLICATE_WINDOW)
