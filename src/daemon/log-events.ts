@@ -87,10 +87,10 @@ export function logNotice(log: Logger, notice: Notice): void {
         'several peers have the same name: use their ids to tell them apart',
       )
       break
-    case 'deaf':
+    case 'loopback-lost':
       log.warn({ interface: notice.interface, path: notice.path }, 'no longer receives its own beacons: joining again')
       break
-    case 'hearing-again':
+    case 'loopback-restored':
       log.info({ interface: notice.interface, path: notice.path }, 'receives its own beacons again')
       break
     case 'doubt':

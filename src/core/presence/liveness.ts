@@ -88,13 +88,13 @@ export class Liveness {
 
   /** Starts the lease of a new peer, or of one with a new incarnation. */
   startLease(peer: Peer): void {
-    peer.tasks.set('verdict', this.#leaseEnd(peer), (now) => this.#leaseEnded(peer, now))
+    peer.tasks.set('lease', this.#leaseEnd(peer), (now) => this.#leaseEnded(peer, now))
   }
 
   /** Adapts the lease to a new beat interval: it ends one new lease from now at the latest. */
   intervalChanged(peer: Peer, now: number): void {
     if (peer.state !== 'alive') return
-    peer.tasks.set('verdict', now + leaseOf(peer), (later) => this.#leaseEnded(peer, later))
+    peer.tasks.set('lease', now + leaseOf(peer), (later) => this.#leaseEnded(peer, later))
   }
 
   /** Takes a fresh beat: the peer is alive. */
@@ -175,7 +175,7 @@ export class Liveness {
       })
     }
     scheduleProbes(PROBES)
-    peer.tasks.set('verdict', now + SUSPECT_TIMEOUT, (later) => {
+    peer.tasks.set('lease', now + SUSPECT_TIMEOUT, (later) => {
       if (isSilent()) this.#extendLease(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
       else this.#leaseEnded(peer, later)

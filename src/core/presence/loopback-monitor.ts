@@ -48,7 +48,7 @@ export class LoopbackMonitor {
     state.lastEcho = now
     if (!state.isDeaf) return
     Object.assign(state, { ...newState(now), lastEcho: now })
-    this.#notice({ type: 'hearing-again', interface: name, path })
+    this.#notice({ type: 'loopback-restored', interface: name, path })
   }
 
   /** The paths to join again now. `interval` is this peer's own beat interval, in ms. */
@@ -58,7 +58,7 @@ export class LoopbackMonitor {
     for (const [name, states] of this.#interfaces) {
       for (const [path, state] of states) {
         if (now - Math.max(state.since, state.lastEcho ?? 0) < timeout || now < state.rejoinAt) continue
-        if (!state.isDeaf) this.#notice({ type: 'deaf', interface: name, path })
+        if (!state.isDeaf) this.#notice({ type: 'loopback-lost', interface: name, path })
         state.isDeaf = true
         state.rejoinDelay = Math.min(Math.max(timeout, state.rejoinDelay * 2), MAX_REJOIN_DELAY)
         state.rejoinAt = now + state.rejoinDelay

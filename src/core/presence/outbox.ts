@@ -1,7 +1,7 @@
 import type { DatagramSource, Interface } from '../link.ts'
 import { encode, withPath } from '../wire/codec.ts'
 import type { Message, MessageType } from '../wire/messages.ts'
-import type { Outgoing } from './peers/types.ts'
+import type { OutgoingDatagram } from './peers/types.ts'
 
 /** How the interfaces in use have changed. */
 export interface InterfaceChanges {
@@ -17,7 +17,7 @@ export interface InterfaceChanges {
 export class Outbox {
   readonly sent: Record<MessageType, number> = { beat: 0, record: 0, query: 0, bye: 0, probe: 0 }
   #interfaces: Interface[] = []
-  #outgoing: Outgoing[] = []
+  #outgoing: OutgoingDatagram[] = []
 
   get interfaces(): readonly Interface[] {
     return this.#interfaces
@@ -80,13 +80,13 @@ export class Outbox {
     else this.#add(message, { interface: through.name, to: { address, port }, bytes: encode(message) })
   }
 
-  takeOutgoing(): Outgoing[] {
+  takeOutgoing(): OutgoingDatagram[] {
     const outgoing = this.#outgoing
     this.#outgoing = []
     return outgoing
   }
 
-  #add(message: Message, outgoing: Outgoing): void {
+  #add(message: Message, outgoing: OutgoingDatagram): void {
     this.sent[message.type]++
     this.#outgoing.push(outgoing)
   }

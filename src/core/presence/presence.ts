@@ -24,7 +24,7 @@ import type {
   Echo,
   HostAssertion,
   Notice,
-  Outgoing,
+  OutgoingDatagram,
   PeerView,
   PresenceReader,
   SelfView,
@@ -200,7 +200,7 @@ export class Presence implements PresenceReader {
     if (!this.#silent) this.#announcer.leave(now)
   }
 
-  takeOutgoing(): Outgoing[] {
+  takeOutgoing(): OutgoingDatagram[] {
     return this.#outbox.takeOutgoing()
   }
 

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey } from 'node:crypto'
 import TinyQueue from 'tinyqueue'
 import type { DatagramSource, Interface } from '../../../src/core/link.ts'
-import type { Outgoing } from '../../../src/core/presence/peers/types.ts'
+import type { OutgoingDatagram } from '../../../src/core/presence/peers/types.ts'
 import { Presence } from '../../../src/core/presence/presence.ts'
 import type { Random } from '../../../src/core/random.ts'
 import { type Identity, identityFromPem } from '../../../src/core/wire/identity.ts'
@@ -90,7 +90,7 @@ export class SimNetwork {
   silent = false
   readonly hosts: SimHost[] = []
   /** Every datagram sent while `tap` is set. */
-  readonly wiretap: { at: number; from: string; outgoing: Outgoing }[] = []
+  readonly wiretap: { at: number; from: string; outgoing: OutgoingDatagram }[] = []
   tap = false
   readonly #events = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order)
   readonly #random: Random
@@ -175,7 +175,7 @@ export class SimNetwork {
     this.flush(host)
   }
 
-  #send(from: SimHost, outgoing: Outgoing): void {
+  #send(from: SimHost, outgoing: OutgoingDatagram): void {
     if (this.tap) this.wiretap.push({ at: this.now, from: from.name, outgoing })
     if (this.silent) return
     const own = from.interfaces[0]?.addresses[0]?.address ?? ''

@@ -23,8 +23,8 @@ export interface MdnsServices {
   bytes: number
 }
 
-/** The tasks that can be scheduled for a peer. `verdict`: check whether its lease has ended or it has failed. */
-export type PeerTask = 'verdict' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
+/** The tasks that can be scheduled for a peer. `lease`: check whether the lease, or the time for answers to probes, has ended. */
+export type PeerTask = 'lease' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
 
 /** The state of one peer. The rules are in `Registry`, `Liveness` and `Inbound`. All times are monotonic ms. */
 export class Peer {

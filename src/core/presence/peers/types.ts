@@ -4,7 +4,7 @@ import type { PeerId } from '../../wire/id.ts'
 import type { AttributeValue, Service } from '../../wire/record.ts'
 
 /** A datagram to send: on a shared path of an interface, or to one address through it. */
-export interface Outgoing {
+export interface OutgoingDatagram {
   interface: string
   to: SharedPath | { address: string; port: number }
   bytes: Uint8Array
@@ -130,8 +130,8 @@ export type Notice =
   /** A record with this peer's key has the incarnation `heard`, so this peer has started the higher one `incarnation`. */
   | { type: 'incarnation'; heard: number; incarnation: number; address: string; interface: string }
   | { type: 'name-shared'; name: string; ids: PeerId[] }
-  | { type: 'deaf'; interface: string; path: SharedPath }
-  | { type: 'hearing-again'; interface: string; path: SharedPath }
+  | { type: 'loopback-lost'; interface: string; path: SharedPath }
+  | { type: 'loopback-restored'; interface: string; path: SharedPath }
   | { type: 'doubt'; cause: 'late' | 'silence'; ms: number }
   | { type: 'limit'; limit: 'peers' | 'record-bytes' }
   | { type: 'interval'; interval: number; peers: number }
