@@ -83,7 +83,7 @@ test('an unusable file in the place of the identity is renamed, and at most thre
   }
   expect(readFileSync(`${file}.damaged-1`, 'utf8')).toBe('first')
   expect(readdirSync(stateDir)).toHaveLength(3)
-  // A directory cannot take the place of the third: it stays, and the identity is held in memory.
+  // The third file cannot be replaced by a directory. So the directory stays, and the identity is kept in memory.
   mkdirSync(file)
   const { fault, notices } = await begin(stateDir)
   expect(fault).toMatch(/^it is damaged \(it is a directory\) and cannot be renamed: /)
@@ -111,7 +111,7 @@ test('a path where no directory can be created is refused, and never waits forev
   }
 })
 
-// Root may write everywhere.
+// Root can write everywhere.
 test.skipIf(process.getuid?.() === 0)('a directory that may not be written holds the identity in memory', async () => {
   const stateDir = directory()
   chmodSync(stateDir, 0o500)

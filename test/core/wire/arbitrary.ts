@@ -27,7 +27,7 @@ const part = fc.nat({ max: 14 }).chain((last) =>
   }),
 )
 
-/** Any message that can be. */
+/** Any valid message. */
 export const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constant('beat' as const),
@@ -57,7 +57,7 @@ const key = fc
   .filter((text) => /^[!-~]+$/.test(text) && text !== '__proto__')
 const written = digest.map((bytes) => Buffer.from(bytes).toString('base64url'))
 
-/** Any record that a peer may sign, small enough for 16 KiB. */
+/** Any valid record that is smaller than 16 KiB. */
 export const record: fc.Arbitrary<PeerRecord> = fc.record({
   name: visible({ minLength: 1, maxLength: 63 }),
   hostname: visible({ maxLength: 40 }),

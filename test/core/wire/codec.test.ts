@@ -22,14 +22,14 @@ const vectors = JSON.parse(readFileSync(new URL('./vectors/messages.json', impor
 }[]
 const real = vectors.map(({ bytes }) => Buffer.from(bytes, 'hex'))
 
-/** Fields alike, whatever class their bytes are of. */
+/** Converts byte fields to one class, to compare messages. */
 function plain(message: Message): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(message).map(([key, value]) => [key, value instanceof Uint8Array ? [...value] : value]),
   )
 }
 
-/** Marsaglia's xorshift32: two hundred thousand datagrams are too many for fast-check, and have to come again the same. */
+/** Marsaglia's xorshift32, for repeatable random numbers. fast-check is too slow for two hundred thousand datagrams. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -40,7 +40,7 @@ function randomFrom(seed: number): (below: number) => number {
   }
 }
 
-/** The type of the message, or the reason; throws when it is neither, or when the message cannot be said again. */
+/** The type of the message or the reason for refusal. Throws if it is neither, or if the message cannot be encoded. */
 function judge(datagram: Uint8Array): string {
   const said = decode(datagram)
   if (typeof said === 'string') {
@@ -118,7 +118,7 @@ describe('decode', () => {
     const header = Buffer.from('455301', 'hex')
     for (let i = 0; i < FUZZED; i++) {
       const datagram = Uint8Array.from({ length: below(i % 10 === 0 ? 1300 : 80) }, () => below(256))
-      // Wholly random bytes would hardly ever come past the magic number.
+      // Entirely random bytes would rarely begin with the magic number.
       if (i % 2 === 0) {
         datagram.set(header.subarray(0, datagram.length))
         if (datagram.length > 4) datagram.set([below(7), below(5)], 3)
@@ -136,7 +136,7 @@ describe('decode', () => {
     for (let i = 0; i < FUZZED; i++) {
       const datagram = Buffer.from(real[below(real.length)] ?? [])
       for (let mistakes = 1 + below(4); mistakes > 0; mistakes--) {
-        // Half of the mistakes hit the bytes that decide how the rest is read.
+        // Half of the changes are in the bytes that determine how the rest is decoded.
         const at = below(2) === 0 ? below(Math.min(36, datagram.length)) : below(datagram.length)
         datagram[at] = below(256)
       }

@@ -90,7 +90,7 @@ describe('the receiver', () => {
       new HashChain(alice, 5, 40, new Uint8Array(16).fill(8), 60),
       new HashChain(alice, 5, 41, new Uint8Array(16).fill(9), 60),
     ]) {
-      // The last value is the seed itself, which is never used twice but here.
+      // The last value is the seed. Only this test uses it twice.
       for (const link of linksOf(other).slice(0, -1)) expect(follows(step, known, link)).toBe(false)
     }
   })

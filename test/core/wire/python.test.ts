@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const CHECK = fileURLToPath(new URL('./check_beacon.py', import.meta.url))
 const BEACON = fileURLToPath(new URL('../../../docs/examples/beacon.py', import.meta.url))
-// Ed25519 on the command line came with OpenSSL 3.0.
+// The command line tool of OpenSSL supports Ed25519 since 3.0.
 const hasTools =
   spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))']).status === 0 &&
   /^OpenSSL (?:[3-9]|\d\d)/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '')

@@ -32,7 +32,7 @@ const three = pattern(2 * PART_BYTES + 100)
 const [first, second, third] = partsOf(three) as [RecordPart, RecordPart, RecordPart]
 const whole = { id: ID, incarnation: 1, recordVersion: 1, joined: three }
 
-/** What comes of one unfinished record with the most parts, of the n-th stranger. */
+/** Begins an incomplete record of another peer: adds its first part of 15. */
 function begin(reassembly: Reassembly, n: number, source: string, now: number): unknown {
   const bytes = Buffer.alloc(16)
   bytes.writeUInt32BE(n)
@@ -147,7 +147,7 @@ describe('reassembly', () => {
     reassembly.add({ ...first, bytes: poison }, SOURCE, 0)
     reassembly.add(second, SOURCE, 0)
     expect((reassembly.add(third, SOURCE, 0) as SignedRecord).joined.subarray(0, PART_BYTES)).toEqual(poison)
-    // The signature refuses that one; what is sent again is whole.
+    // That record fails the signature check. When it is sent again, it is complete.
     for (const part of [first, second]) reassembly.add(part, SOURCE, 1)
     expect(reassembly.add(third, SOURCE, 1)).toEqual(whole)
   })

@@ -15,7 +15,7 @@ import {
 } from '../../../src/core/wire/record.ts'
 import { record as anyRecord } from './arbitrary.ts'
 
-// What single members may hold is in vectors/refused-records.json; here is what holds for all records.
+// vectors/refused-records.json covers the limits of single members. These tests cover all records.
 const identity = createIdentity()
 const record: PeerRecord = {
   name: 'böse',
@@ -30,14 +30,14 @@ const record: PeerRecord = {
 }
 const sealed = signRecord(identity, 3, 4, record)
 
-/** Signed as it is, valid or not. */
+/** Signs a text, valid or not. */
 function signed(json: string | Uint8Array): SignedRecord {
   const bytes = Buffer.from(json)
   const joined = Buffer.concat([identity.publicKey, signRecordBytes(identity, 3, 4, bytes), bytes])
   return { id: identity.id, incarnation: 3, recordVersion: 4, joined }
 }
 
-/** Over the wire and back. */
+/** Sends a record through the codec and back. */
 function sent({ joined, ...header }: SignedRecord): SignedRecord {
   const parts = splitRecord(joined)
   const reassembly = new Reassembly()

@@ -9,7 +9,7 @@ import { Reassembly } from '../../../src/core/wire/reassembly.ts'
 import { type SignedRecord, verifyRecord } from '../../../src/core/wire/record.ts'
 import { identityFrom, makeVectors, type WrittenMessage, writeMessage } from './vectors/make.ts'
 
-// The files are read back as any second implementation would read them, not as make.ts has them in memory.
+// The tests read the files as another implementation would, and do not use the values that make.ts has in memory.
 const FOLDER = new URL('./vectors/', import.meta.url)
 const made = makeVectors()
 const { EARSHOT_WRITE_VECTORS } = process.env
@@ -38,7 +38,7 @@ function decoded(hex: string): Message {
   return message
 }
 
-/** The whole record in datagrams, the way a receiver gets it. */
+/** Joins the record in these datagrams, as a receiver does. */
 function joinedOf(datagrams: string[]): SignedRecord {
   const reassembly = new Reassembly()
   for (const datagram of datagrams) {
@@ -53,12 +53,12 @@ function joinedOf(datagrams: string[]): SignedRecord {
 
 const BYTE_FIELDS = ['reveal', 'bytes', 'secret']
 
-/** What is known of a record's members at its top level, where all unknown ones of the vectors are. */
+/** The known members of a record. In the vectors, unknown ones are only at the top level. */
 function exampleMembers({ later: _, padding: __, ...known }: Record<string, unknown>): unknown {
   return known
 }
 
-/** The message that a vector file writes. */
+/** Reads a message from a vector file. */
 function readMessage(written: WrittenMessage): Message {
   const fields = Object.entries(written).map(([key, value]) => [
     key,

@@ -7,7 +7,7 @@ import { Speaker } from './tools/speaker.ts'
 const PATHS = ['broadcast', 'multicast4', 'multicast6'] as const
 const on = (...names: string[]): string[] => names.flatMap((name) => PATHS.map((path) => `${name} ${path}`))
 
-/** How many sockets of the host hold our groups on an interface, as `{ multicast4, multicast6 }`. */
+/** How many sockets of the host are members of the groups on an interface, as `{ multicast4, multicast6 }`. */
 async function memberships(host: Host, name: string): Promise<{ multicast4: number; multicast6: number }> {
   const { stdout } = await host.exec('cat', ['/proc/net/igmp', '/proc/net/igmp6'])
   let device = ''
@@ -29,7 +29,7 @@ describeLab('Net between hosts', () => {
   })
   afterEach(() => lab.close())
 
-  test('hosts hear each other and themselves on every path, each datagram once, and unicast', async () => {
+  test('hosts receive each other and themselves on every path, each datagram once, and unicast', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')
@@ -57,7 +57,7 @@ describeLab('Net between hosts', () => {
     for (const one of own) expect(one).toMatchObject({ own: true, onLink: true, interface: 'eth0' })
   })
 
-  test('on a shared port hosts hear each other by multicast, and no router would pass on what they send', async () => {
+  test('on a shared port, hosts receive each other by multicast, and no router would forward their datagrams', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')
@@ -74,7 +74,7 @@ describeLab('Net between hosts', () => {
       ),
     )
     expect(seen.map(({ ttl, sport }) => [ttl, sport])).toEqual(seen.map(() => [255, 15353]))
-    // Unicast is for the others on the port.
+    // Unicast belongs to the other programs on the port.
     await sleep(100)
     for (const one of speakerB.told(0, 'heard')) expect(one).not.toMatchObject({ path: 'unicast' })
     for (let i = 0; i < 10; i++) await a.flip('eth0', 60)
@@ -94,7 +94,7 @@ describeLab('Net between hosts', () => {
       Speaker.start(a6, 'A6'),
       Speaker.start(b6, 'B6'),
     ])
-    // On the eve of an IPv6-only host's first look its address may still be tentative.
+    // At the first poll of an IPv6-only host, its address may still be tentative.
     await speaker6.hears('A6', 'eth0', 'multicast6', 4000)
     await speaker4.hearsAll('A4', ['eth0 broadcast', 'eth0 multicast4'])
     expect((await speaker4.status()).interfaces[0]?.paths).toEqual(['broadcast', 'multicast4'])
@@ -102,7 +102,7 @@ describeLab('Net between hosts', () => {
     for (const speaker of [speaker4, speaker6]) expect(speaker.told(0, 'fault', 'uncaught')).toEqual([])
   })
 
-  test('no network, then one, then a second: each is in use within two seconds', async () => {
+  test('no network, then one, then a second: each is used within two seconds', async () => {
     const [red, blue] = [await lab.network('red'), await lab.network('blue')]
     const other = await lab.host('other', [red, blue])
     const host = await lab.host('host')
@@ -111,18 +111,18 @@ describeLab('Net between hosts', () => {
     expect(speaker.told(0, 'interfaces')).toEqual([])
     await host.addInterface(red)
     await speaker.hearsAll('O', ['eth0 broadcast', 'eth0 multicast4'])
-    // The kernel gives an IPv6 address 1 to 2 s of suspicion (DAD) first.
+    // Duplicate address detection of an IPv6 address takes 1 to 2 s.
     await speaker.hears('O', 'eth0', 'multicast6', 4000)
     const before = speaker.here
     await host.addInterface(blue)
     await speaker.hearsAll('O', ['eth1 broadcast', 'eth1 multicast4'])
     await speaker.hears('O', 'eth1', 'multicast6', 4000)
-    // The first interface did not miss a beat: ten a second on each of its paths.
+    // The first interface lost no beat: ten per second on each path.
     const seconds = speaker.told(before, 'heard').filter((one) => 'text' in one && one.text === 'O')
     const count = (name: string) => seconds.filter((one) => 'interface' in one && one.interface === name).length
     expect(count('eth0')).toBeGreaterThan(count('eth1'))
     expect(speaker.told(0, 'fault', 'uncaught')).toEqual([])
-    // Nothing is heard on the wrong one.
+    // Nothing is received on the wrong interface.
     for (const one of speaker.told(0, 'heard')) {
       if (one.kind !== 'heard' || one.address.includes(':')) continue
       expect(one.address.startsWith(one.interface === 'eth0' ? '10.77.1.' : '10.77.2.')).toBe(true)
@@ -152,12 +152,12 @@ describeLab('Net between hosts', () => {
     expect(await memberships(a, 'eth0')).toEqual({ multicast4: 1, multicast6: 1 })
   })
 
-  test('a link that goes down and up with the same address is heard again within two seconds', async () => {
+  test('a link that goes down and up with the same address works again within two seconds', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')
     await Speaker.start(b, 'B')
-    // One that looks, and one that never does and so has only what the kernel keeps.
+    // One speaker polls the interfaces. The other never does, so only the kernel keeps its memberships.
     for (const env of [{}, { LOOK: '1000000' }]) {
       const speaker = await Speaker.start(a, 'A', { env })
       await speaker.hearsAll('B', on('eth0'), 4000)
@@ -179,7 +179,7 @@ describeLab('Net between hosts', () => {
     expect(speaker.told(0, 'fault', 'uncaught')).toEqual([])
   })
 
-  test('an IPv6 address that is still tentative is no fault, and in use when it is not any more', async () => {
+  test('a tentative IPv6 address is no fault, and is used when it is no longer tentative', async () => {
     const lan = await lab.network('lan')
     const a = await lab.host('a', [lan])
     await a.linkDown()
@@ -194,7 +194,7 @@ describeLab('Net between hosts', () => {
     expect(speaker.told(0, 'fault', 'recovered', 'uncaught')).toEqual([])
   })
 
-  test('300 flips leave no socket and no membership behind', { timeout: 60_000 }, async () => {
+  test('300 changes of an interface leave no socket and no membership behind', { timeout: 60_000 }, async () => {
     const [lan, quiet] = [await lab.network('lan'), await lab.network('quiet')]
     const a = await lab.host('a', [lan, quiet])
     const b = await lab.host('b', [lan])
@@ -202,7 +202,7 @@ describeLab('Net between hosts', () => {
     const speaker = await Speaker.start(a, 'A', { env: { LOOK: '10', RENEW: '40' } })
     await speaker.hearsAll('B', on('eth0'), 4000)
     const fds = speaker.process.openFds()
-    // Some faster than it looks, some that it sees.
+    // Some changes are faster than the polling, others are seen.
     for (let i = 0; i < 20; i++) await a.flip('eth0', 10)
     for (let i = 0; i < 100; i++) {
       await a.linkDown()
@@ -219,7 +219,9 @@ describeLab('Net between hosts', () => {
     expect(await memberships(a, 'eth0')).toEqual({ multicast4: 0, multicast6: 0 })
   })
 
-  test('100 container bridges come and go: nothing is joined, nothing is said', { timeout: 60_000 }, async () => {
+  test('100 container bridges come and go: no group is joined, and nothing is reported', {
+    timeout: 60_000,
+  }, async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')
@@ -241,7 +243,7 @@ describeLab('Net between hosts', () => {
     expect(speaker.told(before, 'interfaces', 'fault', 'uncaught')).toEqual([])
   })
 
-  test('more interfaces than a socket may have memberships', { timeout: 60_000 }, async () => {
+  test('more interfaces than a socket can have memberships', { timeout: 60_000 }, async () => {
     const lan = await lab.network('lan')
     const a = await lab.host('a', [lan])
     await a.addBridges('seg', 30)
@@ -265,7 +267,7 @@ describeLab('Net between hosts', () => {
     await speakerA.hearsAll('A', on('eth0', 'eth1'), 4000)
     const { interfaces } = await speakerA.status()
     expect(interfaces.map(({ paths }) => paths)).toEqual([[...PATHS], [...PATHS]])
-    // Its own words are never taken for another's, and on IPv4 only where they were said.
+    // Own datagrams always count as own. For IPv4, only the sending interface reports them.
     for (const one of speakerA.told(0, 'heard')) {
       if (one.kind !== 'heard') continue
       expect(one.own).toBe(one.text === 'A')
@@ -278,7 +280,7 @@ describeLab('Net between hosts', () => {
     }
   })
 
-  test('a sender outside every subnet is reported once, as not on the link', async () => {
+  test('a source outside of every subnet is reported once, as not on the link', async () => {
     const [red, blue] = [await lab.network('red'), await lab.network('blue')]
     const a = await lab.host('a', [red, blue])
     const b = await lab.host('b', [red, blue])
@@ -295,7 +297,7 @@ describeLab('Net between hosts', () => {
     for (const one of heard) expect(one).toMatchObject({ address: '198.51.100.7', onLink: false, own: false })
   })
 
-  test('what a firewall refuses is a fault, told once, until it may pass again', async () => {
+  test('a refusal by the firewall is a fault, reported once, until it ends', async () => {
     const lan = await lab.network('lan')
     const a = await lab.host('a', [lan])
     const speaker = await Speaker.start(a, 'A')
@@ -315,44 +317,41 @@ describeLab('Net between hosts', () => {
   test.each([
     ['a port of its own', {}, PATHS],
     ['a shared port', { SHARED: '1' }, ['multicast4', 'multicast6'] as const],
-  ])(
-    'on %s what is said to addresses that nobody has delays nothing that is said to everyone',
-    async (_, env, paths) => {
-      const lan = await lab.network('lan')
-      const [a, b] = await lab.hosts(['a', 'b'], [lan])
-      if (a === undefined || b === undefined) throw new Error('no hosts')
-      const [speakerA, speakerB] = await Promise.all([
-        Speaker.start(a, 'A', { env }),
-        Speaker.start(b, 'B', { env: { ...env, BEAT: '1000000' } }),
-      ])
-      await speakerB.hearsAll(
-        'A',
-        paths.map((path) => `eth0 ${path}`),
-        4000,
-      )
-      const from = speakerB.here
-      for (let i = 0; i < 10; i++) {
-        speakerA.order('flood eth0 10.77.1. 10 240')
-        speakerA.order('flood eth0 fe80::bad: 16 240')
-        await sleep(200)
-      }
-      for (const path of paths) {
-        const beats = speakerB.told(from, 'heard').filter((one) => 'path' in one && one.path === path)
-        // Ten a second; without sockets of its own for unicast, A falls silent within a second.
-        expect(beats.length, path).toBeGreaterThan(14)
-      }
-      const { dropped } = await speakerA.status()
-      expect(dropped.unicast).toBeGreaterThan(3000)
-      expect(dropped.shared).toBe(0)
-      // What waits ends with the last three attempts to find a neighbour.
-      await sleep(4000)
-      const after = speakerB.here
-      speakerA.order(`to eth0 ${b.address()} 15353`)
-      if (!('SHARED' in env)) await speakerB.hears('A to', 'eth0', 'unicast', 5000, after)
-    },
-  )
+  ])('on %s, unicast to addresses that do not exist does not delay the shared paths', async (_, env, paths) => {
+    const lan = await lab.network('lan')
+    const [a, b] = await lab.hosts(['a', 'b'], [lan])
+    if (a === undefined || b === undefined) throw new Error('no hosts')
+    const [speakerA, speakerB] = await Promise.all([
+      Speaker.start(a, 'A', { env }),
+      Speaker.start(b, 'B', { env: { ...env, BEAT: '1000000' } }),
+    ])
+    await speakerB.hearsAll(
+      'A',
+      paths.map((path) => `eth0 ${path}`),
+      4000,
+    )
+    const from = speakerB.here
+    for (let i = 0; i < 10; i++) {
+      speakerA.order('flood eth0 10.77.1. 10 240')
+      speakerA.order('flood eth0 fe80::bad: 16 240')
+      await sleep(200)
+    }
+    for (const path of paths) {
+      const beats = speakerB.told(from, 'heard').filter((one) => 'path' in one && one.path === path)
+      // Ten per second. Without separate sockets for unicast, A would stop sending within a second.
+      expect(beats.length, path).toBeGreaterThan(14)
+    }
+    const { dropped } = await speakerA.status()
+    expect(dropped.unicast).toBeGreaterThan(3000)
+    expect(dropped.shared).toBe(0)
+    // The queue empties after the last three attempts to resolve the address.
+    await sleep(4000)
+    const after = speakerB.here
+    speakerA.order(`to eth0 ${b.address()} 15353`)
+    if (!('SHARED' in env)) await speakerB.hears('A to', 'eth0', 'unicast', 5000, after)
+  })
 
-  test('every IPv4 subnet of an interface is heard and spoken to', async () => {
+  test('every IPv4 subnet of an interface is received from and sent to', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan], { ipv6: false })
     if (a === undefined || b === undefined) throw new Error('no hosts')
@@ -385,7 +384,7 @@ describeLab('Net between hosts', () => {
     expect(leftOut.map(({ name }) => name)).toEqual(['lo'])
   })
 
-  test('a bridge called br-lan is used, and so is what the default route leads through', async () => {
+  test('a bridge named br-lan is used, and so is the interface of the default route', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')
@@ -401,7 +400,7 @@ describeLab('Net between hosts', () => {
     await vi.waitFor(async () => expect(await used()).toContain('docker0'), 10_000)
   })
 
-  test('an IPv6 address that another machine has is not announced, and the fault says so', async () => {
+  test('an IPv6 address that another machine has too is not announced, and the fault says so', async () => {
     const lan = await lab.network('lan')
     const [a, b] = await lab.hosts(['a', 'b'], [lan])
     if (a === undefined || b === undefined) throw new Error('no hosts')

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { DatagramSource } from '../../../src/core/link.ts'
 import { Net, type NetTiming } from '../../../src/io/net/net.ts'
 
-// Everything here happens on `lo`, each test on a port of its own.
+// All tests use `lo`, each with a random port.
 const nets: Net[] = []
 const sockets: Socket[] = []
 
@@ -151,7 +151,7 @@ test('reports its interfaces once, and a fault once until it ends', async () => 
   net.on('recovered', ({ interface: name, path }) => told.push(`recovered ${name} ${path}`))
   await net.open()
   expect(told).toEqual(['interfaces lo'])
-  // More than a datagram holds: the kernel refuses it.
+  // The kernel refuses it: it is larger than a datagram can be.
   const sending = setInterval(() => net.send('lo', 'multicast4', Buffer.alloc(70_000)), 20)
   await vi.waitFor(() => expect(told).toHaveLength(2), 3000)
   expect(told[1]).toMatch(/^fault lo multicast4 send EMSGSIZE/)

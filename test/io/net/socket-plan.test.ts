@@ -28,7 +28,7 @@ test('each subnet has a sender with an address in it, and a receiver of its broa
     'broadcast 169.254.255.255',
     'multicast4 239.255.153.53',
   ])
-  // A group is joined once for each interface: a second time is refused.
+  // A group is joined once for each interface. The kernel refuses a second join.
   expect(plan?.receivers.filter(({ socket }) => socket.join)).toHaveLength(1)
 })
 

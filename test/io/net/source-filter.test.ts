@@ -84,11 +84,11 @@ test('two interfaces in one subnet both report other hosts, and each only its ow
 })
 
 test('a flood of forged sources costs little time', () => {
-  // Time of this process, as others may keep the machine busy meanwhile.
+  // The CPU time of this process, since other processes may keep the machine busy.
   const begun = process.cpuUsage()
   for (let i = 0; i < 100_000; i++) check('eth0', `11.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
   const { user, system } = process.cpuUsage(begun)
-  // Microseconds each; the bound is wide for a slow machine.
+  // Less than 10 µs each. The limit is high enough for a slow machine.
   expect((user + system) / 1000).toBeLessThan(1000)
 })
 

@@ -17,14 +17,14 @@ import { type PeerRecord, type SignedRecord, splitRecord } from '../../../../src
 export type WrittenMessage = Record<string, string | number | string[]>
 
 const RFC_8032_KEY = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'
-// The first key pair of RFC 8032, section 7.1, so that anybody's Ed25519 can be held against it; the others count up.
+// The first key pair of RFC 8032, section 7.1, to compare with other implementations of Ed25519. The other keys count up.
 export const ALICE = identityFrom(Buffer.from(RFC_8032_KEY, 'hex'))
 const BOB = identityFrom(pattern(32, 1))
 const INCARNATION = 1_760_000_000
 const SEED = pattern(16, 0xa0)
 const GOODBYE_SECRET = pattern(16, 0x50)
 
-/** Every vector file by its name. The same bytes come out each time: nothing here is left to chance. */
+/** Every vector file by its name. The content is the same each time: nothing in it is random. */
 export function makeVectors(): Record<string, unknown> {
   return {
     'ids.json': ids(),
@@ -287,7 +287,7 @@ function emoji(record: PeerRecord): string {
   return JSON.stringify({ ...record, name: '👂'.repeat(63) }).replace('👂', '\\ud83d\\udc42')
 }
 
-/** The record with an unknown member of so many arrays within one another, and brackets in a string that do not count. */
+/** The record with an unknown member of nested arrays, and with brackets in a string, which do not count as nesting. */
 function nested(record: PeerRecord, depth: number): string {
   return withMember(record, `${'['.repeat(depth)}"[[[\\"[[["${']'.repeat(depth)}`)
 }
@@ -297,7 +297,7 @@ function withMember(record: PeerRecord, text: string): string {
   return JSON.stringify(record).replace('{', `{"later":${text},`)
 }
 
-/** The record with an unknown member that makes it as long as asked. */
+/** The record with an unknown member that makes it as long as requested. */
 function fill(record: PeerRecord, length: number): string {
   const empty = JSON.stringify({ ...record, padding: '' })
   return JSON.stringify({ ...record, padding: 'p'.repeat(length - Buffer.byteLength(empty)) })
@@ -421,7 +421,7 @@ function refusedRecords() {
   return refused.map(([what, signedRecord, reason]) => ({ what, reason, datagrams: datagrams(signedRecord) }))
 }
 
-/** y = 2 has no x on the curve. The id is the right one for these 32 bytes. */
+/** An invalid key: no point on the curve has y = 2. The id belongs to these 32 bytes. */
 function notOnCurve(good: SignedRecord): SignedRecord {
   const joined = Uint8Array.from(good.joined)
   joined.fill(0, 0, 32)
