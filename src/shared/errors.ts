@@ -84,7 +84,6 @@ export const NoAnswer = createError<[string, string]>(
   "'%s' did not answer a probe within %s (try again; 'earshot show' shows when and where it was last heard)",
   504,
 )
-
 export const Stopping = createError<[]>('EARSHOT_STOPPING', 'earshotd is stopping (try again when it is running)', 503)
 export const NotProbed = createError<[string]>(
   'EARSHOT_NOT_PROBED',
