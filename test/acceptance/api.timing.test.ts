@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { expect, it } from 'vitest'
 import { type Daemon, describeLab, Lab } from '../lab/index.ts'
-import { acquainted, startAll } from './measure.ts'
+import { startAll, waitUntilAllAlive } from './daemons.ts'
 
 interface Operation {
   method: string
@@ -14,7 +14,7 @@ interface Document {
   paths: Record<string, Record<string, { requestBody?: unknown }>>
 }
 
-/** Every call in the daemon's own OpenAPI document that takes a body or may change something. */
+/** All operations of the daemon's OpenAPI document except GET and HEAD. */
 async function changingOperations(daemon: Daemon): Promise<Operation[]> {
   const { paths } = await daemon.get<Document>('/openapi.json')
   return Object.entries(paths).flatMap(([path, methods]) =>
@@ -28,13 +28,18 @@ async function changingOperations(daemon: Daemon): Promise<Operation[]> {
   )
 }
 
-interface Refusal {
+interface ErrorResponse {
   status: number
   body: { code?: string; message?: string }
 }
 
-/** Sends a body as it is. Resolves with the answer, also when the daemon ends the connection before all was sent. */
-function send(daemon: Daemon, { method, path }: Operation, body: Buffer, type = 'application/json'): Promise<Refusal> {
+/** Sends a raw body. Resolves with the response, even if the daemon closes the connection before the end of the body. */
+function send(
+  daemon: Daemon,
+  { method, path }: Operation,
+  body: Buffer,
+  type = 'application/json',
+): Promise<ErrorResponse> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': type, 'content-length': body.length }
     const call = request({ socketPath: daemon.socket, method, path, headers, agent: false }, (response) => {
@@ -57,8 +62,8 @@ function send(daemon: Daemon, { method, path }: Operation, body: Buffer, type = 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value))
 const service = { type: 'http', port: 80 }
 
-/** What is wrong with a body, and which word the answer must hold. */
-const FAULTS: Record<string, { fault: string; body: unknown; names: RegExp }[]> = {
+/** Invalid bodies, and a pattern for the error message of each. */
+const INVALID_BODIES: Record<string, { fault: string; body: unknown; names: RegExp }[]> = {
   PUT: [
     { fault: 'wrong type', body: { ...service, port: 'eighty' }, names: /port/ },
     { fault: 'missing field', body: { type: 'http' }, names: /port/ },
@@ -75,7 +80,7 @@ const FAULTS: Record<string, { fault: string; body: unknown; names: RegExp }[]> 
 }
 
 describeLab('the API', () => {
-  it('refuses what is wrong in every call that changes something, names the fault, and goes on', async () => {
+  it('rejects invalid input in every write operation, names the error, and keeps running', async () => {
     await using lab = await Lab.create()
     const daemon = await (await lab.host('a', [await lab.network('lan')])).daemon()
     const operations = await changingOperations(daemon)
@@ -90,7 +95,8 @@ describeLab('the API', () => {
         expect(answer.body.code, `${what}: ${fault}`).toMatch(/^EARSHOT_/)
         expect(answer.body.message, `${what}: ${fault}`).toMatch(names)
       }
-      for (const { fault, body, names } of FAULTS[operation.method] ?? []) await expectRefusal(fault, json(body), names)
+      for (const { fault, body, names } of INVALID_BODIES[operation.method] ?? [])
+        await expectRefusal(fault, json(body), names)
       await expectRefusal('100 MB', Buffer.alloc(100 * 1024 * 1024, 32), /bytes|body/)
       if (!operation.hasBody) continue
       await expectRefusal('bad UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /UTF-8/)
@@ -102,7 +108,7 @@ describeLab('the API', () => {
     expect(await daemon.self()).toMatchObject({ services: [], attributes: {} })
   }, 60_000)
 
-  it('does not wait for a body that trickles in', async () => {
+  it('does not wait for a body that arrives too slowly', async () => {
     await using lab = await Lab.create()
     const daemon = await (await lab.host('a', [await lab.network('lan')])).daemon()
     const slow = connect(daemon.socket)
@@ -129,7 +135,7 @@ describeLab('the API', () => {
     if (!here || !there) throw new Error('no hosts')
     const [daemon, other] = await startAll([here, there])
     if (!daemon || !other) throw new Error('no daemons')
-    await acquainted([daemon, other])
+    await waitUntilAllAlive([daemon, other])
     const { index } = await daemon.get<{ index: number }>('/v1/peers')
     const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY })
     const blocked = Array.from(
@@ -143,7 +149,7 @@ describeLab('the API', () => {
           call.on('error', reject).end()
         }),
     )
-    // All of them wait when one that came after them is answered.
+    // A later request is answered, so all earlier ones are waiting now.
     await daemon.get('/healthz')
     using stream = await daemon.events()
     await other.call('PATCH', '/v1/self/attributes', { body: { status: 'busy' } })
@@ -154,13 +160,13 @@ describeLab('the API', () => {
     expect(Math.max(...answeredAt) - changedAt).toBeLessThan(1000)
   }, 60_000)
 
-  it('brings any text through table, lines, JSON and watch, and forges no line and no colour', async () => {
+  it('prints any text in tables, lines, JSON and watch without forged lines or colours', async () => {
     await using lab = await Lab.create()
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')
     const [daemon, other] = await startAll([here, there])
     if (!daemon || !other) throw new Error('no daemons')
-    await acquainted([daemon, other])
+    await waitUntilAllAlive([daemon, other])
     const txt = {
       newline: 'a\nb\r\nc',
       separators: 'a;b"c\\d\t',
@@ -174,7 +180,7 @@ describeLab('the API', () => {
 
     const listed = await here.cli('services', '--json')
     expect(JSON.parse(listed.stdout)).toMatchObject({ services: [{ txt }] })
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the output must not contain these control characters
     const forging = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/
     for (const args of [['services'], ['services', '--json'], ['ls'], ['ls', '-p'], ['show', 'there']]) {
       expect((await here.cli(...args)).stdout, args.join(' ')).not.toMatch(forging)

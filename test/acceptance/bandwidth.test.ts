@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest'
 import { decode } from '../../src/core/wire/codec.ts'
 import { describeLab, Lab, type SniffedDatagram } from '../lab/index.ts'
-import { acquainted, startAll } from './measure.ts'
+import { startAll, waitUntilAllAlive } from './daemons.ts'
 
 const DAEMONS = 20
 const SECONDS = 20
 const PATHS = 3
-/** What all beats on a segment may take together at default settings, bits per second. */
+/** Limit for all beats on a segment at default settings, bits per second. */
 const BUDGET = 256_000
-/** Ethernet, and UDP with IPv4 or IPv6. */
+/** Bytes of the Ethernet, IP and UDP headers. */
 const HEADERS = { ipv4: 14 + 28, ipv6: 14 + 48 }
 const BEAT_BYTES = 64
 
@@ -39,7 +39,7 @@ describeLab('the traffic of twenty daemons', () => {
     )
     await using tap = await lan.sniff()
     const daemons = await startAll(hosts)
-    await acquainted(daemons)
+    await waitUntilAllAlive(daemons)
     const quiet = Math.max(...tap.datagrams.filter((each) => typeOf(each) !== 'beat').map(({ time }) => time)) + 2
     await tap.waitFor(({ time }) => time >= quiet + SECONDS, 60_000)
 
@@ -54,13 +54,13 @@ describeLab('the traffic of twenty daemons', () => {
       `${(perSecond / 1000).toFixed(1)} kbit/s; burst ${burst.length} datagrams ${JSON.stringify(kinds)}, ` +
         `${(total(burst) / 8000).toFixed(0)} kB, busiest second ${(busiest / 1000).toFixed(0)} kbit`,
     )
-    // Where processor time is short a beat is late, and one who is late is asked: little of either.
+    // On a busy machine beats are late, and late peers are probed. Both must be rare.
     const beats = steady.filter((each) => typeOf(each) === 'beat')
     expect(beats.length / steady.length).toBeGreaterThan(0.95)
     expect(beats.length / SECONDS / PATHS / DAEMONS).toBeGreaterThan(0.8)
     expect(perSecond).toBeLessThan(1.05 * DAEMONS * beatBits)
     expect(perSecond).toBeLessThan(BUDGET)
-    // Started all at once, each asks three times, and all answer: together rather than each one each other.
+    // All daemons start at once. Each queries three times, and all answer. Most answers are combined.
     expect(burst.length / DAEMONS).toBeLessThan(80)
   }, 90_000)
 })

@@ -10,19 +10,19 @@ import {
   type Network,
   type Output,
 } from '../lab/index.ts'
-import { acquainted, start } from './measure.ts'
+import { start, waitUntilAllAlive } from './daemons.ts'
 
-/** Within this many ms of the end of `publish` its service is gone on another host. */
+/** Time from the end of `publish` until the service is removed on another host, ms. */
 const WITHDRAWN_MS = 200
 
-/** From the daemon's knowledge to the next line of a script: mostly the end of a process on a busy machine, ms. */
+/** Time from the daemon's event until the next line of a script, ms. Most of it is the end of a process. */
 const NOTICED_MS = 500
 
 const COMMAND = fileURLToPath(new URL('../../bin/earshot.js', import.meta.url))
-/** Makes the command known to a script. */
+/** Defines the command `earshot` in a shell script. */
 const PRELUDE = `earshot() { '${process.execPath}' '${COMMAND}' "$@"; }\n`
 
-/** A server that knows nothing of earshot. */
+/** An HTTP server that is independent of earshot. */
 const HTTP_SERVER = `
 import http.server, socket
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ print('listening')
 server.serve_forever()
 `
 
-describeLab('the command on real hosts', () => {
+describeLab('the earshot command on several hosts', () => {
   let lab: Lab
   let kitchen: Host
   let desk: Host
@@ -53,14 +53,14 @@ describeLab('the command on real hosts', () => {
     ;[kitchen, desk] = await Promise.all([lab.host('kitchen', [net]), lab.host('desk', [net])])
     const daemons = await Promise.all([start(desk), start(kitchen)])
     ;[watcher] = daemons
-    await acquainted(daemons)
+    await waitUntilAllAlive(daemons)
     events = await watcher.events()
     await events.waitFor(({ event }) => event === 'sync')
   }, 60_000)
   afterAll(async () => await lab?.close())
 
-  /** Wall-clock ms at which the daemon of the other host told this of a service. */
-  async function toldAt(type: string, name: string): Promise<number> {
+  /** Waits for an event about a service at the other host's daemon. Returns its wall-clock time, ms. */
+  async function serviceEventTime(type: string, name: string): Promise<number> {
     const { data } = await events.waitFor(
       ({ event, data }) => event === type && (data as { service: { name: string } }).service.name === name,
     )
@@ -73,44 +73,45 @@ describeLab('the command on real hosts', () => {
 
   async function publish(name: string, ...args: string[]): Promise<LabProcess> {
     const process = await kitchen.cliSpawn('publish', name, 'http', '8080', ...args)
-    await toldAt('service-up', name)
+    await serviceEventTime('service-up', name)
     return process
   }
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('a service is gone within 200 ms of %s', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('a service is removed within 200 ms of %s', async (signal) => {
     const process = await publish(`until ${signal}`)
     const at = Date.now()
     process.signal(signal)
-    const gone = (await toldAt('service-down', `until ${signal}`)) - at
-    console.info(`gone ${gone} ms after ${signal}`)
+    const gone = (await serviceEventTime('service-down', `until ${signal}`)) - at
+    console.info(`removed ${gone} ms after ${signal}`)
     expect(gone).toBeLessThan(WITHDRAWN_MS)
     expect(await process.exited).toEqual({ code: 0, signal: null })
   })
 
-  it('a service is gone within 200 ms of the end of its CMD, whose status is the end', async () => {
+  it('a service is removed within 200 ms of the end of its CMD, and publish exits with the status of CMD', async () => {
     const process = await publish('with a server', '--', 'sh', '-c', 'read _; date +%s%3N; exit 7')
     process.write('go\n')
-    const gone = (await toldAt('service-down', 'with a server')) - Number(await process.waitForLine(/^\d{13}$/))
-    console.info(`gone ${gone} ms after its CMD`)
+    const gone =
+      (await serviceEventTime('service-down', 'with a server')) - Number(await process.waitForLine(/^\d{13}$/))
+    console.info(`removed ${gone} ms after the end of CMD`)
     expect(gone).toBeLessThan(WITHDRAWN_MS)
     expect(await process.exited).toEqual({ code: 7, signal: null })
   })
 
-  it('a service left behind stays until it is unpublished', async () => {
+  it('a detached service stays until it is unpublished', async () => {
     const { stdout, code } = await kitchen.cli('publish', 'Left behind', 'http', '8081', '--detach', '--ttl', '1h')
     expect(code).toBe(0)
-    await toldAt('service-up', 'Left behind')
+    await serviceEventTime('service-up', 'Left behind')
     const id = stdout.trim()
     expect((await kitchen.cli('status')).stdout).toMatch(
       new RegExp(`^service\\t${id}\\tLeft behind\\t.*\\tapi\\t\\t\\d{4}-`, 'm'),
     )
     expect((await desk.cli('services', 'http')).stdout).toContain('Left behind')
     expect(await kitchen.cli('unpublish', id)).toMatchObject({ code: 0, stdout: '', stderr: '' })
-    await toldAt('service-down', 'Left behind')
+    await serviceEventTime('service-down', 'Left behind')
     expect((await kitchen.cli('unpublish', id)).code).toBe(1)
   })
 
-  it('curl reaches a real server by what resolve prints, over IPv4 and IPv6', async () => {
+  it('curl reaches a server at the addresses that resolve prints, over IPv4 and IPv6', async () => {
     const server = await kitchen.python(HTTP_SERVER)
     await server.waitForLine(/listening/)
     await publish('Shop', 'path=/')
@@ -123,7 +124,7 @@ describeLab('the command on real hosts', () => {
     expect(await desk.cli('resolve', 'kitchen', '--service', 'ipp')).toMatchObject({ code: 1, stdout: '' })
   })
 
-  it('wait in a script returns the moment the third is there', async () => {
+  it('wait in a script returns as soon as the third peer is alive', async () => {
     const [hall, attic] = await lab.hosts(['hall', 'attic'], [net])
     if (!hall || !attic) throw new Error('no hosts')
     expect(await desk.cli('wait', '--count', '3', '--timeout', '200ms')).toMatchObject({ code: 4, stdout: '' })
@@ -135,13 +136,13 @@ describeLab('the command on real hosts', () => {
     const lines = stdout.trim().split('\n')
     expect([code, ...lines.slice(0, 3).map((line) => line.split('\t')[0])]).toEqual([0, 'attic', 'hall', 'kitchen'])
     const noticed = Number(lines[3]) - Date.parse((data as { at: string }).at)
-    console.info(`the script went on ${noticed} ms after the third was known`)
+    console.info(`the script continued ${noticed} ms after the event of the third peer`)
     expect(noticed).toBeLessThan(NOTICED_MS)
   })
 
-  it('attributes that are set are seen, ping answers, and watch --exec is told', async () => {
+  it('set attributes are visible, ping gets answers, and watch --exec runs for each change', async () => {
     const told = await desk.cliSpawn('watch', '--exec', 'echo "$EARSHOT_EVENT $EARSHOT_PEER_NAME $EARSHOT_ATTR_STATUS"')
-    // It says nothing of the state it begins with: so something has to change until it has heard.
+    // watch --exec does not run for the initial state, so the loop changes an attribute until watch has reported one.
     for (let at = 1; told.stdout.length === 0; at++) await kitchen.cli('set', `status=${at}`)
     expect(await kitchen.cli('set', 'status=busy', 'temperature=21.5')).toMatchObject({ code: 0, stderr: '' })
     await told.waitForLine(/^peer-update kitchen busy$/)
@@ -155,7 +156,7 @@ describeLab('the command on real hosts', () => {
     await kitchen.clearRules()
   })
 
-  it('ends with 3 where no daemon runs', async () => {
+  it('exits with 3 if no daemon runs', async () => {
     const [bare] = await lab.hosts(['bare'], [net])
     for (const args of [['publish', 'x', 'http', '1'], ['set', 'a=b'], ['resolve', 'x'], ['wait'], ['ping', 'x']]) {
       expect((await bare?.cli(...args))?.code, args.join(' ')).toBe(3)

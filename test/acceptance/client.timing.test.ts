@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { type Change, Earshot, type Synced } from '../../src/client/index.ts'
 import { Feed } from '../lab/feed.ts'
 import { type Daemon, describeLab, Lab } from '../lab/index.ts'
-import { acquainted, names, startAll } from './measure.ts'
+import { hostNames, startAll, waitUntilAllAlive } from './daemons.ts'
 
 const ROUNDS = 20
 const SERVICE = { id: 'shop', name: 'Shop', type: 'http', port: 8080 }
@@ -11,13 +11,13 @@ function client({ socket }: Daemon): Earshot {
   return new Earshot({ socket })
 }
 
-function say(change: Change | Synced): string {
+function format(change: Change | Synced): string {
   if (change.type === 'sync') return 'sync'
   if ('service' in change) return `${change.type} ${change.service.id} of ${change.peer.name}`
   return `${change.type} ${change.peer.name} ${change.peer.attributes['n'] ?? ''}`.trim()
 }
 
-/** Watches in the background: what was told, and when it came (monotonic ms). */
+/** Collects the changes of a watch in the background, with the time of receipt (monotonic ms). */
 class Watcher implements AsyncDisposable {
   readonly told = new Feed<{ text: string; at: number }>()
   readonly #stop = new AbortController()
@@ -44,7 +44,7 @@ class Watcher implements AsyncDisposable {
   async #run(earshot: Earshot): Promise<void> {
     try {
       for await (const change of earshot.watch({}, { sync: true, signal: this.#stop.signal })) {
-        this.told.push({ text: say(change), at: performance.now() })
+        this.told.push({ text: format(change), at: performance.now() })
       }
     } catch (error) {
       if (!this.#stop.signal.aborted) this.told.push({ text: String(error), at: performance.now() })
@@ -52,13 +52,13 @@ class Watcher implements AsyncDisposable {
   }
 }
 
-describeLab('a program whose daemon restarts under it', () => {
-  it('is told every change once, in order, and its service is back at once', async () => {
+describeLab('a client whose daemon restarts', () => {
+  it('gets every change once and in order, and its service is published again at once', async () => {
     await using lab = await Lab.create()
-    const hosts = await lab.hosts(names(3), [await lab.network('lan')])
+    const hosts = await lab.hosts(hostNames(3), [await lab.network('lan')])
     const [a, b, c] = await startAll(hosts)
     if (!a || !b || !c) throw new Error('no daemons')
-    await acquainted([a, b, c])
+    await waitUntilAllAlive([a, b, c])
     const [atA, atB] = [client(a), client(b)]
 
     await using watcher = new Watcher(atA)
@@ -80,7 +80,7 @@ describeLab('a program whose daemon restarts under it', () => {
     const backAfter: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
       const before = (await atB.peer('a')).incarnation
-      // One change while the daemon is away, or on its way, and one while it is there.
+      // One change during the restart of the daemon, and one while it runs.
       const [, readyAt] = await Promise.all([
         atB.set({ n: ++n }),
         a.restart({ signal: round % 2 === 0 ? 'SIGTERM' : 'SIGKILL' }).then(() => performance.now()),
@@ -92,21 +92,21 @@ describeLab('a program whose daemon restarts under it', () => {
       await watcher.until(`peer-update b ${n}`)
       expect(published.error).toBeUndefined()
     }
-    console.info(`service back, ms after the daemon was ready: ${backAfter.join(' ')}`)
+    console.info(`service published again, ms after the daemon was ready: ${backAfter.join(' ')}`)
     expect(Math.max(...backAfter)).toBeLessThan(1000)
     const updates = Array.from({ length: 2 * ROUNDS }, (_, index) => `peer-update b ${index + 1}`)
     expect(watcher.texts.slice(3)).toEqual(updates)
 
-    // Who is gone when the daemon comes back is told so, when it has had time to be heard; and is told when it is back.
+    // A peer that ended during the restart is reported as failed after its lease, and as up when it returns.
     const from = watcher.texts.length
     await Promise.all([a.restart({ signal: 'SIGKILL' }), c.kill()])
     const readyAt = performance.now()
     const toldAfter = Math.round((await watcher.until('peer-failed c', from)) - readyAt)
-    console.info(`one who did not come back was given up ${toldAfter} ms after the daemon was ready`)
+    console.info(`the ended peer was reported as failed ${toldAfter} ms after the daemon was ready`)
     expect(toldAfter).toBeLessThan(7000)
     await c.restart()
     await watcher.until('peer-up c', from)
-    // Restarted meanwhile, it is another incarnation, and that is all.
+    // A peer that restarts in the meantime causes one update with a new incarnation.
     const { incarnation } = await atB.peer('a')
     await a.kill()
     await c.restart()
@@ -126,13 +126,13 @@ const PUBLISH = `
   await new Earshot().publish({ name: 'Shop', type: 'http', port: 8080, ttl: 2000 })
   console.log('published')`
 
-describeLab('a program that is killed', () => {
-  it('takes its service along within its ttl', async () => {
+describeLab('a client that is killed', () => {
+  it('loses its service within the ttl', async () => {
     await using lab = await Lab.create()
-    const hosts = await lab.hosts(names(2), [await lab.network('lan')])
+    const hosts = await lab.hosts(hostNames(2), [await lab.network('lan')])
     const [a, b] = await startAll(hosts)
     if (!a || !b) throw new Error('no daemons')
-    await acquainted([a, b])
+    await waitUntilAllAlive([a, b])
     await using watcher = new Watcher(client(b))
     await watcher.until('sync')
     const env = { EARSHOT_SOCKET: a.socket }
@@ -147,7 +147,7 @@ describeLab('a program that is killed', () => {
         () => type,
       )
     await told('service-up', 5000)
-    // It outlives its ttl as long as the program runs.
+    // The service stays after its ttl as long as the program runs.
     await expect(told('service-down', 4000)).rejects.toThrow('there was no service-down')
     await program.kill()
     const killedAt = performance.now()
@@ -157,19 +157,19 @@ describeLab('a program that is killed', () => {
       () => 'service-down',
     )
     const goneAfter = Math.round(performance.now() - killedAt)
-    console.info(`gone ${goneAfter} ms after its program was killed`)
+    console.info(`removed ${goneAfter} ms after its program was killed`)
     expect(goneAfter).toBeLessThan(3000)
   }, 60_000)
 })
 
-describeLab('a program', () => {
-  it('waits for peers, finds them and reaches them', async () => {
+describeLab('a client', () => {
+  it('waits for peers, lists them and resolves their addresses', async () => {
     await using lab = await Lab.create()
-    const hosts = await lab.hosts(names(3), [await lab.network('lan')])
+    const hosts = await lab.hosts(hostNames(3), [await lab.network('lan')])
     const [hostC] = hosts.splice(2)
     const [a, b] = await startAll(hosts)
     if (!a || !b || !hostC) throw new Error('no daemons')
-    await acquainted([a, b])
+    await waitUntilAllAlive([a, b])
     const [atA, atB] = [client(a), client(b)]
 
     const late = { code: 'EARSHOT_TIMED_OUT', message: 'after 300 ms, 1 of 2 peers were found' }
@@ -200,7 +200,7 @@ describeLab('a program', () => {
     await expect(atA.ping('nobody')).rejects.toMatchObject({ code: 'EARSHOT_NO_SUCH_PEER' })
   }, 60_000)
 
-  it('writes over loopback with the token that lies beside the socket', async () => {
+  it('writes over loopback with the token from the file beside the socket', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('a')
     const daemon = await host.daemon({ args: ['--http', '127.0.0.1:15353'] })

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { type Daemon, describeLab, type Host, type HostOptions, Lab, type Network } from '../lab/index.ts'
-import { history, knewAt, logged, start, startAll, told } from './measure.ts'
+import { logEntries, openAllEvents, peerEventTime, peersWithEvent, start, startAll } from './daemons.ts'
 
 const MACHINE = { machineId: '0123456789abcdef0123456789abcdef' }
-const TAKEN = 'another host uses the identity of this daemon'
+const IDENTITY_CONFLICT = 'another host uses the identity of this daemon'
 
-/** A host whose disk is a copy of the original's. */
+/** A host with a copy of the original's identity file. */
 async function cloneOf(original: Host, lab: Lab, net: Network, options: HostOptions): Promise<Host> {
   const clone = await lab.host('clone', [net], options)
   const state = join(clone.dir, 'clone', 'state')
@@ -19,16 +19,16 @@ async function cloneOf(original: Host, lab: Lab, net: Network, options: HostOpti
 
 const idOf = async (daemon: Daemon): Promise<string> => (await daemon.self()).id
 
-/** Waits until the daemon sees these two as two peers, and no other alive. */
-async function seesTwo(daemon: Daemon, timeoutMs = 8000): Promise<void> {
+/** Waits until exactly two peers are alive for the daemon: the clone and the original. */
+async function waitForBoth(daemon: Daemon, timeoutMs = 8000): Promise<void> {
   await daemon.waitFor((peers) => {
     const alive = peers.filter(({ state }) => state === 'alive').map(({ name }) => name)
     return alive.sort().join() === 'clone,original'
   }, timeoutMs)
 }
 
-/** Waits until the daemon sees the peer alive beside the witness. */
-async function seesOnly(daemon: Daemon, name: string): Promise<void> {
+/** Waits until exactly two peers are alive for the daemon: the named one and the witness. */
+async function waitForPeerAndWitness(daemon: Daemon, name: string): Promise<void> {
   await daemon.waitFor((peers) => {
     const alive = peers.filter(({ state }) => state === 'alive').map((peer) => peer.name)
     return alive.sort().join() === [name, 'witness'].join()
@@ -36,39 +36,39 @@ async function seesOnly(daemon: Daemon, name: string): Promise<void> {
 }
 
 describeLab('clones', () => {
-  it('of a running machine get along: one of the two takes a new identity', async () => {
+  it('of a running machine: one of the two takes a new identity', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
     const [first, watching] = await Promise.all([start(original), start(witness)])
     const id = await idOf(first)
-    const stream = await history(watching)
-    await knewAt(stream, 'peer-up', 'original')
+    const stream = await openAllEvents(watching)
+    await peerEventTime(stream, 'peer-up', 'original')
     const clone = await cloneOf(original, lab, net, MACHINE)
     const second = await start(clone)
-    await seesTwo(watching)
+    await waitForBoth(watching)
 
     const ids = await Promise.all([first, second].map(idOf))
     expect(ids).toContain(id)
     expect(new Set(ids).size).toBe(2)
     for (const daemon of [first, second]) await daemon.waitFor((peers) => peers.length === 2)
-    const complaints = [first, second].map((daemon) => logged(daemon, TAKEN).length)
-    expect(complaints.toSorted()).toEqual([0, 1])
-    expect([first, second].flatMap((daemon) => logged(daemon, 'took a new identity'))).toHaveLength(1)
+    const conflicts = [first, second].map((daemon) => logEntries(daemon, IDENTITY_CONFLICT).length)
+    expect(conflicts.toSorted()).toEqual([0, 1])
+    expect([first, second].flatMap((daemon) => logEntries(daemon, 'took a new identity'))).toHaveLength(1)
     await sleep(6000)
     expect(await Promise.all([first, second].map(idOf))).toEqual(ids)
-    expect([first, second].map((daemon) => logged(daemon, TAKEN).length)).toEqual(complaints)
-    expect(told(stream, 'peer-failed')).toEqual([])
-    await seesTwo(watching)
+    expect([first, second].map((daemon) => logEntries(daemon, IDENTITY_CONFLICT).length)).toEqual(conflicts)
+    expect(peersWithEvent(stream, 'peer-failed')).toEqual([])
+    await waitForBoth(watching)
 
-    // The new identity is kept.
+    // The new identity is stored.
     await Promise.all([first.restart(), second.restart()])
-    await seesTwo(watching)
+    await waitForBoth(watching)
     expect(await Promise.all([first, second].map(idOf))).toEqual(ids)
-    for (const daemon of [first, second]) expect(logged(daemon, TAKEN)).toEqual([])
+    for (const daemon of [first, second]) expect(logEntries(daemon, IDENTITY_CONFLICT)).toEqual([])
   }, 180_000)
 
-  it('that are switched on in the same moment become two peers', async () => {
+  it('that start at the same moment become two peers', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
@@ -77,14 +77,14 @@ describeLab('clones', () => {
     const clone = await cloneOf(original, lab, net, MACHINE)
     const [again, second] = await startAll([original, clone])
     if (!again || !second) throw new Error('no daemons')
-    // Begun in the same second both take a new identity, and the old one has to fail before two are left.
-    await seesTwo(watching, 25_000)
+    // Both started in the same second, so both take a new identity. The old one must fail until only two are left.
+    await waitForBoth(watching, 25_000)
     await sleep(6000)
-    await seesTwo(watching)
+    await waitForBoth(watching)
     expect(await idOf(again)).not.toBe(await idOf(second))
   }, 180_000)
 
-  it('that meet long after both began are told apart as well', async () => {
+  it('that meet long after their start become two peers, too', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const [original, witness] = await Promise.all([lab.host('original', [net], MACHINE), lab.host('witness', [net])])
@@ -92,17 +92,17 @@ describeLab('clones', () => {
     const clone = await cloneOf(original, lab, net, MACHINE)
     await clone.cut()
     const second = await start(clone)
-    // What is said at the start has been said.
+    // Waits until the start announcements have ended.
     await sleep(3000)
     expect(await idOf(first)).toBe(await idOf(second))
 
     await clone.restore()
-    await seesTwo(watching)
+    await waitForBoth(watching)
     expect(await idOf(first)).not.toBe(await idOf(second))
-    await Promise.all([seesOnly(first, 'clone'), seesOnly(second, 'original')])
+    await Promise.all([waitForPeerAndWitness(first, 'clone'), waitForPeerAndWitness(second, 'original')])
   }, 180_000)
 
-  it('on another machine have an identity of their own from the start', async () => {
+  it('on another machine take their own identity at the start', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const original = await lab.host('original', [net], MACHINE)
@@ -110,12 +110,12 @@ describeLab('clones', () => {
     const second = await start(await cloneOf(original, lab, net, {}))
     await second.waitFor((peers) => peers.some(({ name, state }) => name === 'original' && state === 'alive'))
     expect(await idOf(second)).not.toBe(await idOf(first))
-    for (const daemon of [first, second]) expect(logged(daemon, TAKEN)).toEqual([])
+    for (const daemon of [first, second]) expect(logEntries(daemon, IDENTITY_CONFLICT)).toEqual([])
   }, 180_000)
 })
 
-describeLab('peers of one name', () => {
-  it('are listed both, and told of once', async () => {
+describeLab('two peers with the same name', () => {
+  it('are both listed, and the log reports them once', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const [a, b, witness] = await Promise.all(['a', 'b', 'witness'].map((name) => lab.host(name, [net])))
@@ -130,6 +130,6 @@ describeLab('peers of one name', () => {
     expect((await watching.call('GET', '/v1/peers/kitchen')).status).toBe(409)
     await other.restart()
     await watching.waitFor((peers) => peers.length === 2 && peers.every(({ state }) => state === 'alive'))
-    expect(logged(watching, 'same name')).toMatchObject([{ name: 'kitchen' }])
+    expect(logEntries(watching, 'same name')).toMatchObject([{ name: 'kitchen' }])
   }, 180_000)
 })

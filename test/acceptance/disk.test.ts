@@ -2,11 +2,11 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import type { Self } from '../../src/shared/self-api.ts'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
-import { start } from './measure.ts'
+import { start } from './daemons.ts'
 
 const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
 
-/** A disk that only the host sees, and on which nothing can be written. */
+/** Mounts a disk on the host that is full or read-only. */
 async function disk(host: Host, path: string, options: string): Promise<string> {
   const fill = `! dd if=/dev/zero of=${path}/fill bs=1k 2>/dev/null`
   const script = `mkdir -p ${path} && mount -t tmpfs -o ${options} tmpfs ${path} && ${fill}`
@@ -24,7 +24,7 @@ const put = (daemon: Daemon, id: string, ttl = {}) =>
   daemon.call('PUT', `/v1/services/${id}`, { body: { type: 'http', port: 80, ...ttl } })
 
 describeLab('a disk', () => {
-  it('that is full or read-only at the start stops nobody from being there, and nothing is said to be kept', async () => {
+  it('that is full or read-only at the start: the daemon runs, and rejects what it cannot store', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [full, readOnly] = [await lab.host('full', [lan]), await lab.host('read-only', [lan])]
@@ -43,10 +43,10 @@ describeLab('a disk', () => {
       expect((await put(daemon, 'lent', { ttl: '1m' })).status).toBe(201)
       expect((await daemon.self()).services.map(({ id }) => id)).toEqual(['shop', 'lent'])
     }
-    // Each of them is told of once, and nothing is left of the attempts.
+    // Each failed file is logged once, and no partial file is left.
     expect(one.log.filter(({ msg }) => String(msg).startsWith('cannot read or write state file'))).toHaveLength(2)
     expect(await files(full, path)).toEqual(['fill'])
-    // With room again, everything is written by itself, and kept.
+    // When there is space again, the daemon writes all files by itself.
     const { id } = await one.self()
     await full.exec('rm', [`${path}/fill`])
     await expect.poll(async () => (await one.self()).stateFault, { timeout: 20_000 }).toBeUndefined()
@@ -57,7 +57,7 @@ describeLab('a disk', () => {
     expect(again.services.map((service) => service.id)).toEqual(['shop'])
   }, 120_000)
 
-  it('that is full where the socket is stops nobody from running, without a token', async () => {
+  it('that is full at the place of the socket: the daemon runs without a token file', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('machine')
     const run = await disk(host, `${host.dir}/run`, 'size=16k')
@@ -70,7 +70,7 @@ describeLab('a disk', () => {
     expect(await daemon.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   }, 120_000)
 
-  it('has all that was answered when the daemon is killed, and what is removed is written again', async () => {
+  it('contains all acknowledged changes when the daemon is killed, and removed files are written again', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('machine', [await lab.network('lan')])
     const daemon = await start(host)
@@ -87,7 +87,7 @@ describeLab('a disk', () => {
     expect(answered.filter((number) => attributes[`a${number}`] !== number)).toEqual([])
     await host.exec('rm', ['-r', `${daemon.dir}/state`])
     await daemon.process.waitForLine(/the state file was removed/, 20_000)
-    // A file that is just being written stands beside its place under another name.
+    // During a write, the directory contains a temporary file, too.
     await expect
       .poll(() => files(host, `${daemon.dir}/state`), { timeout: 20_000 })
       .toEqual(['identity.json', 'registered.json'])

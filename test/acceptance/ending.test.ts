@@ -5,13 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import { type Daemon, describeLab, type Exit, type Host, Lab, type LabProcess } from '../lab/index.ts'
-import { start } from './measure.ts'
+import { start } from './daemons.ts'
 
 const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
-/** The daemon has a second; a busy machine needs some more to start the process that counts, ms. */
-const MOST = 2000
+/** Limit for the shutdown, ms. The daemon has one second. The rest is for a busy machine. */
+const MAX_SHUTDOWN_MS = 2000
 
-/** The process runs in a terminal that is stopped (Ctrl-S) on line `stop`, and closed on line `close`. */
+/** Runs a process in a pseudo-terminal. The line `stop` pauses its output (Ctrl-S), and `close` closes the terminal. */
 const TERMINAL = `
 import os, pty, sys
 child, terminal = pty.fork()
@@ -32,8 +32,8 @@ function flags(host: Host): string[] {
   return [EARSHOTD, '--name', host.name, ...files, '--http', 'off']
 }
 
-/** That `watcher` holds the peer to be in such a state. */
-async function holds(watcher: Daemon, name: string, state: string, timeoutMs = 20_000): Promise<void> {
+/** Waits until `watcher` sees the peer in a state. */
+async function waitForState(watcher: Daemon, name: string, state: string, timeoutMs = 20_000): Promise<void> {
   await watcher.waitFor(
     (peers) => peers.some((peer) => peer.name === name && peer.state === state),
     timeoutMs,
@@ -41,7 +41,7 @@ async function holds(watcher: Daemon, name: string, state: string, timeoutMs = 2
   )
 }
 
-/** A named pipe that is full and that nobody reads. */
+/** A named pipe that is full and has no reader. */
 function fullPipe(directory: string): string {
   const path = join(directory, 'pipe')
   spawnSync('mkfifo', [path])
@@ -63,13 +63,13 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
   return performance.now() - began
 }
 
-describeLab('the end', () => {
-  it('comes within a second after SIGTERM, whatever is waited for, and with a goodbye', async () => {
+describeLab('the shutdown of a daemon', () => {
+  it('ends within one second after SIGTERM, in spite of pending requests, and sends a goodbye', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [one, other] = [await lab.host('one', [lan]), await lab.host('other', [lan])]
     const [daemon, watcher] = await Promise.all([start(one), start(other)])
-    await Promise.all([holds(watcher, 'one', 'alive'), holds(daemon, 'other', 'alive')])
+    await Promise.all([waitForState(watcher, 'one', 'alive'), waitForState(daemon, 'other', 'alive')])
     await watcher.freeze()
     const { epoch, index } = await daemon.get<{ epoch: string; index: number }>('/v1/peers')
     const waiting = [
@@ -84,16 +84,16 @@ describeLab('the end', () => {
       exit = await daemon.stop()
     })
     expect(exit).toEqual({ code: 0, signal: null })
-    expect(took).toBeLessThan(MOST)
+    expect(took).toBeLessThan(MAX_SHUTDOWN_MS)
     const answers = await Promise.all(waiting)
     expect(answers.map(({ status }) => status)).toEqual([503, 503, 200])
     expect(answers[0]?.body).toMatchObject({ code: 'EARSHOT_STOPPING' })
     expect(answers[1]?.body).toMatchObject({ code: 'EARSHOT_STOPPING' })
     watcher.thaw()
-    await holds(watcher, 'one', 'left')
+    await waitForState(watcher, 'one', 'left')
   }, 120_000)
 
-  it('comes during the start, too, and leaves no socket behind', async () => {
+  it('works during the start, too, and leaves no socket file', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('machine')
     const attempt = async (after: number) => {
@@ -106,12 +106,12 @@ describeLab('the end', () => {
       return { took, isLeft: existsSync(socket) }
     }
     for (const { took, isLeft } of await Promise.all([300, 700, 1100, 1500, 2000].map(attempt))) {
-      expect(took).toBeLessThan(MOST)
+      expect(took).toBeLessThan(MAX_SHUTDOWN_MS)
       expect(isLeft).toBe(false)
     }
   }, 120_000)
 
-  it('and beats and answers do not wait for a log that nobody takes', async () => {
+  it('does not wait for blocked log output, and neither do beats and responses', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const names = ['watcher', 'full-disk', 'full-pipe', 'pretty', 'paused'] as const
@@ -137,24 +137,24 @@ describeLab('the end', () => {
       await to(pretty, fullPipe(pretty.dir), 'pretty'),
     ]
     const terminal = await inTerminal(paused)
-    // Five processes start at once.
-    for (const name of names.slice(1)) await holds(watcher, name, 'alive', 60_000)
+    // A long timeout, because five processes start at once.
+    for (const name of names.slice(1)) await waitForState(watcher, name, 'alive', 60_000)
     terminal.write('stop\n')
     await terminal.waitForLine(/^done$/)
-    // Something for all of them to log, and time to be missed in.
+    // The restart makes all of them log. Then there is enough time for a blocked daemon to fail.
     await watcher.restart()
     await delay(6000)
-    for (const name of names.slice(1)) await holds(watcher, name, 'alive', 2000)
+    for (const name of names.slice(1)) await waitForState(watcher, name, 'alive', 2000)
     using events = await watcher.events()
     const ends = processes.map((each) => timed(() => each.kill('SIGTERM')))
     terminal.write('term\n')
     ends.push(timed(() => terminal.waitForLine(/^ended 0$/)))
-    for (const took of await Promise.all(ends)) expect(took).toBeLessThan(MOST)
-    for (const name of names.slice(1)) await holds(watcher, name, 'left', 3000)
+    for (const took of await Promise.all(ends)) expect(took).toBeLessThan(MAX_SHUTDOWN_MS)
+    for (const name of names.slice(1)) await waitForState(watcher, name, 'left', 3000)
     expect(events.events.map(({ event }) => event)).not.toContain('peer-failed')
   }, 120_000)
 
-  it('comes with the end of the terminal, and not by SIGHUP without one', async () => {
+  it('happens when the terminal closes, but not at SIGHUP without a terminal', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [watching, shown, service] = await Promise.all(['w', 'shown', 'service'].map((name) => lab.host(name, [lan])))
@@ -162,11 +162,11 @@ describeLab('the end', () => {
     const watcher = await start(watching)
     const daemon = await start(service)
     const terminal = await inTerminal(shown)
-    await holds(watcher, 'shown', 'alive')
+    await waitForState(watcher, 'shown', 'alive')
     terminal.write('close\n')
-    // By SIGHUP.
+    // The signal is SIGHUP.
     await terminal.waitForLine(/^ended 1$/)
-    await holds(watcher, 'shown', 'left', 3000)
+    await waitForState(watcher, 'shown', 'left', 3000)
     daemon.process.signal('SIGHUP')
     await daemon.process.waitForLine(/ignoring SIGHUP/)
     expect(await daemon.self()).toMatchObject({ name: 'service' })

@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Earshot } from '../../src/client/index.ts'
 import { type Daemon, describeLab, type Host, Lab, type LabProcess } from '../lab/index.ts'
-import { acquainted, startAll } from './measure.ts'
+import { startAll, waitUntilAllAlive } from './daemons.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const EXAMPLES = join(ROOT, 'docs/examples')
-const OFFER = ['A "shop"', 'http', '8080']
+const SERVICE = ['A "shop"', 'http', '8080']
 
 describeLab('the examples', () => {
   let lab: Lab
@@ -24,7 +24,7 @@ describeLab('the examples', () => {
     host = hosts[0]
     own = first
     other = second
-    await acquainted([own, other])
+    await waitUntilAllAlive([own, other])
   }, 60_000)
   afterAll(() => lab?.close())
 
@@ -33,14 +33,14 @@ describeLab('the examples', () => {
     return services.map(({ name, type, port }) => `${name} ${type} ${port}`)
   }
 
-  /** Offers what it was told to, sees the other's service come and go, is back after the daemon, and withdraws at the end. */
-  async function tryOut(example: LabProcess, up: RegExp, down: RegExp): Promise<void> {
+  /** The example publishes its service, reports the other's service, survives a restart of the daemon, and unpublishes. */
+  async function testExample(example: LabProcess, up: RegExp, down: RegExp): Promise<void> {
     const there = new Earshot({ socket: other.socket })
     await expect.poll(offered, { timeout: 5000 }).toEqual(['A "shop" _http._tcp 8080'])
     for (const restarted of [false, true]) {
       if (restarted) {
         await own.restart({ signal: 'SIGKILL' })
-        await acquainted([own, other])
+        await waitUntilAllAlive([own, other])
       }
       const from = example.lines.items.length
       const service = await there.register({ id: 'web', name: 'Web', type: 'http', port: 80 })
@@ -55,15 +55,19 @@ describeLab('the examples', () => {
   }
 
   it('earshot.sh runs', async () => {
-    await using example = await host.spawn(join(EXAMPLES, 'earshot.sh'), OFFER, { env: { EARSHOT_SOCKET: own.socket } })
-    await tryOut(example, /"id":"web"/, /^\{"type":"service-down",.*"name":"there"/)
+    await using example = await host.spawn(join(EXAMPLES, 'earshot.sh'), SERVICE, {
+      env: { EARSHOT_SOCKET: own.socket },
+    })
+    await testExample(example, /"id":"web"/, /^\{"type":"service-down",.*"name":"there"/)
     const types = example.stdout.map((line) => JSON.parse(line).type)
     expect(types.filter((type) => type === 'sync').length).toBeGreaterThan(1)
   }, 60_000)
 
   it('earshot.py runs', async () => {
-    await using example = await host.spawn(join(EXAMPLES, 'earshot.py'), OFFER, { env: { EARSHOT_SOCKET: own.socket } })
-    await tryOut(example, /^\+ there \S+ 80$/, /^- there$/)
+    await using example = await host.spawn(join(EXAMPLES, 'earshot.py'), SERVICE, {
+      env: { EARSHOT_SOCKET: own.socket },
+    })
+    await testExample(example, /^\+ there \S+ 80$/, /^- there$/)
   }, 60_000)
 
   it('earshot.mts compiles and runs', async () => {
@@ -72,13 +76,13 @@ describeLab('the examples', () => {
     symlinkSync(ROOT, join(project, 'node_modules/earshot'))
     symlinkSync(join(ROOT, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
     copyFileSync(join(EXAMPLES, 'earshot.mts'), join(project, 'earshot.mts'))
-    // What `npm init` writes: it has to run there, too.
+    // The default of `npm init`, in which the example must run, too.
     writeFileSync(join(project, 'package.json'), '{ "type": "commonjs" }')
     const compilerOptions = { target: 'ES2022', module: 'NodeNext', strict: true, types: ['node'], outDir: 'dist' }
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['earshot.mts'] }))
     execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: 'inherit' })
-    const args = [join(project, 'dist/earshot.mjs'), ...OFFER]
+    const args = [join(project, 'dist/earshot.mjs'), ...SERVICE]
     await using example = await host.spawn(process.execPath, args, { env: { EARSHOT_SOCKET: own.socket } })
-    await tryOut(example, /^\+ there \S+ 80$/, /^- there$/)
+    await testExample(example, /^\+ there \S+ 80$/, /^- there$/)
   }, 60_000)
 })

@@ -8,11 +8,11 @@ import { describeLab, Lab } from '../lab/index.ts'
 
 const run = promisify(execFile)
 
-describeLab('installed globally from the package', () => {
-  it('has commands that run: earshotd, and earshot ls beside it', async () => {
+describeLab('a global installation of the package', () => {
+  it('has working commands earshotd and earshot', async () => {
     const prefix = await mkdtemp(join(tmpdir(), 'earshot-install-'))
     try {
-      // Without scripts: `dist` is built already, and other tests run from it.
+      // Without scripts: `dist` is already built, and other tests use it.
       const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', prefix])
       const [packed]: { filename: string }[] = JSON.parse(stdout)
       const tarball = join(prefix, packed?.filename ?? '')

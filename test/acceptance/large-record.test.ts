@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { MAX_DATAGRAM_BYTES } from '../../src/core/wire/messages.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
-import { names, start } from './measure.ts'
+import { hostNames, start } from './daemons.ts'
 
 const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
 
@@ -13,7 +13,7 @@ interface Content {
   services: { id: string; name: string; type: string; port: number; txt: Record<string, string> }[]
 }
 
-/** What makes a record of about so many bytes: attributes of a kilobyte each, and one service that has text as well. */
+/** The content of a record of about `bytes` bytes: attributes of one kilobyte each, and one service with a TXT record. */
 function content(bytes: number): Content {
   const text = (length: number, key: number) => `${key} «ü» "\\" `.padEnd(length, 'abcdefghij')
   const count = Math.floor(bytes / 1000)
@@ -25,7 +25,7 @@ function content(bytes: number): Content {
   return { attributes, services: [{ id: 'shop', name: 'Shop', type: '_http._tcp', port: 8080, txt }] }
 }
 
-/** The config file that says so. JSON's strings are TOML's too. */
+/** Writes the content as a config file. JSON strings are valid in TOML. */
 function configFile(host: Host, { attributes, services }: Content): string {
   const lines = (table: Record<string, string>) =>
     Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}`)
@@ -38,27 +38,27 @@ function configFile(host: Host, { attributes, services }: Content): string {
   return file
 }
 
-/** Waits until a daemon has the whole record of `teller`, every character of it. */
-async function learnt(daemon: Daemon, teller: string, { attributes, services }: Content): Promise<void> {
-  await daemon.waitFor((peers) => peers.some(({ name }) => name === teller), 20_000)
-  const peer = await daemon.get(`/v1/peers/${teller}`)
+/** Waits until a daemon has the complete record of `sender`. */
+async function waitForRecord(daemon: Daemon, sender: string, { attributes, services }: Content): Promise<void> {
+  await daemon.waitFor((peers) => peers.some(({ name }) => name === sender), 20_000)
+  const peer = await daemon.get(`/v1/peers/${sender}`)
   expect(peer).toMatchObject({ attributes, services: services.map((service) => ({ ...service, subtypes: [] })) })
 }
 
-/** Five hosts, of which the first tells much and the others come to know it. Returns how long that took, ms. */
-async function spread(lan: Network, hosts: Host[], told: Content): Promise<number> {
+/** The first host sends a large record, and the others receive it. Returns the time that this takes, ms. */
+async function distribute(lan: Network, hosts: Host[], sent: Content): Promise<number> {
   await using tap = await lan.sniff()
-  const [teller, ...others] = hosts
-  if (!teller) throw new Error('no host')
+  const [sender, ...others] = hosts
+  if (!sender) throw new Error('no host')
   const listeners = await Promise.all(others.map((host) => start(host)))
-  const args = ['--config', configFile(teller, told)]
+  const args = ['--config', configFile(sender, sent)]
   const began = performance.now()
-  await start(teller, { args })
-  await Promise.all(listeners.map((listener) => learnt(listener, teller.name, told)))
+  await start(sender, { args })
+  await Promise.all(listeners.map((listener) => waitForRecord(listener, sender.name, sent)))
   const took = performance.now() - began
 
   const bytes = tap.datagrams.map(({ hex }) => hex.length / 2)
-  // It did go in parts, and none of them was too large.
+  // The record was split into parts, and no part is too large.
   expect(bytes.filter((length) => length === MAX_DATAGRAM_BYTES).length).toBeGreaterThanOrEqual(10)
   expect(Math.max(...bytes)).toBeLessThanOrEqual(MAX_DATAGRAM_BYTES)
   expect(tap.datagrams.filter(({ fragmented }) => fragmented)).toEqual([])
@@ -66,22 +66,22 @@ async function spread(lan: Network, hosts: Host[], told: Content): Promise<numbe
 }
 
 describeLab('a record of 12 KiB', () => {
-  it('reaches four others whole, in datagrams of 1,200 bytes at most', async () => {
+  it('reaches four other peers completely, in datagrams of at most 1,200 bytes', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
-    const hosts = await lab.hosts(names(5), [lan])
-    console.info(`known to all after ${Math.round(await spread(lan, hosts, content(12 * 1024)))} ms`)
+    const hosts = await lab.hosts(hostNames(5), [lan])
+    console.info(`received by all after ${Math.round(await distribute(lan, hosts, content(12 * 1024)))} ms`)
   }, 60_000)
 
-  it('reaches them whole where 30 % of all datagrams are lost', async () => {
+  it('reaches them completely with 30 % packet loss', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
-    const hosts = await lab.hosts(names(5), [lan])
+    const hosts = await lab.hosts(hostNames(5), [lan])
     await Promise.all(hosts.map((host) => host.drop(30, { direction: 'in' })))
-    console.info(`known to all after ${Math.round(await spread(lan, hosts, content(12 * 1024)))} ms, 30 % lost`)
+    console.info(`received by all after ${Math.round(await distribute(lan, hosts, content(12 * 1024)))} ms, 30 % lost`)
   }, 60_000)
 
-  it('is refused at the start when it has more than 16 KiB', async () => {
+  it('makes the daemon exit at the start if it has more than 16 KiB', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const host = await lab.host('a', [lan])

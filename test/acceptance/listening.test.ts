@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { describeLab, describeMdnsLab, Lab } from '../lab/index.ts'
 
 describeLab('ls without a daemon', () => {
-  it('listens and asks by itself, says so, and is seen by nobody', async () => {
+  it('listens and sends a query itself, prints a notice, and stays invisible', async () => {
     await using lab = await Lab.create()
     const [asking, answering] = await lab.hosts(['asking', 'answering'], [await lab.network('lan')])
     if (!asking || !answering) throw new Error('no hosts')
@@ -14,7 +14,7 @@ describeLab('ls without a daemon', () => {
     expect(await daemon.peers('state=all')).toEqual([])
   })
 
-  it('lists nobody where nobody is', async () => {
+  it('lists no peers on an empty network', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('alone', [await lab.network('lan')])
     const { code, stdout } = await host.cli('ls', '--json')
@@ -23,14 +23,14 @@ describeLab('ls without a daemon', () => {
   })
 })
 
-describeMdnsLab('ls without a daemon, where something speaks mDNS', () => {
-  it('finds that as well', async () => {
+describeMdnsLab('ls without a daemon on a network with mDNS', () => {
+  it('lists mDNS hosts, too', async () => {
     await using lab = await Lab.create()
     const [asking, printer] = await lab.hosts(['asking', 'printer'], [await lab.network('lan')])
     if (!asking || !printer) throw new Error('no hosts')
     const avahi = await printer.avahi()
     await avahi.publish('Office', '_ipp._tcp', 631)
-    // It has a second for all: on a machine that is busy itself, not always enough.
+    // ls listens for one second, which is not always enough on a busy machine.
     const listed = async () => JSON.parse((await asking.cli('ls', '--json')).stdout)
     await expect.poll(listed, { timeout: 30_000 }).toMatchObject({
       peers: [{ id: 'printer.local', source: 'mdns', state: 'alive', services: [{ name: 'Office', port: 631 }] }],

@@ -1,10 +1,18 @@
 import { expect, it } from 'vitest'
 import { describeMdnsLab, type Host, Lab } from '../lab/index.ts'
-import { announced, foundByMdns, live, mdnsOf, register, resolvedBoth, serviceTold } from './mdns.ts'
-import { acquainted, logged, look, saidSince, start } from './measure.ts'
+import { getPeer, logEntries, logLinesSince, start, waitUntilAllAlive } from './daemons.ts'
+import {
+  mdnsPeers,
+  mdnsStatus,
+  openEvents,
+  register,
+  waitForServiceEvent,
+  waitUntilPublished,
+  waitUntilResolved,
+} from './mdns.ts'
 
-/** Holds the port of mDNS for itself, as programs do that do not know better. */
-const GREEDY = `
+/** Binds the mDNS port without address reuse, like a program that does not share it. */
+const EXCLUSIVE_BIND = `
 import socket, sys
 held = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 held.bind(('::', 5353))
@@ -14,7 +22,7 @@ sys.stdin.read()
 
 describeMdnsLab('beside other mDNS programs on one host', () => {
   it.each([['before'], ['after']])(
-    'avahi-daemon, started %s: both work, and see the others',
+    'avahi-daemon, started %s earshotd: both work, and see all other services',
     async (order) => {
       await using lab = await Lab.create()
       const [both, desk, studio] = await lab.hosts(['both', 'desk', 'studio'], [await lab.network('lan')])
@@ -25,13 +33,13 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
         return [await host.avahi(), daemon] as const
       }
       const [[avahi, daemon], other, peer] = await Promise.all([pair(both), desk.avahi(), start(studio)])
-      await acquainted([daemon, peer])
-      using atDaemon = await live(daemon)
-      using atPeer = await live(peer)
+      await waitUntilAllAlive([daemon, peer])
+      using atDaemon = await openEvents(daemon)
+      using atPeer = await openEvents(peer)
       await using atAvahi = await avahi.watch('_http._tcp')
       await using atOther = await other.watch('_http._tcp')
 
-      // Four programs offer something, two of them on one host.
+      // Four programs publish a service, two of them on the same host.
       await Promise.all([
         avahi.publish('Of Avahi', '_http._tcp', 81),
         register(daemon, 'own', { name: 'Of earshot', type: 'http', port: 82 }),
@@ -39,16 +47,16 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
         register(peer, 'studio', { name: 'Of studio', type: 'http', port: 84 }),
       ])
       for (const name of ['Of Avahi', 'Of earshot', 'Of desk', 'Of studio']) {
-        await Promise.all([resolvedBoth(atAvahi, name), resolvedBoth(atOther, name)])
+        await Promise.all([waitUntilResolved(atAvahi, name), waitUntilResolved(atOther, name)])
       }
-      for (const stream of [atDaemon, atPeer]) await serviceTold(stream, 'service-up', 'Of desk')
-      await serviceTold(atPeer, 'service-up', 'Of Avahi')
-      await serviceTold(atDaemon, 'service-up', 'Of studio')
+      for (const stream of [atDaemon, atPeer]) await waitForServiceEvent(stream, 'service-up', 'Of desk')
+      await waitForServiceEvent(atPeer, 'service-up', 'Of Avahi')
+      await waitForServiceEvent(atDaemon, 'service-up', 'Of studio')
 
-      // Nobody was renamed, and nobody is there twice.
+      // No host or service was renamed, and none is listed twice.
       expect(await Promise.all([avahi.hostname(), other.hostname()])).toEqual(['both.local', 'desk.local'])
       for (const each of [daemon, peer]) {
-        const { publications } = await announced(each)
+        const { publications } = await waitUntilPublished(each)
         expect(publications.filter(({ name }) => /\(2\)/.test(name))).toEqual([])
       }
       for (const { lines } of [atAvahi, atOther]) expect(lines.filter(({ name }) => /#|\(2\)/.test(name))).toEqual([])
@@ -60,22 +68,22 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
         'both beacon',
         'desk mdns',
       ])
-      // What the host's Avahi offers is that host's, found by mDNS.
-      const services = (await look(peer, 'both')).services.map(({ name, source }) => `${name} ${source ?? 'signed'}`)
+      // The services of the host's Avahi belong to that host, with source mDNS.
+      const services = (await getPeer(peer, 'both')).services.map(({ name, source }) => `${name} ${source ?? 'signed'}`)
       expect(services.sort()).toEqual(['Of Avahi mdns', 'Of earshot signed'])
       expect(await avahi.resolve('desk.local')).toBe(desk.address())
       expect(await other.resolve('both.local')).toBe(both.address())
-      expect(await other.resolve((await announced(daemon)).hostname)).toBe(both.address())
+      expect(await other.resolve((await waitUntilPublished(daemon)).hostname)).toBe(both.address())
 
-      // What both are told to publish is Avahi's, and there once.
+      // A service that both are asked to publish is published once, by Avahi.
       await avahi.publish('Both', '_http._tcp', 85)
-      await resolvedBoth(atOther, 'Both')
+      await waitUntilResolved(atOther, 'Both')
       await register(daemon, 'both', { name: 'Both', type: 'http', port: 85 })
       const stateOf = async () => (await daemon.self()).mdns?.publications.find(({ id }) => id === 'both')?.state
       await expect.poll(stateOf, { timeout: 10_000 }).toBe('elsewhere')
       for (const { lines } of [atAvahi, atOther]) expect(lines.filter(({ name }) => /#|\(2\)/.test(name))).toEqual([])
 
-      // When earshot ends, Avahi goes on.
+      // Avahi keeps working after earshotd has stopped.
       await daemon.stop()
       const left = async () => [...new Set((await other.browse('_http._tcp')).map(({ name }) => name))].sort()
       await expect.poll(left, { timeout: 5000 }).toEqual(['Both', 'Of Avahi', 'Of desk', 'Of studio'])
@@ -84,25 +92,25 @@ describeMdnsLab('beside other mDNS programs on one host', () => {
     120_000,
   )
 
-  it('one that keeps the port to itself: a fault, and mDNS as soon as it is free', async () => {
+  it('a program that does not share port 5353: earshotd reports a fault, and uses mDNS when the port is free', async () => {
     await using lab = await Lab.create()
     const [crowded, desk] = await lab.hosts(['crowded', 'desk'], [await lab.network('lan')])
     if (!crowded || !desk) throw new Error('no hosts')
-    const greedy = await crowded.python(GREEDY)
-    await greedy.waitForLine(/^held$/)
+    const exclusive = await crowded.python(EXCLUSIVE_BIND)
+    await exclusive.waitForLine(/^held$/)
     const [daemon, avahi] = await Promise.all([start(crowded), desk.avahi()])
     await avahi.publish('Office', '_ipp._tcp', 631)
-    expect(await foundByMdns(daemon)).toEqual([])
-    expect(saidSince(daemon, 0).filter((line) => /5353/.test(line)).length).toBeGreaterThan(0)
-    const { publications, interfaces } = await mdnsOf(daemon)
+    expect(await mdnsPeers(daemon)).toEqual([])
+    expect(logLinesSince(daemon, 0).filter((line) => /5353/.test(line)).length).toBeGreaterThan(0)
+    const { publications, interfaces } = await mdnsStatus(daemon)
     expect(publications.map(({ state }) => state)).toEqual(['waiting'])
     expect(interfaces.map(({ name }) => name)).toEqual(['eth0'])
     for (const { fault } of interfaces[0]?.paths ?? [])
       expect(fault).toMatch(/^another program does not share UDP port 5353/)
-    await greedy.kill()
-    await expect.poll(() => foundByMdns(daemon), { timeout: 30_000 }).toMatchObject([{ name: 'desk' }])
+    await exclusive.kill()
+    await expect.poll(() => mdnsPeers(daemon), { timeout: 30_000 }).toMatchObject([{ name: 'desk' }])
     await using browser = await avahi.watch('_earshot._udp')
-    await resolvedBoth(browser, 'crowded', { timeoutMs: 30_000 })
-    expect(logged(daemon, 'uncaught')).toEqual([])
+    await waitUntilResolved(browser, 'crowded', { timeoutMs: 30_000 })
+    expect(logEntries(daemon, 'uncaught')).toEqual([])
   }, 120_000)
 })

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
-import { live, output, register, serviceTold } from './mdns.ts'
-import { acquainted, addressesOf, nextEvent, startAll, told } from './measure.ts'
+import { addressesOf, peersWithEvent, startAll, waitForPeerEvent, waitUntilAllAlive } from './daemons.ts'
+import { openEvents, output, register, waitForServiceEvent } from './mdns.ts'
 
-describeLab('a peer whose beacons are blocked, but whose mDNS is not', () => {
+describeLab('a peer whose beacons are blocked, but not its mDNS', () => {
   let lab: Lab
   let desk: Host
   let kitchen: Host
@@ -17,24 +17,24 @@ describeLab('a peer whose beacons are blocked, but whose mDNS is not', () => {
     const [at, from] = await startAll([desk, kitchen])
     if (!at || !from) throw new Error('no daemons')
     ;[daemon, other] = [at, from]
-    await acquainted([daemon, other])
+    await waitUntilAllAlive([daemon, other])
   }, 60_000)
   afterAll(() => lab?.close())
 
   const shown = async () => (await daemon.peers()).map(({ name, source, state }) => `${name} ${source} ${state}`)
 
-  it('is listed once while it beacons; by _earshot._udp, and marked so, when that ends; and as before when it is back', async () => {
-    using events = await live(daemon)
+  it('is listed once by its beacons, then by its _earshot._udp service with source mdns, then by its beacons again', async () => {
+    using events = await openEvents(daemon)
     const { id } = await other.self()
     await register(other, 'shop', { name: 'Shop', type: 'http', port: 8080, txt: { path: '/' } })
-    await serviceTold(events, 'service-up', 'Shop')
+    await waitForServiceEvent(events, 'service-up', 'Shop')
     expect(await shown()).toEqual(['kitchen beacon alive'])
 
     await desk.blockPath('broadcast', 'multicast4', 'multicast6', 'unicast')
-    const failed = await nextEvent(events, 'peer-failed', 'kitchen', { timeoutMs: 20_000 })
+    const failed = await waitForPeerEvent(events, 'peer-failed', 'kitchen', { timeoutMs: 20_000 })
     expect(failed.peer.source).toBe('beacon')
-    const up = await nextEvent(events, 'peer-up', 'kitchen', { wanted: ({ source }) => source === 'mdns' })
-    console.info(`listed by mDNS ${Date.parse(up.at) - Date.parse(failed.at)} ms after its beacons had failed`)
+    const up = await waitForPeerEvent(events, 'peer-up', 'kitchen', { wanted: ({ source }) => source === 'mdns' })
+    console.info(`listed by mDNS ${Date.parse(up.at) - Date.parse(failed.at)} ms after it failed by beacons`)
     const [peer, ...more] = await daemon.peers()
     expect(more).toEqual([])
     expect(peer).toMatchObject({
@@ -42,25 +42,25 @@ describeLab('a peer whose beacons are blocked, but whose mDNS is not', () => {
       paths: [{ interface: 'eth0', path: 'mdns' }],
       services: [{ name: 'Shop', type: '_http._tcp', port: 8080, txt: { path: '/' } }],
     })
-    // What anyone may say by mDNS is no proof of who it is.
+    // mDNS is not authenticated, so it must not prove a peer id.
     expect(peer?.id).not.toBe(id)
     if (peer) expect(addressesOf(peer)).toEqual([kitchen.address()])
     expect(await output(desk, 'ls', '--no-headers')).toMatch(/^kitchen\talive\t.*\thttp:8080\t.*\teth0 mdns\n$/)
 
     const from = events.events.length
     await desk.clearRules()
-    await nextEvent(events, 'peer-up', 'kitchen', { from, wanted: ({ source }) => source === 'beacon' })
+    await waitForPeerEvent(events, 'peer-up', 'kitchen', { from, wanted: ({ source }) => source === 'beacon' })
     await expect.poll(shown, { timeout: 5000 }).toEqual(['kitchen beacon alive'])
-    expect(told(events, 'peer-failed', from)).toEqual([])
+    expect(peersWithEvent(events, 'peer-failed', from)).toEqual([])
   }, 90_000)
 
-  it('is listed as well by who has never heard a beacon of it', async () => {
+  it('is also listed by a daemon that has never received its beacons', async () => {
     await desk.blockPath('broadcast', 'multicast4', 'multicast6', 'unicast')
     await daemon.restart()
     await expect.poll(shown, { timeout: 10_000 }).toEqual(['kitchen mdns alive'])
-    using events = await live(daemon)
+    using events = await openEvents(daemon)
     await other.stop()
-    await nextEvent(events, 'peer-left', 'kitchen', { timeoutMs: 5000 })
+    await waitForPeerEvent(events, 'peer-left', 'kitchen', { timeoutMs: 5000 })
     expect(await shown()).toEqual([])
   }, 60_000)
 })

@@ -2,23 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Peer } from '../../src/shared/api.ts'
 import { type Daemon, describeMdnsLab, Lab } from '../lab/index.ts'
-import { Watch } from './crowd.ts'
-import { brokenLines, foundByMdns, live, MDNS_PORT, mdnsOf, offerOf, serviceTold } from './mdns.ts'
+import { getPeer, peerEvents, start, waitUntilAllAlive } from './daemons.ts'
+import { DaemonMonitor } from './event-load.ts'
+import {
+  MDNS_PORT,
+  mdnsPeers,
+  mdnsStatus,
+  nonJsonLines,
+  openEvents,
+  waitForServiceEvent,
+  zeroconfService,
+} from './mdns.ts'
 import { announcement, GROUP4 } from './mdns-messages.ts'
-import { acquainted, look, peerEvents, start } from './measure.ts'
-import { type Forgery, spray } from './spray.ts'
+import { type SpoofedDatagram, sendSpoofed } from './spoofed-datagrams.ts'
 
 const PER_SECOND = 5000
 const SECONDS = 30
 const SENDERS = 20
-/** Of what is made up, s. */
+/** TTL of the fake records, s. */
 const TTL = 15
 const MIB = 1024 * 1024
-/** Node leaves garbage about as long as there is room: with so little, one that held on to more would end. */
-const LITTLE_HEAP = { NODE_OPTIONS: '--max-old-space-size=128' }
+/** A small heap limit, because Node collects garbage late if memory is free. A daemon that leaks would crash. */
+const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=128' }
 
-/** Services that nobody offers, half of them on hosts that nobody has, half on two hosts; one says that it is at `address`. */
-function* madeUp(address: string): Iterable<Forgery> {
+/** Fake services: half of them on a new fake host each, the others on two fake hosts, of which one claims `address`. */
+function* fakeServices(address: string): Iterable<SpoofedDatagram> {
   for (let i = 0; i < PER_SECOND * SECONDS; i++) {
     const src = `10.77.9.${1 + (i % SENDERS)}`
     const [hostname, at] =
@@ -29,15 +37,15 @@ function* madeUp(address: string): Iterable<Forgery> {
   }
 }
 
-/** Processor time that a daemon uses in 5 s, ms. */
-async function idleTime({ process }: Daemon): Promise<number> {
+/** CPU time that a daemon uses in 5 s, ms. */
+async function idleCpuTime({ process }: Daemon): Promise<number> {
   const before = process.cpuTime()
   await sleep(5000)
   return process.cpuTime() - before
 }
 
-describeMdnsLab('5,000 made-up services a second for 30 s', () => {
-  it('leave the registry bounded, beaconing peers and real devices as they were, and the processor free', async () => {
+describeMdnsLab('5,000 fake mDNS services per second for 30 s', () => {
+  it('keep the registry bounded and the CPU free, and do not affect beaconing peers and real devices', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan', { ipv4: '10.77.0.0/16' })
     const [desk, kitchen, studio, laptop, intruder] = await lab.hosts(
@@ -46,38 +54,38 @@ describeMdnsLab('5,000 made-up services a second for 30 s', () => {
     )
     if (!desk || !kitchen || !studio || !laptop || !intruder) throw new Error('no hosts')
     const [daemons, zeroconf] = await Promise.all([
-      Promise.all([start(desk, { env: LITTLE_HEAP }), start(kitchen), start(studio)]),
+      Promise.all([start(desk, { env: SMALL_HEAP }), start(kitchen), start(studio)]),
       laptop.zeroconf(),
     ])
     const [target, ...others] = daemons
     if (!target) throw new Error('no daemon')
-    await acquainted([target, ...others])
-    const shop = offerOf(laptop, { name: 'Real', type: '_http._tcp', port: 80, txt: {} })
-    using events = await live(target)
+    await waitUntilAllAlive([target, ...others])
+    const shop = zeroconfService(laptop, { name: 'Real', type: '_http._tcp', port: 80, txt: {} })
+    using events = await openEvents(target)
     await zeroconf.publish(shop)
-    await serviceTold(events, 'service-up', 'Real')
-    // One is tried: the others would only take its processor time.
-    const deaf = (percent: number) =>
+    await waitForServiceEvent(events, 'service-up', 'Real')
+    // Only one daemon is tested. The other programs do not receive the flood, to save CPU time.
+    const dropMdns = (percent: number) =>
       Promise.all([kitchen, studio, laptop].map((host) => host.drop(percent, { port: MDNS_PORT })))
-    await deaf(100)
-    const idle = await idleTime(target)
+    await dropMdns(100)
+    const idle = await idleCpuTime(target)
     const warm = target.process.rss()
     const [used, flooded] = [target.process.cpuTime(), performance.now()]
 
-    const watch = new Watch(target)
-    await spray(intruder, madeUp(kitchen.address()), PER_SECOND)
+    const watch = new DaemonMonitor(target)
+    await sendSpoofed(intruder, fakeServices(kitchen.address()), PER_SECOND)
     await watch[Symbol.asyncDispose]()
     const { slowest, rss } = watch
     const took = performance.now() - flooded
-    await deaf(0)
+    await dropMdns(0)
     const share = (target.process.cpuTime() - used) / took
-    const { limits, counters } = await mdnsOf(target)
-    const found = await foundByMdns(target, 'all')
+    const { limits, counters } = await mdnsStatus(target)
+    const found = await mdnsPeers(target, 'all')
     const present = await target.peers()
     console.info(
       `in ${(took / 1000).toFixed(0)} s: ${JSON.stringify(limits)}, ${JSON.stringify(counters)}, ${found.length} hosts, ` +
         `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, ` +
-        `processor ${(100 * share).toFixed(0)} %, answers in ${slowest.toFixed(0)} ms`,
+        `CPU ${(100 * share).toFixed(0)} %, answers in ${slowest.toFixed(0)} ms`,
     )
     for (const { now, most } of Object.values(limits)) expect(now).toBeLessThanOrEqual(most)
     expect(found.length).toBeLessThanOrEqual(limits.hosts.most)
@@ -90,26 +98,26 @@ describeMdnsLab('5,000 made-up services a second for 30 s', () => {
         .sort(),
     ).toEqual(['kitchen alive', 'studio alive'])
     expect(present.map(stateOf)).toContain('laptop alive')
-    // Who beacons is not laden with what others say is at its address.
-    expect((await look(target, 'kitchen')).services.length).toBeLessThanOrEqual(1024)
+    // A beaconing peer must not get all fake services that claim its address.
+    expect((await getPeer(target, 'kitchen')).services.length).toBeLessThanOrEqual(1024)
     const known = ['kitchen', 'studio', 'laptop']
-    const doubted = peerEvents(events).filter(
+    const unexpected = peerEvents(events).filter(
       ({ type, peer }) => known.includes(peer.name) && /suspect|failed|left/.test(type),
     )
-    expect(doubted.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([])
+    expect(unexpected.map(({ type, peer }) => `${type} ${peer.name}`)).toEqual([])
 
-    // All that was made up goes by its TTL, and what is real is seen again.
+    // All fake services expire with their TTL, and the real ones are still listed.
     await sleep(TTL * 1000)
     await expect
       .poll(async () => (await target.peers('state=alive')).map(({ name }) => name).sort(), { timeout: 10_000 })
       .toEqual([...known].sort())
-    const calm = await idleTime(target)
-    console.info(`idle: ${idle} ms of processor time in 5 s before, ${calm} ms after`)
-    expect(calm).toBeLessThan(idle + 500)
+    const idleAfter = await idleCpuTime(target)
+    console.info(`idle: ${idle} ms of CPU time in 5 s before, ${idleAfter} ms after`)
+    expect(idleAfter).toBeLessThan(idle + 500)
     await zeroconf.publish({ ...shop, name: 'Another' })
-    await serviceTold(events, 'service-up', 'Another')
-    expect((await mdnsOf(target)).limits.hosts.now).toBeLessThan(10)
-    for (const daemon of [target, ...others]) expect(brokenLines(daemon)).toEqual([])
+    await waitForServiceEvent(events, 'service-up', 'Another')
+    expect((await mdnsStatus(target)).limits.hosts.now).toBeLessThan(10)
+    for (const daemon of [target, ...others]) expect(nonJsonLines(daemon)).toEqual([])
   }, 240_000)
 })
 

@@ -1,11 +1,19 @@
 import { expect, it } from 'vitest'
 import { describeMdnsLab, Lab } from '../lab/index.ts'
-import { announced, foundByMdns, live, MDNS_PORT, register, resolvedBoth, serviceTold } from './mdns.ts'
+import { addressesOf, getPeer, start } from './daemons.ts'
+import {
+  MDNS_PORT,
+  mdnsPeers,
+  openEvents,
+  register,
+  waitForServiceEvent,
+  waitUntilPublished,
+  waitUntilResolved,
+} from './mdns.ts'
 import { addressesIn, GROUP4, GROUP6 } from './mdns-messages.ts'
-import { addressesOf, look, start } from './measure.ts'
 
-describeMdnsLab('two interfaces', () => {
-  it('each network sees that network’s addresses only, and is asked on its own', async () => {
+describeMdnsLab('mDNS on several interfaces', () => {
+  it('announces on each network only the addresses of that network, and discovers services on each', async () => {
     await using lab = await Lab.create()
     const [red, blue] = await Promise.all([
       lab.network('red', { ipv6: 'fd01::/64' }),
@@ -16,34 +24,34 @@ describeMdnsLab('two interfaces', () => {
     await using redTap = await red.sniff({ port: MDNS_PORT })
     await using blueTap = await blue.sniff({ port: MDNS_PORT })
     const [daemon, redAvahi, blueAvahi] = await Promise.all([start(both), atRed.avahi(), atBlue.avahi()])
-    using events = await live(daemon)
+    using events = await openEvents(daemon)
     await using redBrowser = await redAvahi.watch('_http._tcp')
     await using blueBrowser = await blueAvahi.watch('_http._tcp')
     await register(daemon, 'shop', { name: 'Shop', type: 'http', port: 80 })
-    // Link-local ones are left out beside these.
+    // Link-local addresses are omitted if there are global ones.
     const onRed = [both.address('eth0'), 'fd01::1']
     const onBlue = [both.address('eth1'), 'fd02::1']
     for (const [browser, avahi, own] of [
       [redBrowser, redAvahi, onRed] as const,
       [blueBrowser, blueAvahi, onBlue] as const,
     ]) {
-      for (const { address } of await resolvedBoth(browser, 'Shop')) expect(own).toContain(address)
-      const { hostname } = await announced(daemon)
+      for (const { address } of await waitUntilResolved(browser, 'Shop')) expect(own).toContain(address)
+      const { hostname } = await waitUntilPublished(daemon)
       expect(await avahi.resolve(hostname)).toBe(own[0])
       expect(own).toContain(await avahi.resolve(hostname, 'ipv6'))
     }
 
-    // Seen the other way: each under its own interface.
+    // The daemon discovers each host on its own interface.
     await Promise.all([redAvahi.publish('Red', '_http._tcp', 1), blueAvahi.publish('Blue', '_http._tcp', 2)])
-    await Promise.all(['Red', 'Blue'].map((name) => serviceTold(events, 'service-up', name)))
-    expect((await foundByMdns(daemon)).map(({ id }) => id).sort()).toEqual(['blue.local', 'red.local'])
-    const [redPeer, bluePeer] = await Promise.all([look(daemon, 'red.local'), look(daemon, 'blue.local')])
+    await Promise.all(['Red', 'Blue'].map((name) => waitForServiceEvent(events, 'service-up', name)))
+    expect((await mdnsPeers(daemon)).map(({ id }) => id).sort()).toEqual(['blue.local', 'red.local'])
+    const [redPeer, bluePeer] = await Promise.all([getPeer(daemon, 'red.local'), getPeer(daemon, 'blue.local')])
     expect(redPeer.paths.map((path) => path.interface)).toEqual(['eth0'])
     expect(bluePeer.paths.map((path) => path.interface)).toEqual(['eth1'])
     expect(addressesOf(redPeer)).toEqual([atRed.address(), 'fd01::2'])
     expect(addressesOf(bluePeer)).toEqual([atBlue.address(), 'fd02::2'])
 
-    // On the wire, in everything that the host ever said.
+    // Checks all mDNS messages that the host has sent.
     for (const [tap, own, mac] of [
       [redTap, onRed, both.mac('eth0')] as const,
       [blueTap, onBlue, both.mac('eth1')] as const,
@@ -52,41 +60,41 @@ describeMdnsLab('two interfaces', () => {
       expect(new Set(said.map(({ dst }) => dst))).toEqual(new Set([GROUP4, GROUP6]))
       expect(new Set(said.map(({ ttl }) => ttl))).toEqual(new Set([255]))
       expect(new Set(said.flatMap(addressesIn))).toEqual(new Set(own))
-      // By both IP versions.
+      // Over both IP versions.
       for (const dst of [GROUP4, GROUP6]) {
         expect(new Set(said.filter((each) => each.dst === dst).flatMap(addressesIn))).toEqual(new Set(own))
       }
     }
 
-    // A network that goes takes with it what was on it, when it does not return within 5 s; one that comes is spoken on at once.
+    // If a removed interface does not return within 5 s, its hosts are removed. A new interface is used at once.
     await both.removeInterface('eth1')
     await expect
-      .poll(async () => (await foundByMdns(daemon)).map(({ id }) => id), { timeout: 20_000 })
+      .poll(async () => (await mdnsPeers(daemon)).map(({ id }) => id), { timeout: 20_000 })
       .toEqual(['red.local'])
     const gone = events.events.length
     await both.addInterface(blue, { name: 'eth2' })
     const added = performance.now()
-    await serviceTold(events, 'service-up', 'Blue', { from: gone, timeoutMs: 10_000 })
-    console.info(`Blue was seen again ${(performance.now() - added).toFixed(0)} ms after an interface was added`)
-    const { hostname } = await announced(daemon)
+    await waitForServiceEvent(events, 'service-up', 'Blue', { from: gone, timeoutMs: 10_000 })
+    console.info(`Blue was discovered again ${(performance.now() - added).toFixed(0)} ms after an interface was added`)
+    const { hostname } = await waitUntilPublished(daemon)
     await expect.poll(() => blueAvahi.resolve(hostname), { timeout: 10_000 }).toBe(both.address('eth2'))
   }, 120_000)
 
-  it('that goes away and returns with the same address is joined again', async () => {
+  it('joins the groups again on an interface that goes down and returns with the same address', async () => {
     await using lab = await Lab.create()
     const lan = await lab.network('lan')
     const [here, there] = await lab.hosts(['here', 'there'], [lan])
     if (!here || !there) throw new Error('no hosts')
     const [daemon, avahi] = await Promise.all([start(here), there.avahi()])
-    using events = await live(daemon)
+    using events = await openEvents(daemon)
     await here.flip('eth0')
     await here.linkDown()
     await here.linkUp()
     const from = events.events.length
     await avahi.publish('Office', '_ipp._tcp', 631)
-    await serviceTold(events, 'service-up', 'Office', { from, timeoutMs: 10_000 })
+    await waitForServiceEvent(events, 'service-up', 'Office', { from, timeoutMs: 10_000 })
     await using browser = await avahi.watch('_ipp._tcp')
     await register(daemon, 'own', { name: 'Own', type: 'ipp', port: 632 })
-    await resolvedBoth(browser, 'Own')
+    await waitUntilResolved(browser, 'Own')
   }, 60_000)
 })

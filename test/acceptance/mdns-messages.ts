@@ -4,20 +4,20 @@ import type { SniffedDatagram } from '../lab/index.ts'
 export const GROUP4 = '224.0.0.251'
 export const GROUP6 = 'ff02::fb'
 
-/** A service as an announcement tells of it. */
-export interface MadeUpService {
+/** The content of an announcement. */
+export interface AnnouncedService {
   name: string
   /** `_http._tcp` */
   type: string
   hostname: string
   address: string
-  /** Of all its records, s. */
+  /** TTL of all records, s. */
   ttl: number
   txt?: string[]
 }
 
-/** The announcement of a service and its host, as mDNS programs send it. */
-export function announcement({ name, type, hostname, address, ttl, txt = ['v=1'] }: MadeUpService): Buffer {
+/** Encodes the mDNS announcement of a service and its host. */
+export function announcement({ name, type, hostname, address, ttl, txt = ['v=1'] }: AnnouncedService): Buffer {
   const instance = `${name}.${type}.local`
   return encode({
     type: 'response',
@@ -32,18 +32,18 @@ export function announcement({ name, type, hostname, address, ttl, txt = ['v=1']
   })
 }
 
-/** A question for a service type, as a browser's first. */
+/** Encodes a question for a service type, like the first one of a browser. */
 export function question(type: string): Buffer {
   return encode({ type: 'query', id: 0, questions: [{ type: 'PTR', name: `${type}.local` }] })
 }
 
-/** All records of a message that answer or are added to an answer. */
+/** The answer and additional records of a message. */
 export function recordsIn({ hex }: SniffedDatagram): Answer[] {
   const { answers = [], additionals = [] } = decode(Buffer.from(hex, 'hex'))
   return [...answers, ...additionals]
 }
 
-/** Every address that a message tells of, the probes' too. */
+/** All addresses in the records of a message, including the authority section of probes. */
 export function addressesIn(datagram: SniffedDatagram): string[] {
   const { authorities = [] } = decode(Buffer.from(datagram.hex, 'hex'))
   return [...recordsIn(datagram), ...authorities].flatMap((record) =>
@@ -51,7 +51,7 @@ export function addressesIn(datagram: SniffedDatagram): string[] {
   )
 }
 
-/** Whether a message says goodbye for an instance. */
+/** Whether a message contains a goodbye (TTL 0) for an instance. */
 export function isGoodbye(datagram: SniffedDatagram, instance: string): boolean {
   return recordsIn(datagram).some(
     (record) => record.type === 'PTR' && record.ttl === 0 && record.data.startsWith(`${instance}.`),

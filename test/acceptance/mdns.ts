@@ -15,32 +15,32 @@ import type {
 export const MDNS_PORT = 5353
 const PROTOCOLS = ['IPv4', 'IPv6'] as const
 
-/** What is said of a host's service, and `performance.now()` when the test came to know of it. */
-export interface Told extends ServiceEvent {
+/** A service event and `performance.now()` of its receipt. */
+export interface ReceivedServiceEvent extends ServiceEvent {
   receivedAt: number
 }
 
-interface ServiceWish {
+interface ServiceEventOptions {
   timeoutMs?: number
-  /** Number of events at the stream's beginning that are not looked at. */
+  /** Index of the first event to consider. */
   from?: number
   wanted?: (service: Service) => boolean
 }
 
-/** The daemon's events from now on; the present state has come when it resolves. */
-export async function live(daemon: Daemon): Promise<EventStream> {
+/** Opens an event stream. Resolves after the initial state. */
+export async function openEvents(daemon: Daemon): Promise<EventStream> {
   const stream = await daemon.events()
   await stream.waitFor(({ event }) => event === 'sync')
   return stream
 }
 
-/** Waits for an event about a service of this name. */
-export async function serviceTold(
+/** Waits for an event about a service with this name. */
+export async function waitForServiceEvent(
   stream: EventStream,
   type: ServiceEvent['type'],
   name: string,
-  { timeoutMs = 15_000, from = 0, wanted = () => true }: ServiceWish = {},
-): Promise<Told> {
+  { timeoutMs = 15_000, from = 0, wanted = () => true }: ServiceEventOptions = {},
+): Promise<ReceivedServiceEvent> {
   const { data, receivedAt } = await stream.waitFor(
     ({ event, data }) => {
       if (event !== type) return false
@@ -53,23 +53,23 @@ export async function serviceTold(
   return { ...(data as ServiceEvent), receivedAt }
 }
 
-/** The peers in any of these states (default: alive) that are known by mDNS only. */
-export async function foundByMdns(daemon: Daemon, state = 'alive'): Promise<Peer[]> {
+/** The peers with source mDNS in a state. Default: alive. */
+export async function mdnsPeers(daemon: Daemon, state = 'alive'): Promise<Peer[]> {
   return (await daemon.peers(`state=${state}`)).filter(({ source }) => source === 'mdns')
 }
 
-/** How the daemon stands on mDNS. */
-export async function mdnsOf(daemon: Daemon): Promise<MdnsView> {
+/** The mDNS status of the daemon. */
+export async function mdnsStatus(daemon: Daemon): Promise<MdnsView> {
   const { mdns } = await daemon.get<{ mdns: MdnsView | null }>('/v1/self')
-  if (!mdns) throw new Error(`'${daemon.name}' does not speak mDNS`)
+  if (!mdns) throw new Error(`mDNS is disabled in '${daemon.name}'`)
   return mdns
 }
 
-/** Waits until all that the daemon publishes has been announced. */
-export async function announced(daemon: Daemon, timeout = 10_000): Promise<MdnsView> {
+/** Waits until all services of the daemon have been announced. */
+export async function waitUntilPublished(daemon: Daemon, timeout = 10_000): Promise<MdnsView> {
   return vi.waitFor(
     async () => {
-      const view = await mdnsOf(daemon)
+      const view = await mdnsStatus(daemon)
       expect(view.publications.filter(({ state }) => state !== 'published')).toEqual([])
       return view
     },
@@ -79,39 +79,39 @@ export async function announced(daemon: Daemon, timeout = 10_000): Promise<MdnsV
 
 export interface Published {
   process: LabProcess
-  /** `performance.now()` when the command said that it was done. */
+  /** `performance.now()` of the command's success message. */
   at: number
 }
 
-/** `earshot publish …`, which publishes until it is ended. */
+/** Starts `earshot publish …`, which publishes until it ends. */
 export async function publish(host: Host, name: string, type: string, ...args: string[]): Promise<Published> {
   const process = await host.cliSpawn('publish', name, type, ...args)
-  const said = await process.lines.find(
+  const line = await process.lines.find(
     ({ text }) => text.startsWith('published'),
     15_000,
     () => 'publication',
   )
-  return { process, at: said.at }
+  return { process, at: line.at }
 }
 
-/** Puts a service through the API; resolves with `performance.now()` of the answer. */
+/** Registers a service through the API. Resolves with `performance.now()` of the response. */
 export async function register(daemon: Daemon, id: string, service: object): Promise<number> {
   const { status, body } = await daemon.call('PUT', `/v1/services/${id}`, { body: service })
   expect([200, 201], JSON.stringify(body)).toContain(status)
   return performance.now()
 }
 
-/** Ends a service; resolves with `performance.now()` of the answer. */
+/** Removes a service through the API. Resolves with `performance.now()` of the response. */
 export async function withdraw(daemon: Daemon, id: string): Promise<number> {
   expect((await daemon.call('DELETE', `/v1/services/${id}`)).status).toBeLessThan(300)
   return performance.now()
 }
 
-/** Waits until avahi-browse has resolved an instance on both IP versions; resolves with the lines, IPv4 first. */
-export async function resolvedBoth(
+/** Waits until avahi-browse has resolved an instance on both IP versions. Resolves with the lines, IPv4 first. */
+export async function waitUntilResolved(
   browser: AvahiBrowser,
   name: string,
-  { timeoutMs = 15_000, from = 0, wanted = () => true }: BrowseWish<ResolvedLine> = {},
+  { timeoutMs = 15_000, from = 0, wanted = () => true }: BrowseOptions<ResolvedLine> = {},
 ): Promise<ResolvedLine[]> {
   const lines = await Promise.all(
     PROTOCOLS.map((protocol) =>
@@ -125,15 +125,20 @@ export async function resolvedBoth(
   return lines.filter((line) => line.change === 'resolved')
 }
 
-interface BrowseWish<Line> {
+interface BrowseOptions<Line> {
   timeoutMs?: number
-  /** Number of lines at the beginning that are not looked at. */
+  /** Index of the first line to consider. */
   from?: number
   wanted?: (line: Line) => boolean
 }
 
-/** Waits until avahi-browse has told on both IP versions that an instance has gone; `performance.now()` of the later. */
-export async function goneBoth(browser: AvahiBrowser, name: string, timeoutMs = 15_000, from = 0): Promise<number> {
+/** Waits until an instance is removed on both IP versions. Resolves with `performance.now()` of the later line. */
+export async function waitUntilRemoved(
+  browser: AvahiBrowser,
+  name: string,
+  timeoutMs = 15_000,
+  from = 0,
+): Promise<number> {
   const lines = await Promise.all(
     PROTOCOLS.map((protocol) =>
       browser.waitFor(
@@ -143,28 +148,31 @@ export async function goneBoth(browser: AvahiBrowser, name: string, timeoutMs = 
       ),
     ),
   )
-  return latest(lines)
+  return latestTime(lines)
 }
 
-/** When the last of these came. */
-export function latest(lines: readonly { at: number }[]): number {
+/** Time of the latest of these lines. */
+export function latestTime(lines: readonly { at: number }[]): number {
   return Math.max(...lines.map(({ at }) => at))
 }
 
-/** What a host without earshot offers through zeroconf. */
-export function offerOf(host: Host, service: Pick<ZeroconfService, 'name' | 'type' | 'port' | 'txt'>): ZeroconfService {
+/** A service of a host, for publication with zeroconf. */
+export function zeroconfService(
+  host: Host,
+  service: Pick<ZeroconfService, 'name' | 'type' | 'port' | 'txt'>,
+): ZeroconfService {
   return { ...service, hostname: `${host.name}.local`, addresses: [host.address(), host.linkLocal()] }
 }
 
-/** A command's standard output; its status has to be 0. */
+/** Runs an `earshot` command, which must succeed. Returns its standard output. */
 export async function output(host: Host, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await host.cli(...args)
   expect(code, stderr).toBe(0)
   return stdout
 }
 
-/** The lines of its standard output that are no JSON. */
-export function brokenLines({ process }: Daemon): string[] {
+/** The lines of the daemon's standard output that are not JSON. */
+export function nonJsonLines({ process }: Daemon): string[] {
   return process.stdout.filter((line) => {
     try {
       JSON.parse(line)

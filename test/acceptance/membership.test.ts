@@ -2,20 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Self } from '../../src/client/index.ts'
 import { type Daemon, describeLab, Lab, type Path } from '../lab/index.ts'
-import { acquainted, history, logged, start, told, udpSockets } from './measure.ts'
+import { logEntries, openAllEvents, peersWithEvent, start, udpSockets, waitUntilAllAlive } from './daemons.ts'
 
 const PATHS = ['broadcast', 'multicast4', 'multicast6'] as const
 const DEAF = 'no longer receives its own beacons'
 const HEARING = 'receives its own beacons again'
 
-/** The paths that the daemon says it is deaf on. */
+/** The paths on which the daemon reports that it is deaf. */
 async function deafOn(daemon: Daemon): Promise<string[]> {
   const { interfaces } = await daemon.get<Self>('/v1/self')
   return interfaces.flatMap(({ paths }) => paths.filter(({ deaf }) => deaf).map(({ path }) => path))
 }
 
-describeLab('a daemon that no longer hears itself', () => {
-  it('on a path notices, says so once, and hears again when it can', async () => {
+describeLab('a daemon that no longer receives its own beacons', () => {
+  it('on a path logs this once, and recovers when it can', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const deafen = async (path: Path) => {
@@ -24,33 +24,33 @@ describeLab('a daemon that no longer hears itself', () => {
     }
     const all = await Promise.all(PATHS.map(deafen))
     const daemons = all.map(({ daemon }) => daemon)
-    await acquainted(daemons, 30_000)
-    const streams = await Promise.all(daemons.map(history))
+    await waitUntilAllAlive(daemons, 30_000)
+    const streams = await Promise.all(daemons.map(openAllEvents))
     const sockets = await Promise.all(all.map(({ host }) => udpSockets(host)))
     for (const daemon of daemons) expect(await deafOn(daemon)).toEqual([])
 
     await Promise.all(all.map(({ host, path }) => host.blockPath(path)))
     await Promise.all(daemons.map(({ process }) => process.waitForLine(new RegExp(DEAF), 10_000)))
     for (const { daemon, path } of all) expect(await deafOn(daemon)).toEqual([path])
-    // It joins again and again meanwhile.
+    // In the meantime the daemon joins the groups repeatedly.
     await sleep(10_000)
     for (const { daemon, path } of all) {
-      expect(logged(daemon, DEAF)).toMatchObject([{ interface: 'eth0', path }])
-      expect(logged(daemon, HEARING)).toEqual([])
+      expect(logEntries(daemon, DEAF)).toMatchObject([{ interface: 'eth0', path }])
+      expect(logEntries(daemon, HEARING)).toEqual([])
     }
 
     await Promise.all(all.map(({ host }) => host.clearRules()))
     const clearedAt = Date.now()
     await Promise.all(daemons.map(({ process }) => process.waitForLine(new RegExp(HEARING), 10_000)))
-    console.info(`heard themselves again after ${Date.now() - clearedAt} ms`)
+    console.info(`received their own beacons again after ${Date.now() - clearedAt} ms`)
     expect(Date.now() - clearedAt).toBeLessThan(3000)
     await sleep(4000)
     for (const { daemon, path } of all) {
       expect(await deafOn(daemon)).toEqual([])
-      expect(logged(daemon, DEAF)).toHaveLength(1)
-      expect(logged(daemon, HEARING)).toMatchObject([{ interface: 'eth0', path }])
+      expect(logEntries(daemon, DEAF)).toHaveLength(1)
+      expect(logEntries(daemon, HEARING)).toMatchObject([{ interface: 'eth0', path }])
     }
     expect(await Promise.all(all.map(({ host }) => udpSockets(host)))).toEqual(sockets)
-    for (const stream of streams) expect(told(stream, 'peer-failed')).toEqual([])
+    for (const stream of streams) expect(peersWithEvent(stream, 'peer-failed')).toEqual([])
   }, 120_000)
 })

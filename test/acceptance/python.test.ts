@@ -4,8 +4,8 @@ import { describeLab, Lab } from '../lab/index.ts'
 
 const BEACON = resolve('docs/examples/beacon.py')
 
-describeLab('the second implementation', () => {
-  it('sees the daemon and is seen by it, both come and both go', async () => {
+describeLab('the Python implementation', () => {
+  it('and the daemon see how the other starts and leaves', async () => {
     await using lab = await Lab.create()
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')
@@ -37,7 +37,7 @@ describeLab('the second implementation', () => {
     )
   })
 
-  it('is seen to fail when it is killed, and sees a killed daemon fail', async () => {
+  it('and the daemon see how the other fails when it is killed', async () => {
     await using lab = await Lab.create()
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')

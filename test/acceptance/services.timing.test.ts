@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { type Daemon, describeLab, type EventStream, Lab } from '../lab/index.ts'
-import { acquainted, median, names, startAll } from './measure.ts'
+import { hostNames, median, startAll, waitUntilAllAlive } from './daemons.ts'
 
 const ROUNDS = 5
 
@@ -10,15 +10,15 @@ interface ServiceEvent {
   service: { id: string; txt: Record<string, string> }
 }
 
-/** Puts a service and resolves with the wall-clock ms of the answer. */
+/** Registers a service. Resolves with the wall-clock time of the response, ms. */
 async function put(daemon: Daemon, id: string, body: object): Promise<number> {
   const { status } = await daemon.call('PUT', `/v1/services/${id}`, { body })
   expect([200, 201]).toContain(status)
   return Date.now()
 }
 
-/** When each of the others knew of a change of a service, wall-clock ms. */
-async function knewAt(streams: EventStream[], type: string, id: string, timeoutMs = 5000): Promise<number> {
+/** Waits for a service event on all streams. Resolves with the wall-clock time of the latest, ms. */
+async function latestEventTime(streams: EventStream[], type: string, id: string, timeoutMs = 5000): Promise<number> {
   const events = await Promise.all(
     streams.map((stream) =>
       stream.waitFor(({ event, data }) => event === type && (data as ServiceEvent).service.id === id, timeoutMs),
@@ -27,12 +27,12 @@ async function knewAt(streams: EventStream[], type: string, id: string, timeoutM
   return Math.max(...events.map(({ data }) => Date.parse((data as ServiceEvent).at)))
 }
 
-describeLab('what a program registers', () => {
-  it('is known to four others within 50 ms of the answer, its changes too, and goes when it is not renewed', async () => {
+describeLab('registered services and attributes', () => {
+  it('reach four other peers within 50 ms after the response, with their changes, and expire if not renewed', async () => {
     await using lab = await Lab.create()
-    const hosts = await lab.hosts(names(5), [await lab.network('lan')])
+    const hosts = await lab.hosts(hostNames(5), [await lab.network('lan')])
     const daemons = await startAll(hosts)
-    await acquainted(daemons)
+    await waitUntilAllAlive(daemons)
     const [offering, ...others] = daemons
     if (!offering) throw new Error('no daemon')
     const streams = await Promise.all(others.map((daemon) => daemon.events()))
@@ -40,13 +40,13 @@ describeLab('what a program registers', () => {
     const up: number[] = []
     const updated: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      // Changes in quick succession go out together, ten times a second.
+      // A pause, because changes in quick succession are combined and sent at most ten times per second.
       await delay(300)
       const id = `shop-${round}`
       const registered = await put(offering, id, { type: 'http', port: 8080, txt: { path: '/' } })
-      up.push((await knewAt(streams, 'service-up', id)) - registered)
+      up.push((await latestEventTime(streams, 'service-up', id)) - registered)
       const changed = await put(offering, id, { type: 'http', port: 8080, txt: { path: '/new' } })
-      updated.push((await knewAt(streams, 'service-update', id)) - changed)
+      updated.push((await latestEventTime(streams, 'service-update', id)) - changed)
     }
     console.info(`listed ${up.join(', ')} ms after the answer, its TXT ${updated.join(', ')} ms after`)
     expect(median(up)).toBeLessThan(50)
@@ -59,17 +59,17 @@ describeLab('what a program registers', () => {
     }
 
     const leased = await put(offering, 'leased', { type: 'http', port: 8081, ttl: '2s' })
-    await knewAt(streams, 'service-up', 'leased')
-    expect((await knewAt(streams, 'service-down', 'leased')) - leased).toBeLessThan(3000)
+    await latestEventTime(streams, 'service-up', 'leased')
+    expect((await latestEventTime(streams, 'service-down', 'leased')) - leased).toBeLessThan(3000)
   })
 
-  it('may change a thousand times in 2 s: the others end with the last value, and few records go out', async () => {
+  it('can change a thousand times in 2 s: other peers get the last value, and few records are sent', async () => {
     await using lab = await Lab.create()
     const [here, there] = await lab.hosts(['here', 'there'], [await lab.network('lan')])
     if (!here || !there) throw new Error('no hosts')
     const [daemon, watcher] = await startAll([here, there])
     if (!daemon || !watcher) throw new Error('no daemons')
-    await acquainted([daemon, watcher])
+    await waitUntilAllAlive([daemon, watcher])
     const recordsSent = async () => (await daemon.self()).counters.sent['record'] ?? 0
     const before = await recordsSent()
     const began = performance.now()
@@ -81,10 +81,10 @@ describeLab('what a program registers', () => {
     }
     const seconds = (performance.now() - began) / 1000
     await watcher.waitFor(([peer]) => peer?.attributes['load'] === 1000)
-    // On three paths, each record said twice.
+    // Each record is sent on three paths.
     const records = ((await recordsSent()) - before) / 3
     console.info(`1,000 changes in ${seconds.toFixed(1)} s: ${records} records on each path`)
-    // Four a second, two at once; one a second for who asks, having heard of a newer one in a beat; those of the start.
+    // Four per second, sent twice each; one per second for peers that ask after a beat with a newer version; the start.
     expect(records).toBeLessThanOrEqual(5 * seconds + 6)
   }, 60_000)
 })

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/shared/errors.ts'
 import { BEACON_PORT, type Daemon, describeLab, type Host, Lab, type Output } from '../lab/index.ts'
-import { start } from './measure.ts'
+import { start } from './daemons.ts'
 
 const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
 
@@ -14,14 +14,14 @@ async function machine(lab: Lab): Promise<Host> {
   return lab.host('machine', [await lab.network('lan')])
 }
 
-/** Runs an earshotd that is expected to end by itself. */
-function attempt(host: Host, flags: Record<string, string>): Promise<Output> {
+/** Runs an earshotd that is expected to exit with an error. */
+function failingStart(host: Host, flags: Record<string, string>): Promise<Output> {
   const own = { 'state-dir': join(host.dir, 'other'), socket: join(host.dir, 'other.sock'), http: 'off', ...flags }
   const args = Object.entries(own).flatMap(([flag, value]) => [`--${flag}`, value])
   return host.exec(process.execPath, [EARSHOTD, ...args], { timeout: 60_000 })
 }
 
-/** That it ended as a refusal: one line on stderr that says just this, and a status that is not 0. */
+/** Expects exactly one line on stderr with this message, and an exit status other than 0. */
 function expectRefusal({ code, stderr }: Output, message: string | RegExp): void {
   const lines = stderr.trimEnd().split('\n')
   expect(lines, stderr).toHaveLength(1)
@@ -30,12 +30,12 @@ function expectRefusal({ code, stderr }: Output, message: string | RegExp): void
   expect(code).toBeGreaterThan(0)
 }
 
-async function isUnharmed(daemon: Daemon): Promise<void> {
+async function expectHealthy(daemon: Daemon): Promise<void> {
   expect(daemon.process.running).toBe(true)
   expect(await daemon.get('/v1/self')).toMatchObject({ pid: daemon.pid })
-  const complaints = daemon.log.filter(({ level }) => typeof level === 'number' && level >= 40)
-  // It may say that it had too little processor time, which is nobody's harm.
-  expect(complaints.filter(({ msg }) => !String(msg).includes('every peer gets another lease'))).toEqual([])
+  const warnings = daemon.log.filter(({ level }) => typeof level === 'number' && level >= 40)
+  // A warning about too little CPU time is acceptable.
+  expect(warnings.filter(({ msg }) => !String(msg).includes('every peer gets another lease'))).toEqual([])
 }
 
 function privateKey(file: string): string {
@@ -44,26 +44,26 @@ function privateKey(file: string): string {
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-describeLab('starting', () => {
-  it('says that it runs already, and leaves the first alone', async () => {
+describeLab('the start of a daemon', () => {
+  it('fails if a daemon already runs, without effect on that one', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const first = await start(host)
     const { socket } = first
-    expectRefusal(await attempt(host, { socket }), new AlreadyRunning(socket).message)
-    await isUnharmed(first)
-    // With the first one's state as well: its key stays what it is.
+    expectRefusal(await failingStart(host, { socket }), new AlreadyRunning(socket).message)
+    await expectHealthy(first)
+    // The same with the state directory of the first daemon, whose key must not change.
     const identity = join(first.dir, 'state', 'identity.json')
     const key = privateKey(identity)
     expectRefusal(
-      await attempt(host, { socket, 'state-dir': join(first.dir, 'state') }),
+      await failingStart(host, { socket, 'state-dir': join(first.dir, 'state') }),
       new AlreadyRunning(socket).message,
     )
-    await isUnharmed(first)
+    await expectHealthy(first)
     expect(privateKey(identity)).toBe(key)
   }, 120_000)
 
-  it('says that something else has the UDP port', async () => {
+  it('fails if another program uses the UDP port', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const holder = await host.python(
@@ -71,17 +71,17 @@ describeLab('starting', () => {
     )
     await holder.waitForLine(/^bound$/)
     const socket = join(host.dir, 'other.sock')
-    const output = await attempt(host, { socket })
+    const output = await failingStart(host, { socket })
     const [, address = ''] = / on (\S+): in use/.exec(output.stderr) ?? []
     expectRefusal(output, new PortInUse(BEACON_PORT, address).message)
     expect(existsSync(socket)).toBe(false)
     holder.closeInput()
     await holder.exited
     await using daemon = await start(host)
-    await isUnharmed(daemon)
+    await expectHealthy(daemon)
   }, 120_000)
 
-  it('says that something else has the HTTP port, and leaves it alone', async () => {
+  it('fails if another program uses the HTTP port, without effect on that one', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const holder = await host.spawn(process.execPath, [
@@ -90,12 +90,12 @@ describeLab('starting', () => {
     ])
     await holder.waitForLine(/^bound$/)
     const http = '127.0.0.1:15353'
-    expectRefusal(await attempt(host, { http }), new HttpInUse(http).message)
+    expectRefusal(await failingStart(host, { http }), new HttpInUse(http).message)
     expect(holder.running).toBe(true)
     expect(existsSync(join(host.dir, 'other.sock'))).toBe(false)
   }, 120_000)
 
-  it('replaces a socket that a killed daemon has left behind', async () => {
+  it('replaces the stale socket of a killed daemon', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -104,39 +104,45 @@ describeLab('starting', () => {
     expect(existsSync(daemon.socket)).toBe(true)
     await daemon.restart()
     expect(daemon.pid).not.toBe(pid)
-    await isUnharmed(daemon)
+    await expectHealthy(daemon)
   }, 120_000)
 
-  it('leaves a file alone that is no socket', async () => {
+  it('fails at a file that is not a socket, and does not change it', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const socket = join(host.dir, 'precious')
     writeFileSync(socket, 'mine')
-    expectRefusal(await attempt(host, { socket }), /cannot listen on the control socket .*precious: .*not a socket/)
+    expectRefusal(
+      await failingStart(host, { socket }),
+      /cannot listen on the control socket .*precious: .*not a socket/,
+    )
     expect(readFileSync(socket, 'utf8')).toBe('mine')
   }, 120_000)
 
-  it('says that it cannot use its state directory', async () => {
+  it('fails if it cannot use its state directory', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const file = join(host.dir, 'file')
     writeFileSync(file, 'mine')
-    expectRefusal(await attempt(host, { 'state-dir': file }), /cannot use the state directory .*file: .*--state-dir/)
     expectRefusal(
-      await attempt(host, { 'state-dir': join(file, 'below') }),
+      await failingStart(host, { 'state-dir': file }),
+      /cannot use the state directory .*file: .*--state-dir/,
+    )
+    expectRefusal(
+      await failingStart(host, { 'state-dir': join(file, 'below') }),
       /cannot use the state directory .*below: .*--state-dir/,
     )
     expectRefusal(
-      await attempt(host, { 'state-dir': '/proc/earshot' }),
+      await failingStart(host, { 'state-dir': '/proc/earshot' }),
       /cannot use the state directory \/proc\/earshot: .*--state-dir/,
     )
     const pipe = join(host.dir, 'earshot.toml')
     await host.exec('mkfifo', [pipe])
-    expectRefusal(await attempt(host, { config: pipe }), /cannot read .*earshot\.toml: it is not a regular file/)
+    expectRefusal(await failingStart(host, { config: pipe }), /cannot read .*earshot\.toml: it is not a regular file/)
     expect(readFileSync(file, 'utf8')).toBe('mine')
   }, 120_000)
 
-  it('sets a damaged identity and damaged registrations aside, whatever they are, and goes on', async () => {
+  it('renames a damaged identity and damaged registrations, and continues', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -153,7 +159,7 @@ describeLab('starting', () => {
     expect(again.stateFault).toBeUndefined()
     expect(readFileSync(`${identity}.damaged-1`, 'utf8')).toBe(damaged)
     expect(statSync(join(state, 'registered.json.damaged-1')).isFIFO()).toBe(true)
-    // A daemon that was frozen on a busy machine warns of that, too.
+    // Filters by file, because a daemon on a busy machine also warns about delays.
     const setAside = daemon.log.filter(({ level, file }) => level === 40 && file !== undefined).map(({ file }) => file)
     expect(setAside).toEqual([identity, join(state, 'registered.json')])
     expect((await daemon.call('PATCH', '/v1/self/attributes', { body: { room: 'attic' } })).status).toBe(200)
@@ -161,7 +167,7 @@ describeLab('starting', () => {
     expect(await daemon.self()).toMatchObject({ id: again.id, attributes: { room: 'attic' } })
   }, 120_000)
 
-  it('twice on one machine, each with its own files, lets both see each other on loopback', async () => {
+  it('of two daemons on one machine with separate files makes both see each other on loopback', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('machine')
     const args = ['--interface', 'lo']
@@ -172,10 +178,10 @@ describeLab('starting', () => {
     using events = await one.events()
     await two.stop()
     await events.waitFor(({ event }) => event === 'peer-left')
-    await isUnharmed(one)
+    await expectHealthy(one)
   }, 120_000)
 
-  it('is the same peer after a restart, in a higher incarnation', async () => {
+  it('after a restart has the same peer id and a higher incarnation', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -189,14 +195,14 @@ describeLab('starting', () => {
     expect(incarnations).toEqual([...new Set(incarnations)].sort((a, b) => a - b))
   }, 120_000)
 
-  it('shows its key to nobody else, and its socket to its group only', async () => {
+  it('creates the key file for the owner only, and the socket for owner and group', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
     const state = join(daemon.dir, 'state')
     expect(mode(join(state, 'identity.json'))).toBe('600')
     expect(mode(daemon.socket)).toBe('660')
-    // Also where it makes the directories itself, and whatever the umask is.
+    // The same in directories that the daemon creates, with umask 0.
     const [dir, socket] = [join(host.dir, 'deep/state'), join(host.dir, 'deep/run/control.sock')]
     const command = `umask 0; exec "$0" "$@"`
     const flags = ['--state-dir', dir, '--socket', socket, '--http', 'off', '--log-format', 'json']
@@ -209,7 +215,7 @@ describeLab('starting', () => {
     await lax.kill('SIGTERM')
   }, 120_000)
 
-  it('ends upon SIGTERM, also with a reader of events, and takes its socket away', async () => {
+  it('and SIGTERM with open event streams: the daemon exits with 0 and removes its socket', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -221,6 +227,6 @@ describeLab('starting', () => {
     expect(existsSync(daemon.socket)).toBe(false)
     mkdirSync(daemon.dir, { recursive: true })
     await daemon.restart()
-    await isUnharmed(daemon)
+    await expectHealthy(daemon)
   }, 120_000)
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { decode, encode } from '../../../src/core/wire/codec.ts'
 import { type PeerId, readId } from '../../../src/core/wire/id.ts'
 import { KEY_AND_SIGNATURE_BYTES, PART_BYTES, type RecordPart } from '../../../src/core/wire/messages.ts'
-import { Dice } from '../../acceptance/mutation.ts'
+import { SeededRandom } from '../../acceptance/fuzz-data.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 
 /** The number of forged datagrams per millisecond, and the number of the peer's own datagrams per forged one. */
@@ -12,7 +12,10 @@ const INTERVAL = 500
 /** A position shortly before the end of the first hash chain. */
 const NEAR_THE_END = 1021
 
-type Forger = (about: { id: PeerId; publicKey: Uint8Array; parts: number; version: number }, dice: Dice) => RecordPart
+type Forger = (
+  about: { id: PeerId; publicKey: Uint8Array; parts: number; version: number },
+  random: SeededRandom,
+) => RecordPart
 
 /** One part of the next record of another peer, with random bytes. */
 function forged(id: PeerId, recordVersion: number, part: number, parts: number, bytes: Uint8Array): RecordPart {
@@ -55,8 +58,8 @@ class Scene {
       parts: this.#record.parts,
       version: recordVersion + 1,
     }
-    const dice = new Dice(1)
-    const junk = Array.from({ length: 997 }, () => encode(forge(about, dice)))
+    const random = new SeededRandom(1)
+    const junk = Array.from({ length: 997 }, () => encode(forge(about, random)))
     let n = 0
     const say = () => this.network.inject(this.watcher, junk[n++ % junk.length] ?? new Uint8Array(), '10.0.0.2')
     const { index } = this.watcher.presence
@@ -75,50 +78,50 @@ class Scene {
   }
 }
 
-const random = (dice: Dice, length: number) => Uint8Array.from({ length }, () => dice.below(256))
+const randomBytes = (random: SeededRandom, length: number) => Uint8Array.from({ length }, () => random.below(256))
 const THREE_PARTS = Object.fromEntries(Array.from({ length: 5 }, (_, key) => [`note${key}`, 'x'.repeat(450)]))
 
 describe.each<[string, Record<string, string>, Forger]>([
   [
     'records of invented peers',
     {},
-    ({ version }, dice) => {
-      const bytes = random(dice, KEY_AND_SIGNATURE_BYTES + 2)
-      return forged(readId(random(dice, 16)), version, 0, 1, bytes)
+    ({ version }, random) => {
+      const bytes = randomBytes(random, KEY_AND_SIGNATURE_BYTES + 2)
+      return forged(readId(randomBytes(random, 16)), version, 0, 1, bytes)
     },
   ],
   [
     'records with the key of the peer and a wrong signature',
     {},
-    ({ id, publicKey, version }, dice) =>
-      forged(id, version, 0, 1, Buffer.concat([publicKey, random(dice, 64), Buffer.from('{"name":"x"}')])),
+    ({ id, publicKey, version }, random) =>
+      forged(id, version, 0, 1, Buffer.concat([publicKey, randomBytes(random, 64), Buffer.from('{"name":"x"}')])),
   ],
   [
     'parts of the next record',
     THREE_PARTS,
-    ({ id, version, parts }, dice) => {
-      const part = dice.below(parts)
-      return forged(id, version, part, parts, random(dice, part === parts - 1 ? 10 : PART_BYTES))
+    ({ id, version, parts }, random) => {
+      const part = random.below(parts)
+      return forged(id, version, part, parts, randomBytes(random, part === parts - 1 ? 10 : PART_BYTES))
     },
   ],
   [
     'first parts of the next record, with the key of the peer',
     THREE_PARTS,
-    ({ id, publicKey, version, parts }, dice) =>
-      forged(id, version, 0, parts, Buffer.concat([publicKey, random(dice, PART_BYTES - 32)])),
+    ({ id, publicKey, version, parts }, random) =>
+      forged(id, version, 0, parts, Buffer.concat([publicKey, randomBytes(random, PART_BYTES - 32)])),
   ],
   [
     'parts with a wrong number of parts',
     THREE_PARTS,
-    ({ id, version, parts }, dice) => {
-      const claimed = dice.one([2, 4, 5, 14, 15].filter((other) => other !== parts))
-      return forged(id, version, 0, claimed, random(dice, PART_BYTES))
+    ({ id, version, parts }, random) => {
+      const claimed = random.choose([2, 4, 5, 14, 15].filter((other) => other !== parts))
+      return forged(id, version, 0, claimed, randomBytes(random, PART_BYTES))
     },
   ],
   [
     'parts of incomplete records of many peers',
     THREE_PARTS,
-    (_, dice) => forged(readId(random(dice, 16)), 1, 14, 15, random(dice, 1 + dice.below(1000))),
+    (_, random) => forged(readId(randomBytes(random, 16)), 1, 14, 15, randomBytes(random, 1 + random.below(1000))),
   ],
 ])('a flood of 8,000 datagrams a second from a peer’s address: %s', (_, attributes, forge) => {
   it('does not prevent the peer’s next hash chain from being accepted', () => {

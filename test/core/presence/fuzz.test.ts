@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../../src/core/wire/codec.ts'
 import { REFUSALS } from '../../../src/core/wire/messages.ts'
-import { Dice, mutatedDatagram, randomDatagram } from '../../acceptance/mutation.ts'
-import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
+import { mutatedDatagram, randomDatagram, SeededRandom } from '../../acceptance/fuzz-data.ts'
+import { recordDatagrams, SyntheticPeer } from '../../acceptance/synthetic-peer.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 const COUNT = 100_000
@@ -25,11 +25,11 @@ function conversation() {
 
 describe('random and mutated datagrams', () => {
   it('are decoded or refused, and never cause an exception', () => {
-    const dice = new Dice(1)
+    const random = new SeededRandom(1)
     const { sent } = conversation()
     let understood = 0
     for (let i = 0; i < 2 * COUNT; i++) {
-      const result = decode(i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, sent))
+      const result = decode(i % 2 === 0 ? randomDatagram(random) : mutatedDatagram(random, sent))
       if (typeof result === 'string') expect(REFUSALS).toHaveProperty(result)
       else understood++
     }
@@ -39,13 +39,13 @@ describe('random and mutated datagrams', () => {
   }, 60_000)
 
   it('change nothing for the receiver', () => {
-    const dice = new Dice(2)
+    const random = new SeededRandom(2)
     const { network, watcher, talker, sent } = conversation()
     const { index } = watcher.presence
     const paths = ['unicast', 'broadcast', 'multicast4', 'multicast6'] as const
     for (let i = 0; i < 2 * COUNT; i++) {
-      const bytes = i % 2 === 0 ? randomDatagram(dice) : mutatedDatagram(dice, sent)
-      network.inject(watcher, bytes, `10.0.${dice.below(4)}.${dice.below(256)}`, dice.one(paths))
+      const bytes = i % 2 === 0 ? randomDatagram(random) : mutatedDatagram(random, sent)
+      network.inject(watcher, bytes, `10.0.${random.below(4)}.${random.below(256)}`, random.choose(paths))
       if (i % 1000 === 0) network.run(100)
     }
     network.run(10_000)
@@ -64,7 +64,7 @@ describe('a flood of invented peers', () => {
     const { most } = watcher.presence.self().limits.peers
     for (let i = 0; i < most + 500; i++) {
       const address = `10.0.9.${i % 50}`
-      const stranger = new Stranger({ name: `s${i}`, address, interval: 3_600_000 })
+      const stranger = new SyntheticPeer({ name: `s${i}`, address, interval: 3_600_000 })
       for (const datagram of recordDatagrams(stranger.record())) network.inject(watcher, datagram, address)
       network.inject(watcher, stranger.beat(), address)
       if (i % 10 === 0) network.run(25)

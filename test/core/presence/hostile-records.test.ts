@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
 import { createIdentity, type Identity, signRecordBytes } from '../../../src/core/wire/identity.ts'
 import type { SignedRecord } from '../../../src/core/wire/record.ts'
-import { recordDatagrams } from '../../acceptance/strangers.ts'
+import { recordDatagrams } from '../../acceptance/synthetic-peer.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 const DIGEST = encodeDigest(new Uint8Array(16))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_PEERS_PER_SOURCE } from '../../../src/core/presence/peers/eviction.ts'
-import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
+import { recordDatagrams, SyntheticPeer } from '../../acceptance/synthetic-peer.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'
 
 const HOUR = 3_600_000
@@ -9,7 +9,7 @@ const HOUR = 3_600_000
 function invent(network: SimNetwork, watcher: SimHost, count: number, { beats = false, from = '' } = {}): void {
   for (let i = 0; i < count; i++) {
     const address = from || `10.0.9.${i % 200}`
-    const stranger = new Stranger({ name: `s${i}`, address, interval: HOUR })
+    const stranger = new SyntheticPeer({ name: `s${i}`, address, interval: HOUR })
     for (const datagram of recordDatagrams(stranger.record())) network.inject(watcher, datagram, address)
     if (beats) network.inject(watcher, stranger.beat(), address)
     if (i % 10 === 9) network.run(25)
@@ -81,7 +81,7 @@ describe('an invented peer with an interval of an hour that beats once', () => {
     const network = new SimNetwork('second beat')
     const watcher = network.host({ budget: 3000 })
     const strangers = Array.from({ length: 7 }, (_, i) => {
-      return new Stranger({ name: `s${i}`, address: '10.0.9.1', interval: HOUR })
+      return new SyntheticPeer({ name: `s${i}`, address: '10.0.9.1', interval: HOUR })
     })
     const beat = (number: number) => {
       for (const stranger of strangers) network.inject(watcher, stranger.beat(number), '10.0.9.1')

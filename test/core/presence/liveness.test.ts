@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { recordDatagrams, Stranger } from '../../acceptance/strangers.ts'
+import { recordDatagrams, SyntheticPeer } from '../../acceptance/synthetic-peer.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 const INTERVAL = 1000
@@ -121,7 +121,7 @@ describe('liveness', () => {
   it('shortens the lease of a peer when a newer record has a shorter interval', () => {
     const network = new SimNetwork('shorter')
     const watcher = network.host()
-    const peer = new Stranger({ name: 'peer', address: '10.0.0.9', interval: 600_000 })
+    const peer = new SyntheticPeer({ name: 'peer', address: '10.0.0.9', interval: 600_000 })
     const say = (datagrams: Uint8Array[]) => {
       for (const datagram of datagrams) network.inject(watcher, datagram, '10.0.0.9')
     }

@@ -4,11 +4,11 @@ import type { PeerId } from '../../src/core/wire/id.ts'
 import { createIdentity, goodbyeCommitment, type Identity } from '../../src/core/wire/identity.ts'
 import { type Attributes, type SignedRecord, signRecord, splitRecord } from '../../src/core/wire/record.ts'
 
-/** Beats that a stranger has. */
-const CHAIN = 4
+/** Number of beats of a synthetic peer. */
+const CHAIN_LENGTH = 4
 
-/** A peer that a test makes up, with a key of its own: its words are as true as any peer's. */
-export class Stranger {
+/** A peer that a test simulates, with its own key and valid messages. */
+export class SyntheticPeer {
   readonly identity: Identity
   readonly incarnation: number
   readonly #name: string
@@ -23,12 +23,12 @@ export class Stranger {
     this.#interval = options.interval ?? 1000
   }
 
-  /** Its first beats, each once. */
+  /** Encodes beat number `number`, from 1 to 4. */
   beat(number = 1): Uint8Array {
     const links = this.#chain()
     for (let skipped = 1; skipped < number; skipped++) links.next()
     const link = links.next()
-    if (!link) throw new RangeError(`it has no beat ${number}`)
+    if (!link) throw new RangeError(`a synthetic peer has no beat ${number}`)
     return encode({
       type: 'beat',
       path: 'broadcast',
@@ -44,10 +44,10 @@ export class Stranger {
   }
 
   #chain(): HashChain {
-    return new HashChain(this.identity.id, this.incarnation, 0, Buffer.alloc(DIGEST_BYTES, 1), CHAIN)
+    return new HashChain(this.identity.id, this.incarnation, 0, Buffer.alloc(DIGEST_BYTES, 1), CHAIN_LENGTH)
   }
 
-  /** Its record, signed. */
+  /** The signed record. */
   record(version = 1, attributes: Attributes = {}, interval = this.#interval): SignedRecord {
     const { identity, incarnation } = this
     const { sequence, value } = this.#chain().anchor
@@ -65,7 +65,7 @@ export class Stranger {
   }
 }
 
-/** The datagrams that carry a record, said of `id` (default: of whom it is). */
+/** Encodes the datagrams of a record. `claimed` replaces the peer id in their headers. */
 export function recordDatagrams(
   { id, incarnation, recordVersion, joined }: SignedRecord,
   claimed?: PeerId,

@@ -6,26 +6,26 @@ import { fileURLToPath } from 'node:url'
 import { BEACON_PORT, type Host } from '../lab/index.ts'
 import { PYTHON } from '../lab/sniffer.ts'
 
-/** A datagram that claims to come from `src`. */
-export interface Forgery {
+/** A datagram with a forged source address. */
+export interface SpoofedDatagram {
   src: string
   dst: string
   payload: Uint8Array
-  /** Default: what belongs to a multicast `dst`, otherwise everyone's. */
+  /** Default: the multicast MAC address for a multicast `dst`, otherwise broadcast. */
   dstMac?: string
-  /** From which and to which UDP port; default the beacon port. */
+  /** Source and destination UDP port. Default: the beacon port. */
   port?: number
 }
 
-const TOOL = fileURLToPath(new URL('tools/spray.py', import.meta.url))
+const TOOL = fileURLToPath(new URL('tools/send_frames.py', import.meta.url))
 const UDP = 17
 let files = 0
 
 /**
- * Puts datagrams with forged senders on a host's eth0, so many per second: thousands, where `Host.inject` is for a few.
- * Resolves when all are sent.
+ * Sends datagrams with forged source addresses through a host's eth0, at rates of thousands per second. For a few
+ * datagrams, `Host.inject` is simpler. Resolves when all are sent.
  */
-export async function spray(host: Host, forgeries: Iterable<Forgery>, perSecond: number): Promise<void> {
+export async function sendSpoofed(host: Host, forgeries: Iterable<SpoofedDatagram>, perSecond: number): Promise<void> {
   const file = join(host.dir, `frames-${files++}`)
   const mac = macBytes(host.mac())
   const out = openSync(file, 'w')
@@ -42,7 +42,7 @@ export async function spray(host: Host, forgeries: Iterable<Forgery>, perSecond:
     chunk.push(length, bytes)
     if (++count % 1000 > 0) continue
     flush()
-    // Whoever watches a daemon meanwhile is not to take our work for its silence.
+    // Yields, so that this loop does not delay the response times that a test measures meanwhile.
     await setImmediate()
   }
   flush()
@@ -53,8 +53,8 @@ export async function spray(host: Host, forgeries: Iterable<Forgery>, perSecond:
   if (code !== 0 || Number(stdout) !== count) throw new Error(`sent ${stdout.trim()} of ${count} frames: ${stderr}`)
 }
 
-/** An Ethernet frame with one UDP datagram. */
-function frame({ src, dst, payload, dstMac, port = BEACON_PORT }: Forgery, srcMac: Buffer): Buffer {
+/** Encodes an Ethernet frame with one UDP datagram. */
+function frame({ src, dst, payload, dstMac, port = BEACON_PORT }: SpoofedDatagram, srcMac: Buffer): Buffer {
   const [source, target] = [addressBytes(src), addressBytes(dst)]
   const isV4 = source.length === 4
   const udp = Buffer.alloc(8 + payload.length)
@@ -84,7 +84,7 @@ function header6(source: Buffer, target: Buffer, udp: Buffer): Buffer {
   return header
 }
 
-/** RFC 1071. */
+/** The Internet checksum (RFC 1071). */
 function checksum(bytes: Buffer): number {
   let sum = 0
   for (let at = 0; at + 1 < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
@@ -93,7 +93,7 @@ function checksum(bytes: Buffer): number {
   return ~sum & 0xffff
 }
 
-/** Multicast has addresses of its own on Ethernet (RFC 1112, section 6.4; RFC 2464, section 7). */
+/** Maps multicast addresses to MAC addresses (RFC 1112, section 6.4; RFC 2464, section 7). */
 function targetMac(target: Buffer): Buffer {
   if (target.length === 16) return Buffer.concat([Buffer.from('3333', 'hex'), target.subarray(12)])
   if (target.readUInt8(0) >> 4 !== 14) return Buffer.alloc(6, 0xff)

@@ -1,5 +1,6 @@
-// Many peers in one process: announce.mjs DIST BROADCAST COUNT ADDRESS… makes COUNT identities, told from these source
-// addresses in turn. A line `CHANGES PER-SECOND` on standard input makes each change its record so often.
+// Simulates many peers: simulate_peers.mjs DIST BROADCAST COUNT ADDRESS… creates COUNT identities, which use the source
+// addresses in turn. After a line `CHANGES PER-SECOND` on standard input, each peer changes its record CHANGES times.
+// PER-SECOND is the total rate.
 
 import { createSocket } from 'node:dgram'
 import { createInterface } from 'node:readline'
@@ -48,7 +49,7 @@ const peers = Array.from({ length: Number(count) }, (_, index) => {
   return { identity, record, chain, version: 0, socket: sockets[index % sockets.length] }
 })
 
-function tell(peer) {
+function sendRecord(peer) {
   peer.version++
   const { id } = peer.identity
   const record = { ...peer.record, attributes: { change: peer.version, text: 'x'.repeat(400) } }
@@ -56,11 +57,11 @@ function tell(peer) {
   const header = { type: 'record', path: 'broadcast', id, incarnation: 1, sequence: 0 }
   const datagram = encode({ ...header, part: 0, parts: 1, recordVersion: peer.version, bytes: joined })
   peer.socket.send(datagram, PORT, broadcast)
-  if (peer.version === 1) beat(peer)
+  if (peer.version === 1) sendBeat(peer)
 }
 
-/** One sign of life is enough for the time that a test takes. */
-function beat({ identity, chain, socket }) {
+/** A single beat is enough for the duration of a test, because the interval is long. */
+function sendBeat({ identity, chain, socket }) {
   const { sequence, value: reveal } = chain.next()
   const header = { type: 'beat', path: 'broadcast', id: identity.id, incarnation: 1, sequence }
   socket.send(encode({ ...header, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal }), PORT, broadcast)
@@ -69,12 +70,12 @@ function beat({ identity, chain, socket }) {
 console.log('ready')
 for await (const line of createInterface({ input: process.stdin })) {
   const [changes, perSecond] = line.split(' ').map(Number)
-  let told = 0
-  while (told < changes * peers.length) {
-    // What a wait was too long is not made up for: a burst would be more than the daemons check.
-    for (let i = 0; i < (perSecond * STEP) / 1000; i++) tell(peers[told++ % peers.length])
+  let sent = 0
+  while (sent < changes * peers.length) {
+    // After a long delay there is no burst to catch up, because it would exceed the daemon's signature limit.
+    for (let i = 0; i < (perSecond * STEP) / 1000; i++) sendRecord(peers[sent++ % peers.length])
     await delay(STEP)
   }
-  console.log(`told ${changes * peers.length}`)
+  console.log(`sent ${changes * peers.length}`)
 }
 for (const socket of sockets) socket.close()

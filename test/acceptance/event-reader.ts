@@ -2,13 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import { open } from '../lab/control.ts'
 import type { Daemon } from '../lab/index.ts'
 
-/** Reads events without keeping them: hundreds of these fit into a test. Checks that ids follow one another without a gap. */
-export class Reader {
-  /** Index of the last event that had one. */
+/** Reads events without storing them, so that a test can have hundreds of readers. Checks that ids have no gaps. */
+export class EventReader {
+  /** Journal index of the last event with an id. */
   index = -1
-  /** How often each type of event came. */
+  /** Number of events of each type. */
   readonly counts: Record<string, number> = {}
-  /** What was not as it should be. */
+  /** Unexpected event ids. */
   readonly faults: string[] = []
   ended = false
   readonly #response: IncomingMessage
@@ -22,16 +22,16 @@ export class Reader {
     })
   }
 
-  /** Asks for events and reads them. */
-  static async open(daemon: Daemon): Promise<Reader> {
-    const reader = await Reader.hanging(daemon)
+  /** Opens an event stream and reads it. */
+  static async open(daemon: Daemon): Promise<EventReader> {
+    const reader = await EventReader.hanging(daemon)
     reader.read()
     return reader
   }
 
-  /** Asks for events and does not read any, until `read` is called. */
-  static async hanging({ socket }: Daemon): Promise<Reader> {
-    return new Reader(await open(socket, 'GET', '/v1/events', { timeout: 0 }))
+  /** Opens an event stream without reading it. `read` starts to read. */
+  static async hanging({ socket }: Daemon): Promise<EventReader> {
+    return new EventReader(await open(socket, 'GET', '/v1/events', { timeout: 0 }))
   }
 
   read(): void {
@@ -54,7 +54,7 @@ export class Reader {
     if (event === 'gap') this.index = -1
     if (digits === undefined) return
     const index = Number(digits)
-    // The present state is known up to the index of `sync`; from there on every change has the next number.
+    // `sync` has the index of the initial state. After that, each change has the next index.
     const expected = event === 'sync' ? Math.max(index, this.index) : this.index + 1
     if (index !== expected) this.faults.push(`${event} ${index} instead of ${expected}`)
     this.index = index

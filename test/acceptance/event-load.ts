@@ -2,22 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, vi } from 'vitest'
 import type { Daemon, Host, Lab, LabProcess, Network } from '../lab/index.ts'
-import { start } from './measure.ts'
-import { Reader } from './readers.ts'
+import { start } from './daemons.ts'
+import { EventReader } from './event-reader.ts'
 
 const DIST = fileURLToPath(new URL('../../dist', import.meta.url))
-const TOOL = fileURLToPath(new URL('tools/announce.mjs', import.meta.url))
+const TOOL = fileURLToPath(new URL('tools/simulate_peers.mjs', import.meta.url))
 export const MIB = 1024 * 1024
 export const PEERS = 160
 const READERS = 200
-export const HANGING = 10
-/** The daemon checks 500 signatures a second of known peers, beside 16 for each beat. */
+export const HANGING_READERS = 10
+/** Record changes per second. The daemon checks up to 500 signatures of known peers per second, and 16 per beat. */
 const PER_SECOND = 350
 const ADDRESSES = 10
-/** So many changes the daemon keeps for readers that are behind. */
-export const MOST_KEPT = 4096
+/** Number of changes in the daemon's journal, for readers that are behind. */
+export const MAX_JOURNAL_EVENTS = 4096
 
-/** Peers on a host of their own, which change when told to. */
+/** Starts a process on `host` that simulates the peers. */
 async function announcer(host: Host, lan: Network): Promise<LabProcess> {
   const addresses = Array.from({ length: ADDRESSES }, (_, index) => `10.77.1.${100 + index}`)
   for (const address of addresses) await host.addAddress('eth0', address)
@@ -26,45 +26,46 @@ async function announcer(host: Host, lan: Network): Promise<LabProcess> {
   return crowd
 }
 
-/** Every peer changes again and again, until the daemon has come to know of so many changes more. */
-export async function change(
+/** Changes all peers repeatedly, until the journal has at least `atLeast` more changes. */
+export async function changePeers(
   peers: LabProcess,
   daemon: Daemon,
   atLeast: number,
   perSecond = PER_SECOND,
 ): Promise<void> {
-  const before = await index(daemon)
-  while ((await index(daemon)) - before < atLeast) {
+  const before = await journalIndex(daemon)
+  while ((await journalIndex(daemon)) - before < atLeast) {
     const from = peers.lines.items.length
     peers.write(`4 ${perSecond}\n`)
-    await peers.waitForLine(/^told/, 60_000, from)
+    await peers.waitForLine(/^sent/, 60_000, from)
   }
 }
 
-export async function index(daemon: Daemon): Promise<number> {
+export async function journalIndex(daemon: Daemon): Promise<number> {
   return (await daemon.get<{ index: number }>('/v1/self')).index
 }
 
-/** How the daemon fared: its memory and how soon it answered, looked at ten times a second until it is disposed of. */
-export class Watch implements AsyncDisposable {
-  /** Its resident memory each time, bytes. */
+/** Samples the memory and the response time of a daemon ten times per second, until it is disposed. */
+export class DaemonMonitor implements AsyncDisposable {
+  /** Resident memory of each sample, bytes. */
   readonly sizes: number[] = []
-  /** How long each answer took, ms. */
+  /** Response time of each sample, ms. */
   readonly answers: number[] = []
   #over = false
   readonly #done: Promise<void>
 
   constructor(daemon: Daemon) {
     this.#done = this.#look(daemon)
-    // What went wrong is told when it is disposed of.
+    // An error is reported at disposal.
     this.#done.catch(() => {})
   }
 
-  /** The largest of its memory. */
+  /** Maximum resident memory, bytes. */
   get rss(): number {
     return Math.max(...this.sizes)
   }
 
+  /** Maximum response time, ms. */
   get slowest(): number {
     return Math.max(...this.answers)
   }
@@ -85,11 +86,15 @@ export class Watch implements AsyncDisposable {
   }
 }
 
-/** Waits until readers know all that the daemon does. */
-export async function caughtUp(daemon: Daemon, readers: readonly Reader[], timeout: number): Promise<number> {
+/** Waits until the readers have received all changes of the daemon. Resolves with the journal index. */
+export async function waitUntilCaughtUp(
+  daemon: Daemon,
+  readers: readonly EventReader[],
+  timeout: number,
+): Promise<number> {
   return vi.waitFor(
     async () => {
-      const newest = await index(daemon)
+      const newest = await journalIndex(daemon)
       expect(readers.filter((reader) => reader.index !== newest).length).toBe(0)
       return newest
     },
@@ -97,24 +102,24 @@ export async function caughtUp(daemon: Daemon, readers: readonly Reader[], timeo
   )
 }
 
-interface Crowd {
+interface EventLoad {
   daemon: Daemon
-  /** Their process, which makes them change. */
+  /** The process that simulates the peers. */
   peers: LabProcess
-  readers: Reader[]
-  /** Those that never read. */
-  hanging: Reader[]
+  readers: EventReader[]
+  /** Readers that do not read. */
+  hanging: EventReader[]
 }
 
-/** A daemon with its readers of events, and with peers that have not said anything yet. */
-export async function crowded(lab: Lab): Promise<Crowd> {
+/** Starts a daemon, its event readers, and simulated peers that have not sent anything yet. */
+export async function startEventLoad(lab: Lab): Promise<EventLoad> {
   const lan = await lab.network('lan')
   const [host, crowd] = await lab.hosts(['daemon', 'crowd'], [lan])
   if (!host || !crowd) throw new Error('no hosts')
   const daemon = await start(host)
   const peers = await announcer(crowd, lan)
-  const readers = await Promise.all(Array.from({ length: READERS - HANGING }, () => Reader.open(daemon)))
-  const hanging = await Promise.all(Array.from({ length: HANGING }, () => Reader.hanging(daemon)))
+  const readers = await Promise.all(Array.from({ length: READERS - HANGING_READERS }, () => EventReader.open(daemon)))
+  const hanging = await Promise.all(Array.from({ length: HANGING_READERS }, () => EventReader.hanging(daemon)))
   await vi.waitFor(() => expect(readers.every(({ counts }) => counts['sync'] === 1)).toBe(true), 20_000)
   return { daemon, peers, readers, hanging }
 }

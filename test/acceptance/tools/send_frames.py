@@ -1,6 +1,6 @@
-"""Puts ready-made frames on the wire: spray.py FILE INTERFACE FRAMES-PER-SECOND.
+"""Sends prepared Ethernet frames: send_frames.py FILE INTERFACE FRAMES-PER-SECOND.
 
-FILE holds frames, each after its length (2 bytes, big-endian). Prints how many were sent.
+FILE contains the frames, each with a length prefix (2 bytes, big-endian). Prints the number of sent frames.
 """
 
 import socket
