@@ -4,8 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LAB = ['test/lab/**/*.test.ts', 'test/acceptance/**/*.test.ts', 'test/**/*.lab.test.ts']
 const TIMING = ['test/**/*.timing.test.ts']
 
-/** Those that take minutes go first, the longest at the head, so that the others go on beside them. */
-const PATIENT = [
+/** Files that take minutes, longest first. They start first, so that all other files run in parallel with them. */
+const SLOWEST_FILES = [
   '/loss.test.ts',
   '/mdns-liveness.test.ts',
   '/mdns-fuzz.test.ts',
@@ -16,24 +16,24 @@ const PATIENT = [
   '/clones.test.ts',
 ]
 
-class PatientFirst extends BaseSequencer {
+class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification) => {
-      const index = PATIENT.findIndex((name) => moduleId.endsWith(name))
-      return index < 0 ? PATIENT.length : index
+      const index = SLOWEST_FILES.findIndex((name) => moduleId.endsWith(name))
+      return index < 0 ? SLOWEST_FILES.length : index
     }
     return (await super.sort(files)).toSorted((one, other) => place(one) - place(other))
   }
 }
 
-/** Three groups, one after the other: what measures times is not to be disturbed by the rest. */
+/** Three groups run one after the other, so that other tests do not disturb the timing tests. */
 export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
     testTimeout: 180_000,
-    // Polled conditions wait for processes, which take their time on a busy machine. Where a time is promised, the test says so.
+    // Polled conditions wait for processes, which are slow on a busy machine. A test that checks a time sets its own timeout.
     expect: { poll: { timeout: 10_000 } },
-    sequence: { sequencer: PatientFirst },
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         extends: true,
@@ -42,14 +42,14 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...LAB, ...TIMING],
           benchmark: { include: ['test/bench/**/*.bench.ts'] },
-          // Many wait for processes of their own: more at once than there are cores.
+          // Many tests wait for child processes, so there are more workers than cores.
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        // Mostly waiting for time to pass on hosts of their own: more at once than there are cores.
+        // Lab tests mostly wait, so there are more workers than cores.
         test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
       },
       {

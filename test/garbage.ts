@@ -4,10 +4,13 @@ import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const collect: unknown = runInNewContext('gc')
 
-/** Frees what nothing refers to any more, in a turn of its own, as a WeakRef keeps its object to the end of a turn. Returns the bytes of heap in use. */
+/**
+ * Runs the garbage collector and returns the used heap, bytes. It first waits for a new turn of the event loop, because
+ * a WeakRef keeps its object alive until the end of the turn in which it was read.
+ */
 export async function collectGarbage(): Promise<number> {
   await new Promise((resolve) => setImmediate(resolve))
-  if (typeof collect !== 'function') throw new Error('this Node has no gc()')
+  if (typeof collect !== 'function') throw new Error('this Node.js has no gc()')
   collect()
   return process.memoryUsage().heapUsed
 }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** The output of one of the project's commands in a folder; commands that find something exit with an error. */
+/** The output of one of the project's commands in a folder. Commands that report a violation exit with an error. */
 async function output(command: string, args: string[], cwd: string): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(join(ROOT, 'node_modules/.bin', command), args, { cwd }).catch(
     (error: { stdout: string; stderr: string }) => error,
@@ -27,7 +27,7 @@ async function output(command: string, args: string[], cwd: string): Promise<str
 }
 
 /** Replaces `src` of the folder by these files. */
-async function plant(files: Record<string, string>): Promise<void> {
+async function writeSources(files: Record<string, string>): Promise<void> {
   await rm(join(folder, 'src'), { recursive: true, force: true })
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
@@ -41,7 +41,7 @@ function file(...imports: string[]): string {
   return [...lines, 'export interface Thing { name: string }', 'export const thing = 1', ''].join('\n')
 }
 
-const PLANTED: [rule: string, files: Record<string, string>][] = [
+const VIOLATIONS: [rule: string, files: Record<string, string>][] = [
   ['file-circle', { 'src/shared/a.ts': file('./b.ts'), 'src/shared/b.ts': file('./a.ts') }],
   [
     'folder-circle',
@@ -82,28 +82,28 @@ const PLANTED: [rule: string, files: Record<string, string>][] = [
 ]
 
 describe('the rules of the layout', () => {
-  it.each(PLANTED)('report what is planted: %s', async (rule, files) => {
-    await plant(files)
+  it.each(VIOLATIONS)('report a violation: %s', async (rule, files) => {
+    await writeSources(files)
     expect(await output('depcruise', ['src'], folder)).toContain(`error ${rule}:`)
   })
 
   it.each(['Date.now()', 'performance.now()', 'setTimeout(() => {}, 1)', 'process.pid'])(
-    'report %s in the core, and nowhere else',
+    'report %s in the core, but not in other folders',
     async (expression) => {
       const text = `export const value = ${expression}\n`
-      await plant({ 'src/core/a.ts': text, 'src/io/b.ts': text })
+      await writeSources({ 'src/core/a.ts': text, 'src/io/b.ts': text })
       const found = await output('biome', ['lint', '--reporter=github', 'src'], folder)
       expect(found).toMatch(/noRestrictedGlobals.*src\/core\/a\.ts/)
       expect(found).not.toMatch(/noRestrictedGlobals.*src\/io\/b\.ts/)
     },
   )
 
-  it('find nothing in what is there', async () => {
+  it('find no violation in the project', async () => {
     expect(await output('depcruise', ['src'], ROOT)).toContain('no dependency violations found')
   }, 60_000)
 })
 
-test('src holds folders, and files that one can hold in the head', async () => {
+test(`src has at most two files beside its folders, and no file has more than ${MAX_LINES} lines`, async () => {
   const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
   expect(files.filter((path) => dirname(path) === join(ROOT, 'src')).length).toBeLessThanOrEqual(2)

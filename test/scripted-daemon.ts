@@ -34,20 +34,20 @@ export interface ScriptedReply {
 const JOURNAL_LENGTH = 4096
 
 /**
- * A daemon without a network, for tests of its clients. The peers are those of the test; the real control server answers.
- * In front of it stands a server on `socket` that records every request, and sends the reply of the test instead if the
- * test has one: for errors and delays that a daemon rarely shows.
+ * A daemon without a network, for tests of its clients. The test sets the peers, and the real control server answers.
+ * A proxy on `socket` records every request. It sends the test's own reply if there is one, which simulates errors and
+ * delays that are rare in a real daemon.
  */
 export class ScriptedDaemon {
   readonly #directory = mkdtempSync(join(tmpdir(), 'earshot-scripted-'))
   readonly socket = join(this.#directory, 'front.sock')
   readonly requests: RecordedRequest[] = []
   readonly registry = new FakePresence(JOURNAL_LENGTH)
-  /** Replies instead of the control server, unless it returns undefined. */
+  /** Returns the reply to a request, or undefined to forward it to the control server. */
   reply: (request: RecordedRequest) => ScriptedReply | undefined | Promise<ScriptedReply | undefined> = () => undefined
-  /** This many of the next connections are closed at once. */
-  hangUps = 0
-  #front: Server | undefined
+  /** Number of next connections that are closed at once. */
+  connectionsToClose = 0
+  #proxy: Server | undefined
   #control: ControlServer | undefined
   #catalogue: Catalogue | undefined
   readonly #streams = new Set<ServerResponse>()
@@ -58,7 +58,7 @@ export class ScriptedDaemon {
     this.registry.time = 0
   }
 
-  /** A daemon that runs until the test ends. */
+  /** Starts a daemon that runs until the test ends. */
   static async start(): Promise<ScriptedDaemon> {
     const daemon = new ScriptedDaemon()
     onTestFinished(() => daemon.remove())
@@ -66,12 +66,12 @@ export class ScriptedDaemon {
     return daemon
   }
 
-  /** The number of requests without a complete answer, or, for event streams, without the head of one. */
+  /** Number of requests without a complete response. A request for an event stream counts until its response headers. */
   get unanswered(): number {
     return this.#unanswered
   }
 
-  /** The number of open event streams. */
+  /** Number of open event streams. */
   get streams(): number {
     return this.#streams.size
   }
@@ -104,29 +104,29 @@ export class ScriptedDaemon {
     this.#catalogue = catalogue
     this.registry.catalogue = catalogue
     const control = new ControlServer(this.registry, {
-      socket: this.#behind,
+      socket: this.#controlSocket,
       log: pino({ level: 'silent' }),
       closeTimeoutMs: 0,
     })
     this.#control = control
     await control.listen()
-    const front = createServer((incoming, response) => void this.#handle(incoming, response))
-    this.#front = front
-    front.on('connection', (connection) => {
-      if (this.hangUps === 0) return
-      this.hangUps--
+    const proxy = createServer((incoming, response) => void this.#handle(incoming, response))
+    this.#proxy = proxy
+    proxy.on('connection', (connection) => {
+      if (this.connectionsToClose === 0) return
+      this.connectionsToClose--
       connection.destroy()
     })
-    await new Promise<void>((resolve) => front.listen(this.socket, resolve))
+    await new Promise<void>((resolve) => proxy.listen(this.socket, resolve))
   }
 
-  /** Ends as a killed daemon does: all connections break. */
+  /** Stops like a killed daemon: all connections break. */
   async stop(): Promise<void> {
-    const front = this.#front
-    if (!front) return
-    this.#front = undefined
-    const closed = new Promise((resolve) => front.close(resolve))
-    front.closeAllConnections()
+    const proxy = this.#proxy
+    if (!proxy) return
+    this.#proxy = undefined
+    const closed = new Promise((resolve) => proxy.close(resolve))
+    proxy.closeAllConnections()
     await closed
     await this.#control?.close()
     await this.#catalogue?.close()
@@ -152,18 +152,18 @@ export class ScriptedDaemon {
     for (const stream of this.#streams) stream.destroy()
   }
 
-  /** A change of a peer, which is like this from now on. */
+  /** Sets the new state of a peer and reports it as a change of this type. */
   change(type: Event['type'], peer: Peer): void {
-    if (type === 'peer') throw new TypeError('peer is no change')
+    if (type === 'peer') throw new TypeError("'peer' is not a change")
     this.registry.changePeer(type, peerView(peer))
   }
 
-  /** The requests so far, as `PUT /v1/services/a`. */
+  /** The requests so far, in the form `PUT /v1/services/a`. */
   calls(): string[] {
     return this.requests.map(({ method, url }) => `${method} ${url.pathname}`)
   }
 
-  /** Resolves when the condition is met. It is checked after each request and each answer. */
+  /** Resolves when the condition is met. It is checked after each request and each response. */
   async until(isMet: () => boolean): Promise<void> {
     while (!isMet()) {
       await new Promise<void>((resolve) => {
@@ -172,8 +172,8 @@ export class ScriptedDaemon {
     }
   }
 
-  /** The socket of the control server. */
-  get #behind(): string {
+  /** Path of the control server's socket. */
+  get #controlSocket(): string {
     return join(this.#directory, 'control.sock')
   }
 
@@ -193,15 +193,18 @@ export class ScriptedDaemon {
   }
 
   #forward({ method, url = '', headers }: IncomingMessage, body: string, response: ServerResponse): void {
-    const forwarded = request({ socketPath: this.#behind, method, path: url, headers, agent: false }, (answer) => {
-      response.writeHead(answer.statusCode ?? 0, answer.headers)
-      response.flushHeaders()
-      answer.on('error', () => response.destroy())
-      answer.pipe(response)
-      if (!answer.headers['content-type']?.startsWith('text/event-stream')) return
-      this.#streams.add(response)
-      this.#countAnswer()
-    })
+    const forwarded = request(
+      { socketPath: this.#controlSocket, method, path: url, headers, agent: false },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers)
+        response.flushHeaders()
+        answer.on('error', () => response.destroy())
+        answer.pipe(response)
+        if (!answer.headers['content-type']?.startsWith('text/event-stream')) return
+        this.#streams.add(response)
+        this.#countAnswer()
+      },
+    )
     forwarded.on('error', () => response.destroy())
     response.on('close', () => {
       if (!this.#streams.delete(response)) this.#countAnswer()
@@ -216,7 +219,7 @@ export class ScriptedDaemon {
   }
 }
 
-/** The peer as the core sees it: the reverse of what the control server does. */
+/** Converts a peer of the API to the view of the core. This is the inverse of the control server's conversion. */
 function peerView(peer: Peer): PeerView {
   const { intervalMs, jitterMs, rttMs, addresses, paths, history, services, hidden, firstSeen, lastSeen, ...same } =
     peer

@@ -33,7 +33,7 @@ interface ErrorResponse {
   body: { code?: string; message?: string }
 }
 
-/** Sends a raw body. Resolves with the response, even if the daemon closes the connection before the end of the body. */
+/** Sends a raw body. Resolves with the response, even if the daemon closes the connection before the body ends. */
 function send(
   daemon: Daemon,
   { method, path }: Operation,

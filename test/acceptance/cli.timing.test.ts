@@ -81,19 +81,19 @@ describeLab('the earshot command on several hosts', () => {
     const process = await publish(`until ${signal}`)
     const at = Date.now()
     process.signal(signal)
-    const gone = (await serviceEventTime('service-down', `until ${signal}`)) - at
-    console.info(`removed ${gone} ms after ${signal}`)
-    expect(gone).toBeLessThan(WITHDRAWN_MS)
+    const removedAfter = (await serviceEventTime('service-down', `until ${signal}`)) - at
+    console.info(`removed ${removedAfter} ms after ${signal}`)
+    expect(removedAfter).toBeLessThan(WITHDRAWN_MS)
     expect(await process.exited).toEqual({ code: 0, signal: null })
   })
 
   it('a service is removed within 200 ms of the end of its CMD, and publish exits with the status of CMD', async () => {
     const process = await publish('with a server', '--', 'sh', '-c', 'read _; date +%s%3N; exit 7')
     process.write('go\n')
-    const gone =
+    const removedAfter =
       (await serviceEventTime('service-down', 'with a server')) - Number(await process.waitForLine(/^\d{13}$/))
-    console.info(`removed ${gone} ms after the end of CMD`)
-    expect(gone).toBeLessThan(WITHDRAWN_MS)
+    console.info(`removed ${removedAfter} ms after the end of CMD`)
+    expect(removedAfter).toBeLessThan(WITHDRAWN_MS)
     expect(await process.exited).toEqual({ code: 7, signal: null })
   })
 
@@ -141,14 +141,18 @@ describeLab('the earshot command on several hosts', () => {
   })
 
   it('set attributes are visible, ping gets answers, and watch --exec runs for each change', async () => {
-    const told = await desk.cliSpawn('watch', '--exec', 'echo "$EARSHOT_EVENT $EARSHOT_PEER_NAME $EARSHOT_ATTR_STATUS"')
+    const watch = await desk.cliSpawn(
+      'watch',
+      '--exec',
+      'echo "$EARSHOT_EVENT $EARSHOT_PEER_NAME $EARSHOT_ATTR_STATUS"',
+    )
     // watch --exec does not run for the initial state, so the loop changes an attribute until watch has reported one.
-    for (let at = 1; told.stdout.length === 0; at++) await kitchen.cli('set', `status=${at}`)
+    for (let at = 1; watch.stdout.length === 0; at++) await kitchen.cli('set', `status=${at}`)
     expect(await kitchen.cli('set', 'status=busy', 'temperature=21.5')).toMatchObject({ code: 0, stderr: '' })
-    await told.waitForLine(/^peer-update kitchen busy$/)
+    await watch.waitForLine(/^peer-update kitchen busy$/)
     expect((await desk.cli('ls', '--where', 'temperature=21.5', '--no-headers')).stdout).toMatch(/^kitchen\t/)
     expect(await kitchen.cli('unset', 'status')).toMatchObject({ code: 0 })
-    await told.waitForLine(/^peer-update kitchen $/)
+    await watch.waitForLine(/^peer-update kitchen $/)
     const { stdout, code } = await desk.cli('ping', 'kitchen', '-c', '3')
     expect([code, stdout]).toEqual([0, expect.stringMatching(/3 sent, 3 answered, 0 % lost\nround trip min\/avg\/max/)])
     await kitchen.cut()

@@ -19,7 +19,7 @@ function format(change: Change | Synced): string {
 
 /** Collects the changes of a watch in the background, with the time of receipt (monotonic ms). */
 class Watcher implements AsyncDisposable {
-  readonly told = new Feed<{ text: string; at: number }>()
+  readonly received = new Feed<{ text: string; at: number }>()
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
 
@@ -28,12 +28,12 @@ class Watcher implements AsyncDisposable {
   }
 
   get texts(): string[] {
-    return this.told.items.map(({ text }) => text)
+    return this.received.items.map(({ text }) => text)
   }
 
   async until(text: string, from = 0, timeoutMs = 15_000): Promise<number> {
     const missing = () => `'${text}' among: ${this.texts.slice(from).join(', ') || '(nothing)'}`
-    return (await this.told.find((told) => told.text === text, timeoutMs, missing, from)).at
+    return (await this.received.find((item) => item.text === text, timeoutMs, missing, from)).at
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -44,10 +44,10 @@ class Watcher implements AsyncDisposable {
   async #run(earshot: Earshot): Promise<void> {
     try {
       for await (const change of earshot.watch({}, { sync: true, signal: this.#stop.signal })) {
-        this.told.push({ text: format(change), at: performance.now() })
+        this.received.push({ text: format(change), at: performance.now() })
       }
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.told.push({ text: String(error), at: performance.now() })
+      if (!this.#stop.signal.aborted) this.received.push({ text: String(error), at: performance.now() })
     }
   }
 }
@@ -101,9 +101,9 @@ describeLab('a client whose daemon restarts', () => {
     const from = watcher.texts.length
     await Promise.all([a.restart({ signal: 'SIGKILL' }), c.kill()])
     const readyAt = performance.now()
-    const toldAfter = Math.round((await watcher.until('peer-failed c', from)) - readyAt)
-    console.info(`the ended peer was reported as failed ${toldAfter} ms after the daemon was ready`)
-    expect(toldAfter).toBeLessThan(7000)
+    const failedAfter = Math.round((await watcher.until('peer-failed c', from)) - readyAt)
+    console.info(`the ended peer was reported as failed ${failedAfter} ms after the daemon was ready`)
+    expect(failedAfter).toBeLessThan(7000)
     await c.restart()
     await watcher.until('peer-up c', from)
     // A peer that restarts in the meantime causes one update with a new incarnation.
@@ -140,18 +140,18 @@ describeLab('a client that is killed', () => {
     const program = await hosts[0]?.spawn(process.execPath, args, { env, cwd: process.cwd() })
     if (!program) throw new Error('no program')
     await program.waitForLine(/published/)
-    const told = (type: string, timeoutMs: number) =>
-      watcher.told.find(
+    const received = (type: string, timeoutMs: number) =>
+      watcher.received.find(
         ({ text }) => text.startsWith(type),
         timeoutMs,
         () => type,
       )
-    await told('service-up', 5000)
+    await received('service-up', 5000)
     // The service stays after its ttl as long as the program runs.
-    await expect(told('service-down', 4000)).rejects.toThrow('there was no service-down')
+    await expect(received('service-down', 4000)).rejects.toThrow('there was no service-down')
     await program.kill()
     const killedAt = performance.now()
-    await watcher.told.find(
+    await watcher.received.find(
       ({ text }) => text.startsWith('service-down'),
       5000,
       () => 'service-down',

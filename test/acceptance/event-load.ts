@@ -18,12 +18,12 @@ const ADDRESSES = 10
 export const MAX_JOURNAL_EVENTS = 4096
 
 /** Starts a process on `host` that simulates the peers. */
-async function announcer(host: Host, lan: Network): Promise<LabProcess> {
+async function simulatePeers(host: Host, lan: Network): Promise<LabProcess> {
   const addresses = Array.from({ length: ADDRESSES }, (_, index) => `10.77.1.${100 + index}`)
   for (const address of addresses) await host.addAddress('eth0', address)
-  const crowd = await host.spawn(process.execPath, [TOOL, DIST, lan.broadcast, String(PEERS), ...addresses])
-  await crowd.waitForLine(/^ready$/, 30_000)
-  return crowd
+  const simulator = await host.spawn(process.execPath, [TOOL, DIST, lan.broadcast, String(PEERS), ...addresses])
+  await simulator.waitForLine(/^ready$/, 30_000)
+  return simulator
 }
 
 /** Changes all peers repeatedly, until the journal has at least `atLeast` more changes. */
@@ -48,40 +48,40 @@ export async function journalIndex(daemon: Daemon): Promise<number> {
 /** Samples the memory and the response time of a daemon ten times per second, until it is disposed. */
 export class DaemonMonitor implements AsyncDisposable {
   /** Resident memory of each sample, bytes. */
-  readonly sizes: number[] = []
+  readonly rssSamples: number[] = []
   /** Response time of each sample, ms. */
-  readonly answers: number[] = []
-  #over = false
+  readonly responseTimes: number[] = []
+  #disposed = false
   readonly #done: Promise<void>
 
   constructor(daemon: Daemon) {
-    this.#done = this.#look(daemon)
+    this.#done = this.#sample(daemon)
     // An error is reported at disposal.
     this.#done.catch(() => {})
   }
 
   /** Maximum resident memory, bytes. */
   get rss(): number {
-    return Math.max(...this.sizes)
+    return Math.max(...this.rssSamples)
   }
 
   /** Maximum response time, ms. */
   get slowest(): number {
-    return Math.max(...this.answers)
+    return Math.max(...this.responseTimes)
   }
 
-  async #look(daemon: Daemon): Promise<void> {
-    while (!this.#over) {
+  async #sample(daemon: Daemon): Promise<void> {
+    while (!this.#disposed) {
       const asked = performance.now()
       await daemon.get('/healthz')
-      this.answers.push(performance.now() - asked)
-      this.sizes.push(daemon.process.rss())
+      this.responseTimes.push(performance.now() - asked)
+      this.rssSamples.push(daemon.process.rss())
       await delay(100)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true
+    this.#disposed = true
     await this.#done
   }
 }
@@ -114,10 +114,10 @@ interface EventLoad {
 /** Starts a daemon, its event readers, and simulated peers that have not sent anything yet. */
 export async function startEventLoad(lab: Lab): Promise<EventLoad> {
   const lan = await lab.network('lan')
-  const [host, crowd] = await lab.hosts(['daemon', 'crowd'], [lan])
-  if (!host || !crowd) throw new Error('no hosts')
+  const [host, simulator] = await lab.hosts(['daemon', 'crowd'], [lan])
+  if (!host || !simulator) throw new Error('no hosts')
   const daemon = await start(host)
-  const peers = await announcer(crowd, lan)
+  const peers = await simulatePeers(simulator, lan)
   const readers = await Promise.all(Array.from({ length: READERS - HANGING_READERS }, () => EventReader.open(daemon)))
   const hanging = await Promise.all(Array.from({ length: HANGING_READERS }, () => EventReader.hanging(daemon)))
   await vi.waitFor(() => expect(readers.every(({ counts }) => counts['sync'] === 1)).toBe(true), 20_000)

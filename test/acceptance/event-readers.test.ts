@@ -24,17 +24,17 @@ describeLab('two hundred event readers, ten of which do not read', () => {
     const rss = daemon.process.rss()
     const descriptors = daemon.process.openFds()
 
-    await using watch = new DaemonMonitor(daemon)
+    await using monitor = new DaemonMonitor(daemon)
     await changePeers(peers, daemon, 4 * PEERS, 150)
     await waitUntilCaughtUp(daemon, readers, 30_000)
     for (const { faults, counts, index } of readers) {
       expect(faults).toEqual([])
       // On a busy machine a peer may be suspect for a moment, which is a change, too.
-      const told = Object.entries(counts).filter(([type]) => type.startsWith('peer-'))
-      expect(told.reduce((sum, [, count]) => sum + count, 0)).toBe(index - before)
+      const changes = Object.entries(counts).filter(([type]) => type.startsWith('peer-'))
+      expect(changes.reduce((sum, [, count]) => sum + count, 0)).toBe(index - before)
       expect(counts['gap']).toBeUndefined()
     }
-    // More changes than the journal holds: the ten hanging readers get a gap. Ten others check that the daemon still works.
+    // More changes than the journal holds: the hanging readers get a gap. Ten others check that the daemon still works.
     const staying = readers.splice(0, 10)
     for (const reader of readers) reader.close()
     await changePeers(peers, daemon, MAX_JOURNAL_EVENTS + 400)
@@ -66,9 +66,9 @@ describeLab('two hundred event readers, ten of which do not read', () => {
     await vi.waitFor(() => expect(hanging.every(({ ended }) => ended)).toBe(true), 20_000)
     for (const { counts } of hanging) expect(counts['gap']).toBeUndefined()
 
-    const grown = (watch.rss - rss) / MIB
+    const grown = (monitor.rss - rss) / MIB
     console.info(
-      `memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, answers in ${watch.slowest.toFixed(0)} ms`,
+      `memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, responses in ${monitor.slowest.toFixed(0)} ms`,
     )
     expect(grown).toBeLessThan(120)
     await waitUntilCaughtUp(daemon, staying, 30_000)

@@ -33,7 +33,7 @@ describeLab('the examples', () => {
     return services.map(({ name, type, port }) => `${name} ${type} ${port}`)
   }
 
-  /** The example publishes its service, reports the other's service, survives a restart of the daemon, and unpublishes. */
+  /** Expects that the example publishes, reports another service, survives a restart of the daemon, and unpublishes. */
   async function testExample(example: LabProcess, up: RegExp, down: RegExp): Promise<void> {
     const there = new Earshot({ socket: other.socket })
     await expect.poll(offered, { timeout: 5000 }).toEqual(['A "shop" _http._tcp 8080'])

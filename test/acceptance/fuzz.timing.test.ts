@@ -68,8 +68,8 @@ function receivedCount({ counters }: SelfView): number {
 describeLab('a flood of invalid datagrams', () => {
   it('200,000 random and mutated datagrams change nothing in a daemon', async () => {
     await using lab = await Lab.create()
-    const stage = await scene(lab, 4)
-    const { lan, target, others, intruder } = stage
+    const environment = await scene(lab, 4)
+    const { lan, target, others, intruder } = environment
     await using tap = await lan.sniff()
     // Captures messages of all types: those of start, normal operation and shutdown.
     const leaver = others.pop()
@@ -91,26 +91,29 @@ describeLab('a flood of invalid datagrams', () => {
     const before = await target.get<SelfView>('/v1/self')
     const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
     const random = new SeededRandom(3)
-    const nonsense = function* (count: number): Iterable<SpoofedDatagram> {
+    const invalidDatagrams = function* (count: number): Iterable<SpoofedDatagram> {
       for (let i = 0; i < count; i++) {
-        yield { ...route(random, stage), payload: i % 2 === 0 ? randomDatagram(random) : mutatedDatagram(random, real) }
+        yield {
+          ...route(random, environment),
+          payload: i % 2 === 0 ? randomDatagram(random) : mutatedDatagram(random, real),
+        }
       }
     }
-    await sendSpoofed(intruder, nonsense(0.2 * COUNT), 10_000)
+    await sendSpoofed(intruder, invalidDatagrams(0.2 * COUNT), 10_000)
     const warm = target.process.rss()
-    const watch = new DaemonMonitor(target)
-    for (let batch = 0; batch < 9; batch++) await sendSpoofed(intruder, nonsense(0.2 * COUNT), 10_000)
-    await watch[Symbol.asyncDispose]()
+    const monitor = new DaemonMonitor(target)
+    for (let batch = 0; batch < 9; batch++) await sendSpoofed(intruder, invalidDatagrams(0.2 * COUNT), 10_000)
+    await monitor[Symbol.asyncDispose]()
     const grown = (target.process.rss() - warm) / MIB
     const after = await target.get<SelfView>('/v1/self')
-    const heard = receivedCount(after) - receivedCount(before)
+    const received = receivedCount(after) - receivedCount(before)
     console.info(
-      `heard ${heard}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, answers in ${watch.slowest.toFixed(0)} ms`,
+      `received ${received}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, responses in ${monitor.slowest.toFixed(0)} ms`,
     )
 
-    expect(heard).toBeGreaterThan(COUNT)
+    expect(received).toBeGreaterThan(COUNT)
     expect(grown).toBeLessThan(60)
-    expect(percentile90(watch.answers)).toBeLessThan(1000)
+    expect(percentile90(monitor.responseTimes)).toBeLessThan(1000)
     expect(after).toMatchObject({ pid: before.pid, startedAt: before.startedAt })
     expect(after.limits.peers.now).toBe(before.limits.peers.now)
     for (const daemon of [target, ...others]) expect(daemon.log.filter(isError)).toEqual([])
@@ -119,8 +122,8 @@ describeLab('a flood of invalid datagrams', () => {
 
   it('50,000 beats of unknown ids and 5,000 records of new peers do not affect existing peers', async () => {
     await using lab = await Lab.create()
-    const stage = await scene(lab, 3)
-    const { lan, target, others, intruder } = stage
+    const environment = await scene(lab, 3)
+    const { lan, target, others, intruder } = environment
     const random = new SeededRandom(4)
     const beats = Array.from({ length: COUNT / 2 }, () => {
       const [recordVersion, number, sent] = [1, 2, 3]
@@ -129,12 +132,12 @@ describeLab('a flood of invalid datagrams', () => {
       return encode({ type: 'beat', ...header, recordVersion, echo: 0, number, sent, reveal: random.bytes(16) })
     })
     const records = Array.from({ length: 5000 }, (_, index) => {
-      const stranger = new SyntheticPeer({
+      const synthetic = new SyntheticPeer({
         name: `s${index}`,
         address: `10.77.9.${1 + (index % 20)}`,
         interval: index % 2 === 0 ? 1000 : 60_000,
       })
-      const [payload = new Uint8Array()] = recordDatagrams(stranger.record(1, { text: 'x'.repeat(500) }))
+      const [payload = new Uint8Array()] = recordDatagrams(synthetic.record(1, { text: 'x'.repeat(500) }))
       return { src: `10.77.9.${1 + (index % 20)}`, dst: lan.broadcast, payload }
     })
     const before = await target.get<SelfView>('/v1/self')
@@ -142,32 +145,32 @@ describeLab('a flood of invalid datagrams', () => {
     const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
     const rss = target.process.rss()
 
-    const flood = beats.map((payload) => ({ ...route(random, stage), payload }))
-    const watch = new DaemonMonitor(target)
+    const flood = beats.map((payload) => ({ ...route(random, environment), payload }))
+    const monitor = new DaemonMonitor(target)
     await sendSpoofed(intruder, flood, 10_000)
     const afterBeats = await target.get<SelfView>('/v1/self')
     expect(afterBeats.limits.peers.now).toBe(before.limits.peers.now)
     await sendSpoofed(intruder, records, 450)
-    await watch[Symbol.asyncDispose]()
+    await monitor[Symbol.asyncDispose]()
     const after = await target.get<SelfView>('/v1/self')
     const grown = (target.process.rss() - rss) / MIB
     const refused = after.counters.refused
     console.info(
-      `${after.limits.peers.now} peers, memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, answers in ` +
-        `${watch.slowest.toFixed(0)} ms, refused ${JSON.stringify(refused)}`,
+      `${after.limits.peers.now} peers, memory +${grown.toFixed(1)} MiB on ${(rss / MIB).toFixed(0)}, responses in ` +
+        `${monitor.slowest.toFixed(0)} ms, refused ${JSON.stringify(refused)}`,
     )
     expect((refused['unproven'] ?? 0) + (refused['off-link'] ?? 0)).toBeGreaterThan(COUNT / 4)
     expect(after.limits.peers.now).toBeGreaterThan(1000)
     expect(after.limits.peers.now).toBeLessThanOrEqual(5000 + known.length)
     expect(grown).toBeLessThan(120)
-    expect(percentile90(watch.answers)).toBeLessThan(1000)
+    expect(percentile90(monitor.responseTimes)).toBeLessThan(1000)
 
     // With so many peers the daemons send fewer beats. This must not make an existing peer suspect.
     for (const stream of streams) {
-      const told = peerEvents(stream).filter(({ peer }) => !peer.name.startsWith('s'))
-      expect(told.filter(({ type }) => type !== 'peer-update').map(({ type, peer }) => `${type} ${peer.name}`)).toEqual(
-        [],
-      )
+      const unexpected = peerEvents(stream).filter(({ peer }) => !peer.name.startsWith('s'))
+      expect(
+        unexpected.filter(({ type }) => type !== 'peer-update').map(({ type, peer }) => `${type} ${peer.name}`),
+      ).toEqual([])
     }
     for (const name of known) expect(await target.get(`/v1/peers/${name}`)).toMatchObject({ state: 'alive' })
     expect(after).toMatchObject({ pid: before.pid, startedAt: before.startedAt })

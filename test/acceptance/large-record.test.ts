@@ -13,7 +13,7 @@ interface Content {
   services: { id: string; name: string; type: string; port: number; txt: Record<string, string> }[]
 }
 
-/** The content of a record of about `bytes` bytes: attributes of one kilobyte each, and one service with a TXT record. */
+/** The content of a record of about `bytes` bytes: attributes of one kilobyte each, and a service with a TXT record. */
 function content(bytes: number): Content {
   const text = (length: number, key: number) => `${key} «ü» "\\" `.padEnd(length, 'abcdefghij')
   const count = Math.floor(bytes / 1000)

@@ -23,7 +23,7 @@ describeLab('a network with packet loss', () => {
     console.info(`${heard} beats received, ${lost} lost on every path, ${suspicions} times suspect`)
     for (const stream of streams) expect(peersWithEvent(stream, 'peer-failed')).toEqual([])
     await waitUntilAllAlive(daemons, 3000)
-    // A beat is lost if all three copies are lost: 0.3³ = 2.7 %. This proves the loss, and that the paths compensate it.
+    // A beat is lost if all three copies are lost: 0.3³ = 2.7 %. The check proves the loss, and that paths compensate it.
     expect(lost / (heard + lost)).toBeGreaterThan(0.01)
     expect(lost / (heard + lost)).toBeLessThan(0.06)
   }, 300_000)

@@ -59,11 +59,11 @@ describeMdnsLab('a conflict between two equal mDNS names', () => {
     }
     await vi.waitFor(async () => expect(await reachable()).toEqual(wanted), { timeout: 10_000 })
 
-    const [from, said] = [browser.lines.length, published.lines.items.length]
+    const [from, lines] = [browser.lines.length, published.lines.items.length]
     await using tap = await lan.sniff({ port: MDNS_PORT })
     await sleep(STABLE_MS)
     expect(browser.lines.slice(from).filter(({ change }) => change !== 'resolved')).toEqual([])
-    expect(published.lines.items.slice(said)).toEqual([])
+    expect(published.lines.items.slice(lines)).toEqual([])
     expect([await nameOf(one, 'shop'), await nameOf(two, 'shop')]).toEqual(shops)
     expect(await nameOf(one, 'lamp')).toBe('Lamp (2)')
     expect(await reachable()).toEqual(wanted)

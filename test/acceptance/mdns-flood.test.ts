@@ -72,10 +72,10 @@ describeMdnsLab('5,000 fake mDNS services per second for 30 s', () => {
     const warm = target.process.rss()
     const [used, flooded] = [target.process.cpuTime(), performance.now()]
 
-    const watch = new DaemonMonitor(target)
+    const monitor = new DaemonMonitor(target)
     await sendSpoofed(intruder, fakeServices(kitchen.address()), PER_SECOND)
-    await watch[Symbol.asyncDispose]()
-    const { slowest, rss } = watch
+    await monitor[Symbol.asyncDispose]()
+    const { slowest, rss } = monitor
     const took = performance.now() - flooded
     await dropMdns(0)
     const share = (target.process.cpuTime() - used) / took
@@ -85,7 +85,7 @@ describeMdnsLab('5,000 fake mDNS services per second for 30 s', () => {
     console.info(
       `in ${(took / 1000).toFixed(0)} s: ${JSON.stringify(limits)}, ${JSON.stringify(counters)}, ${found.length} hosts, ` +
         `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, ` +
-        `CPU ${(100 * share).toFixed(0)} %, answers in ${slowest.toFixed(0)} ms`,
+        `CPU ${(100 * share).toFixed(0)} %, responses in ${slowest.toFixed(0)} ms`,
     )
     for (const { now, most } of Object.values(limits)) expect(now).toBeLessThanOrEqual(most)
     expect(found.length).toBeLessThanOrEqual(limits.hosts.most)

@@ -71,7 +71,7 @@ describeMdnsLab('200,000 mutated mDNS messages', () => {
       announcement({ name: 'x', type: '_http._tcp', hostname: 'x.local', address: '10.77.0.9', ttl: 5 }),
     ]
     const random = new SeededRandom(5)
-    const nonsense = function* (): Iterable<SpoofedDatagram> {
+    const invalidMessages = function* (): Iterable<SpoofedDatagram> {
       for (let i = 0; i < COUNT; i++) {
         const payload = mutatedDatagram(random, real)
         const sender = 1 + random.below(SENDERS)
@@ -86,18 +86,18 @@ describeMdnsLab('200,000 mutated mDNS messages', () => {
     let slowest = 0
     let rss = 0
     {
-      await using watch = new DaemonMonitor(target)
-      await sendSpoofed(intruder, nonsense(), PER_SECOND)
+      await using monitor = new DaemonMonitor(target)
+      await sendSpoofed(intruder, invalidMessages(), PER_SECOND)
       // On a busy machine the kernel drops datagrams before the daemon reads them. Then the test sends another round.
       for (let round = 1; round < MAX_ROUNDS && (await received()) < MIN_RECEIVED; round++) {
-        await sendSpoofed(intruder, nonsense(), PER_SECOND)
+        await sendSpoofed(intruder, invalidMessages(), PER_SECOND)
       }
-      ;({ slowest, rss } = watch)
+      ;({ slowest, rss } = monitor)
     }
     const { counters } = await mdnsStatus(target)
     console.info(
-      `${real.length} real messages, heard ${counters.received - before.received}, dropped ${counters.dropped - before.dropped}, ` +
-        `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, answers in ${slowest.toFixed(0)} ms`,
+      `${real.length} real messages, received ${counters.received - before.received}, dropped ${counters.dropped - before.dropped}, ` +
+        `memory +${((rss - warm) / MIB).toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, responses in ${slowest.toFixed(0)} ms`,
     )
     expect(counters.received - before.received).toBeGreaterThanOrEqual(MIN_RECEIVED)
     // The rate limit dropped no message: all were decoded.

@@ -56,13 +56,13 @@ describeMdnsLab('mDNS on several interfaces', () => {
       [redTap, onRed, both.mac('eth0')] as const,
       [blueTap, onBlue, both.mac('eth1')] as const,
     ]) {
-      const said = tap.datagrams.filter(({ srcMac, sport }) => srcMac === mac && sport === MDNS_PORT)
-      expect(new Set(said.map(({ dst }) => dst))).toEqual(new Set([GROUP4, GROUP6]))
-      expect(new Set(said.map(({ ttl }) => ttl))).toEqual(new Set([255]))
-      expect(new Set(said.flatMap(addressesIn))).toEqual(new Set(own))
+      const sent = tap.datagrams.filter(({ srcMac, sport }) => srcMac === mac && sport === MDNS_PORT)
+      expect(new Set(sent.map(({ dst }) => dst))).toEqual(new Set([GROUP4, GROUP6]))
+      expect(new Set(sent.map(({ ttl }) => ttl))).toEqual(new Set([255]))
+      expect(new Set(sent.flatMap(addressesIn))).toEqual(new Set(own))
       // Over both IP versions.
       for (const dst of [GROUP4, GROUP6]) {
-        expect(new Set(said.filter((each) => each.dst === dst).flatMap(addressesIn))).toEqual(new Set(own))
+        expect(new Set(sent.filter((each) => each.dst === dst).flatMap(addressesIn))).toEqual(new Set(own))
       }
     }
 
@@ -71,10 +71,10 @@ describeMdnsLab('mDNS on several interfaces', () => {
     await expect
       .poll(async () => (await mdnsPeers(daemon)).map(({ id }) => id), { timeout: 20_000 })
       .toEqual(['red.local'])
-    const gone = events.events.length
+    const from = events.events.length
     await both.addInterface(blue, { name: 'eth2' })
     const added = performance.now()
-    await waitForServiceEvent(events, 'service-up', 'Blue', { from: gone, timeoutMs: 10_000 })
+    await waitForServiceEvent(events, 'service-up', 'Blue', { from: from, timeoutMs: 10_000 })
     console.info(`Blue was discovered again ${(performance.now() - added).toFixed(0)} ms after an interface was added`)
     const { hostname } = await waitUntilPublished(daemon)
     await expect.poll(() => blueAvahi.resolve(hostname), { timeout: 10_000 }).toBe(both.address('eth2'))

@@ -19,8 +19,8 @@ const NAMES = ['One', 'Two', 'Three', 'Four']
 
 /** Whether a goodbye for the instance has reached the host over IPv4 and over IPv6. All goodbyes may be lost. */
 function goodbyes(sniffer: Sniffer, name: string): { IPv4: boolean; IPv6: boolean } {
-  const heard = sniffer.datagrams.filter((datagram) => !datagram.outgoing && isGoodbye(datagram, name))
-  const by = (isIt: boolean) => heard.some(({ src }) => src.includes(':') === isIt)
+  const received = sniffer.datagrams.filter((datagram) => !datagram.outgoing && isGoodbye(datagram, name))
+  const by = (isIt: boolean) => received.some(({ src }) => src.includes(':') === isIt)
   return { IPv4: by(false), IPv6: by(true) }
 }
 

@@ -18,11 +18,11 @@ describeLab('a daemon that no longer receives its own beacons', () => {
   it('on a path logs this once, and recovers when it can', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
-    const deafen = async (path: Path) => {
+    const addDaemon = async (path: Path) => {
       const host = await lab.host(path, [net])
       return { path, host, daemon: await start(host) }
     }
-    const all = await Promise.all(PATHS.map(deafen))
+    const all = await Promise.all(PATHS.map(addDaemon))
     const daemons = all.map(({ daemon }) => daemon)
     await waitUntilAllAlive(daemons, 30_000)
     const streams = await Promise.all(daemons.map(openAllEvents))

@@ -24,33 +24,33 @@ async function expectRecovery({ duration, isolate, restore }: Isolation): Promis
   const hosts = await lab.hosts(hostNames(4), [await lab.network('lan')])
   const daemons = await startAll(hosts)
   await waitUntilAllAlive(daemons, 30_000)
-  const lonely = daemons.at(-1)
+  const isolated = daemons.at(-1)
   const host = hosts.at(-1)
-  if (!lonely || !host) throw new Error('no host')
+  if (!isolated || !host) throw new Error('no host')
   const others = daemons.slice(0, -1)
   const streams = await Promise.all(others.map(openAllEvents))
-  const own = await openAllEvents(lonely)
+  const own = await openAllEvents(isolated)
   const incarnations = await Promise.all(daemons.map(async (daemon) => (await daemon.self())['incarnation']))
 
   await isolate(host)
   await sleep(duration)
   // A daemon that receives nothing first gives all peers another lease. On a busy machine this takes longer.
   for (const { name } of others) await peerEventTime(own, 'peer-failed', name, 20_000)
-  for (const stream of streams) expect(peersWithEvent(stream, 'peer-failed')).toEqual([lonely.name])
+  for (const stream of streams) expect(peersWithEvent(stream, 'peer-failed')).toEqual([isolated.name])
   expect(peersWithEvent(own, 'peer-failed').sort()).toEqual(others.map(({ name }) => name))
 
   const marks = streams.map(({ events }) => events.length)
   const ownMark = own.events.length
   await restore(host)
-  const mendedAt = Date.now()
+  const restoredAt = Date.now()
   const back = await Promise.all([
-    ...streams.map((stream, at) => peerEventTime(stream, 'peer-up', lonely.name, 10_000, marks[at])),
+    ...streams.map((stream, at) => peerEventTime(stream, 'peer-up', isolated.name, 10_000, marks[at])),
     ...others.map(({ name }) => peerEventTime(own, 'peer-up', name, 10_000, ownMark)),
   ])
   console.info(
-    `restored after ${duration / 1000} s: alive again on both sides within ${Math.max(...back) - mendedAt} ms`,
+    `restored after ${duration / 1000} s: alive again on both sides within ${Math.max(...back) - restoredAt} ms`,
   )
-  expect(Math.max(...back) - mendedAt).toBeLessThan(2000)
+  expect(Math.max(...back) - restoredAt).toBeLessThan(2000)
 
   // Long enough for a peer to fail again if it was received only once.
   await sleep(6000)

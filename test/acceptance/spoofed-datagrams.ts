@@ -25,7 +25,7 @@ let files = 0
  * Sends datagrams with forged source addresses through a host's eth0, at rates of thousands per second. For a few
  * datagrams, `Host.inject` is simpler. Resolves when all are sent.
  */
-export async function sendSpoofed(host: Host, forgeries: Iterable<SpoofedDatagram>, perSecond: number): Promise<void> {
+export async function sendSpoofed(host: Host, datagrams: Iterable<SpoofedDatagram>, perSecond: number): Promise<void> {
   const file = join(host.dir, `frames-${files++}`)
   const mac = macBytes(host.mac())
   const out = openSync(file, 'w')
@@ -35,8 +35,8 @@ export async function sendSpoofed(host: Host, forgeries: Iterable<SpoofedDatagra
     writeSync(out, Buffer.concat(chunk))
     chunk = []
   }
-  for (const forgery of forgeries) {
-    const bytes = frame(forgery, mac)
+  for (const datagram of datagrams) {
+    const bytes = frame(datagram, mac)
     const length = Buffer.alloc(2)
     length.writeUInt16BE(bytes.length)
     chunk.push(length, bytes)

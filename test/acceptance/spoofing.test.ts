@@ -154,7 +154,7 @@ describeLab('a host that forges messages of a peer', () => {
     const beat = () => last(sentByVictim(scene, 'beat'))
     const record = last(sentByVictim(scene, 'record'))
     const raised = { ...record, recordVersion: record.recordVersion + 1 }
-    const stranger = new SyntheticPeer({
+    const synthetic = new SyntheticPeer({
       name,
       address: scene.victimHost.address(),
       incarnation: beat().incarnation + 1,
@@ -185,10 +185,10 @@ describeLab('a host that forges messages of a peer', () => {
     await expectRefusal(scene, [record], ['duplicate', 'replayed'])
     // A higher incarnation, signed by another key.
     await expectRefusal(scene, [{ ...beat(), incarnation: incarnation + 1, sequence: 1 }], ['unproven'])
-    const [foreign = new Uint8Array()] = recordDatagrams(stranger.record(), beat().id)
-    const disguised = decode(foreign)
-    if (typeof disguised === 'string') throw new Error(disguised)
-    await expectRefusal(scene, [disguised], ['bad-identity'])
+    const [datagram = new Uint8Array()] = recordDatagrams(synthetic.record(), beat().id)
+    const message = decode(datagram)
+    if (typeof message === 'string') throw new Error(message)
+    await expectRefusal(scene, [message], ['bad-identity'])
 
     expectNoEventAbout(id, streams)
     expect(await victim.self()).toMatchObject({ id, incarnation })
@@ -237,8 +237,8 @@ describeLab('a host that forges messages of a peer', () => {
     await using lab = await Lab.create()
     const scene = await startScene(lab)
     const { lan, intruder, victim, watchers } = scene
-    const stranger = new SyntheticPeer({ name: 'stranger', address: '192.0.2.66' })
-    const [payload = new Uint8Array()] = recordDatagrams(stranger.record())
+    const synthetic = new SyntheticPeer({ name: 'stranger', address: '192.0.2.66' })
+    const [payload = new Uint8Array()] = recordDatagrams(synthetic.record())
     const before = await Promise.all([victim, ...watchers].map((daemon) => refusedCount(daemon, 'off-link')))
     const off = [
       { src: '192.0.2.66', dst: lan.broadcast, payload },
@@ -261,13 +261,18 @@ describeLab('a host that forges messages of a peer', () => {
     const { lan, intruder, victim } = scene
     const { id, incarnation, name } = await victim.self()
     const later = Number(incarnation) + 1000
-    const stranger = new SyntheticPeer({ name, address: intruder.address(), incarnation: later })
-    const [foreign = new Uint8Array()] = recordDatagrams(stranger.record(), last(sentByVictim(scene, 'beat')).id)
+    const synthetic = new SyntheticPeer({ name, address: intruder.address(), incarnation: later })
+    const [datagram = new Uint8Array()] = recordDatagrams(synthetic.record(), last(sentByVictim(scene, 'beat')).id)
     const own = last(sentByVictim(scene, 'record'))
-    const words = [foreign, encode(own), encode({ ...own, incarnation: later }), encode({ ...own, recordVersion: 99 })]
+    const datagrams = [
+      datagram,
+      encode(own),
+      encode({ ...own, incarnation: later }),
+      encode({ ...own, recordVersion: 99 }),
+    ]
     const before = await refusedCount(victim, 'own-id')
     const sources = [intruder.address(), ...scene.watcherHosts.map((host) => host.address())]
-    const forgeries = sources.flatMap((src) => words.map((payload) => ({ src, dst: lan.broadcast, payload })))
+    const forgeries = sources.flatMap((src) => datagrams.map((payload) => ({ src, dst: lan.broadcast, payload })))
     await sendSpoofed(intruder, forgeries, PER_SECOND)
     expect(await refusedSince(victim, before, forgeries.length, ['own-id'])).toBe(forgeries.length)
     expect(await victim.self()).toMatchObject({ id, incarnation })
@@ -282,11 +287,16 @@ describeLab('a host that forges messages of a peer', () => {
     const streams = await Promise.all(watchers.map((watcher) => watcher.events()))
     await victim.kill()
     const killedAt = Date.now()
-    const words = tap.datagrams.filter(({ srcMac }) => srcMac === victimHost.mac())
-    const perRound = words.map(({ hex, src, dst, dstMac }) => ({ src, dst, dstMac, payload: Buffer.from(hex, 'hex') }))
-    const asIntruder = perRound.map((word) => ({
-      ...word,
-      src: word.dst.includes(':') ? word.src : intruder.address(),
+    const datagrams = tap.datagrams.filter(({ srcMac }) => srcMac === victimHost.mac())
+    const perRound = datagrams.map(({ hex, src, dst, dstMac }) => ({
+      src,
+      dst,
+      dstMac,
+      payload: Buffer.from(hex, 'hex'),
+    }))
+    const asIntruder = perRound.map((datagram) => ({
+      ...datagram,
+      src: datagram.dst.includes(':') ? datagram.src : intruder.address(),
     }))
     const round = [...perRound, ...asIntruder]
     const rounds = Array.from({ length: 120 }, () => round).flat()

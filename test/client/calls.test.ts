@@ -202,9 +202,9 @@ describe('waitFor', () => {
   test('tries again when a busy daemon closes the connection', async () => {
     const daemon = await ScriptedDaemon.start()
     daemon.change('peer-up', somePeer('a'))
-    daemon.hangUps = 3
+    daemon.connectionsToClose = 3
     expect(await new Earshot({ socket: daemon.socket }).waitFor({})).toMatchObject([{ name: 'a' }])
-    expect(daemon.hangUps).toBe(0)
+    expect(daemon.connectionsToClose).toBe(0)
   })
 
   test('continues when the daemon restarts, but needs a daemon at the start', async () => {

@@ -13,7 +13,7 @@ test.skipIf(!hasSystemd)('systemd-analyze accepts the unit', () => {
   expect([status, stdout, stderr]).toEqual([0, '', ''])
 })
 
-test('the unit runs as the user of sysusers, and does not restart after a wrong setting', () => {
+test('the unit runs as the user of the sysusers file, and does not restart after an invalid setting', () => {
   const unit = readFileSync(path('earshotd.service'), 'utf8')
   const [, user] = /^u (\S+) /m.exec(readFileSync(path('earshot.sysusers.conf'), 'utf8')) ?? []
   for (const line of [`User=${user}`, `Group=${user}`, 'RestartPreventExitStatus=2']) {

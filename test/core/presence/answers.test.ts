@@ -88,7 +88,7 @@ describe('a query', () => {
   it('finds every peer if no unicast arrives, on small and on large segments', () => {
     for (const size of [2, 18]) {
       const { network } = segment(size)
-      network.filter = ({ where }) => where.path !== 'unicast'
+      network.filter = ({ source }) => source.path !== 'unicast'
       const late = network.host({ name: 'late' })
       network.run(2500)
       expect(Object.values(late.states())).toEqual(new Array(size).fill('alive'))
@@ -98,7 +98,7 @@ describe('a query', () => {
   it('finds every peer if no unicast arrives and 30 % of the other datagrams are lost', () => {
     const { network } = segment(10)
     network.loss = 0.3
-    network.filter = ({ where }) => where.path !== 'unicast'
+    network.filter = ({ source }) => source.path !== 'unicast'
     const late = network.host({ name: 'late' })
     network.run(2500)
     expect(Object.keys(late.states())).toHaveLength(10)

@@ -37,9 +37,9 @@ class Scene {
   constructor(attributes: Record<string, string>) {
     this.watcher = this.network.host({ name: 'watcher', interval: INTERVAL })
     this.victim = this.network.host({ name: 'victim', interval: INTERVAL, attributes })
-    this.network.filter = ({ from, to, bytes, where }) => {
-      if (from !== this.victim || to !== this.watcher || where.path === 'multicast6') return true
-      this.#own.push({ bytes, path: where.path })
+    this.network.filter = ({ from, to, bytes, source }) => {
+      if (from !== this.victim || to !== this.watcher || source.path === 'multicast6') return true
+      this.#own.push({ bytes, path: source.path })
       const message = decode(bytes)
       if (typeof message === 'object') this.#sequence = Math.max(this.#sequence, message.sequence)
       if (typeof message === 'object' && message.type === 'record' && message.part === 0) this.#record = message

@@ -20,7 +20,7 @@ export function seededRandom(seed: string): Random {
   }
 }
 
-/** An identity that is the same at every run. */
+/** An identity that is derived from the seed, so it is the same in every run. */
 export function seededIdentity(seed: string): Identity {
   const secret = createHash('sha256').update(seed).digest()
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, secret]), format: 'der', type: 'pkcs8' })
@@ -44,7 +44,7 @@ export class SimHost {
   /** A frozen host processes nothing. When it thaws, it receives everything at once. */
   frozen = false
   readonly interfaces: Interface[]
-  readonly queue: { bytes: Uint8Array; where: DatagramSource }[] = []
+  readonly queue: { bytes: Uint8Array; source: DatagramSource }[] = []
 
   constructor(name: string, presence: Presence, interfaces: Interface[]) {
     this.name = name
@@ -70,7 +70,7 @@ export interface Packet {
   from: SimHost
   to: SimHost
   bytes: Uint8Array
-  where: DatagramSource
+  source: DatagramSource
 }
 
 interface Event {
@@ -82,9 +82,9 @@ interface Event {
 /** One segment with a virtual clock. A run is determined by the seed. */
 export class SimNetwork {
   now = 1000
-  /** Share of datagrams that get lost. */
+  /** Share of lost datagrams, 0 to 1. */
   loss = 0
-  /** Called for each delivery; false drops it. */
+  /** Called for each delivery. Returning false drops it. */
   filter: (packet: Packet) => boolean = () => true
   /** Drops every datagram, so that long times take little CPU. */
   silent = false
@@ -101,7 +101,7 @@ export class SimNetwork {
     this.#random = seededRandom(seed)
   }
 
-  /** A host that starts now. */
+  /** Adds a host that starts now. */
   host(options: HostOptions = {}): SimHost {
     const index = this.hosts.length + 1
     const name = options.name ?? `host${index}`
@@ -134,7 +134,7 @@ export class SimNetwork {
   thaw(host: SimHost): void {
     host.frozen = false
     this.#wake(host)
-    for (const { bytes, where } of host.queue.splice(0)) host.presence.receive(bytes, where, this.now)
+    for (const { bytes, source } of host.queue.splice(0)) host.presence.receive(bytes, source, this.now)
     this.flush(host)
   }
 
@@ -149,17 +149,20 @@ export class SimNetwork {
     this.now = end
   }
 
-  /** Does `action` after so many ms of virtual time. */
+  /** Runs `action` after a virtual time, ms. */
   after(milliseconds: number, action: () => void): void {
     this.#events.push({ at: this.now + milliseconds, order: this.#order++, run: action })
   }
 
-  /** Hands a datagram to a host as if it came from `address`. */
+  /** Delivers a datagram to a host with the source address `address`. */
   inject(host: SimHost, bytes: Uint8Array, address = '10.0.0.250', path: DatagramSource['path'] = 'broadcast'): void {
     this.#deliver(host, bytes, { interface: 'eth0', path, address, port: PORT, onLink: true, own: false })
   }
 
-  /** Sends the outgoing datagrams of a host and schedules its next wake. Must be called after every direct call on its presence. */
+  /**
+   * Sends the outgoing datagrams of a host and schedules its next wake. Must be called after every direct call of a
+   * method of its presence.
+   */
   flush(host: SimHost): void {
     for (const outgoing of host.presence.takeOutgoing()) this.#send(host, outgoing)
     const wake = host.presence.nextWake
@@ -184,7 +187,7 @@ export class SimNetwork {
       const address = host.interfaces[0]?.addresses[0]?.address
       if (typeof to === 'object' && to.address !== address) continue
       const path = typeof to === 'object' ? 'unicast' : to
-      const where: DatagramSource = {
+      const source: DatagramSource = {
         interface: 'eth0',
         path,
         address: own,
@@ -193,19 +196,19 @@ export class SimNetwork {
         own: host === from,
       }
       if (host !== from && this.loss > 0 && this.#random.number() < this.loss) continue
-      if (!this.filter({ from, to: host, bytes, where })) continue
+      if (!this.filter({ from, to: host, bytes, source })) continue
       const delay = 0.1 + this.#random.number() * 0.2
-      this.#events.push({ at: this.now + delay, order: this.#order++, run: () => this.#deliver(host, bytes, where) })
+      this.#events.push({ at: this.now + delay, order: this.#order++, run: () => this.#deliver(host, bytes, source) })
     }
   }
 
-  #deliver(host: SimHost, bytes: Uint8Array, where: DatagramSource): void {
+  #deliver(host: SimHost, bytes: Uint8Array, source: DatagramSource): void {
     if (!this.hosts.includes(host)) return
     if (host.frozen) {
-      if (host.queue.length < 500) host.queue.push({ bytes, where })
+      if (host.queue.length < 500) host.queue.push({ bytes, source })
       return
     }
-    host.presence.receive(bytes, where, this.now)
+    host.presence.receive(bytes, source, this.now)
     this.flush(host)
   }
 }

@@ -57,9 +57,9 @@ describe('a host at an address that the beacons of a peer come from', () => {
     const claimed = addresses.map(({ address, family }) => ({ address, family }))
     liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
     scene.network.flush(liar)
-    scene.network.filter = ({ from, to, bytes, where }) => {
+    scene.network.filter = ({ from, to, bytes, source }) => {
       if (from === liar)
-        to.presence.receive(bytes, { ...where, address: addresses[0]?.address ?? '' }, scene.network.now)
+        to.presence.receive(bytes, { ...source, address: addresses[0]?.address ?? '' }, scene.network.now)
       return from !== liar
     }
     scene.network.run(3000)

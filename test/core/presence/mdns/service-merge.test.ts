@@ -55,9 +55,9 @@ describe('the services of an mDNS host that is the same machine as a peer', () =
     const claimed = [own?.address ?? '', '10.9.9.9'].map((address) => ({ address, family: 'ipv4' as const }))
     liar.presence.setInterfaces([{ name: 'eth0', addresses: claimed, paths: ['broadcast'] }], scene.network.now)
     scene.network.flush(liar)
-    scene.network.filter = ({ from, to, bytes, where }) => {
+    scene.network.filter = ({ from, to, bytes, source }) => {
       if (from === liar && to === scene.watcher && bytes[3] === 1) {
-        to.presence.receive(bytes, { ...where, address: '10.9.9.9' }, scene.network.now)
+        to.presence.receive(bytes, { ...source, address: '10.9.9.9' }, scene.network.now)
         return false
       }
       return true
