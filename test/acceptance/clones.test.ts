@@ -77,7 +77,7 @@ describeLab('clones', () => {
     const clone = await cloneOf(original, lab, net, MACHINE)
     const [again, second] = await startAll([original, clone])
     if (!again || !second) throw new Error('no daemons')
-    // Both started in the same second, so both take a new identity. The old one must fail until only two are left.
+    // Both started in the same second, so both take a new identity. The peer with the old identity must fail first.
     await waitForBoth(watching, 25_000)
     await sleep(6000)
     await waitForBoth(watching)

@@ -20,7 +20,7 @@ print('held')
 sys.stdin.read()
 `
 
-describeMdnsLab('beside other mDNS programs on one host', () => {
+describeMdnsLab('earshotd and other mDNS programs on one host', () => {
   it.each([['before'], ['after']])(
     'avahi-daemon, started %s earshotd: both work, and see all other services',
     async (order) => {

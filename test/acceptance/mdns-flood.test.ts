@@ -22,7 +22,7 @@ const SENDERS = 20
 /** TTL of the fake records, s. */
 const TTL = 15
 const MIB = 1024 * 1024
-/** A small heap limit, because Node collects garbage late if memory is free. A daemon that leaks would crash. */
+/** A small heap limit, because Node.js collects garbage late if memory is free. A daemon that leaks would crash. */
 const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=128' }
 
 /** Fake services: half of them on a new fake host each, the others on two fake hosts, of which one claims `address`. */

@@ -15,7 +15,7 @@ async function deafOn(daemon: Daemon): Promise<string[]> {
 }
 
 describeLab('a daemon that no longer receives its own beacons', () => {
-  it('on a path logs this once, and recovers when it can', async () => {
+  it('logs this once for each path, and recovers when the path works again', async () => {
     await using lab = await Lab.create()
     const net = await lab.network('lan')
     const addDaemon = async (path: Path) => {

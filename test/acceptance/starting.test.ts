@@ -167,7 +167,7 @@ describeLab('the start of a daemon', () => {
     expect(await daemon.self()).toMatchObject({ id: again.id, attributes: { room: 'attic' } })
   }, 120_000)
 
-  it('of two daemons on one machine with separate files makes both see each other on loopback', async () => {
+  it('with separate files succeeds twice on one machine, and both daemons see each other on loopback', async () => {
     await using lab = await Lab.create()
     const host = await lab.host('machine')
     const args = ['--interface', 'lo']
@@ -181,7 +181,7 @@ describeLab('the start of a daemon', () => {
     await expectHealthy(one)
   }, 120_000)
 
-  it('after a restart has the same peer id and a higher incarnation', async () => {
+  it('keeps the peer id and raises the incarnation', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)
@@ -215,7 +215,7 @@ describeLab('the start of a daemon', () => {
     await lax.kill('SIGTERM')
   }, 120_000)
 
-  it('and SIGTERM with open event streams: the daemon exits with 0 and removes its socket', async () => {
+  it('succeeds again after SIGTERM with open event streams, which exits with 0 and removes the socket', async () => {
     await using lab = await Lab.create()
     const host = await machine(lab)
     const daemon = await start(host)

@@ -1,4 +1,4 @@
-"""Holds docs/examples/beacon.py against the vectors: an implementation that shares no line with src/core/wire."""
+"""Checks docs/examples/beacon.py against the test vectors. It is independent of the implementation in src/core/wire."""
 import importlib.util
 import json
 import pathlib
@@ -35,7 +35,7 @@ def reason(do):
 
 
 def id_bytes(text):
-    """The 16 bytes of an id, by way of beacon.py's own writing of them."""
+    """The 16 bytes of an id. Also checks that beacon.py encodes them as the same text."""
     value = 0
     for character in text:
         value = value << 5 | 'abcdefghijklmnopqrstuvwxyz234567'.index(character)
@@ -45,7 +45,7 @@ def id_bytes(text):
 
 
 def body_of(message):
-    """A message's body, packed from what it means."""
+    """Encodes the body of a message from its fields."""
     def data(field): return bytes.fromhex(message[field])
     if message['type'] == 'beat':
         numbers = (message[field] for field in ('recordVersion', 'echo', 'number', 'sent'))
@@ -61,7 +61,7 @@ def body_of(message):
 
 
 def joined(datagrams):
-    """What the parts of a record make together: (id, incarnation, version, bytes)."""
+    """Joins the parts of a record: (id, incarnation, version, bytes)."""
     pieces = {}
     for datagram in datagrams:
         type, _, id, incarnation, _, body = beacon.decode(bytes.fromhex(datagram))

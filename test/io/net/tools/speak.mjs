@@ -1,12 +1,14 @@
-// A Net in a process of its own, for the lab: beats on every path, says as JSON lines what it hears and what it is told.
-// Run `npm run build` first: it uses dist/. Arguments: its text, the port, then interface patterns to include.
-// Standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`, `to <interface> <address> <port>`,
-// `flood <interface> <start of addresses> <base of the rest> <count>`, `say <text>`, `stop`.
+// Runs a Net in a separate process, for lab tests. It sends its text on every path repeatedly, and prints received
+// datagrams and events of the Net as JSON lines. It uses dist/, so run `npm run build` first.
+// Arguments: the text, the port, then patterns of interfaces to include.
+// Commands on standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`,
+// `to <interface> <address> <port>`, `flood <interface> <address prefix> <number base of the suffix> <count>`,
+// `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
 import { Net } from '../../../../dist/io/net/net.js'
 
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
-const tell = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
+const report = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
 const net = new Net(
   {
     port: Number(port),
@@ -21,40 +23,40 @@ const net = new Net(
     rejoinInterval: Number(process.env.RENEW ?? 120_000),
   },
 )
-net.on('datagram', (bytes, heard) => tell('heard', { text: Buffer.from(bytes).toString(), ...heard }))
-net.on('interfaces', (interfaces) => tell('interfaces', { interfaces }))
-net.on('fault', (fault) => tell('fault', { ...fault, error: fault.error.message }))
-net.on('recovered', (path) => tell('recovered', path))
-process.on('uncaughtException', (error) => tell('uncaught', { error: String(error.stack) }))
+net.on('datagram', (bytes, heard) => report('heard', { text: Buffer.from(bytes).toString(), ...heard }))
+net.on('interfaces', (interfaces) => report('interfaces', { interfaces }))
+net.on('fault', (fault) => report('fault', { ...fault, error: fault.error.message }))
+net.on('recovered', (path) => report('recovered', path))
+process.on('uncaughtException', (error) => report('uncaught', { error: String(error.stack) }))
 
 try {
   await net.open()
-  tell('open', { interfaces: net.interfaces })
+  report('open', { interfaces: net.interfaces })
 } catch (error) {
-  tell('refused', { code: error.code, error: error.message })
+  report('refused', { code: error.code, error: error.message })
 }
 
-let words = text
+let message = text
 const beat = () => {
-  for (const { name, paths } of net.interfaces) for (const path of paths) net.send(name, path, Buffer.from(words))
+  for (const { name, paths } of net.interfaces) for (const path of paths) net.send(name, path, Buffer.from(message))
 }
 const timer = setInterval(beat, Number(process.env.BEAT ?? 100))
 
 createInterface({ input: process.stdin }).on('line', async (line) => {
-  const [order, ...rest] = line.split(' ')
-  if (order === 'renew') net.renew(rest[0], rest[1])
-  if (order === 'status') tell('status', net.status())
-  if (order === 'to') net.sendTo(rest[0], rest[1], Number(rest[2]), Buffer.from(`${words} to`))
-  if (order === 'flood') {
+  const [command, ...rest] = line.split(' ')
+  if (command === 'renew') net.renew(rest[0], rest[1])
+  if (command === 'status') report('status', net.status())
+  if (command === 'to') net.sendTo(rest[0], rest[1], Number(rest[2]), Buffer.from(`${message} to`))
+  if (command === 'flood') {
     for (let i = 10; i < 10 + Number(rest[3]); i++) {
       net.sendTo(rest[0], rest[1] + i.toString(Number(rest[2])), 15353, Buffer.alloc(1000))
     }
   }
-  if (order === 'once') net.send(rest[0], rest[1], Buffer.from(words))
-  if (order === 'say') words = rest[0]
-  if (order !== 'stop') return
+  if (command === 'once') net.send(rest[0], rest[1], Buffer.from(message))
+  if (command === 'say') message = rest[0]
+  if (command !== 'stop') return
   clearInterval(timer)
   await net.close()
-  tell('closed', {})
+  report('closed', {})
   process.stdin.destroy()
 })
