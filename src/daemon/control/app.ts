@@ -13,9 +13,8 @@ import type { EventStreams } from './event-streams.ts'
 import { ListResponses } from './list-responses.ts'
 import { networkRoutes } from './network-routes.ts'
 import { API_SCHEMAS, completeDocument, OPENAPI } from './openapi.ts'
-import { checkQueryEncoding } from './parameters.ts'
 import { registryRoutes } from './registry-routes.ts'
-import { hasBody, MAX_BODY_BYTES, mayBeEmpty, parseBodies } from './request-body.ts'
+import { checkQueryEncoding, hasBody, MAX_BODY_BYTES, mayBeEmpty, parseBodies } from './request-input.ts'
 import { selfRoutes } from './self-routes.ts'
 
 interface AppOptions {

@@ -5,7 +5,7 @@ import type { ApiError } from '../../shared/api.ts'
 import { BadRequest, BodyTooLarge, NoSuchRoute, WrongContentType } from '../../shared/errors.ts'
 import { describeValidationErrors } from '../services/user-input.ts'
 import { writeJson } from './api-json.ts'
-import { hasBody, MAX_BODY_BYTES } from './request-body.ts'
+import { hasBody, MAX_BODY_BYTES } from './request-input.ts'
 
 const BAD_REQUEST = new BadRequest('').code
 const JSON_TYPE = 'application/json; charset=utf-8'

@@ -4,8 +4,8 @@ import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from '../../shar
 import type { App, ControlDependencies } from './context.ts'
 import type { EventStreams, StreamStart } from './event-streams.ts'
 import { LIST_PARAMETERS } from './list-responses.ts'
-import { flag, isOn, NameParameter, type Position, readPosition, readSince, ServiceParameter } from './parameters.ts'
 import { eventFilter } from './peer-filter.ts'
+import { flag, isOn, NameParameter, type Position, readPosition, readSince, ServiceParameter } from './request-input.ts'
 
 const EventsQuery = Type.Object(
   {

@@ -7,7 +7,7 @@ import { BadRequest, TooBusy } from '../../shared/errors.ts'
 import { writeJson } from './api-json.ts'
 import type { BlockingQueries, ChangeTest, QueryOutcome } from './blocking-queries.ts'
 import type { ControlDependencies } from './context.ts'
-import { type DurationRange, flag, isOn, readDuration, readSince } from './parameters.ts'
+import { type DurationRange, flag, isOn, readDuration, readSince } from './request-input.ts'
 
 /** The parameters of all lists. */
 export const LIST_PARAMETERS = {

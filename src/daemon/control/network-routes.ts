@@ -6,7 +6,7 @@ import { BadRequest, MdnsOff, NoAnswer, NoSuchHost, NotProbed, TooBusy } from '.
 import { expectedButFound } from '../services/user-input.ts'
 import { addressesJson } from './api-json.ts'
 import type { App, ControlDependencies } from './context.ts'
-import { type DurationRange, PeerReference, readDuration, resolvePeer } from './parameters.ts'
+import { type DurationRange, PeerReference, readDuration, resolvePeer } from './request-input.ts'
 
 /** Default timeout of a probe, ms. */
 const PROBE_TIMEOUT_MS = 1000

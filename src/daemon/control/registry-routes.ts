@@ -5,6 +5,7 @@ import { ErrorRef, type Offer, PeerRef, PeersRef, ServicesRef } from '../../shar
 import { offerJson, peerJson } from './api-json.ts'
 import type { App, ControlDependencies } from './context.ts'
 import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, type ListResponses, NOT_MODIFIED } from './list-responses.ts'
+import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
 import {
   flag,
   matchingPeers,
@@ -14,8 +15,7 @@ import {
   ServiceParameter,
   SourceParameter,
   StateParameter,
-} from './parameters.ts'
-import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
+} from './request-input.ts'
 
 const AttributeValues = Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 64 })
 

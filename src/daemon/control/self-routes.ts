@@ -10,8 +10,7 @@ import { ServiceEntrySchema, serviceOf } from '../services/service-entry.ts'
 import { ownServiceJson, selfJson } from './api-json.ts'
 import type { App, ControlDependencies, ListenAddresses } from './context.ts'
 import { NOT_MODIFIED } from './list-responses.ts'
-import { type DurationRange, readDuration } from './parameters.ts'
-import { bodyValidator, JSON_TYPES } from './request-body.ts'
+import { bodyValidator, type DurationRange, JSON_TYPES, readDuration } from './request-input.ts'
 
 const [ATTRIBUTE_KEY = ''] = Object.keys(RecordAttributesSchema.patternProperties)
 const AttributesPatch = Type.Record(

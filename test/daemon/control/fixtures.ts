@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
 import { EventStreamParser, type StreamEvent } from '../../../src/client/event-stream.ts'
-import { ownView } from '../../../src/core/presence/own-changes.ts'
+import { ownView } from '../../../src/core/presence/peer-list.ts'
 import { bestMatches } from '../../../src/core/presence/peers/peer-reference.ts'
 import type {
   Change,
