@@ -78,7 +78,7 @@ describeMdnsLab('publication by mDNS', () => {
     const { process, at } = await publish(kitchen, 'Mixer', 'osc/udp', '9000', 'txtvers=1', 'flag')
     const addresses = [kitchen.address(), 'fd77::1'].sort()
     const event = await zeroconf.waitFor(
-      ({ event, ...told }) => event === 'resolved' && 'addresses' in told && told.addresses.length >= addresses.length,
+      ({ event, ...rest }) => event === 'resolved' && 'addresses' in rest && rest.addresses.length >= addresses.length,
     )
     const { hostname } = await waitUntilPublished(daemon)
     expect(event).toMatchObject({ name: 'Mixer', type: '_osc._udp', hostname, port: 9000 })

@@ -16,7 +16,7 @@ export interface NamespaceOptions {
 }
 
 // The holder process runs until its standard input ends: when the lab closes it, or when the test process ends for any
-// reason. It then kills all other processes in its network namespace. When it ends itself, the kernel removes the
+// reason. It then kills all other processes in its network namespace. When the holder ends, the kernel removes the
 // namespace with its veths and bridges.
 // Settings: addresses are usable at once (no duplicate address detection), there are no router solicitations, and the
 // removal of a primary IPv4 address keeps the secondary ones (as systemd configures it).
