@@ -59,6 +59,8 @@ export class Self {
   #profile: Profile
   #interval: number
   #recordVersion = 1
+  /** The version that was sent last. Beats name it, so that no peer asks for a version that will be sent anyway. */
+  #sentVersion = 1
   #chain: HashChain
   #secret: Uint8Array
   #goodbye: string
@@ -144,6 +146,7 @@ export class Self {
     this.#goodbye = this.#newCommitment()
     this.#beats = 0
     this.#recordVersion = 1
+    this.#sentVersion = 1
     this.#copies.clear()
   }
 
@@ -172,7 +175,7 @@ export class Self {
     return {
       type: 'beat',
       ...this.#header(),
-      recordVersion: this.#recordVersion,
+      recordVersion: this.#sentVersion,
       echo,
       number: this.#beats,
       sent: Math.floor(now) >>> 0,
@@ -188,6 +191,7 @@ export class Self {
     const copy = this.#copyFor(network, now)
     copy.sentAt = now
     const { recordVersion, joined } = copy.signed
+    this.#sentVersion = recordVersion
     const parts = splitRecord(joined)
     return parts.map((bytes, part) => ({
       type: 'record',
