@@ -90,7 +90,7 @@ export class Backoff {
   }
 
   /**
-   * Waits for the next pause, or for `max` ms if that is shorter.
+   * Waits before the next attempt, for at most `max` ms. The wait grows with each attempt.
    * @throws the signal's reason when it is aborted
    */
   async pause(signal: AbortSignal | undefined, max = MAX_PAUSE): Promise<void> {

@@ -4,7 +4,7 @@ import { candidateSockets, type SocketContext, SUPERUSER, untrustedReason } from
 import { fileOwner, findToken, notAllowed, portOwner } from './access.ts'
 import { EarshotError } from './error.ts'
 
-/** Tried when the daemon's socket exists but cannot be opened: every user of this machine may connect to loopback. */
+/** The client tries this address if the daemon's socket exists but may not be opened, since every user may connect to loopback. */
 const LOOPBACK_URL = 'http://127.0.0.1:15353'
 
 const NO_LISTENER = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED']
@@ -93,8 +93,8 @@ export class Transport {
 
   /**
    * Why an endpoint cannot be trusted to be the daemon; undefined when it can. Any user may listen on the loopback port
-   * before the daemon does, so its listener must be root, this user, or the owner of the socket that cannot be opened. A URL
-   * that the caller names is always trusted.
+   * before the daemon does. So the process that listens there must belong to root, to this user, or to the owner of the
+   * daemon's socket, which this user may not open. A URL that the caller names is always trusted.
    */
   #untrustedReason(endpoint: Endpoint, forbiddenSocket: string | undefined): string | undefined {
     if ('socket' in endpoint) return untrustedReason(endpoint.socket, this.#context)

@@ -14,8 +14,8 @@ export interface WatchOptions {
   /** Whether a `sync` marks the end of the current state. */
   sync?: boolean | undefined
   /**
-   * Called when the connection is lost, with the error unless the daemon closed it, and when it is back. In between, the
-   * reported state is the last one known.
+   * Called when the connection is lost, with the error unless the daemon closed it, and when it is back. While it is lost,
+   * the reported state is the last one known.
    */
   onConnection?: ((connected: boolean, error?: EarshotError) => void) | undefined
 }

@@ -5,9 +5,9 @@ import type { Random } from '../core/random.ts'
 
 /** Time, timers and random numbers of the system, which the core does not access itself. */
 
-/** Smaller differences between the system's uptime and Node's clock are rounding, ms: the uptime has two decimals. */
+/** Differences below this, in ms, between the system's uptime and Node's clock are rounding errors: the uptime has two decimals. */
 const UPTIME_ROUNDING = 1000
-/** Smaller changes of the wall clock's offset are slewing or measurement error, ms. */
+/** Changes below this, in ms, of the wall clock's offset are slewing or measurement errors. */
 const CLOCK_STEP = 50
 
 /**

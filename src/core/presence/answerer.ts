@@ -147,8 +147,8 @@ interface AnswerSchedule {
 
 /**
  * Answers queries with this peer's record on the shared paths of an interface. One answer serves all queries that have come
- * by then. The answers are spaced out. A query that comes too early waits and is not dropped. So no asker can use up what
- * another one needs, and the traffic stays limited whatever is asked.
+ * before it is sent. There is a minimum time between two answers. A query that comes too early waits and is not dropped. So
+ * no asker can use up the answers that another one needs, and the traffic stays limited however many queries come.
  */
 class SharedAnswers {
   readonly #self: Self

@@ -258,7 +258,7 @@ function maxSteps(peer: Peer, now: number): number {
 /**
  * Whether a peer that is not alive may have come back, at a position so far ahead that the hash steps depend on the budget,
  * which forged beats may have used up. A newer copy of its record has an anchor that makes these steps unnecessary. The
- * header that says so is not authenticated.
+ * position in the header is not authenticated.
  */
 function isSilentAndFarAhead({ state, link }: Peer, { sequence }: Message): boolean {
   return state !== 'alive' && sequence - link.sequence > FREE_STEPS

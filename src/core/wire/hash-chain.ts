@@ -21,7 +21,7 @@ export interface ChainLink {
   value: Uint8Array
 }
 
-/** Computes the values of the chains of one peer's incarnation. */
+/** Computes chain values for one incarnation of a peer. */
 export class ChainStep {
   readonly #input: Buffer
 

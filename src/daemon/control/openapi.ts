@@ -81,8 +81,8 @@ const ERROR_HEADERS = {
 }
 
 /**
- * The parameters whose names begin with `attr.`. OpenAPI has no parameters with a prefix, but an object in the style
- * `form` stands for one parameter per key.
+ * The parameters whose names begin with `attr.`. OpenAPI cannot describe parameters with a common
+ * prefix. It can describe an object in the style `form`, which means one parameter for each key of the object.
  */
 const ATTRIBUTE_PARAMETERS = {
   name: 'attr.KEY',

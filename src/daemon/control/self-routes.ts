@@ -191,7 +191,7 @@ function ownerOf(headers: IncomingHttpHeaders): string | undefined {
 }
 
 /**
- * The entity tag of an own service (RFC 9110, section 8.8.3). It changes with the service and its owner, but not when the
+ * The entity tag of a service of this peer (RFC 9110, section 8.8.3). It changes with the service and its owner, but not when the
  * service is renewed.
  */
 function serviceEtag({ id, name, type, port, txt, subtypes, source, file, owner }: OwnService): string {

@@ -56,7 +56,7 @@ export class Registrations {
     return this.#file.read()
   }
 
-  /** Starts a lease of `ttl` ms (at most 24 days), in place of an earlier one; undefined: the service has no lease. */
+  /** Starts a lease of `ttl` ms (at most 24 days), which replaces an earlier one. If `ttl` is undefined, the service gets no lease. */
   lease(id: string, ttl?: number): void {
     clearTimeout(this.#leases.get(id))
     this.#leases.delete(id)

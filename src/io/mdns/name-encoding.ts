@@ -2,8 +2,8 @@ import { NSEC, PacketWalker, PTR, SRV } from './packet-layout.ts'
 
 /**
  * dns-packet treats every dot in a name as the end of a label, but instance names may contain dots (RFC 6763, section
- * 4.3). This character replaces those dots while dns-packet encodes the name. Afterwards it is changed back to a dot in
- * the encoded bytes.
+ * 4.3). This character replaces those dots while dns-packet encodes the name. In the encoded bytes, a dot then replaces
+ * this character.
  */
 const STAND_IN = '\u001a'
 const STAND_IN_BYTE = 0x1a

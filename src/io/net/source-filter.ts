@@ -24,7 +24,10 @@ interface KnownInterface {
   subnets: { network: Address; prefix: number }[]
 }
 
-/** Sources whose facts are cached. When the cache is full, it is emptied: forged sources cost time, not memory. */
+/**
+ * The maximum number of sources for which the results of the checks are cached. A full cache is emptied. So forged sources
+ * cost computing time, but no memory.
+ */
 const MAX_CACHED = 4096
 
 /**

@@ -53,7 +53,8 @@ export interface MessageGroup {
   additionals?: ResourceRecord[]
 }
 
-/** Packs groups into as few messages as possible, in order. Splits a group that exceeds one message by its answers. */
+/** Packs groups into as few messages as possible, in order. A group that is too large for one message is split between its
+ * answers. */
 export function packMessages(kind: Message['kind'], groups: readonly MessageGroup[]): Message[] {
   const drafts: MessageDraft[] = []
   for (const group of groups.flatMap(splitByAnswer)) {

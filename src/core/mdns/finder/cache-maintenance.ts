@@ -137,8 +137,8 @@ export class CacheMaintenance {
   }
 
   /**
-   * Whether an expired record is kept: its owner has answered other queries since the refreshes began and has sent no
-   * replacement for this record. Some devices answer queries for only some of their records.
+   * Whether an expired record is kept. It is kept if its host has answered other queries since the refreshes began, and has
+   * not sent a different record in its place. Some devices are alive, but answer queries for only some of their records.
    */
   isStillValid(entry: CacheEntry): boolean {
     const { record, interface: interfaceName } = entry

@@ -10,8 +10,8 @@ import type { Quotas } from './quotas.ts'
 const GOODBYE_LIFETIME = 1000
 
 /**
- * The maximum number of SRV, and of TXT, records of one name. Usually there is one. More exist only while one replaces
- * another.
+ * The maximum number of SRV, and of TXT, records of one name. Usually a name has one of
+ * each. It has two only while a host replaces its record.
  */
 const MAX_UNIQUE_RECORDS = 4
 

@@ -32,7 +32,10 @@ export interface Claim {
   rename(isFree: (name: string) => boolean): void
 }
 
-/** The host name: first the machine's name if it is given, then `k3vq7m2xa4.local`, then `k3vq7m2xa4-2.local`. */
+/**
+ * The claim to a host name. It starts with the machine's name if the machine has a usable one. After a conflict it becomes
+ * `k3vq7m2xa4.local`, and after another conflict `k3vq7m2xa4-2.local`.
+ */
 export class HostClaim implements Claim {
   readonly types = ['A', 'AAAA'] as const
   readonly preferred: string

@@ -20,7 +20,7 @@ const TIEBREAK_DELAY = 1000
  */
 const RECLAIM_DELAY = 120_000
 
-/** The same after a goodbye of that program, ms. Its records stay in caches for one second. */
+/** The same delay after that program has said goodbye, ms. Caches keep its records for one second (RFC 6762, section 10.1). */
 const RECLAIM_AFTER_GOODBYE = 1000
 
 interface ConflictResolverOptions {

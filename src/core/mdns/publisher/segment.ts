@@ -68,7 +68,7 @@ export class Segment {
     return this.#yielded.has(claim)
   }
 
-  /** Leaves a claim to another program on this machine without a goodbye. Returns false if it was left before. */
+  /** Yields a claim to another program on this machine without a goodbye. Returns false if it was yielded before. */
   yieldClaim(claim: Claim, now: number): boolean {
     if (this.#yielded.has(claim)) return false
     this.withdraw(claim, false, now)
@@ -76,7 +76,7 @@ export class Segment {
     return true
   }
 
-  /** Takes back a claim that was left to another program. With `since`, only if it was left at that time. */
+  /** Ends what `yieldClaim` did, so that the claim can be probed for again. With `since`, only if it was yielded at that time. */
   reclaim(claim: Claim, since?: number): boolean {
     if (since !== undefined && this.#yielded.get(claim) !== since) return false
     return this.#yielded.delete(claim)

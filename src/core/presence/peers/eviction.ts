@@ -117,7 +117,7 @@ class SourceQuotas {
     this.#sources.set(peer.source, source)
   }
 
-  /** Removes a peer that no longer counts as beating. */
+  /** Removes a peer from its source. The caller has subtracted it from the number of beating peers. */
   remove(peer: Peer): void {
     const source = this.#sources.get(peer.source)
     source?.peers.delete(peer)

@@ -83,7 +83,7 @@ export class PeerAddresses {
     return isFresh && !wasProven
   }
 
-  /** Whether a copy of this record version from this address is held already, or there is no room for one more. */
+  /** Whether a copy need not be stored: this version of the record is stored from this address already, or the list is full. */
   hasCopy(source: DatagramSource, recordVersion: number): boolean {
     const copies = this.#copies.filter((copy) => copy.recordVersion === recordVersion)
     return (

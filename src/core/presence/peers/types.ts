@@ -94,7 +94,7 @@ export interface Sighting {
   lastSeen: number
   /** The interfaces on which it was heard, and when. */
   heardOn: { interface: string; lastHeard: number }[]
-  /** The peer that it says it is. Only a host that runs earshotd says so. */
+  /** The id of the peer that this host claims to be. Only hosts that run earshotd claim one. */
   claim: PeerId | undefined
 }
 
