@@ -16,7 +16,7 @@ BEAT_BODY, RECORD_PREFIX, PROBE_BODY = struct.Struct('>IIII16s'), struct.Struct(
 PART, MOST_PARTS, SEAL, MOST_RECORD, CHAIN = 1160, 15, 96, 16384, 1024
 PRIVATE_DER, PUBLIC_DER = bytes.fromhex('302e020100300506032b657004220420'), bytes.fromhex('302a300506032b6570032100')
 
-class Refused(Exception): """Why a datagram or record is not believed."""
+class Refused(Exception): """Why a datagram or a record is refused."""
 # Ids, hashes, signatures
 def base32(id): return base64.b32encode(id).decode().rstrip('=').lower()
 def b64(digest): return base64.urlsafe_b64encode(digest).decode().rstrip('=')
@@ -27,7 +27,7 @@ def goodbye(id, incarnation, secret): return digest(b'earshot bye v1\0', id, u32
 def signed(id, incarnation, version, text): return b'earshot record v1\0' + id + u32(incarnation) + u32(version) + text
 def before(id, incarnation, position, value):  # chain value `position - 1`, from the one at `position`
     return digest(b'earshot beat v1\0', id, u32(incarnation), u32(position), value)
-def follows(id, incarnation, known, new):  # whether the link `new` is of the chain that `known` is of, not before it
+def follows(id, incarnation, known, new):  # whether `new` is in the chain of `known`, and not before it
     (start, expected), (sequence, value) = known, new
     for position in range(sequence, start, -1): value = before(id, incarnation, position, value)
     return sequence >= start and value == expected
@@ -36,7 +36,7 @@ def make_chain(id, incarnation, base, seed, length=CHAIN):  # {sequence: value};
     for at in range(base + length, base, -1): chain[at - 1] = before(id, incarnation, at, chain[at])
     return chain
 def openssl(command, **files):
-    with tempfile.TemporaryDirectory() as folder:  # mode 0700: nobody else reads the key
+    with tempfile.TemporaryDirectory() as folder:  # mode 0700: no other user can read the key
         for name, content in files.items(): Path(folder, name).write_bytes(content)
         return subprocess.run(['openssl', *command.split()], cwd=folder, capture_output=True)
 def public_key_of(seed):
@@ -69,7 +69,7 @@ def decode(data):  # (type, path, id, incarnation, sequence, body): well-formed,
 def split(joined, version):  # the bodies of the RECORD datagrams that carry key, signature and record
     pieces = [joined[at:at + PART] for at in range(0, len(joined), PART)]
     return [RECORD_PREFIX.pack(part, len(pieces), 0, version) + piece for part, piece in enumerate(pieces)]
-# What a record may hold: each makes a check. Unknown members are allowed.
+# Each function makes a check of a member of a record. Unknown members are allowed.
 def text(pattern): return lambda v: isinstance(v, str) and re.fullmatch(pattern, v, re.S)
 def number(v): return type(v) in (int, float) and abs(v) < 2**1024
 def whole(least, most): return lambda v: number(v) and least <= v <= most and v == int(v)
@@ -106,7 +106,7 @@ class Beacon:
         self.key, self.version, self.number, self.agenda, self.beaten = public_key_of(self.seed), 0, 0, [], 0
         self.id, self.peers, self.parts, self.asked, self.queries = digest(self.key), {}, {}, {}, set()
         self.answering = self.renew_chain(0)
-        for do in (self.say_record, self.ask) if name else (self.ask,):  # more than once, for loss
+        for do in (self.say_record, self.ask) if name else (self.ask,):  # repeated, in case it is lost
             for delay in (0, 0.25, 0.75): self.later(delay * random.uniform(0.5, 1.5), do)
         if name: self.later(0, self.beat_on)
     def renew_chain(self, base):
@@ -121,7 +121,7 @@ class Beacon:
         content = signed(self.id, self.incarnation, self.version, record)
         self.record = split(self.key + sign(self.seed, content) + record, self.version)
     def later(self, delay, do): self.agenda.append((monotonic() + delay, do))
-    def say(self, type, body, to=None):  # by unicast to one; to everyone, and to this machine, on the shared paths
+    def say(self, type, body, to=None):  # `to`: by unicast; to all, or to this machine: on the shared paths
         ways = [(path, speaker, address) for path, speaker, _, address in self.paths]
         if to and to[0] not in self.addresses: ways = [(0, each[1], to) for each in ways if len(each[2]) == len(to)][:1]
         for path, speaker, address in ways:
@@ -137,7 +137,7 @@ class Beacon:
         self.say(QUERY, u32(random.randrange(1, 2**32)) + id)
     def beat(self, echo=0, to=None):
         last, self.sequence, self.beaten = self.sequence + 2 not in self.chain, self.sequence + 1, monotonic()
-        if last: echo, to = 0, None  # everyone is to hear it, and the record with the next chain right behind it
+        if last: echo, to = 0, None  # to all peers, directly followed by the record with the next chain
         self.number += echo == 0
         numbers = self.version, echo, self.number, int(monotonic() * 1000) % 2**32
         self.say(BEAT, BEAT_BODY.pack(*numbers, self.chain[self.sequence]), to)
@@ -160,11 +160,11 @@ class Beacon:
     def hear(self, data, where):
         type, _, id, incarnation, sequence, body = decode(data)
         peer = self.peers.get(id, Peer())
-        if id == self.id: return  # our own, come back
+        if id == self.id: return  # an own datagram that came back
         if type == QUERY and self.name and (id, body[:4]) not in self.queries:
             self.queries.add((id, body[:4]))  # it comes on every path
             asked = len(body) == 4 or self.id in (body[at:at + 16] for at in range(4, len(body), 16))
-            if asked and not self.answering:  # one answer to everyone, for all who ask until then
+            if asked and not self.answering:  # one answer serves all peers that ask until then
                 wait = max(random.uniform(0, min(0.002 * len(self.peers), 1)), self.said + 0.25 - monotonic())
                 self.answering = self.later(wait, self.say_record) or True
         elif type == PROBE and self.name and body[4:] == self.id:
@@ -189,7 +189,7 @@ class Beacon:
             if b64(goodbye(id, incarnation, body)) != peer.record['goodbye']: raise Refused('bad-goodbye')
             self.show(id, peer, 'left')
     def learn(self, id, peer, incarnation, version, record, where):
-        is_new = incarnation > peer.incarnation  # only that brings back who has left
+        is_new = incarnation > peer.incarnation  # only then does a peer return that has left
         if is_new: peer.link, peer.heard, peer.where = (-1, b''), monotonic(), where
         anchor = record['anchor']['sequence'], unb64(record['anchor']['value'])
         if anchor[0] > peer.link[0]: peer.link = anchor
@@ -200,11 +200,11 @@ def udp(address, *options):
     opened = socket.socket(socket.AF_INET6 if ':' in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
     for option in options: opened.setsockopt(*option)
     try: opened.bind(address)
-    except OSError: opened.bind((address[0], 0))  # a daemon has the port, and is to keep its answers
+    except OSError: opened.bind((address[0], 0))  # a daemon has the port, and must keep its answers
     opened.setsockopt(*REUSE)  # lets a daemon in that starts later
     return opened
 def open_paths(interface):
-    """([(path, socket that speaks, socket that hears nothing but this path, its address)], own addresses)."""
+    """([(path, socket that sends, socket that receives only this path, its address)], own addresses)."""
     paths, addresses, index = [], [], socket.if_nametoindex(interface)
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:  # no IPv4 there is no error
         own, broadcast = (socket.inet_ntoa(fcntl.ioctl(asker, code, struct.pack('256s', interface.encode()))[20:24])

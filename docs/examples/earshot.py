@@ -58,7 +58,7 @@ def keep_published(path, service, stopped):
         try:
             call('PUT', path, service)
         except (OSError, http.client.HTTPException):
-            pass  # Away: it is tried again.
+            pass  # The daemon is away: the loop tries again.
         except RuntimeError as error:
             print(error, file=sys.stderr)
 
@@ -67,7 +67,7 @@ def events(**query):
     """The events of the daemon, one connection after the other. Goes on after the last event that had an id."""
     last = ''
     while True:
-        # A comment comes every 15 s: who hears nothing for longer has lost the daemon.
+        # The daemon sends a comment every 15 s: after a longer silence, the connection is lost.
         connection = Connection('localhost', timeout=45)
         try:
             path = '/v1/events?' + urlencode({**query, **({'since': last} if last else {'state': 1})})
@@ -110,7 +110,7 @@ def main(name, kind, port):
                 print('+', peer['name'], peer['addresses'][0]['address'], offers[0]['port'], flush=True)
     finally:
         stopped.set()
-        renewing.join()  # It must not publish again what is withdrawn.
+        renewing.join()  # Otherwise it could publish the service again after it was withdrawn.
         call('DELETE', path)
 
 

@@ -72,7 +72,7 @@ export class Earshot {
     return await this.#json<Services>({ path: `/v1/services?${query}` }, signal)
   }
 
-  /** The addresses of a host by its mDNS name, `printer.local`. If the daemon does not know them, it asks for one second. */
+  /** The addresses of a host by its mDNS name, `printer.local`. If the daemon does not know them, it asks for three seconds. */
   async host(hostname: string, { signal }: CallOptions = {}): Promise<Host> {
     return await this.#json<Host>({ path: `/v1/hosts/${encodeURIComponent(hostname)}` }, signal)
   }

@@ -54,7 +54,7 @@ export class Discovery {
     logChanges(log, this.driver, this.presence)
   }
 
-  /** Opens the sockets and begins. @throws PortInUse */
+  /** Opens the sockets, and starts to announce and to find peers. @throws PortInUse */
   async start(): Promise<void> {
     await this.driver.start()
     this.#publishByMdns()
@@ -75,7 +75,7 @@ export class Discovery {
     this.#publishByMdns()
   }
 
-  /** Says goodbye by beacons and by mDNS, and closes the sockets. */
+  /** Sends goodbyes by beacons and by mDNS, and closes the sockets. */
   async stop(): Promise<void> {
     await Promise.all([this.driver.stop(), this.mdns?.stop()])
   }
@@ -86,7 +86,10 @@ export class Discovery {
   }
 }
 
-/** Opens mDNS and connects it with presence: mDNS reports the hosts it finds, and presence asks for hosts that went silent. */
+/**
+ * Creates mDNS and connects it with presence: mDNS reports the hosts that it finds. Presence has hosts queried by mDNS whose
+ * beacons have stopped.
+ */
 function openMdns(
   { mdns, net: options, clock, log }: DiscoveryOptions,
   driver: PresenceDriver,

@@ -27,7 +27,7 @@ const EXTRA_STEPS_PER_SECOND = 8
  */
 const FREE_STEPS = 12
 const HASHES_PER_SECOND = 20_000
-/** Signature checks per second: for known peers beyond those that their beats give them, and for all others. */
+/** Signature checks per second, for all known peers and for all unknown ones. Each beat of a known peer grants it more checks. */
 const SIGNATURES_PER_SECOND = 500
 /** Signature checks per second for one address of unknown peers. A flood from one address leaves half of the budget. */
 const SIGNATURES_PER_SECOND_AND_ADDRESS = 250

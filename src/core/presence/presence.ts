@@ -278,7 +278,7 @@ export class Presence implements PresenceReader {
 
   /** Adapts the beat interval to the number of peers, and checks that this peer receives its own beats. */
   #beforeBeat(now: number): void {
-    // With many peers on the segment all intervals are longer, this peer's too: so its interval sets when others count as silent.
+    // Peers adapt their intervals in the same way, so this peer's interval shows how long silence is normal at present.
     this.#registry.discountSilent(now - Math.max(EVICTABLE_AFTER, LEASE_INTERVALS * this.#self.interval))
     const peers = this.#registry.presentCount + 1
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.maxPaths, this.#budget)

@@ -54,7 +54,7 @@ export class Querier {
     })
   }
 
-  /** Asks for the record of a peer on the interface named `on`, soon and unless it was asked for lately. */
+  /** Schedules a question for the record of a peer on the interface named `on`, unless it was asked for lately. */
   want(id: PeerId, isKnown: boolean, on: string, now: number): void {
     if (now - (this.#askedAt.get(id) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER) return
     let wanted = this.#wanted.get(on)

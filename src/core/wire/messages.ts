@@ -40,6 +40,7 @@ interface Header {
 /** «I am alive». The revealed value of the hash chain proves it. */
 export interface Beat extends Header {
   type: 'beat'
+  /** The version of the record that the sender sent last. */
   recordVersion: number
   /** The nonce of the PROBE that this beat answers, or 0. */
   echo: number

@@ -54,8 +54,8 @@ const LOOK_BACK = 1024
 const MAX_KNOWN_PEERS = 32_768
 
 /**
- * The queries that wait for a change of their answer. Each keeps its connection only. The queries with the same text share
- * one filter, and all share the views of all peers before the next change, which are kept while at least one query waits.
+ * The queries that wait for a change of their answer. A waiting query holds little more than its connection: queries with
+ * the same text share one filter. All share one copy of the views of all peers, which is kept while at least one query waits.
  */
 export class BlockingQueries {
   readonly #deps: ControlDependencies

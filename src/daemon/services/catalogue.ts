@@ -27,7 +27,7 @@ export interface CatalogueOptions {
   attributes: Readonly<Attributes>
   /** Monotonic ms. */
   now(): number
-  /** Replaces what this peer publishes, at first nothing. @throws InvalidRecord; then nothing has changed */
+  /** Replaces what this peer publishes. At the start it publishes nothing. @throws InvalidRecord; then nothing has changed */
   publish(content: RecordContent): void
   notify(notice: CatalogueNotice): void
 }
@@ -221,7 +221,10 @@ export class Catalogue {
     return undefined
   }
 
-  /** The config file may have changed since: what it leaves no room for, or whose id it has taken, is not restored. */
+  /**
+   * Restores what an earlier run has saved. The config file may have changed since: what no longer fits into the record, or
+   * has an id that the config file uses now, is not restored.
+   */
   #restore({ services, attributes }: Saved): void {
     const attempt = (what: string, action: () => void) => {
       try {
@@ -241,7 +244,10 @@ export class Catalogue {
     }
   }
 
-  /** Publishes the service files that can be used. Merges again when a file or, while there are bad files, anything else has changed. */
+  /**
+   * Publishes the service files that can be used. Does nothing if no file has changed, except while there are bad files: then
+   * a change of the registrations may make one of them usable.
+   */
   #merge(files: readonly ServiceFile[]): void {
     const before = this.#merged
     const registered = this.#registrations.current

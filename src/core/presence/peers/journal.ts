@@ -29,7 +29,7 @@ export class Journal {
     return this.#index
   }
 
-  /** Appends a change. `bytes` is the size of the peer's record. */
+  /** Appends a change. `bytes` is the approximate size of what it holds. */
   add(change: NewChange, bytes: number): void {
     this.#changes.push({ change: { index: ++this.#index, ...change }, bytes })
     this.#bytes += bytes
