@@ -75,15 +75,15 @@ export const settings = {
       { format: 'interval', 'x-expected': 'a duration from 100ms to 1h' },
     ],
     default: DEFAULTS.interval,
-    description: 'Time between beats, 100ms to 1h; it grows by itself when the budget asks for it',
+    description: 'Time between beats, 100ms to 1h; the daemon increases it when the traffic would exceed the budget',
     'x-expected': 'a duration such as 500ms, 2s or 5m',
   }),
   budget: Type.Union([Type.String({ format: 'budget' }), Type.Integer({ minimum: 1000, maximum: 1_000_000_000 })], {
     default: DEFAULTS.budget,
-    description: 'Traffic that all peers of a segment together may make, per second',
+    description: 'Limit for the traffic of all peers of a segment together, per second',
     'x-expected': 'a rate from 1kbit to 1gbit such as 256kbit, 1mbit or 256000 (bits per second)',
   }),
-  'state-dir': path('Directory of what lasts: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
+  'state-dir': path('Directory of the state: key, incarnation, registered services', '$XDG_STATE_HOME/earshot'),
   'services-dir': Type.Array(Type.String({ minLength: 1, 'x-expected': 'the path of a directory' }), {
     description: 'Directories of service files, *.toml and *.service',
     placeholder: '$XDG_CONFIG_HOME/earshot/services.d, /etc/earshot/services.d',
@@ -97,7 +97,8 @@ export const settings = {
   }),
   mdns: Type.Boolean({
     default: DEFAULTS.mdns,
-    description: 'Whether mDNS is spoken: others see this machine by it, and it sees them; --no-mdns turns it off',
+    description:
+      'Whether mDNS is used: other devices see this machine, and the daemon lists them; --no-mdns turns it off',
     'x-expected': 'true, false, or in the file a table [mdns] with browse',
   }),
   'mdns-browse': Type.Unsafe<string | string[]>({
@@ -108,13 +109,14 @@ export const settings = {
       'x-expected': `a service type such as ipp, _ipp._tcp or osc/udp (${SERVICE_TYPE_CHARACTERS}), or * for all`,
     },
     pattern: '^\\*$',
-    description: 'Look for services of these types by mDNS, such as ipp or _ipp._tcp, or * for all that there are',
+    description:
+      'Look for services of these types by mDNS, such as ipp or _ipp._tcp; * adds every type that a device mentions',
     placeholder: 'the common types',
     'x-expected': 'a list of service types such as ["ipp", "_ipp._tcp", "osc/udp"], or "*" for all',
   }),
   'log-level': Type.Enum([...LOG_LEVELS], {
     default: DEFAULTS['log-level'],
-    description: `Least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    description: `Lowest level that is logged: ${LOG_LEVELS.join(', ')}`,
     'x-expected': `one of ${LOG_LEVELS.join(', ')}`,
   }),
   'log-format': Type.Enum([...LOG_FORMATS], {
