@@ -41,6 +41,15 @@ function file(...imports: string[]): string {
   return [...lines, 'export interface Thing { name: string }', 'export const thing = 1', ''].join('\n')
 }
 
+/** A package in node_modules, and a file that imports a value from it. */
+function importOfPackage(path: string): Record<string, string> {
+  return {
+    'node_modules/pino/package.json': '{ "name": "pino", "version": "1.0.0", "main": "index.js" }',
+    'node_modules/pino/index.js': 'module.exports = {}',
+    [path]: "import { pino } from 'pino'\nexport const log = pino\n",
+  }
+}
+
 const VIOLATIONS: [rule: string, files: Record<string, string>][] = [
   ['file-circle', { 'src/shared/a.ts': file('./b.ts'), 'src/shared/b.ts': file('./a.ts') }],
   [
@@ -70,6 +79,8 @@ const VIOLATIONS: [rule: string, files: Record<string, string>][] = [
     'crypto-only-in-wire',
     { 'src/core/presence/a.ts': "import { createHash } from 'node:crypto'\nexport const hash = createHash\n" },
   ],
+  ['core-imports-pure-packages-only', importOfPackage('src/core/a.ts')],
+  ['client-imports-no-package', importOfPackage('src/client/a.ts')],
   ['shared-imports-nothing', { 'src/shared/a.ts': file('../core/b.ts'), 'src/core/b.ts': file() }],
   ['core-imports-shared-only', { 'src/core/a.ts': file('../io/b.ts'), 'src/io/b.ts': file() }],
   ['wire-knows-no-peers', { 'src/core/wire/a.ts': file('../presence/b.ts'), 'src/core/presence/b.ts': file() }],

@@ -48,7 +48,7 @@ function forwardSignals(send: (signal: NodeJS.Signals) => void): () => void {
   }
 }
 
-export interface ExecOptions {
+interface ExecOptions {
   /** The argument of `sh -c`. */
   command: string
   /** A run that takes longer is killed, ms. */

@@ -119,7 +119,7 @@ export interface Column {
   paint?: (cell: string, style: Style) => string
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** No row is wider. Infinite: nothing is cut. */
   width: number
   style?: Style

@@ -98,7 +98,7 @@ const CLEAR_REST_OF_LINE = '\x1b[K'
 const CLEAR_BELOW = '\x1b[J'
 
 /** The terminal's alternate screen. Closing it, or the end of the process, restores the normal screen and the cursor. */
-export class Screen {
+class Screen {
   readonly #terminal: WriteStream
   readonly #restore = (): void => {
     this.#terminal.write(LEAVE_ALTERNATE_SCREEN)

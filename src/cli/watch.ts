@@ -113,17 +113,19 @@ async function* events(options: WatchOptions, context: Context): AsyncGenerator<
   const { output, signal } = context
   const daemon = context.daemon(options)
   let since: string | undefined
-  let connected: boolean | undefined
+  let hasConnected = false
+  let isConnected = true
   const open = () => daemon.events({ ...filterOf(options), since, state: true, signal })
   const onLoss = (error: EarshotError | undefined): void => {
-    if (connected === undefined && error) throw error
-    if (connected !== false) warnOfConnection(false, output)
-    connected = false
+    if (!hasConnected && error) throw error
+    if (isConnected) warnOfConnection(false, output)
+    isConnected = false
   }
   try {
     for await (const event of reconnecting(open, onLoss, signal)) {
-      if (connected === false) warnOfConnection(true, output)
-      connected = true
+      if (!isConnected) warnOfConnection(true, output)
+      hasConnected = true
+      isConnected = true
       since = event.lastEventId || since
       yield event
     }
@@ -143,7 +145,7 @@ function filterOf({ service, self }: WatchOptions): { service?: string[]; self?:
 /** The signs of `avahi-browse` for new and gone, one for changed and one for suspect; `:` ends the initial state. */
 type Sign = '+' | '~' | '?' | '-' | ':'
 
-export interface WatchLine {
+interface WatchLine {
   sign: Sign
   /** ISO 8601. */
   at: string

@@ -94,7 +94,7 @@ async function startDaemon(
 
   const startedAt = clock.now()
   const dependencies: ControlDependencies = {
-    registry: presence,
+    presence,
     catalogue,
     token: randomBytes(32).toString('base64url'),
     epoch: randomBytes(4).toString('hex'),

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 const SHUTDOWN_TIMEOUT = 900
 
 /** Why the daemon shuts down. */
-export interface Shutdown {
+interface Shutdown {
   signal: NodeJS.Signals | undefined
   /** The exception that nothing has caught; undefined after a signal. */
   error: unknown

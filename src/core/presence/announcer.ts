@@ -35,8 +35,8 @@ export class Announcer {
   readonly #beforeBeat: (now: number) => void
   readonly #changes = new Budget(CHANGES_PER_SECOND, CHANGE_BURST)
   readonly #urgentChanges = new Budget(URGENT_CHANGES_PER_SECOND, URGENT_BURST)
-  /** The version of the record that was sent last. */
-  #sentVersion = 0
+  /** The version of the record that was last sent on all interfaces. */
+  #announcedVersion = 0
   /** When a change that exceeded the budget will be sent, in monotonic ms. */
   #changeDue = Number.POSITIVE_INFINITY
   #hasLeft = false
@@ -74,7 +74,7 @@ export class Announcer {
   beat(now: number): void {
     if (this.#hasLeft) return
     // The record goes first: its anchor must be at a lower position of the chain than the beat.
-    if (this.#self.recordVersion !== this.#sentVersion) this.recordChanged(now)
+    if (this.#self.recordVersion !== this.#announcedVersion) this.recordChanged(now)
     const { nextBeatEndsChain } = this.#self
     this.#outbox.sendShared(this.#self.beat(now))
     if (!nextBeatEndsChain) return
@@ -86,7 +86,8 @@ export class Announcer {
 
   /** Sends the changed record to every peer: now, or as soon as the budget allows. The last change is always sent. */
   recordChanged(now: number, isUrgent = false): void {
-    if (this.#hasLeft) return
+    // Without interfaces there is nothing to send: `announce` sends the record on each interface that appears.
+    if (this.#hasLeft || this.#outbox.interfaces.length === 0) return
     const budget = isUrgent ? this.#urgentChanges : this.#changes
     if (!budget.take(now)) {
       this.#scheduleChange(budget.availableAt(now), isUrgent)
@@ -105,9 +106,9 @@ export class Announcer {
   #sendChangedRecord(now: number): void {
     this.#changeDue = Number.POSITIVE_INFINITY
     this.#sendRecord(this.#outbox.interfaces, now)
-    const version = this.#sentVersion
+    const version = this.#announcedVersion
     this.#agenda.add(now + CHANGE_REPEAT * (1 + this.#random.number()), (later) => {
-      if (!this.#hasLeft && this.#sentVersion === version) this.#sendRecord(this.#outbox.interfaces, later)
+      if (!this.#hasLeft && this.#announcedVersion === version) this.#sendRecord(this.#outbox.interfaces, later)
     })
   }
 
@@ -132,7 +133,7 @@ export class Announcer {
   }
 
   #sendRecord(interfaces: readonly Interface[], now: number): void {
-    this.#sentVersion = this.#self.recordVersion
+    this.#announcedVersion = this.#self.recordVersion
     for (const network of interfaces) this.#outbox.sendAllShared(this.#self.recordFor(network, now), network)
   }
 }

@@ -4,7 +4,7 @@ import type { Message, MessageType } from '../wire/messages.ts'
 import type { OutgoingDatagram } from './peers/types.ts'
 
 /** How the interfaces in use have changed. */
-export interface InterfaceChanges {
+interface InterfaceChanges {
   /** Names of the interfaces that are no longer in use. */
   removed: string[]
   /** The interfaces on which this peer is to be announced: each has a new path or other addresses. */

@@ -42,7 +42,7 @@ export const AttributesSchema = Type.Record(Type.String({ pattern: KEY }), Attri
 export type AttributeValue = Static<typeof AttributeValueSchema>
 export type Attributes = Record<string, AttributeValue>
 
-export const RecordSchema = Type.Object({
+const RecordSchema = Type.Object({
   name: NameSchema,
   hostname: Type.String({ maxLength: 255, pattern: VISIBLE }),
   /** The sender's addresses on the network to which this copy is sent. IPv6 addresses have no zone. */

@@ -171,7 +171,7 @@ const validators = new Map<string, ValidateFunction>()
  * @param writtenAs how the key is written there
  * @throws BadConfig, which names source, key, what was expected and what was found
  */
-export function checkSetting<Key extends keyof RawSettings>(
+function checkSetting<Key extends keyof RawSettings>(
   key: Key,
   value: unknown,
   source: string,
@@ -195,7 +195,7 @@ function isChecked<Key extends keyof RawSettings>(
 }
 
 /** The source and the key of a value; the source alone when it is the flag or the variable of that key. */
-export function errorPrefix(source: string, key: string): string {
+function errorPrefix(source: string, key: string): string {
   // A flag or a variable is named without the index in a list.
   const [setting = key] = key.split('[')
   return source === `--${setting}` || source === environmentVariable(setting) ? source : `${source}: ${key}`

@@ -16,7 +16,7 @@ const YES = /^(true|yes|on|1)$/i
 const NO = /^(false|no|off|0)$/i
 
 /** A setting that was found, not checked yet. */
-export interface FoundSetting {
+interface FoundSetting {
   value: unknown
   /** `--interval`, `EARSHOT_INTERVAL`, or the path of the file. */
   source: string

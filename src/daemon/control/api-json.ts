@@ -74,7 +74,7 @@ export function ownServiceJson(service: OwnServiceView, wallClock: WallClock): O
 
 /** The daemon's own state. */
 export function selfJson(deps: ControlDependencies, listening: ListenAddresses): Self {
-  const view = deps.registry.self()
+  const view = deps.presence.self()
   const status = deps.describe()
   const time = (at: number) => isoTime(deps.wallClock(at))
   const self: Self = {
@@ -89,7 +89,7 @@ export function selfJson(deps: ControlDependencies, listening: ListenAddresses):
     attributes: deps.catalogue.attributes,
     badFiles: deps.catalogue.badFiles.map(({ file, error }) => ({ file, error })),
     epoch: deps.epoch,
-    index: deps.registry.index,
+    index: deps.presence.index,
     pid: process.pid,
     startedAt: time(status.startedAt),
     port: status.port,

@@ -13,7 +13,7 @@ import type { EventStreams } from './event-streams.ts'
 import { ListResponses } from './list-responses.ts'
 import { networkRoutes } from './network-routes.ts'
 import { API_SCHEMAS, completeDocument, OPENAPI } from './openapi.ts'
-import { registryRoutes } from './registry-routes.ts'
+import { peerRoutes } from './peer-routes.ts'
 import { checkQueryEncoding, hasBody, MAX_BODY_BYTES, mayBeEmpty, parseBodies } from './request-input.ts'
 import { selfRoutes } from './self-routes.ts'
 
@@ -75,7 +75,7 @@ export async function buildApp({ deps, streams, queries, listening, log, isOnSoc
   let document: object | undefined
   await app.register(async (scope: App) => {
     addRoutes(scope, () => {
-      registryRoutes(scope, deps, new ListResponses({ deps, queries, isOnSocket }))
+      peerRoutes(scope, deps, new ListResponses({ deps, queries, isOnSocket }))
       selfRoutes(scope, deps, listening)
       networkRoutes(scope, deps)
       eventRoutes(scope, deps, { streams, isOnSocket })

@@ -59,7 +59,7 @@ const MAX_KNOWN_PEERS = 32_768
  */
 export class BlockingQueries {
   readonly #deps: ControlDependencies
-  readonly #registry: PresenceReader
+  readonly #presence: PresenceReader
   readonly #limits: BlockingQueryLimits
   readonly #groups = new Map<string, QueryGroup>()
   /** All peers by id, as of `#index`. */
@@ -71,7 +71,7 @@ export class BlockingQueries {
 
   constructor(deps: ControlDependencies, limits: BlockingQueryLimits) {
     this.#deps = deps
-    this.#registry = deps.registry
+    this.#presence = deps.presence
     this.#limits = limits
   }
 
@@ -82,7 +82,7 @@ export class BlockingQueries {
   async untilChanged(query: BlockingQuery): Promise<QueryOutcome> {
     this.advance()
     if (query.out.destroyed) return 'disconnected'
-    if (this.#hasChanged(query)) return { index: this.#registry.index, ids: undefined }
+    if (this.#hasChanged(query)) return { index: this.#presence.index, ids: undefined }
     const { max, maxOnLoopback } = this.#limits
     if (this.#waiting >= max) throw new TooManyQueries(max)
     if (query.onLoopback && this.#waitingOnLoopback >= maxOnLoopback) throw new TooManyQueries(maxOnLoopback)
@@ -91,9 +91,9 @@ export class BlockingQueries {
 
   /** Reads the new changes, and answers the queries that they affect. */
   advance(): void {
-    if (this.#waiting === 0 || this.#index === this.#registry.index) return
-    const changes = this.#registry.changesSince(this.#index)
-    this.#index = this.#registry.index
+    if (this.#waiting === 0 || this.#index === this.#presence.index) return
+    const changes = this.#presence.changesSince(this.#index)
+    this.#index = this.#presence.index
     if (!changes) {
       for (const [query, group] of this.#groups) this.#end(query, group, undefined)
       return
@@ -156,10 +156,10 @@ export class BlockingQueries {
   }
 
   #readPeers(): void {
-    this.#index = this.#registry.index
-    const own = this.#registry.ownPeer(this.#deps.now())
+    this.#index = this.#presence.index
+    const own = this.#presence.ownPeer(this.#deps.now())
     this.#ownId = own.id
-    this.#known = new Map([own, ...this.#registry.peers()].map((view) => [view.id, view]))
+    this.#known = new Map([own, ...this.#presence.peers()].map((view) => [view.id, view]))
   }
 
   #end(query: string, { enders }: QueryGroup, ids: QueryGroup['ids']): void {
@@ -169,10 +169,10 @@ export class BlockingQueries {
 
   /** Whether the answer may have changed since the index that the client has. True if the journal does not reach back. */
   #hasChanged({ query, withOwn, affects, after }: BlockingQuery): boolean {
-    if (after === this.#registry.index) return false
+    if (after === this.#presence.index) return false
     const group = this.#groups.get(query)
     if (group && group.since <= after) return false
-    const changes = this.#registry.changesSince(Math.max(0, after - LOOK_BACK)) ?? this.#registry.changesSince(after)
+    const changes = this.#presence.changesSince(Math.max(0, after - LOOK_BACK)) ?? this.#presence.changesSince(after)
     if (!changes) return true
     const known = new Map<string, PeerView>()
     return changes.some(({ index, type, peer, own = false }) => {

@@ -34,7 +34,7 @@ declare module 'fastify' {
 /** What the control API needs from the daemon. */
 export interface ControlDependencies {
   /** The peers and their changes, read only. */
-  readonly registry: PresenceReader
+  readonly presence: PresenceReader
   /** The services and attributes of this peer. */
   readonly catalogue: Pick<
     Catalogue,

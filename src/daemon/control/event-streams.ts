@@ -139,7 +139,7 @@ class EventStream {
     this.#format = format
     this.#test = test
     this.#withOwn = withOwn
-    const { index } = deps.registry
+    const { index } = deps.presence
     const resumes = typeof start === 'object'
     this.#cursor = start === 'gap' ? undefined : resumes ? start.after : index
     this.#writeAllUpdatesUpTo = resumes ? index : 0
@@ -176,7 +176,7 @@ class EventStream {
   }
 
   #newChanges(): readonly Change[] | undefined {
-    return this.#cursor === undefined ? undefined : this.#deps.registry.changesSince(this.#cursor)
+    return this.#cursor === undefined ? undefined : this.#deps.presence.changesSince(this.#cursor)
   }
 
   // Each of the following methods returns false if the connection is full. The rest is written when it has drained.
@@ -198,7 +198,7 @@ class EventStream {
 
   #writeState(): boolean {
     for (let id = this.#unsentIds?.pop(); id !== undefined; id = this.#unsentIds?.pop()) {
-      const view = id === this.#ownId ? this.#ownPeer() : this.#deps.registry.get(id)
+      const view = id === this.#ownId ? this.#ownPeer() : this.#deps.presence.get(id)
       if (view && isPresent(view) && (this.#test?.(view) ?? true) && !this.#write(this.#format.peer(view))) return false
     }
     this.#unsentIds = undefined
@@ -212,7 +212,7 @@ class EventStream {
   }
 
   #startState(): void {
-    this.#cursor = this.#deps.registry.index
+    this.#cursor = this.#deps.presence.index
     this.#isSynced = false
     this.#unsentIds = this.#readMatchingPeers()
       .filter(isPresent)
@@ -224,7 +224,7 @@ class EventStream {
   #readMatchingPeers(): PeerView[] {
     const own = this.#ownPeer()
     this.#ownId = own?.id
-    const peers = [...(own ? [own] : []), ...this.#deps.registry.peers()]
+    const peers = [...(own ? [own] : []), ...this.#deps.presence.peers()]
     if (!this.#test) return peers
     const matching = peers.filter(this.#test)
     this.#matching = new Set(matching.map(({ id }) => id))
@@ -232,7 +232,7 @@ class EventStream {
   }
 
   #ownPeer(): PeerView | undefined {
-    return this.#withOwn ? this.#deps.registry.ownPeer(this.#deps.now()) : undefined
+    return this.#withOwn ? this.#deps.presence.ownPeer(this.#deps.now()) : undefined
   }
 
   /** Whether the peer of a change matches the filter, or did so before the change. */

@@ -72,7 +72,7 @@ export class ListResponses {
     this.#deps = deps
     this.#queries = queries
     this.#isOnSocket = isOnSocket
-    this.#cache = new ResponseCache(deps.registry)
+    this.#cache = new ResponseCache(deps.presence)
   }
 
   /** @throws BadRequest, TooBusy, TooManyQueries */
@@ -81,15 +81,15 @@ export class ListResponses {
     const outcome = await this.#wait(request, reply.raw, !onSocket)
     if (outcome === 'disconnected') return reply.hijack()
 
-    const { registry, epoch } = this.#deps
+    const { presence, epoch } = this.#deps
     const withHidden = isOn(request.parameters.hidden)
     // The index does not count the changes of hidden hosts.
-    const etag = withHidden ? undefined : `W/"${epoch}-${registry.index}"`
+    const etag = withHidden ? undefined : `W/"${epoch}-${presence.index}"`
     let body: Buffer | undefined
     if (etag === undefined || !matchesEtag(raw.headers['if-none-match'], etag)) {
       const pending = onSocket ? this.#pendingOnSocket : this.#pendingOnLoopback
       pending.throwIfFull()
-      body = this.#body(request, outcome.index === registry.index ? outcome.ids : undefined, withHidden)
+      body = this.#body(request, outcome.index === presence.index ? outcome.ids : undefined, withHidden)
       pending.add(reply.raw, body)
     }
     reply.header('cache-control', 'no-cache')
@@ -100,14 +100,14 @@ export class ListResponses {
 
   /** Builds the JSON of a list. If `ids` is set, all peers in the list are among these. */
   #body(request: ListRequest, ids: ReadonlySet<string> | undefined, withHidden: boolean): Buffer {
-    const { registry, epoch } = this.#deps
+    const { presence, epoch } = this.#deps
     const withOwn = isOn(request.parameters.self)
     const peers = () => [
-      ...(withOwn ? [registry.ownPeer(this.#deps.now())] : []),
-      ...(ids ? [...ids].flatMap((id) => registry.get(id) ?? []) : this.#cache.peers()),
+      ...(withOwn ? [presence.ownPeer(this.#deps.now())] : []),
+      ...(ids ? [...ids].flatMap((id) => presence.get(id) ?? []) : this.#cache.peers()),
     ]
-    const build = (views: readonly PeerView[]) => ({ epoch, index: registry.index, ...request.list(views) })
-    if (withHidden) return Buffer.from(writeJson(build([...peers(), ...registry.hidden()])))
+    const build = (views: readonly PeerView[]) => ({ epoch, index: presence.index, ...request.list(views) })
+    if (withHidden) return Buffer.from(writeJson(build([...peers(), ...presence.hidden()])))
     return this.#cache.body(queryKey(request), () => build(peers()))
   }
 
@@ -115,7 +115,7 @@ export class ListResponses {
     const { parameters, affects } = request
     const timeout = readWait(parameters)
     const since = parameters.since === undefined ? 'elsewhere' : readSince(parameters.since, this.#deps)
-    if (since === 'elsewhere') return { index: this.#deps.registry.index, ids: undefined }
+    if (since === 'elsewhere') return { index: this.#deps.presence.index, ids: undefined }
     return await this.#queries.untilChanged({
       query: queryKey(request),
       withOwn: isOn(parameters.self),
@@ -153,20 +153,20 @@ function matchesEtag(header: string | undefined, etag: string): boolean {
  * body. The cache is empty in the next turn and after a change, so that it is never out of date.
  */
 class ResponseCache {
-  readonly #registry: PresenceReader
+  readonly #presence: PresenceReader
   readonly #bodies = new Map<string, Buffer>()
   #peers: PeerView[] | undefined
   #index = 0
   #isInUse = false
 
-  constructor(registry: PresenceReader) {
-    this.#registry = registry
+  constructor(presence: PresenceReader) {
+    this.#presence = presence
   }
 
   /** All peers but the daemon's own. */
   peers(): readonly PeerView[] {
     this.#begin()
-    this.#peers ??= this.#registry.peers()
+    this.#peers ??= this.#presence.peers()
     return this.#peers
   }
 
@@ -182,10 +182,10 @@ class ResponseCache {
   }
 
   #begin(): void {
-    if (this.#index !== this.#registry.index) this.#clear()
+    if (this.#index !== this.#presence.index) this.#clear()
     if (this.#isInUse) return
     this.#isInUse = true
-    this.#index = this.#registry.index
+    this.#index = this.#presence.index
     setImmediate(() => this.#clear())
   }
 

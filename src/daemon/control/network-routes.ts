@@ -58,7 +58,7 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
     async ({ params, query }) => {
       const timeout = readTimeout(query.timeout) ?? PROBE_TIMEOUT_MS
       const { id, name } = resolvePeer(params.reference, deps)
-      if (id === deps.registry.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
+      if (id === deps.presence.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
       if (!isPeerId(id)) throw new NotProbed(name)
       if (probes >= MAX_CONCURRENT_PROBES) throw new TooBusy(`${MAX_CONCURRENT_PROBES} probes under way`)
       probes++

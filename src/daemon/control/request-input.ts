@@ -89,12 +89,12 @@ export function readDuration(text: string, place: string, { min, max, expected }
 export type Position = { after: number } | 'elsewhere'
 
 /** Reads `INDEX` or `EPOCH-INDEX`. Undefined if the text is neither. */
-export function readPosition(text: string, { epoch, registry }: ControlDependencies): Position | undefined {
+export function readPosition(text: string, { epoch, presence }: ControlDependencies): Position | undefined {
   const [, writtenEpoch = epoch, digits] = /^(?:(.+)-)?(\d{1,15})$/.exec(text) ?? []
   if (digits === undefined) return undefined
   const index = Number(digits)
   // An index above the newest one is from another epoch.
-  return writtenEpoch === epoch && index <= registry.index ? { after: index } : 'elsewhere'
+  return writtenEpoch === epoch && index <= presence.index ? { after: index } : 'elsewhere'
 }
 
 /** Reads the parameter `since`. @throws BadRequest */
@@ -130,10 +130,10 @@ export function resolvePeer(reference: string, deps: ControlDependencies, source
  * hosts.
  */
 export function matchingPeers(reference: string, deps: ControlDependencies, source?: Source): PeerView[] {
-  const { registry } = deps
+  const { presence } = deps
   const known = (peers: readonly PeerView[]) => peers.flatMap((peer) => fromSource(source, peer) ?? [])
-  const listed = bestMatches(reference, known([...registry.find(reference, source), registry.ownPeer(deps.now())]))
-  return listed.length > 0 ? listed : bestMatches(reference, known(registry.hidden()))
+  const listed = bestMatches(reference, known([...presence.find(reference, source), presence.ownPeer(deps.now())]))
+  return listed.length > 0 ? listed : bestMatches(reference, known(presence.hidden()))
 }
 
 /** A record alone proves little: it is one datagram, and anyone can send one under any name. */

@@ -65,7 +65,7 @@ const GetHeaders = Type.Object({
 
 /** The routes for the daemon's own peer: its state, its attributes and its services. */
 export function selfRoutes(app: App, deps: ControlDependencies, listening: ListenAddresses): void {
-  const { registry, catalogue } = deps
+  const { presence, catalogue } = deps
   const wallClock = deps.wallClock.bind(deps)
 
   app.get(
@@ -177,7 +177,7 @@ export function selfRoutes(app: App, deps: ControlDependencies, listening: Liste
         response: { 200: HealthRef, '4xx': ErrorRef },
       },
     },
-    () => ({ status: 'ok' as const, peers: registry.self().limits.peers.now, epoch: deps.epoch }),
+    () => ({ status: 'ok' as const, peers: presence.self().limits.peers.now, epoch: deps.epoch }),
   )
 }
 

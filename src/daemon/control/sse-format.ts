@@ -63,8 +63,8 @@ export class SseFormat {
   }
 
   #now(): { index: number; at: string } {
-    const { registry } = this.#deps
-    return { index: registry.index, at: isoTime(this.#deps.wallClock(this.#deps.now())) }
+    const { presence } = this.#deps
+    return { index: presence.index, at: isoTime(this.#deps.wallClock(this.#deps.now())) }
   }
 }
 

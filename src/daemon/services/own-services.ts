@@ -4,7 +4,7 @@ import type { Attributes, Service } from '../../core/wire/record.ts'
 import type { StateNotice } from '../../io/state-file.ts'
 
 /** Where a service is registered: only there it can be changed or removed. */
-export type ServiceSource = 'api' | 'file' | 'config'
+type ServiceSource = 'api' | 'file' | 'config'
 
 /** A service of this peer. */
 export interface OwnService extends Service {
@@ -56,7 +56,7 @@ export function recordService({ id, name, type, port, txt, subtypes }: Service):
 }
 
 /** The services of the files that are used, and the files that are not used. */
-export interface Merged {
+interface Merged {
   services: OwnService[]
   bad: BadFile[]
 }

@@ -19,7 +19,7 @@ export function parseToml(text: string, place: (line: number, column: number) =>
 }
 
 /** What Ajv reports with the option `verbose`; Fastify passes on the same. */
-export interface ValidationError {
+interface ValidationError {
   keyword: string
   /** JSON pointer to the part of the value that is wrong. */
   instancePath: string

@@ -95,7 +95,7 @@ const NOTHING_TO_OFFER: ControlDependencies['catalogue'] = {
 export class FakePresence implements ControlDependencies, PresenceReader {
   epoch = 'e1'
   readonly token = 'the-token-of-this-run'
-  readonly registry = this
+  readonly presence = this
   catalogue: ControlDependencies['catalogue'] = NOTHING_TO_OFFER
   /** Round-trip times by peer id, ms. Other peers do not answer probes. */
   readonly roundTrips = new Map<string, number>()

@@ -16,13 +16,13 @@ const HOST_BYTES = 512
 export const SELF = 'self'
 
 /** An entry for the journal, and its approximate size in bytes. */
-export interface HostEntry {
+interface HostEntry {
   change: NewChange
   bytes: number
 }
 
 /** A change of the list of peers that a host causes. */
-export interface ListUpdate {
+interface ListUpdate {
   /** The new list entry of the host. Undefined removes the host from the list. */
   view: PeerView | undefined
   entries: HostEntry[]

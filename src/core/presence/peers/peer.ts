@@ -23,7 +23,7 @@ export interface MdnsServices {
 }
 
 /** The tasks that can be scheduled for a peer. `lease`: check whether the lease, or the time for answers to probes, has ended. */
-export type PeerTask = 'lease' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
+type PeerTask = 'lease' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
 
 /** The state of one peer. The rules are in `Registry`, `Liveness` and `Inbound`. All times are monotonic ms. */
 export class Peer {
@@ -212,7 +212,7 @@ const SUPPRESS_ABOVE = 12
 const REUSE_BELOW = 4
 
 /** Route flap damping (RFC 2439) for one peer: a penalty that grows with each state change and decays exponentially. */
-export class Flapping {
+class Flapping {
   #penalty = 0
   #at = 0
   #flapping = false

@@ -160,7 +160,7 @@ export interface SelfView {
 }
 
 /** The number of datagrams by message type, and of refused datagrams by reason, since the start. */
-export interface Counters {
+interface Counters {
   received: Record<string, number>
   sent: Record<string, number>
   refused: Record<string, number>

@@ -50,8 +50,8 @@ const ServicesQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** The routes that read peers and their services from the registry. */
-export function registryRoutes(app: App, deps: ControlDependencies, lists: ListResponses): void {
+/** The routes that read peers and their services. */
+export function peerRoutes(app: App, deps: ControlDependencies, lists: ListResponses): void {
   const wallClock = deps.wallClock.bind(deps)
 
   app.get(
@@ -162,8 +162,8 @@ function referenceTest(reference: string, deps: ControlDependencies): (peer: Pee
   let match: PeerView[] = []
   return (view) => {
     if (wayOf(view) === undefined) return false
-    if (index !== deps.registry.index) {
-      index = deps.registry.index
+    if (index !== deps.presence.index) {
+      index = deps.presence.index
       match = matchingPeers(reference, deps).slice(0, 1)
     }
     return bestMatches(reference, [view, ...match]).includes(view)
