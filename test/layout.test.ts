@@ -111,7 +111,7 @@ describe('the rules of the layout', () => {
 
   it('find no violation in the project', async () => {
     expect(await output('depcruise', ['src'], ROOT)).toContain('no dependency violations found')
-  }, 60_000)
+  })
 })
 
 test(`src has at most two files beside its folders, and no file has more than ${MAX_LINES} lines`, async () => {

@@ -56,7 +56,7 @@ describeLab('the earshot command on several hosts', () => {
     await waitUntilAllAlive(daemons)
     events = await watcher.events()
     await events.waitFor(({ event }) => event === 'sync')
-  }, 60_000)
+  })
   afterAll(async () => await lab?.close())
 
   /** Waits for an event about a service at the other host's daemon. Returns its wall-clock time, ms. */

@@ -66,7 +66,7 @@ describeLab('clones', () => {
     await waitForBoth(watching)
     expect(await Promise.all([first, second].map(idOf))).toEqual(ids)
     for (const daemon of [first, second]) expect(logEntries(daemon, IDENTITY_CONFLICT)).toEqual([])
-  }, 180_000)
+  })
 
   it('that start at the same moment become two peers', async () => {
     await using lab = await Lab.create()
@@ -82,7 +82,7 @@ describeLab('clones', () => {
     await sleep(6000)
     await waitForBoth(watching)
     expect(await idOf(again)).not.toBe(await idOf(second))
-  }, 180_000)
+  })
 
   it('that meet long after their start become two peers, too', async () => {
     await using lab = await Lab.create()
@@ -100,7 +100,7 @@ describeLab('clones', () => {
     await waitForBoth(watching)
     expect(await idOf(first)).not.toBe(await idOf(second))
     await Promise.all([waitForPeerAndWitness(first, 'clone'), waitForPeerAndWitness(second, 'original')])
-  }, 180_000)
+  })
 
   it('on another machine take their own identity at the start', async () => {
     await using lab = await Lab.create()
@@ -111,7 +111,7 @@ describeLab('clones', () => {
     await second.waitFor((peers) => peers.some(({ name, state }) => name === 'original' && state === 'alive'))
     expect(await idOf(second)).not.toBe(await idOf(first))
     for (const daemon of [first, second]) expect(logEntries(daemon, IDENTITY_CONFLICT)).toEqual([])
-  }, 180_000)
+  })
 })
 
 describeLab('two peers with the same name', () => {
@@ -131,5 +131,5 @@ describeLab('two peers with the same name', () => {
     await other.restart()
     await watching.waitFor((peers) => peers.length === 2 && peers.every(({ state }) => state === 'alive'))
     expect(logEntries(watching, 'same name')).toMatchObject([{ name: 'kitchen' }])
-  }, 180_000)
+  })
 })

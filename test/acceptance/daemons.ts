@@ -45,7 +45,7 @@ export async function waitForPeerEvent(
   stream: EventStream,
   type: string,
   name: string,
-  { timeoutMs = 15_000, from = 0, wanted = () => true }: EventOptions = {},
+  { timeoutMs = 45_000, from = 0, wanted = () => true }: EventOptions = {},
 ): Promise<Event> {
   const isWanted = ({ event, data }: { event: string; data: unknown }) =>
     event === type && (data as Event).peer.name === name && wanted((data as Event).peer)
@@ -64,7 +64,7 @@ export async function peerEventTime(
   stream: EventStream,
   type: string,
   name: string,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
   from = 0,
 ): Promise<number> {
   return Date.parse((await waitForPeerEvent(stream, type, name, { timeoutMs, from })).at)
@@ -72,7 +72,7 @@ export async function peerEventTime(
 
 /** Starts a daemon with a long timeout, because many daemons that start at once share the CPU. */
 export function start(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
-  return host.daemon({ readyTimeout: 60_000, ...options })
+  return host.daemon({ readyTimeout: 120_000, ...options })
 }
 
 /** Starts a daemon on each host, all at once. */
@@ -81,7 +81,7 @@ export function startAll(hosts: readonly Host[], args: readonly string[] = []): 
 }
 
 /** Waits until every daemon lists all others as alive. */
-export async function waitUntilAllAlive(daemons: readonly Daemon[], timeoutMs = 30_000): Promise<void> {
+export async function waitUntilAllAlive(daemons: readonly Daemon[], timeoutMs = 60_000): Promise<void> {
   await Promise.all(
     daemons.map((daemon) =>
       daemon.waitFor(
@@ -115,7 +115,7 @@ export async function waitForPeer(
   daemon: Daemon,
   name: string,
   wanted: (peer: Peer) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<Peer> {
   const peers = await daemon.waitFor(
     (all) => all.some((peer) => peer.name === name && wanted(peer as unknown as Peer)),

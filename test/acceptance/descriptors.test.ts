@@ -49,5 +49,5 @@ describeLab('a daemon that runs out of file descriptors', () => {
     // A service is removed only together with its peer.
     const servicesDown = fromB.events.filter(({ event }) => event === 'service-down')
     expect(servicesDown).toHaveLength(peersWithEvent(fromB, 'peer-failed').length)
-  }, 120_000)
+  })
 })

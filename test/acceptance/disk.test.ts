@@ -55,7 +55,7 @@ describeLab('a disk', () => {
     const again: Self = await one.self()
     expect(again.id).toBe(id)
     expect(again.services.map((service) => service.id)).toEqual(['shop'])
-  }, 120_000)
+  })
 
   it('that is full at the place of the socket: the daemon runs without a token file', async () => {
     await using lab = await Lab.create()
@@ -68,7 +68,7 @@ describeLab('a disk', () => {
     const { stdout } = await host.exec('curl', ['-s', 'http://127.0.0.1:15353/healthz'])
     expect(JSON.parse(stdout)).toMatchObject({ status: 'ok' })
     expect(await daemon.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-  }, 120_000)
+  })
 
   it('contains all acknowledged changes when the daemon is killed, and removed files are written again', async () => {
     await using lab = await Lab.create()
@@ -93,5 +93,5 @@ describeLab('a disk', () => {
       .toEqual(['identity.json', 'registered.json'])
     await daemon.restart({ signal: 'SIGKILL' })
     expect(await daemon.self()).toMatchObject({ id, attributes })
-  }, 120_000)
+  })
 })

@@ -91,7 +91,7 @@ describeLab('the shutdown of a daemon', () => {
     expect(answers[1]?.body).toMatchObject({ code: 'EARSHOT_STOPPING' })
     watcher.thaw()
     await waitForState(watcher, 'one', 'left')
-  }, 120_000)
+  })
 
   it('works during the start, too, and leaves no socket file', async () => {
     await using lab = await Lab.create()
@@ -109,7 +109,7 @@ describeLab('the shutdown of a daemon', () => {
       expect(took).toBeLessThan(MAX_SHUTDOWN_MS)
       expect(isLeft).toBe(false)
     }
-  }, 120_000)
+  })
 
   it('does not wait for blocked log output, and neither do beats and responses', async () => {
     await using lab = await Lab.create()
@@ -152,7 +152,7 @@ describeLab('the shutdown of a daemon', () => {
     for (const took of await Promise.all(ends)) expect(took).toBeLessThan(MAX_SHUTDOWN_MS)
     for (const name of names.slice(1)) await waitForState(watcher, name, 'left', 3000)
     expect(events.events.map(({ event }) => event)).not.toContain('peer-failed')
-  }, 120_000)
+  })
 
   it('happens when the terminal closes, but not at SIGHUP without a terminal', async () => {
     await using lab = await Lab.create()
@@ -170,5 +170,5 @@ describeLab('the shutdown of a daemon', () => {
     daemon.process.signal('SIGHUP')
     await daemon.process.waitForLine(/ignoring SIGHUP/)
     expect(await daemon.self()).toMatchObject({ name: 'service' })
-  }, 120_000)
+  })
 })

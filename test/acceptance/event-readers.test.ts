@@ -72,5 +72,5 @@ describeLab('two hundred event readers, ten of which do not read', () => {
     )
     expect(grown).toBeLessThan(120)
     await waitUntilCaughtUp(daemon, staying, 30_000)
-  }, 240_000)
+  }, 400_000)
 })

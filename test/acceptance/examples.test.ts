@@ -25,7 +25,7 @@ describeLab('the examples', () => {
     own = first
     other = second
     await waitUntilAllAlive([own, other])
-  }, 60_000)
+  })
   afterAll(() => lab?.close())
 
   const offered = async () => {
@@ -61,14 +61,14 @@ describeLab('the examples', () => {
     await testExample(example, /"id":"web"/, /^\{"type":"service-down",.*"name":"there"/)
     const types = example.stdout.map((line) => JSON.parse(line).type)
     expect(types.filter((type) => type === 'sync').length).toBeGreaterThan(1)
-  }, 60_000)
+  })
 
   it('earshot.py runs', async () => {
     await using example = await host.spawn(join(EXAMPLES, 'earshot.py'), SERVICE, {
       env: { EARSHOT_SOCKET: own.socket },
     })
     await testExample(example, /^\+ there \S+ 80$/, /^- there$/)
-  }, 60_000)
+  })
 
   it('earshot.mts compiles and runs', async () => {
     const project = join(host.dir, 'project')
@@ -84,5 +84,5 @@ describeLab('the examples', () => {
     const args = [join(project, 'dist/earshot.mjs'), ...SERVICE]
     await using example = await host.spawn(process.execPath, args, { env: { EARSHOT_SOCKET: own.socket } })
     await testExample(example, /^\+ there \S+ 80$/, /^- there$/)
-  }, 60_000)
+  })
 })

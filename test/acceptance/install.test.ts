@@ -35,5 +35,5 @@ describeLab('a global installation of the package', () => {
     } finally {
       await rm(prefix, { recursive: true, force: true })
     }
-  }, 120_000)
+  })
 })

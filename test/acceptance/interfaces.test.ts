@@ -52,7 +52,7 @@ describeLab('interfaces', () => {
         expect(addressesOf(peer)).not.toContain(other)
       }
     }
-  }, 180_000)
+  })
 
   it('that are added are used within 2 s, and their addresses and peers go when they are removed', async () => {
     await using lab = await Lab.create()
@@ -105,7 +105,7 @@ describeLab('interfaces', () => {
     expect(addressesOf(await getPeer(atBoth, 'a'))).toEqual([])
     for (const stream of [own, fromFixed]) expect(peersWithEvent(stream, 'peer-failed')).not.toContain('both')
     expect(peersWithEvent(own, 'peer-failed')).toEqual(['a'])
-  }, 180_000)
+  })
 
   it('with a changed address are updated without a failure', async () => {
     await using lab = await Lab.create()
@@ -133,7 +133,7 @@ describeLab('interfaces', () => {
     const heardOnAll = ['eth0 broadcast', 'eth0 multicast4', 'eth0 multicast6']
     await waitForPeer(atA, 'b', (peer) => JSON.stringify(pathsOf(peer, changedAt)) === JSON.stringify(heardOnAll))
     await waitForPeer(atB, 'a', (peer) => JSON.stringify(pathsOf(peer, changedAt)) === JSON.stringify(heardOnAll))
-  }, 180_000)
+  })
 
   it('for cable and Wi-Fi on one network belong to one peer, also for the host itself', async () => {
     await using lab = await Lab.create()
@@ -170,7 +170,7 @@ describeLab('interfaces', () => {
       expect(logEntries(daemon, IDENTITY)).toEqual([])
       expect(logEntries(daemon, 'no longer receives its own beacons')).toEqual([])
     }
-  }, 180_000)
+  })
 
   it('can all be missing: the daemon keeps running, and finds its peers when an interface is added', async () => {
     await using lab = await Lab.create()
@@ -191,5 +191,5 @@ describeLab('interfaces', () => {
     expect(atLate.process.running).toBe(true)
     expect(logEntries(atLate, IDENTITY)).toEqual([])
     expect(logLinesSince(atLate, 0).filter((line) => !line.includes('"level":30'))).toEqual([])
-  }, 180_000)
+  })
 })

@@ -72,7 +72,7 @@ describeLab('links', () => {
     // An interruption that is shorter than the lease causes no failure.
     expect(peersWithEvent(stream, 'peer-failed')).toEqual(['down-12000'])
     for (const host of hosts) expect(await memberships(host)).toEqual(['eth0 ipv4 1', 'eth0 ipv6 1'])
-  }, 180_000)
+  })
 
   it('of a hundred containers are ignored', async () => {
     await using lab = await Lab.create()
@@ -98,7 +98,7 @@ describeLab('links', () => {
     expect(await memberships(docker)).toEqual(['eth0 ipv4 1', 'eth0 ipv6 1'])
     for (const stream of streams) expect(peersWithEvent(stream, 'peer-failed')).toEqual([])
     await waitUntilAllAlive(daemons, 0)
-  }, 180_000)
+  })
 
   it('that flap 300 times leak nothing, and work again within 2 s', async () => {
     await using lab = await Lab.create()
@@ -126,5 +126,5 @@ describeLab('links', () => {
     // The connection of the last request may not be closed yet.
     expect(atA.process.openFds()).toBeLessThan(fds + 3)
     expect(atA.process.running).toBe(true)
-  }, 180_000)
+  })
 })

@@ -112,5 +112,5 @@ describeMdnsLab('earshotd and other mDNS programs on one host', () => {
     await using browser = await avahi.watch('_earshot._udp')
     await waitUntilResolved(browser, 'crowded', { timeoutMs: 30_000 })
     expect(logEntries(daemon, 'uncaught')).toEqual([])
-  }, 120_000)
+  })
 })

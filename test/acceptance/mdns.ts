@@ -39,7 +39,7 @@ export async function waitForServiceEvent(
   stream: EventStream,
   type: ServiceEvent['type'],
   name: string,
-  { timeoutMs = 15_000, from = 0, wanted = () => true }: ServiceEventOptions = {},
+  { timeoutMs = 45_000, from = 0, wanted = () => true }: ServiceEventOptions = {},
 ): Promise<ReceivedServiceEvent> {
   const { data, receivedAt } = await stream.waitFor(
     ({ event, data }) => {
@@ -111,7 +111,7 @@ export async function withdraw(daemon: Daemon, id: string): Promise<number> {
 export async function waitUntilResolved(
   browser: AvahiBrowser,
   name: string,
-  { timeoutMs = 15_000, from = 0, wanted = () => true }: BrowseOptions<ResolvedLine> = {},
+  { timeoutMs = 45_000, from = 0, wanted = () => true }: BrowseOptions<ResolvedLine> = {},
 ): Promise<ResolvedLine[]> {
   const lines = await Promise.all(
     PROTOCOLS.map((protocol) =>
@@ -136,7 +136,7 @@ interface BrowseOptions<Line> {
 export async function waitUntilRemoved(
   browser: AvahiBrowser,
   name: string,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
   from = 0,
 ): Promise<number> {
   const lines = await Promise.all(

@@ -61,7 +61,7 @@ describeLab('the start of a daemon', () => {
     )
     await expectHealthy(first)
     expect(privateKey(identity)).toBe(key)
-  }, 120_000)
+  })
 
   it('fails if another program uses the UDP port', async () => {
     await using lab = await Lab.create()
@@ -79,7 +79,7 @@ describeLab('the start of a daemon', () => {
     await holder.exited
     await using daemon = await start(host)
     await expectHealthy(daemon)
-  }, 120_000)
+  })
 
   it('fails if another program uses the HTTP port, without effect on that one', async () => {
     await using lab = await Lab.create()
@@ -93,7 +93,7 @@ describeLab('the start of a daemon', () => {
     expectRefusal(await failingStart(host, { http }), new HttpInUse(http).message)
     expect(holder.running).toBe(true)
     expect(existsSync(join(host.dir, 'other.sock'))).toBe(false)
-  }, 120_000)
+  })
 
   it('replaces the stale socket of a killed daemon', async () => {
     await using lab = await Lab.create()
@@ -105,7 +105,7 @@ describeLab('the start of a daemon', () => {
     await daemon.restart()
     expect(daemon.pid).not.toBe(pid)
     await expectHealthy(daemon)
-  }, 120_000)
+  })
 
   it('fails at a file that is not a socket, and does not change it', async () => {
     await using lab = await Lab.create()
@@ -117,7 +117,7 @@ describeLab('the start of a daemon', () => {
       /cannot listen on the control socket .*precious: .*not a socket/,
     )
     expect(readFileSync(socket, 'utf8')).toBe('mine')
-  }, 120_000)
+  })
 
   it('fails if it cannot use its state directory', async () => {
     await using lab = await Lab.create()
@@ -140,7 +140,7 @@ describeLab('the start of a daemon', () => {
     await host.exec('mkfifo', [pipe])
     expectRefusal(await failingStart(host, { config: pipe }), /cannot read .*earshot\.toml: it is not a regular file/)
     expect(readFileSync(file, 'utf8')).toBe('mine')
-  }, 120_000)
+  })
 
   it('renames a damaged identity and damaged registrations, and continues', async () => {
     await using lab = await Lab.create()
@@ -165,7 +165,7 @@ describeLab('the start of a daemon', () => {
     expect((await daemon.call('PATCH', '/v1/self/attributes', { body: { room: 'attic' } })).status).toBe(200)
     await daemon.restart({ signal: 'SIGKILL' })
     expect(await daemon.self()).toMatchObject({ id: again.id, attributes: { room: 'attic' } })
-  }, 120_000)
+  })
 
   it('with separate files succeeds twice on one machine, and both daemons see each other on loopback', async () => {
     await using lab = await Lab.create()
@@ -179,7 +179,7 @@ describeLab('the start of a daemon', () => {
     await two.stop()
     await events.waitFor(({ event }) => event === 'peer-left')
     await expectHealthy(one)
-  }, 120_000)
+  })
 
   it('keeps the peer id and raises the incarnation', async () => {
     await using lab = await Lab.create()
@@ -193,7 +193,7 @@ describeLab('the start of a daemon', () => {
     expect(new Set(lives.map(({ id }) => id)).size).toBe(1)
     const incarnations = lives.map(({ incarnation }) => Number(incarnation))
     expect(incarnations).toEqual([...new Set(incarnations)].sort((a, b) => a - b))
-  }, 120_000)
+  })
 
   it('creates the key file for the owner only, and the socket for owner and group', async () => {
     await using lab = await Lab.create()
@@ -213,7 +213,7 @@ describeLab('the start of a daemon', () => {
     expect(mode(socket)).toBe('660')
     expect(mode(join(host.dir, 'deep/run'))).toMatch(/^7[05]0|755$/)
     await lax.kill('SIGTERM')
-  }, 120_000)
+  })
 
   it('succeeds again after SIGTERM with open event streams, which exits with 0 and removes the socket', async () => {
     await using lab = await Lab.create()
@@ -228,5 +228,5 @@ describeLab('the start of a daemon', () => {
     mkdirSync(daemon.dir, { recursive: true })
     await daemon.restart()
     await expectHealthy(daemon)
-  }, 120_000)
+  })
 })

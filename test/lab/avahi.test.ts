@@ -19,7 +19,7 @@ describeMdnsLab('mDNS programs in the lab', () => {
     if (!one || !two || !three) throw new Error('no hosts')
     ;[printer, desk, laptop] = [one, two, three]
     ;[atPrinter, atDesk, zeroconf] = await Promise.all([printer.avahi(), desk.avahi(), laptop.zeroconf()])
-  }, 60_000)
+  })
   afterAll(() => lab?.close())
 
   test('Avahi resolves a service of another Avahi completely, and sees its end', async () => {

@@ -157,7 +157,7 @@ export class AvahiBrowser implements AsyncDisposable {
   }
 
   /** The first matching line: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (line: BrowseLine) => boolean, timeoutMs = 15_000, from = 0): Promise<BrowseLine> {
+  waitFor(wanted: (line: BrowseLine) => boolean, timeoutMs = 45_000, from = 0): Promise<BrowseLine> {
     const output = (): string => this.process.stdout.slice(-10).join('\n  ')
     return this.#feed.find(wanted, timeoutMs, () => `matching line of avahi-browse; its output:\n  ${output()}`, from)
   }

@@ -12,7 +12,7 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
-  /** Milliseconds without a byte until the call rejects. Default: 10,000. 0: no limit. */
+  /** Milliseconds without a byte until the call rejects. Default: 30,000. 0: no limit. */
   readonly timeout?: number
 }
 
@@ -27,7 +27,7 @@ export function open(
     const body = options.body === undefined ? undefined : JSON.stringify(options.body)
     const headers = { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers }
     const call = request({ socketPath, method, path, headers, agent: false }, resolve)
-    const timeout = options.timeout ?? 10_000
+    const timeout = options.timeout ?? 30_000
     const what = `${method} ${path} at ${socketPath}`
     if (timeout > 0) call.setTimeout(timeout, () => call.destroy(new Error(`${what}: silent for ${timeout} ms`)))
     call.once('error', (error) => reject(new Error(`${what}: ${error.message}`, { cause: error })))

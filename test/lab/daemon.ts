@@ -121,7 +121,7 @@ export class Daemon implements AsyncDisposable {
    * Gets the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
    * Rejects after `timeoutMs` (default 20,000) with the last response. To measure times, use `events` instead.
    */
-  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 20_000, query = ''): Promise<Peer[]> {
+  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 45_000, query = ''): Promise<Peer[]> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const peers = await this.peers(query)

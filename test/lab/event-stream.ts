@@ -45,7 +45,7 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
   }
 
   /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 15_000, from = 0): Promise<LabEvent> {
+  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 45_000, from = 0): Promise<LabEvent> {
     const seen = (): string => this.events.map(({ event, id }) => `${event}#${id ?? ''}`).join(' ')
     return this.#feed.find(wanted, timeoutMs, () => `matching event among: ${seen() || '(none)'}`, from)
   }

@@ -94,7 +94,7 @@ export class LabProcess implements AsyncDisposable {
    * Resolves with the first matching line of either stream, from index `from` of `lines.items` on, past or future.
    * Rejects after `timeoutMs` (default 15,000), or when the process ends first. The error contains its last output.
    */
-  async waitForLine(pattern: RegExp, timeoutMs = 15_000, from = 0): Promise<string> {
+  async waitForLine(pattern: RegExp, timeoutMs = 45_000, from = 0): Promise<string> {
     const matches = (line: Line): boolean => line.text.search(pattern) !== -1
     return (await this.lines.find(matches, timeoutMs, () => this.#missing(pattern), from)).text
   }

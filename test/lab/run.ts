@@ -14,14 +14,14 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Text for standard input, which is closed after it. */
   readonly input?: string
-  /** Milliseconds until the command is killed and the call rejects. Default: 10,000. */
+  /** Milliseconds until the command is killed and the call rejects. Default: 30,000. */
   readonly timeout?: number
 }
 
 /** Runs a command to its end. Rejects if it cannot be started or exceeds the timeout, but not for its exit status. */
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Output> {
   const [command = '', ...args] = argv
-  const timeout = options.timeout ?? 10_000
+  const timeout = options.timeout ?? 30_000
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: options.env ?? { PATH: LAB_PATH }, stdio: 'pipe' })
     let stdout = ''

@@ -60,7 +60,7 @@ export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable 
   }
 
   /** The first matching datagram: an earlier one, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 15_000): Promise<SniffedDatagram> {
+  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 45_000): Promise<SniffedDatagram> {
     return this.#feed.find(wanted, timeoutMs, () => `matching datagram among the ${this.datagrams.length} seen`)
   }
 

@@ -49,7 +49,7 @@ export class Zeroconf implements AsyncDisposable {
   }
 
   /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (event: ZeroconfEvent) => boolean, timeoutMs = 15_000, from = 0): Promise<ZeroconfEvent> {
+  waitFor(wanted: (event: ZeroconfEvent) => boolean, timeoutMs = 45_000, from = 0): Promise<ZeroconfEvent> {
     const output = (): string =>
       this.process.lines.items
         .slice(-10)

@@ -129,5 +129,5 @@ describe.each<[string, Record<string, string>, Forger]>([
     expect(scene.flood(5000, forge).filter((type) => type !== 'peer-update')).toEqual([])
     expect(scene.victim.presence.self().recordVersion).toBe(2)
     expect(scene.watcher.presence.peers()).toMatchObject([{ name: 'victim', state: 'alive', recordVersion: 2 }])
-  }, 60_000)
+  })
 })

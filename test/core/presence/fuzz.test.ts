@@ -36,7 +36,7 @@ describe('random and mutated datagrams', () => {
     // Many datagrams must pass the first checks, and many must be refused. Otherwise the test would be weak.
     expect(understood).toBeGreaterThan(COUNT / 10)
     expect(understood).toBeLessThan(2 * COUNT - COUNT / 10)
-  }, 60_000)
+  })
 
   it('change nothing for the receiver', () => {
     const random = new SeededRandom(2)
@@ -53,7 +53,7 @@ describe('random and mutated datagrams', () => {
     expect(watcher.states()).toEqual({ host2: 'alive', host3: 'left' })
     expect(talker.states()).toEqual({ host1: 'alive', host3: 'left' })
     expect(watcher.presence.self().recordVersion).toBeLessThan(3)
-  }, 120_000)
+  })
 })
 
 describe('a flood of invented peers', () => {

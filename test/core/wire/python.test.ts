@@ -17,7 +17,7 @@ describe.skipIf(!hasTools)('docs/examples/beacon.py', () => {
     expect(stderr).toBe('')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^\d{3,} checks\n$/)
-  }, 60_000)
+  })
 
   it('stays short enough to read', () => {
     expect(readFileSync(BEACON, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(250)

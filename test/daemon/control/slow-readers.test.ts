@@ -92,7 +92,7 @@ describe('a slow client', () => {
     expect(waiting.at(-10)).toBeGreaterThan(0)
     expect(waiting.at(-1)).toBeLessThan(64 * 1024)
     expect((await ask({ socket }, '/healthz')).status).toBe(200)
-  }, 60_000)
+  })
 })
 
 /** Peers change so often; a few in one go, so that readers are written to in between. */

@@ -79,7 +79,7 @@ describeLab('service files', () => {
     await expect.poll(async () => (await owner.self())['badFiles'], { timeout: SOON }).toEqual([])
     const reasons = owner.log.filter(({ msg }) => msg === 'cannot use service file').map(({ file }) => file)
     expect(reasons).toEqual([shop, smb])
-  }, 60_000)
+  })
 })
 
 describeLab('services and attributes registered over the API', () => {
@@ -107,5 +107,5 @@ describeLab('services and attributes registered over the API', () => {
     const { incarnation } = await owner.self()
     await watcher.waitFor((peers) => peers.some((peer) => peer['incarnation'] === incarnation))
     await sees(watcher, 'a', ['late _http._tcp:82', 'shop _http._tcp:80'])
-  }, 60_000)
+  })
 })
