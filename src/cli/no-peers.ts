@@ -24,11 +24,11 @@ export async function askOrListen<Answer>(
   } catch (error) {
     const isMissing = error instanceof EarshotError && error.code === 'EARSHOT_NO_DAEMON'
     if (!isMissing || socket !== undefined) throw error
-    output.warn('no daemon is running: listening for a second (start one: earshotd)')
+    output.warn('no daemon answers: listening for a second (start one: earshotd)')
     const heard = await listen(filter)
     if (heard.peers.length === 0) {
       output.warn(
-        'no matching peer was heard (earshotd must run on the other machines, and their firewalls must let in its UDP port)',
+        'no matching peer was heard (earshotd must run on the other machines, and their firewalls must let in its UDP port, 15353 unless configured)',
       )
     }
     return answerFrom(heard)

@@ -87,7 +87,7 @@ export class Transport {
     }
     throw new EarshotError(
       'EARSHOT_NO_DAEMON',
-      `no earshot daemon answers; looked at ${tried.join(', ')} (start one: earshotd; one elsewhere: --socket or EARSHOT_SOCKET)`,
+      `no earshot daemon answers; looked at ${tried.join(', ')} (start one: earshotd; if its socket is elsewhere, give its path as socket or EARSHOT_SOCKET)`,
     )
   }
 

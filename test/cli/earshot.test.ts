@@ -142,7 +142,7 @@ describe('ls', () => {
     const alone = { EARSHOT_SOCKET: '/nonexistent/socket', EARSHOT_PORT: '25353', EARSHOT_INTERFACE: 'none' }
     const unnamed = await run('earshot', ['ls', '--json'], { env: { ...alone } })
     expect(unnamed.stderr).toMatch(
-      /^earshot: no daemon is running: listening for a second \(start one: earshotd\)\n(earshot: no matching peer was heard .*\n)?$/,
+      /^earshot: no daemon answers: listening for a second \(start one: earshotd\)\n(earshot: no matching peer was heard .*\n)?$/,
     )
     expect(JSON.parse(unnamed.stdout)).toMatchObject({ peers: [] })
     expect(unnamed.status).toBe(0)
