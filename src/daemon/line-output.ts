@@ -1,9 +1,9 @@
 import { constants, fstatSync, openSync, write } from 'node:fs'
 import { isatty } from 'node:tty'
 
-/** The most bytes that may wait to be written. Further lines are dropped. */
+/** The maximum number of bytes that wait to be written. Further lines are dropped. */
 const MAX_WAITING_BYTES = 256 * 1024
-/** The pause before a failed write is repeated, ms. It doubles up to the maximum. */
+/** The delay before a failed write is tried again, ms. It doubles with each failure, up to the maximum. */
 const MIN_RETRY_DELAY = 50
 const MAX_RETRY_DELAY = 1000
 

@@ -60,7 +60,7 @@ export interface RecordPart extends Header {
   bytes: Uint8Array
 }
 
-/** «Send me records»: those of the named peers, or of all if none is named. */
+/** A request for records: those of the named peers, or of all peers if none is named. */
 export interface Query extends Header {
   type: 'query'
   nonce: number

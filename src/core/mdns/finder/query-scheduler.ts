@@ -74,7 +74,8 @@ export class QueryScheduler {
   }
 
   /**
-   * Asks a question within 120 ms. By default it is dropped if it is answered before, or if another host asks it.
+   * Sends an mDNS question after a random delay of at most 120 ms. By default it is not sent if it is answered before, or
+   * if another host asks it.
    * `always` asks it even if it is answered or was just asked by another host. `insist` asks it even if it was just
    * asked, or is asked meanwhile, by another host.
    */

@@ -28,7 +28,7 @@ interface MdnsLimit {
 /** The part of a quota that one source address may use. It prevents a single host from using it all. */
 const SOURCE_SHARE = 1 / 4
 
-/** A quota that was full has room again once at most this part is used. */
+/** After a quota was full, it counts as full until usage falls to this fraction of the limit. */
 const ROOM_AGAIN = 3 / 4
 
 const MAX_HOSTS = 1024

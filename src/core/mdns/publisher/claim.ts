@@ -33,8 +33,8 @@ export interface Claim {
 }
 
 /**
- * The claim to a host name. It starts with the machine's name if the machine has a usable one. After a conflict it becomes
- * `k3vq7m2xa4.local`, and after another conflict `k3vq7m2xa4-2.local`.
+ * The claim to a host name. It starts with the machine's name if the machine has a usable one. After a conflict the host
+ * name becomes `k3vq7m2xa4.local`, and after another conflict `k3vq7m2xa4-2.local`.
  */
 export class HostClaim implements Claim {
   readonly types = ['A', 'AAAA'] as const

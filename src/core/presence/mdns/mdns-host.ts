@@ -46,7 +46,7 @@ export class MdnsHost {
   #sighting: Sighting
   #services: OfferedService[] = []
   #serviceBytes = 0
-  /** Everything about the host that a reader sees, except when and where it was heard, as JSON. */
+  /** The host as JSON: everything that clients see, except the times and interfaces of its last messages. */
   #content = ''
   /** What the list contains about the host now. */
   #listed: { view: PeerView; content: string; services: OfferedService[] } | undefined
@@ -68,7 +68,7 @@ export class MdnsHost {
   get services(): OfferedService[] {
     return this.#services
   }
-  /** Whether the host has not been heard since it had to confirm that it is there. */
+  /** Whether the host was asked to confirm that it is still present, and has not been heard since. */
   get isUnconfirmed(): boolean {
     return this.#sighting.lastSeen < this.confirmAfter
   }

@@ -33,7 +33,7 @@ export interface MdnsHostListener {
 }
 
 /**
- * The hosts that mDNS has found. mDNS proves nothing about them.
+ * The hosts that mDNS has found. mDNS is not authenticated, so nothing about them is verified.
  *
  * A host that is the same machine as a present peer, or as this daemon, is not listed: its services are merged into the
  * peer. Every other host is listed under its host name.

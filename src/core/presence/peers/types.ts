@@ -115,7 +115,7 @@ export type Change = ReportedChange | ChangeOf<SilentChangeType>
 
 interface ChangeOf<Type extends ChangeType> {
   type: Type
-  /** The number of the change. Each one is higher by 1 than the one before. */
+  /** The number of the change: one higher than that of the change before it. */
   index: number
   /** Monotonic ms. */
   at: number
