@@ -94,7 +94,8 @@ export class Transport {
   /**
    * Why an endpoint cannot be trusted to be the daemon; undefined when it can. Any user may listen on the loopback port
    * before the daemon does. So the process that listens on this port must run as root, as this user, or as the owner of
-   * the daemon's socket. (The client tries the port only if this user may not open that socket.) A URL that the caller names is always trusted.
+   * the daemon's socket. (The client tries the port only if this user may not open that socket.) A URL that the caller
+   * names is always trusted.
    */
   #untrustedReason(endpoint: Endpoint, forbiddenSocket: string | undefined): string | undefined {
     if ('socket' in endpoint) return untrustedReason(endpoint.socket, this.#context)

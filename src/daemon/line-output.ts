@@ -78,8 +78,8 @@ export class LineOutput {
 }
 
 /**
- * Opens the same file again in non-blocking mode, where a write fails instead of waiting. The given descriptor keeps its
- * mode, because other programs may share it.
+ * Opens the same file again in non-blocking mode, where a write fails instead of waiting. The given descriptor stays
+ * in blocking mode, because other programs may share it.
  */
 function openNonBlocking(fd: number): number {
   if (fstatSync(fd).isFile()) return fd
