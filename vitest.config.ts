@@ -31,6 +31,7 @@ export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
     testTimeout: 180_000,
+    hookTimeout: 180_000,
     // Polled conditions wait for processes, which are slow on a busy machine. A test that checks a time sets its own timeout.
     expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: SlowestFirst },
