@@ -37,7 +37,9 @@ try {
 }
 
 let message = text
+let beats = 0
 const beat = () => {
+  beats++
   for (const { name, paths } of net.interfaces) for (const path of paths) net.send(name, path, Buffer.from(message))
 }
 const timer = setInterval(beat, Number(process.env.BEAT ?? 100))
@@ -45,7 +47,7 @@ const timer = setInterval(beat, Number(process.env.BEAT ?? 100))
 createInterface({ input: process.stdin }).on('line', async (line) => {
   const [command, ...rest] = line.split(' ')
   if (command === 'renew') net.renew(rest[0], rest[1])
-  if (command === 'status') report('status', net.status())
+  if (command === 'status') report('status', { ...net.status(), beats })
   if (command === 'to') net.sendTo(rest[0], rest[1], Number(rest[2]), Buffer.from(`${message} to`))
   if (command === 'flood') {
     for (let i = 10; i < 10 + Number(rest[3]); i++) {

@@ -5,6 +5,11 @@ import type { Host, LabProcess } from '../../../lab/index.ts'
 
 const SCRIPT = fileURLToPath(new URL('speak.mjs', import.meta.url))
 
+/** The status of the Net, and how many times the speaker has sent its text on every path. */
+export interface SpeakerStatus extends NetStatus {
+  beats: number
+}
+
 /** What a speaker says of its Net, one line of JSON each. */
 export type Said =
   | ({ kind: 'heard'; text: string } & DatagramSource)
@@ -12,7 +17,7 @@ export type Said =
   | { kind: 'fault'; interface: string; path: string; error: string }
   | { kind: 'recovered'; interface: string; path: string }
   | { kind: 'uncaught'; error: string }
-  | ({ kind: 'status' } & NetStatus)
+  | ({ kind: 'status' } & SpeakerStatus)
   | { kind: 'closed' }
 
 /** A Net in a lab host that says one text on all its paths ten times a second, unless told otherwise. */
@@ -78,9 +83,9 @@ export class Speaker {
     )
   }
 
-  async status(): Promise<NetStatus> {
+  async status(): Promise<SpeakerStatus> {
     const from = this.here
     this.order('status')
-    return JSON.parse(await this.process.waitForLine(/"kind":"status"/, 2000, from)) as NetStatus
+    return JSON.parse(await this.process.waitForLine(/"kind":"status"/, 10_000, from)) as SpeakerStatus
   }
 }
