@@ -177,9 +177,10 @@ describe('watch', () => {
     const controller = new AbortController()
     const onConnection = () => controller.abort(new Error('enough'))
     const { next } = await watching(daemon, { signal: controller.signal, onConnection })
-    const waiting = next(1)
+    // It rejects before the daemon has stopped completely.
+    const isAborted = expect(next(1)).rejects.toThrow('enough')
     await daemon.stop()
-    await expect(waiting).rejects.toThrow('enough')
+    await isAborted
   })
 
   test('reconnects when the daemon is silent', async () => {
