@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isLinkLocal } from '../../../shared/link-local.ts'
 import { Budget } from '../../budget.ts'
 import type { InterfaceAddress } from '../../link.ts'
@@ -104,7 +105,7 @@ export class ServiceClaim implements Claim {
 
   /** Replaces the service. Returns false if nothing changed. */
   update(service: PublishedService): boolean {
-    if (isSameService(service, this.#service)) return false
+    if (isDeepStrictEqual(service, this.#service)) return false
     this.#service = service
     this.#built = undefined
     return true
@@ -221,19 +222,4 @@ function fittingEntries(entries: readonly Uint8Array[]): Uint8Array[] {
     return true
   })
   return kept.length > 0 ? kept : [new Uint8Array(0)]
-}
-
-/** Whether two services are equal. The order of their TXT entries does not matter. */
-function isSameService(one: PublishedService, other: PublishedService): boolean {
-  const entries = Object.entries(one.txt)
-  return (
-    one.id === other.id &&
-    one.name === other.name &&
-    one.type === other.type &&
-    one.port === other.port &&
-    one.subtypes.length === other.subtypes.length &&
-    one.subtypes.every((subtype, i) => subtype === other.subtypes[i]) &&
-    entries.length === Object.keys(other.txt).length &&
-    entries.every(([key, value]) => other.txt[key] === value)
-  )
 }
