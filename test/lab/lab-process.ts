@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LAB_PATH } from './availability.ts'
 import { Feed } from './feed.ts'
 import type { Namespace } from './namespace.ts'
@@ -149,6 +150,16 @@ export class LabProcess implements AsyncDisposable {
   /** Number of open file descriptors. Throws if the process has ended. */
   openFds(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length
+  }
+
+  /** Number of file descriptors that stay open: the least of ten counts in 0.5 s, as a process opens some files for a moment. */
+  async lastingFds(): Promise<number> {
+    let least = this.openFds()
+    for (let count = 1; count < 10; count++) {
+      await sleep(50)
+      least = Math.min(least, this.openFds())
+    }
+    return least
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
