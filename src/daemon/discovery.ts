@@ -136,10 +136,13 @@ export async function listenOnce({ milliseconds, mdns, ...net }: ListenOptions):
     net,
     mdns,
   })
-  await discovery.start()
-  await delay(milliseconds)
-  const { presence } = discovery
-  const peers = presence.peers().map((view) => peerJson(view, (moment) => clock.wallClock(moment)))
-  await discovery.stop()
-  return { epoch: randomBytes(4).toString('hex'), index: presence.index, peers }
+  try {
+    await discovery.start()
+    await delay(milliseconds)
+    const { presence } = discovery
+    const peers = presence.peers().map((view) => peerJson(view, (moment) => clock.wallClock(moment)))
+    return { epoch: randomBytes(4).toString('hex'), index: presence.index, peers }
+  } finally {
+    await discovery.stop()
+  }
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { describeLab, describeMdnsLab, Lab } from '../lab/index.ts'
+import { PortInUse } from '../../src/shared/errors.ts'
+import { BEACON_PORT, describeLab, describeMdnsLab, Lab } from '../lab/index.ts'
 
 describeLab('ls without a daemon', () => {
   it('listens and sends a query itself, prints a notice, and stays invisible', async () => {
@@ -20,6 +21,21 @@ describeLab('ls without a daemon', () => {
     const { code, stdout } = await host.cli('ls', '--json')
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ peers: [] })
+  })
+})
+
+describeLab('ls without a daemon whose UDP port another program uses', () => {
+  it('fails with the address, and ends', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('busy', [await lab.network('lan')])
+    const holder = await host.python(
+      `import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", ${BEACON_PORT})); print("bound"); input()`,
+    )
+    await holder.waitForLine(/^bound$/)
+    const { code, stdout, stderr } = await host.cli('ls')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    const [, address = ''] = / on (\S+): in use/.exec(stderr) ?? []
+    expect(stderr).toContain(new PortInUse(BEACON_PORT, address).message)
   })
 })
 
