@@ -5,6 +5,7 @@ import type { Change, DaemonEvent, EarshotError, Peer, Synced } from '../client/
 import { formatDuration } from '../shared/duration.ts'
 import { textFlag } from '../shared/flags.ts'
 import { isPresent } from '../shared/peer-state.ts'
+import { serviceChanges } from '../shared/service-changes.ts'
 import { ExecQueue } from './child-commands.ts'
 import { type Context, type GlobalOptions, parseAttributeFilter, parseDurationFlag, peerOptions } from './command.ts'
 import { UsageError } from './errors.ts'
@@ -198,16 +199,12 @@ function peerDifferences(before: Peer, after: Peer): string {
     .join(', ')
 }
 
+const SIGN_OF_SERVICE_CHANGE = { 'service-up': '+', 'service-update': '~', 'service-down': '-' } as const
+
 function serviceDifferences(before: Peer, after: Peer): string[] {
-  const servicesBefore = new Map(before.services.map((service) => [service.id, service]))
-  const idsAfter = new Set(after.services.map(({ id }) => id))
-  const addedOrChanged = after.services.flatMap((service) => {
-    const previous = servicesBefore.get(service.id)
-    if (!previous) return `+${serviceText(service, after)}`
-    return JSON.stringify(previous) === JSON.stringify(service) ? [] : `~${serviceText(service, after)}`
+  return serviceChanges(before.services, after.services).map(({ type, service }) => {
+    return SIGN_OF_SERVICE_CHANGE[type] + serviceText(service, type === 'service-down' ? before : after)
   })
-  const removed = before.services.filter(({ id }) => !idsAfter.has(id))
-  return [...addedOrChanged, ...removed.map((service) => `-${serviceText(service, before)}`)]
 }
 
 function attributeDifferences(before: Peer['attributes'], after: Peer['attributes']): string[] {

@@ -1,5 +1,6 @@
-import type { Event, OfferedService, Peer, Service, ServiceEvent } from '../shared/api.ts'
+import type { Event, OfferedService, Peer, Service } from '../shared/api.ts'
 import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../shared/peer-state.ts'
+import { type ServiceChangeType, serviceChanges } from '../shared/service-changes.ts'
 import type { DaemonEvent } from './api-client.ts'
 import { peerMatcher, serviceMatcher, type WatchFilter } from './filter.ts'
 
@@ -7,7 +8,6 @@ import { peerMatcher, serviceMatcher, type WatchFilter } from './filter.ts'
 const MIN_GRACE_PERIOD = 5000
 
 export type PeerChangeType = Exclude<Event['type'], 'peer'>
-export type ServiceChangeType = ServiceEvent['type']
 
 interface ChangeBase {
   /** When the daemon noticed the change, ISO 8601. */
@@ -129,7 +129,7 @@ export class WatchState {
       this.#reported.set(peer.id, peer)
       return [
         { type: 'peer-up', at, present: true, peer },
-        ...serviceChanges([], peer, peer.services.filter(this.#matchesService), at),
+        ...changesOfServices([], peer, peer.services.filter(this.#matchesService), at),
       ]
     }
     const unconfirmed = this.#unconfirmed.get(peer.id)
@@ -146,7 +146,7 @@ export class WatchState {
     if (!hasChanged(before, peer)) return []
     const type = before.state === peer.state ? 'peer-update' : TYPE_OF_STATE[peer.state]
     const [old, current] = [before, peer].map(({ services }) => services.filter(this.#matchesService))
-    return [{ type, at, present: true, peer }, ...serviceChanges(old ?? [], peer, current ?? [], at)]
+    return [{ type, at, present: true, peer }, ...changesOfServices(old ?? [], peer, current ?? [], at)]
   }
 
   #remove(peer: Peer, at: string): Change[] {
@@ -156,7 +156,7 @@ export class WatchState {
     this.#unconfirmed.delete(peer.id)
     const type = isPresent(peer) ? 'peer-update' : TYPE_OF_STATE[peer.state]
     const old = before.services.filter(this.#matchesService)
-    return [{ type, at, present: false, peer }, ...serviceChanges(old, peer, [], at)]
+    return [{ type, at, present: false, peer }, ...changesOfServices(old, peer, [], at)]
   }
 
   #endSnapshot(epoch: string, at: string, now: number): Synced[] {
@@ -222,23 +222,14 @@ function addressKey({ address, interface: name }: Peer['addresses'][number]): st
   return `${address} ${name}`
 }
 
-/** The changes from the services `before` to the services `after`, matched by id. */
-function serviceChanges(
+/** The changes of the services of a peer. */
+function changesOfServices(
   before: readonly OfferedService[],
   peer: Peer,
   after: readonly OfferedService[],
   at: string,
 ): Change[] {
-  const removed = new Map(before.map((service) => [service.id, service]))
-  const changes: Change[] = []
-  for (const service of after) {
-    const old = removed.get(service.id)
-    removed.delete(service.id)
-    if (!old) changes.push({ type: 'service-up', at, present: true, peer, service })
-    else if (JSON.stringify(old) !== JSON.stringify(service)) {
-      changes.push({ type: 'service-update', at, present: true, peer, service })
-    }
-  }
-  for (const service of removed.values()) changes.push({ type: 'service-down', at, present: false, peer, service })
-  return changes
+  return serviceChanges(before, after).map(({ type, service }) => {
+    return { type, at, present: type !== 'service-down', peer, service }
+  })
 }

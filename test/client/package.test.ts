@@ -113,13 +113,14 @@ test('the package loads only its own files and modules of Node.js', async () => 
   const { stdout } = await run(process.execPath, [join(directory, 'main.mjs')])
   const loaded = stdout.trim().split('\n')
   expect(loaded.length).toBeGreaterThan(10)
-  // Each of the others says in one place what client and daemon share, and needs nothing else.
+  // These files are shared with the daemon, and load no other file.
   const shared = new Set(loaded.filter((file) => !file.startsWith('client/')))
   expect([...shared].sort()).toEqual([
     'core/wire/id.js',
     'shared/caught-error.js',
     'shared/link-local.js',
     'shared/peer-state.js',
+    'shared/service-changes.js',
     'shared/service-names.js',
     'shared/socket-paths.js',
   ])

@@ -13,7 +13,6 @@ import type {
   PeerView,
   PresenceReader,
   SelfView,
-  ServiceChangeType,
   SilentChangeType,
 } from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
@@ -24,6 +23,7 @@ import { ControlServer, type ControlServerOptions } from '../../../src/daemon/co
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
 import { recordService } from '../../../src/daemon/services/own-services.ts'
 import type { PeerState } from '../../../src/shared/peer-state.ts'
+import type { ServiceChangeType } from '../../../src/shared/service-changes.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** Wall-clock time of monotonic 0. */

@@ -1,8 +1,9 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
+import { serviceChanges } from '../../../shared/service-changes.ts'
 import type { NamedTasks } from '../../agenda.ts'
 import type { AddressOnInterface } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
-import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES, serviceChanges } from '../peers/journal.ts'
+import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES } from '../peers/journal.ts'
 import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
 
 const MAX_HISTORY = 16

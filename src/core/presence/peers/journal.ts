@@ -1,5 +1,6 @@
 import type { PeerState } from '../../../shared/peer-state.ts'
-import type { Change, OfferedService, PeerChangeType, ReportedChange, ServiceChangeType } from './types.ts'
+import { serviceChanges } from '../../../shared/service-changes.ts'
+import type { Change, OfferedService, PeerChangeType, ReportedChange } from './types.ts'
 
 /** The type of the change by which a peer enters a state. */
 export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
@@ -71,21 +72,4 @@ export class Journal {
 /** Whether a change is reported to clients as an event. */
 export function isReported(change: Change): change is ReportedChange {
   return change.type !== 'peer-damped' && change.type !== 'peer-forgotten'
-}
-
-/** Compares the services of a peer before and after a change. Services are matched by id. */
-export function serviceChanges(
-  before: OfferedService[],
-  after: OfferedService[],
-): { type: ServiceChangeType; service: OfferedService }[] {
-  const old = new Map(before.map((service) => [service.id, service]))
-  const changes: { type: ServiceChangeType; service: OfferedService }[] = []
-  for (const service of after) {
-    const known = old.get(service.id)
-    old.delete(service.id)
-    if (!known) changes.push({ type: 'service-up', service })
-    else if (JSON.stringify(known) !== JSON.stringify(service)) changes.push({ type: 'service-update', service })
-  }
-  for (const service of old.values()) changes.push({ type: 'service-down', service })
-  return changes
 }

@@ -1,4 +1,5 @@
 import type { PeerState } from '../../../shared/peer-state.ts'
+import type { ServiceChangeType } from '../../../shared/service-changes.ts'
 import type { AddressOnInterface, Interface, Path, SharedPath } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
 import type { AttributeValue, Service } from '../../wire/record.ts'
@@ -99,7 +100,6 @@ export interface Sighting {
 }
 
 export type PeerChangeType = 'peer-up' | 'peer-update' | 'peer-suspect' | 'peer-failed' | 'peer-left'
-export type ServiceChangeType = 'service-up' | 'service-update' | 'service-down'
 /** Changes that are not reported as events: a flapping peer has returned, or a failed or left peer was removed. */
 export type SilentChangeType = 'peer-damped' | 'peer-forgotten'
 export type ChangeType = PeerChangeType | ServiceChangeType | SilentChangeType
