@@ -124,7 +124,7 @@ async function findService({ directory, name, type, source, options }: Search): 
   const offer = selectOffer(name, services)
   if (!offer) return undefined
   const { peer: offerer, ...service } = offer
-  return { peer: await directory.peer(offerer.id, { ...options }), service }
+  return { peer: await directory.peer(offerer.id, { ...options, source }), service }
 }
 
 /**

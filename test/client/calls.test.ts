@@ -281,6 +281,15 @@ describe('resolve', () => {
     })
   })
 
+  test('a signed result has no services that mDNS adds to the peer', async () => {
+    const web = { ...kitchen.services[0], name: 'Shop' } as Peer['services'][number]
+    const ipp = { ...web, id: 'ipp', name: 'Office', type: '_ipp._tcp', port: 631, source: 'mdns' as const }
+    const earshot = await knowing({ ...kitchen, services: [web, ipp] })
+    expect((await earshot.resolve('Shop')).peer?.services).toEqual([web, ipp])
+    expect((await earshot.resolve('Shop', { signed: true })).peer?.services).toEqual([web])
+    expect((await earshot.resolve('kitchen', { signed: true })).peer?.services).toEqual([web])
+  })
+
   test('an mDNS host does not replace a failed peer of the same name', async () => {
     const earshot = await knowing(somePeer('scanner.local', { state: 'failed' }))
     await expect(earshot.resolve('scanner.local')).rejects.toMatchObject({ code: 'EARSHOT_UNRESOLVED' })
