@@ -1,5 +1,5 @@
 /**
- * The layout of src/ as rules (docs/ARCHITECTURE.md): which room may import what, and no circles, also not of types.
+ * The layout of src/ as rules (docs/ARCHITECTURE.md): which folder may import what, and no circles, also not of types.
  * `npm run imports` checks them, and so does `npm run lint`.
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -51,7 +51,7 @@ module.exports = {
     },
     {
       name: 'shared-imports-nothing',
-      comment: 'Every room may import shared: it imports none itself.',
+      comment: 'Every folder may import shared, which imports none itself.',
       severity: 'error',
       from: { path: '^src/shared/' },
       to: { path: '^src/', pathNot: '^src/shared/' },
@@ -85,7 +85,7 @@ module.exports = {
     },
     {
       name: 'net-knows-no-peers',
-      comment: 'Sockets carry bytes. What they mean is none of their business.',
+      comment: 'Sockets carry bytes and do not interpret them.',
       severity: 'error',
       from: { path: '^src/io/net/' },
       to: { path: '^src/core/(wire|presence|mdns)/' },

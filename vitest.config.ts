@@ -43,14 +43,14 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...LAB, ...TIMING],
           benchmark: { include: ['test/bench/**/*.bench.ts'] },
-          // Many tests wait for child processes, so there are more workers than cores.
+          // Many tests wait for child processes, so three workers are of use even on one core.
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        // Lab tests mostly wait, so there are more workers than cores.
+        // Lab tests mostly wait, so six workers are of use even on two cores.
         test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
       },
       {

@@ -72,8 +72,8 @@ function queryOf({ service, state, source, attributes = {} }: PeerFilter): PeerQ
 }
 
 /**
- * Says on standard error why a list is empty: this machine can hear no peers, or there are none to hear. Says nothing if
- * other peers are heard and only do not match. If the daemon does not answer, the command does not fail.
+ * Says on standard error why a list is empty: this machine cannot receive beacons, or no other peer is heard. Says nothing
+ * if other peers are heard and only do not match. If the daemon does not answer, the command does not fail.
  */
 export async function warnIfNoPeersHeard(daemon: Earshot, { output, signal }: Context): Promise<void> {
   const answers = Promise.all([daemon.self({ signal }), daemon.peers({}, { signal })])

@@ -132,7 +132,7 @@ export function stateReason(peer: Peer, now: number): string | undefined {
   const lastHeard = `last heard ${ageText(peer.lastSeen, now)} ago, although it sends a beacon every ${formatDuration(peer.intervalMs)}`
   switch (peer.state) {
     case 'suspect':
-      return `Suspect: ${lastHeard} (a peer is suspect after ${LEASE_INTERVALS} missed beacons); it has not answered a direct probe yet.`
+      return `Suspect: ${lastHeard} (a peer is suspect after ${LEASE_INTERVALS} intervals without a beacon); it has not answered a direct probe yet.`
     case 'failed':
       return `Failed: ${lastHeard}; it did not answer a direct probe.`
     case 'left':

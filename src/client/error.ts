@@ -5,7 +5,7 @@ const TRANSIENT_STATUSES = [408, 503]
 
 /** An error between an application and the daemon. */
 export class EarshotError extends Error {
-  /** For programs, never changes: EARSHOT_NO_DAEMON, EARSHOT_BAD_ANSWER, EARSHOT_CONNECTION_LOST, EARSHOT_TIMED_OUT, or the code from the API. */
+  /** For programs, never changes: a code of the API, or one of those in docs/CLIENT.md, such as EARSHOT_NO_DAEMON. */
   readonly code: string
   /** HTTP status of the response; undefined when there was no response. */
   readonly status: number | undefined

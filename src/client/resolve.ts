@@ -6,12 +6,12 @@ import { EarshotError } from './error.ts'
 import { type ServiceFilter, serviceMatcher } from './filter.ts'
 
 export type Address = Peer['addresses'][number]
-export type Family = Address['family']
+type Family = Address['family']
 
 export interface ResolveOptions {
   /** The port of a service of this type: `http`, `http/tcp` or `_http._tcp`. */
   service?: string | undefined
-  family?: Address['family'] | undefined
+  family?: Family | undefined
   /** Whether to ignore what mDNS has found, because it is not signed. */
   signed?: boolean | undefined
   signal?: AbortSignal | undefined
@@ -27,7 +27,7 @@ export interface Resolved {
   source: Peer['source']
   /** Link-local IPv6 with its zone: `fe80::1%eth0`. */
   address: string
-  family: Address['family']
+  family: Family
   /** The address for a URL: `[fd00::1]`; a link-local one with its zone as in RFC 6874, `[fe80::1%25eth0]`. */
   hostname: string
   port?: number

@@ -57,9 +57,9 @@ export async function use(signal: AbortSignal): Promise<void> {
   const { host, port } = await earshot.resolve('kitchen', { service: 'http', family: 'ipv4' })
   const rtt: number = await earshot.ping(first?.id ?? '', { signal })
   console.log(temperature, host, port, rtt, (await earshot.services({ type: 'http' })).services[0]?.peer.addresses)
-  // @ts-expect-error a type that there is not
+  // @ts-expect-error the type is required
   await earshot.publish({ name: 'shop', port: 8080 })
-  // @ts-expect-error sync is told only when asked for
+  // @ts-expect-error sync is reported only with the option of that name
   for await (const change of earshot.watch()) if (change.type === 'sync') break
   throw new EarshotError('EARSHOT_EXAMPLE', 'so')
 }
