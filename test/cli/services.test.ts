@@ -89,6 +89,7 @@ describe('services', () => {
     for (const args of [['services'], ['ls'], ['resolve', 'kitchen'], ['wait', '--name', 'kitchen']]) {
       await run('earshot', [...args, '--signed'], { env })
     }
+    expect(daemon.asked.length).toBeGreaterThanOrEqual(4)
     for (const asked of daemon.asked) expect(asked).toContain('source=beacon')
   })
 
