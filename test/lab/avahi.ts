@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BrowseLine, parseBrowseLine, type ResolvedLine } from './avahi-lines.ts'
-import { Feed } from './feed.ts'
+import { Feed, WAIT_TIMEOUT_MS } from './feed.ts'
 import type { Exit, LabProcess } from './lab-process.ts'
 import type { Namespace } from './namespace.ts'
 import type { Output } from './run.ts'
@@ -156,8 +156,8 @@ export class AvahiBrowser implements AsyncDisposable {
     return this.#feed.items
   }
 
-  /** The first matching line: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (line: BrowseLine) => boolean, timeoutMs = 45_000, from = 0): Promise<BrowseLine> {
+  /** The first matching line: an earlier one from index `from` on, or one within `timeoutMs`. */
+  waitFor(wanted: (line: BrowseLine) => boolean, timeoutMs = WAIT_TIMEOUT_MS, from = 0): Promise<BrowseLine> {
     const output = (): string => this.process.stdout.slice(-10).join('\n  ')
     return this.#feed.find(wanted, timeoutMs, () => `matching line of avahi-browse; its output:\n  ${output()}`, from)
   }

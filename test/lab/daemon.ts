@@ -5,6 +5,7 @@ import type { Peer, Peers } from '../../src/shared/api.ts'
 import type { Self } from '../../src/shared/self-api.ts'
 import { type Answer, type CallOptions, call } from './control.ts'
 import { EventStream } from './event-stream.ts'
+import { WAIT_TIMEOUT_MS } from './feed.ts'
 import type { Exit, LabProcess } from './lab-process.ts'
 
 export interface DaemonOptions {
@@ -119,9 +120,9 @@ export class Daemon implements AsyncDisposable {
 
   /**
    * Gets the peers (with `query`, if given) every 50 ms until they satisfy the predicate, and resolves with them.
-   * Rejects after `timeoutMs` (default 20,000) with the last response. To measure times, use `events` instead.
+   * Rejects after `timeoutMs` with the last response. To measure times, use `events` instead.
    */
-  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = 45_000, query = ''): Promise<Peer[]> {
+  async waitFor(wanted: (peers: Peer[]) => boolean, timeoutMs = WAIT_TIMEOUT_MS, query = ''): Promise<Peer[]> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const peers = await this.peers(query)

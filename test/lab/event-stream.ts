@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { open } from './control.ts'
-import { Feed } from './feed.ts'
+import { Feed, WAIT_TIMEOUT_MS } from './feed.ts'
 
 /** One server-sent event of `GET /v1/events`. */
 export interface LabEvent {
@@ -44,8 +44,8 @@ export class EventStream implements AsyncIterable<LabEvent>, Disposable {
     return this.#feed.ended
   }
 
-  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = 45_000, from = 0): Promise<LabEvent> {
+  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs`. */
+  waitFor(wanted: (event: LabEvent) => boolean, timeoutMs = WAIT_TIMEOUT_MS, from = 0): Promise<LabEvent> {
     const seen = (): string => this.events.map(({ event, id }) => `${event}#${id ?? ''}`).join(' ')
     return this.#feed.find(wanted, timeoutMs, () => `matching event among: ${seen() || '(none)'}`, from)
   }

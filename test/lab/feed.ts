@@ -1,3 +1,6 @@
+/** How long tests wait for something that has to come, unless they say otherwise, ms. Long, because it only ends tests that hang. */
+export const WAIT_TIMEOUT_MS = 45_000
+
 /** Collects items that arrive over time, so that a test can read earlier items and wait for later ones. */
 export class Feed<T> implements AsyncIterable<T> {
   /** Everything that has arrived so far, oldest first. */

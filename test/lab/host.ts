@@ -58,7 +58,7 @@ export class Host extends HostInterfaces {
     await Promise.all([this.atPorts('loss', none), this.atPorts('cut', none), this.#firewall.set('paths', [])])
   }
 
-  /** Runs a command to its end. Rejects if it cannot be started, or after `timeout` (ms, default 10,000). */
+  /** Runs a command to its end. Rejects if it cannot be started, or after `timeout` (ms, default 30,000). */
   exec(command: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Output> {
     const argv = [...this.namespace.enter, 'setpriv', '--pdeathsig', 'KILL', 'env', '-C', this.dir, command, ...args]
     return run(argv, { ...options, env: this.#environment(options.env) })

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LAB_PATH } from './availability.ts'
-import { Feed } from './feed.ts'
+import { Feed, WAIT_TIMEOUT_MS } from './feed.ts'
 import type { Namespace } from './namespace.ts'
 
 export interface Exit {
@@ -93,9 +93,9 @@ export class LabProcess implements AsyncDisposable {
 
   /**
    * Resolves with the first matching line of either stream, from index `from` of `lines.items` on, past or future.
-   * Rejects after `timeoutMs` (default 15,000), or when the process ends first. The error contains its last output.
+   * Rejects after `timeoutMs`, or when the process ends first. The error contains its last output.
    */
-  async waitForLine(pattern: RegExp, timeoutMs = 45_000, from = 0): Promise<string> {
+  async waitForLine(pattern: RegExp, timeoutMs = WAIT_TIMEOUT_MS, from = 0): Promise<string> {
     const matches = (line: Line): boolean => line.text.search(pattern) !== -1
     return (await this.lines.find(matches, timeoutMs, () => this.#missing(pattern), from)).text
   }

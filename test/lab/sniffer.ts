@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Feed } from './feed.ts'
+import { Feed, WAIT_TIMEOUT_MS } from './feed.ts'
 import type { LabProcess } from './lab-process.ts'
 
 /** Prefers the system's interpreter: the test user may have no access to one of a version manager. */
@@ -59,8 +59,8 @@ export class Sniffer implements AsyncIterable<SniffedDatagram>, AsyncDisposable 
     return this.#feed.items
   }
 
-  /** The first matching datagram: an earlier one, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = 45_000): Promise<SniffedDatagram> {
+  /** The first matching datagram: an earlier one, or one within `timeoutMs`. */
+  waitFor(wanted: (datagram: SniffedDatagram) => boolean, timeoutMs = WAIT_TIMEOUT_MS): Promise<SniffedDatagram> {
     return this.#feed.find(wanted, timeoutMs, () => `matching datagram among the ${this.datagrams.length} seen`)
   }
 

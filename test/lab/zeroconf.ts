@@ -1,4 +1,4 @@
-import { Feed } from './feed.ts'
+import { Feed, WAIT_TIMEOUT_MS } from './feed.ts'
 import type { LabProcess } from './lab-process.ts'
 import { PYTHON, tool } from './sniffer.ts'
 
@@ -48,8 +48,8 @@ export class Zeroconf implements AsyncDisposable {
     return this.#feed.items
   }
 
-  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs` (default 15,000). */
-  waitFor(wanted: (event: ZeroconfEvent) => boolean, timeoutMs = 45_000, from = 0): Promise<ZeroconfEvent> {
+  /** The first matching event: an earlier one from index `from` on, or one within `timeoutMs`. */
+  waitFor(wanted: (event: ZeroconfEvent) => boolean, timeoutMs = WAIT_TIMEOUT_MS, from = 0): Promise<ZeroconfEvent> {
     const output = (): string =>
       this.process.lines.items
         .slice(-10)
