@@ -7,6 +7,7 @@ import { BadRequest, TooBusy } from '../../shared/errors.ts'
 import { writeJson } from './api-json.ts'
 import type { BlockingQueries, ChangeTest, QueryOutcome } from './blocking-queries.ts'
 import type { ControlDependencies } from './context.ts'
+import { matchesWeakly } from './etags.ts'
 import { type DurationRange, flag, isOn, readDuration, readSince } from './request-input.ts'
 
 /** The parameters of all lists. */
@@ -27,10 +28,6 @@ export const LIST_PARAMETERS = {
   ),
 }
 type ListParameters = { [Name in keyof typeof LIST_PARAMETERS | 'hidden']?: string | undefined }
-
-export const ListHeaders = Type.Object({
-  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of an earlier answer: 304 if it is unchanged' })),
-})
 
 export const LIST_DESCRIPTION =
   'A parameter may be repeated: one of its values has to match. Different parameters all have to match. ' +
@@ -86,7 +83,8 @@ export class ListResponses {
     // The index does not count the changes of hidden hosts.
     const etag = withHidden ? undefined : `W/"${epoch}-${presence.index}"`
     let body: Buffer | undefined
-    if (etag === undefined || !matchesEtag(raw.headers['if-none-match'], etag)) {
+    const known = raw.headers['if-none-match']
+    if (etag === undefined || known === undefined || !matchesWeakly(known, etag)) {
       const pending = onSocket ? this.#pendingOnSocket : this.#pendingOnLoopback
       pending.throwIfFull()
       body = this.#body(request, outcome.index === presence.index ? outcome.ids : undefined, withHidden)
@@ -140,12 +138,6 @@ function readWait({ since, wait }: ListParameters): number {
     throw new BadRequest('querystring/wait needs querystring/since: the index of the answer to wait for a change of')
   }
   return ms
-}
-
-/** Whether the header `If-None-Match` contains the tag, by weak comparison (RFC 9110, section 13.1.2). */
-function matchesEtag(header: string | undefined, etag: string): boolean {
-  const etags = header?.split(',').map((each) => each.trim().replace(/^W\//, ''))
-  return etags !== undefined && (etags.includes('*') || etags.includes(etag.replace(/^W\//, '')))
 }
 
 /**

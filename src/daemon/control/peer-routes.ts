@@ -4,7 +4,8 @@ import type { OfferedService, PeerView } from '../../core/presence/peers/types.t
 import { ErrorRef, type Offer, PeerRef, PeersRef, ServicesRef } from '../../shared/api.ts'
 import { offerJson, peerJson } from './api-json.ts'
 import type { App, ControlDependencies } from './context.ts'
-import { LIST_DESCRIPTION, LIST_PARAMETERS, ListHeaders, type ListResponses, NOT_MODIFIED } from './list-responses.ts'
+import { IfNoneMatch } from './etags.ts'
+import { LIST_DESCRIPTION, LIST_PARAMETERS, type ListResponses, NOT_MODIFIED } from './list-responses.ts'
 import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
 import {
   flag,
@@ -62,7 +63,7 @@ export function peerRoutes(app: App, deps: ControlDependencies, lists: ListRespo
         summary: 'Lists peers',
         description: `\`attr.KEY=VALUE\` filters by an attribute, for example \`attr.status=idle\`. ${LIST_DESCRIPTION}`,
         querystring: PeersQuery,
-        headers: ListHeaders,
+        headers: IfNoneMatch,
         response: { 200: PeersRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
       },
     },
@@ -104,7 +105,7 @@ export function peerRoutes(app: App, deps: ControlDependencies, lists: ListRespo
         summary: 'Lists services, each with the peer that offers it',
         description: LIST_DESCRIPTION,
         querystring: ServicesQuery,
-        headers: ListHeaders,
+        headers: IfNoneMatch,
         response: { 200: ServicesRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
       },
     },

@@ -9,6 +9,7 @@ import { type OwnService, sourceOf } from '../services/own-services.ts'
 import { ServiceEntrySchema, serviceOf } from '../services/service-entry.ts'
 import { ownServiceJson, selfJson } from './api-json.ts'
 import type { App, ControlDependencies, ListenAddresses } from './context.ts'
+import { IfNoneMatch, matchesStrongly, matchesWeakly } from './etags.ts'
 import { NOT_MODIFIED } from './list-responses.ts'
 import { bodyValidator, type DurationRange, JSON_TYPES, readDuration } from './request-input.ts'
 
@@ -59,10 +60,6 @@ const PutHeaders = Type.Object({
   'if-none-match': Type.Optional(Type.String({ description: '`*`: 412 if there is a service with this id' })),
 })
 const DeleteHeaders = Type.Object({ 'if-match': IfMatch })
-const GetHeaders = Type.Object({
-  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of an earlier answer: 304 if it is unchanged' })),
-})
-
 /** The routes for the daemon's own peer: its state, its attributes and its services. */
 export function selfRoutes(app: App, deps: ControlDependencies, listening: ListenAddresses): void {
   const { presence, catalogue } = deps
@@ -76,15 +73,17 @@ export function selfRoutes(app: App, deps: ControlDependencies, listening: Liste
         operationId: 'service',
         summary: 'Shows a service of this peer, and who registered it',
         params: ServiceParams,
-        headers: GetHeaders,
+        headers: IfNoneMatch,
         response: { 200: OwnServiceRef, 304: NOT_MODIFIED, '4xx': ErrorRef },
       },
     },
     async ({ params: { id }, headers }, reply) => {
       const service = catalogue.get(id)
       if (!service) throw new NoSuchService(id)
-      reply.header('etag', serviceEtag(service)).header('cache-control', 'no-cache')
-      if (headers['if-none-match'] !== undefined && matchesEtag(headers['if-none-match'], service)) {
+      const etag = serviceEtag(service)
+      const known = headers['if-none-match']
+      reply.header('etag', etag).header('cache-control', 'no-cache')
+      if (known !== undefined && matchesWeakly(known, etag)) {
         reply.code(304)
         return null
       }
@@ -209,21 +208,14 @@ function checkPreconditions(headers: IncomingHttpHeaders, id: string, service: O
   if (service && service.source !== 'api') return
   const match = headers['if-match']
   const noneMatch = headers['if-none-match']
-  if (match !== undefined && !matchesEtag(match, service)) {
+  if (match !== undefined && !(service && matchesStrongly(match, serviceEtag(service)))) {
     throw new ServiceHeld(
       service
         ? `service '${id}' was meanwhile registered by ${sourceOf(service)}`
         : `service '${id}' is not registered`,
     )
   }
-  if (service && noneMatch !== undefined && matchesEtag(noneMatch, service)) {
+  if (service && noneMatch !== undefined && matchesWeakly(noneMatch, serviceEtag(service))) {
     throw new ServiceHeld(`service '${id}' is registered already, by ${sourceOf(service)} (take another id)`)
   }
-}
-
-/** Whether a list of entity tags contains the tag of the service, by strong comparison, or `*`. */
-function matchesEtag(header: string, service: OwnService | undefined): boolean {
-  if (!service) return false
-  const etags = header.split(',').map((etag) => etag.trim())
-  return etags.includes('*') || etags.includes(serviceEtag(service))
 }

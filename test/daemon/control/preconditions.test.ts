@@ -30,7 +30,7 @@ describe('a service of this peer', () => {
   })
 
   test('is only registered if there is none, with If-None-Match', async () => {
-    const { put } = await running()
+    const { put, way } = await running()
     const anew = { 'if-none-match': '*' }
     expect(await put(SERVICE, { ...anew, 'user-agent': 'shop.py' })).toMatchObject({ status: 201 })
     expect(await put({ ...SERVICE, port: 81 }, anew)).toMatchObject({
@@ -40,7 +40,10 @@ describe('a service of this peer', () => {
         message: "service 'shop' is registered already, by shop.py over the API (take another id)",
       },
     })
-    expect(await put(SERVICE)).toMatchObject({ status: 200 })
+    const { etag } = (await put(SERVICE)).headers
+    // A weak tag is enough (RFC 9110, section 13.1.2).
+    expect(await put(SERVICE, { 'if-none-match': `W/${etag}` })).toMatchObject({ status: 412 })
+    expect(await ask(way, SHOP, { 'if-none-match': `"other", W/${etag}` })).toMatchObject({ status: 304 })
   })
 
   test('is only changed, renewed and withdrawn if it is unchanged, with If-Match', async () => {
