@@ -43,6 +43,7 @@ export class FamilySockets {
   #senders: Sender[]
   #all: UdpSocket[] = []
   #lastPaths = ''
+  #closed = false
 
   constructor(plan: SocketPlan, handler: SocketsHandler) {
     this.plan = plan
@@ -158,6 +159,7 @@ export class FamilySockets {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     for (const { path } of this.#receivers) this.#handler.closed(path)
     this.#handler.closed('unicast')
     await Promise.all(this.#all.map((socket) => socket.close()))
@@ -174,6 +176,8 @@ export class FamilySockets {
   #sendCallback(path: Path, from: string): SendCallback {
     const operation = `send ${from}`
     return (error) => {
+      // A datagram that still waited when the socket was closed has failed. No later one could succeed there.
+      if (this.#closed) return
       if (error === null) {
         this.#handler.succeeded(path, operation)
         return

@@ -171,11 +171,8 @@ export class Net extends EventEmitter<NetEvents> {
   #handlerFor(name: string): SocketsHandler {
     return {
       received: (path, bound, bytes, from) => this.#receive(name, path, bound, bytes, from),
-      // A datagram sent before the interface went away may fail afterwards.
-      failed: (path, operation, error) => {
-        if (this.#used.has(name))
-          this.#faults.failed(name, path, operation, this.#explain(name, error), performance.now())
-      },
+      failed: (path, operation, error) =>
+        this.#faults.failed(name, path, operation, this.#explain(name, error), performance.now()),
       succeeded: (path, operation) => this.#faults.succeeded(name, path, operation),
       dropped: (path) => this.#dropped[path === 'unicast' ? 'unicast' : 'shared']++,
       changed: () => this.#changed(),
