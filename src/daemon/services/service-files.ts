@@ -73,6 +73,8 @@ export class ServiceFiles {
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
         for (const [path, file] of this.#cache) if (dirname(path) === directory) cache.set(path, file)
+        const before = this.#directoryErrors.get(directory)
+        if (before) files.push(before)
         continue
       }
       const { names, error } = listed

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
 import { ServiceFiles } from '../../../src/daemon/services/service-files.ts'
 import { temporaryDirectory } from './fixtures.ts'
@@ -145,4 +145,26 @@ test('a directory with too many entries is reported, and the other directories a
   await writeFile(join(other, 'shop.toml'), SHOP)
   const { seen } = await watch(crowded, other)
   expect(seen()).toEqual([`${crowded}: only the first 4096 entries are looked at`, 'shop.toml: shop:80'])
+})
+
+test('the error of a directory stays while the process has no descriptor to read it', async () => {
+  const codes = ['EACCES', 'EMFILE', 'EMFILE']
+  vi.resetModules()
+  vi.doMock('node:fs/promises', async (importOriginal) => ({
+    ...(await importOriginal<typeof import('node:fs/promises')>()),
+    opendir: async () => {
+      const code = codes.shift() ?? 'ENOENT'
+      throw Object.assign(new Error(code), { code })
+    },
+  }))
+  onTestFinished(() => void vi.doUnmock('node:fs/promises'))
+  const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
+  const scans: (readonly ServiceFile[])[] = []
+  const files = new Mocked(['/shared'], { name: 'kitchen', hostname: 'kitchen.lan' }, (now) => scans.push(now))
+  for (let scan = 0; scan < 3; scan++) await files.open()
+  files.close()
+  const [first, ...later] = scans
+  expect(first).toEqual([{ file: '/shared', error: 'permission denied' }])
+  // The same object: nothing has changed, and nothing is logged again.
+  for (const now of later) expect(now[0]).toBe(first?.[0])
 })
