@@ -18,7 +18,7 @@ import { untilShutdown } from './shutdown.ts'
 
 /**
  * Runs the daemon until it has to shut down (see `untilShutdown`), which may also happen while it starts.
- * @throws when it cannot start: BadConfig, StateUnusable, AlreadyRunning, SocketUnusable, HttpInUse, PortInUse
+ * @throws when it cannot start: BadConfig, StateUnusable, AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable, TokenUnusable, PortInUse
  * @throws the exception that nothing has caught, if one was the reason for the shutdown
  */
 export async function runDaemon(config: Config): Promise<void> {

@@ -1,7 +1,7 @@
 import { hostname, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { BadConfig } from '../../shared/errors.ts'
-import { defaultSocketPath, untrustedReason } from '../../shared/socket-paths.ts'
+import { defaultSocketPath, SUPERUSER, untrustedReason } from '../../shared/socket-paths.ts'
 
 /** The properties of the process that the defaults depend on. */
 export interface ProcessInfo {
@@ -48,13 +48,17 @@ export function defaultStateDir({ env, home }: ProcessInfo): string {
 }
 
 /** The user's directory of service files, then the system's; for root, as with the config file, only the system's. */
-export function defaultServicesDir({ env, uid, home }: ProcessInfo): string[] {
-  const own = uid === 0 ? undefined : configHome(env, home)
+export function defaultServicesDir(info: ProcessInfo): string[] {
+  const own = configHome(info)
   return [...(own ? [join(own, 'earshot/services.d')] : []), '/etc/earshot/services.d']
 }
 
-/** `$XDG_CONFIG_HOME`, else `~/.config`; undefined when there is no home directory either. */
-export function configHome(env: ProcessInfo['env'], home: string | undefined): string | undefined {
+/**
+ * `$XDG_CONFIG_HOME`, else `~/.config`. Undefined when there is no home directory either, and for root: a file in the home
+ * directory of root must not configure the system's daemon.
+ */
+export function configHome({ env, uid, home }: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): string | undefined {
+  if (uid === SUPERUSER) return undefined
   const xdg = env['XDG_CONFIG_HOME']
   return xdg && isAbsolute(xdg) ? xdg : home && join(home, '.config')
 }

@@ -138,10 +138,9 @@ function readFile(path: string, source?: string): ConfigFile | undefined {
 }
 
 /** The default files, in order of precedence. */
-function defaultFiles({ env, uid, home }: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): string[] {
+function defaultFiles(info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): string[] {
   const system = '/etc/earshot/earshot.toml'
-  // A file in the home directory of root must not configure the system's daemon.
-  const directory = uid === 0 ? undefined : configHome(env, home)
+  const directory = configHome(info)
   return directory ? [join(directory, 'earshot/earshot.toml'), system] : [system]
 }
 
