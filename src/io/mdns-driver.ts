@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Path } from '../core/link.ts'
 import type { Mdns, MdnsNotice, MdnsView, OwnProfile } from '../core/mdns/mdns.ts'
 import type { Sighting } from '../core/presence/peers/types.ts'
 import { Stopping } from '../shared/errors.ts'
@@ -63,7 +64,10 @@ export class MdnsDriver {
         const message = this.#transport.receive(bytes, source, now)
         if (message) this.#mdns.receive(message, source, now)
       })
-      for (const check of this.#waiting) check()
+      if (this.#waiting.size === 0) return
+      this.#runSafely(() => {
+        for (const check of this.#waiting) check()
+      })
     })
     await this.#net.open()
   }
@@ -117,16 +121,15 @@ export class MdnsDriver {
 
   view(): MdnsView {
     const { interfaces: inUse, faults, dropped } = this.#net.status()
-    const names = new Set([...inUse, ...faults.map((fault) => ({ name: fault.interface }))].map(({ name }) => name))
-    const interfaces = Array.from(names, (name) => {
+    const interfaces = inUse.map(({ name, paths: open }) => {
       const failing = faults.filter((fault) => fault.interface === name)
-      const open = inUse.find((each) => each.name === name)?.paths ?? []
+      const everyPath = new Set<Path>([...open, ...failing.map(({ path }) => path)])
       return {
         name,
-        paths: [
-          ...open.filter((path) => !failing.some((fault) => fault.path === path)).map((path) => ({ path })),
-          ...failing.map(({ path, message }) => ({ path, fault: message })),
-        ],
+        paths: [...everyPath].map((path) => {
+          const fault = failing.find((one) => one.path === path)
+          return { path, ...(fault && { fault: fault.message }) }
+        }),
       }
     })
     const counters = { ...this.#transport.counters, unsent: dropped.unicast + dropped.shared }

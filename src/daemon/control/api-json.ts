@@ -107,15 +107,15 @@ export function selfJson(deps: ControlDependencies, listening: ListenAddresses):
 }
 
 /**
- * The interfaces in use, and those with faults only. The paths of an interface are those that are open, those on which
- * this daemon received its own beats, and those with a fault.
+ * The interfaces in use. The paths of an interface are those that are open, those on which this daemon received its own
+ * beats, and those with a fault.
  */
 function interfacesJson(
   interfaces: SelfView['interfaces'],
   faults: DaemonStatus['faults'],
   time: (at: number) => string,
 ): Self['interfaces'] {
-  const known = interfaces.map(({ name, addresses, paths, echoes }) => {
+  return interfaces.map(({ name, addresses, paths, echoes }) => {
     const ownFaults = faults.filter((fault) => fault.interface === name)
     const everyPath = new Set([...paths, ...echoes.map((echo) => echo.path), ...ownFaults.map((fault) => fault.path)])
     return {
@@ -133,18 +133,6 @@ function interfacesJson(
       }),
     }
   })
-  const names = new Set(interfaces.map(({ name }) => name))
-  const faultyOnly = new Set(faults.map((fault) => fault.interface).filter((name) => !names.has(name)))
-  return [
-    ...known,
-    ...[...faultyOnly].map((name) => ({
-      name,
-      addresses: [],
-      paths: faults
-        .filter((fault) => fault.interface === name)
-        .map(({ path, message }) => ({ path, deaf: false, fault: message })),
-    })),
-  ]
 }
 
 function serviceJson({ id, name, type, port, txt, subtypes }: Service): Service {

@@ -8,10 +8,7 @@ describe('the state of the daemon', () => {
       ...presence.facts,
       leftOut: [{ name: 'docker0', cause: 'excluded', pattern: 'docker*', reason: 'excluded' }],
       dropped: { unicast: 7, shared: 0 },
-      faults: [
-        { interface: 'eth0', path: 'multicast6', message: 'no address' },
-        { interface: 'wlan0', path: 'unicast', message: 'down' },
-      ],
+      faults: [{ interface: 'eth0', path: 'multicast6', message: 'no address' }],
     }
     const { socket, port } = await startControl(presence)
     const { status, body } = await ask({ socket }, '/v1/self')
@@ -37,7 +34,6 @@ describe('the state of the daemon', () => {
             { path: 'multicast6', deaf: false, fault: 'no address' },
           ],
         },
-        { name: 'wlan0', addresses: [], paths: [{ path: 'unicast', deaf: false, fault: 'down' }] },
       ],
     })
   })
