@@ -8,9 +8,15 @@ export interface BlockingQueryLimits {
   max: number
   /** The maximum on loopback, which all users of this machine can use. */
   maxOnLoopback: number
+  /** The peers as of the last change are read again when there are more: by then they include peers that the registry forgot. */
+  maxKnownPeers: number
 }
 
-export const DEFAULT_BLOCKING_QUERY_LIMITS: BlockingQueryLimits = { max: 2048, maxOnLoopback: 1024 }
+export const DEFAULT_BLOCKING_QUERY_LIMITS: BlockingQueryLimits = {
+  max: 2048,
+  maxOnLoopback: 1024,
+  maxKnownPeers: 32_768,
+}
 
 /** Whether the change of a peer from one view to the next changes the answer to a query. */
 export type ChangeTest = (before: PeerView | undefined, after: PeerView) => boolean
@@ -50,8 +56,6 @@ interface QueryGroup {
 const MAX_GROUP_IDS = 64
 /** To find the view of a peer before a change, this many older changes are read from the journal. */
 const LOOK_BACK = 1024
-/** The peers as of the last change are read again when there are more: by then they include peers that the registry forgot. */
-const MAX_KNOWN_PEERS = 32_768
 
 /**
  * The queries that wait for a change of their answer. A waiting query holds little more than its connection: queries with
@@ -112,7 +116,7 @@ export class BlockingQueries {
       }
     }
     for (const [query, group] of affected) this.#end(query, group, group.ids)
-    if (this.#known.size > MAX_KNOWN_PEERS) this.#readPeers()
+    if (this.#known.size > this.#limits.maxKnownPeers) this.#readPeers()
   }
 
   /** Ends the waiting of all queries, so that they are answered. */

@@ -16,6 +16,8 @@ export interface EventStreamLimits {
   keepAliveMs: number
   /** A client that has not read for this long, and has missed changes, is disconnected, ms. */
   cutOffMs: number
+  /** A filtered stream reads its peers again when it remembers more: by then they include peers that the registry forgot. */
+  maxRememberedIds: number
 }
 
 export const DEFAULT_EVENT_STREAM_LIMITS: EventStreamLimits = {
@@ -23,6 +25,7 @@ export const DEFAULT_EVENT_STREAM_LIMITS: EventStreamLimits = {
   maxOnLoopback: 768,
   keepAliveMs: 15_000,
   cutOffMs: 30_000,
+  maxRememberedIds: 32_768,
 }
 
 /**
@@ -53,7 +56,7 @@ export class EventStreams {
     this.#limits = limits
     this.#format = new SseFormat(deps)
     this.#timer = setInterval(() => {
-      for (const stream of this.#streams) stream.keepAlive(limits.cutOffMs)
+      for (const stream of this.#streams) stream.keepAlive(limits)
     }, limits.keepAliveMs).unref()
   }
 
@@ -92,8 +95,6 @@ export class EventStreams {
 
 /** Small events are combined up to this many bytes, so that a burst needs few writes. */
 const WRITE_BYTES = 16 * 1024
-/** A filtered stream reads its peers again when it remembers more: by then they include peers that the registry forgot. */
-const MAX_REMEMBERED_IDS = 32_768
 
 /**
  * One event stream: a cursor into the registry's journal, without a queue of its own.
@@ -158,9 +159,9 @@ class EventStream {
   }
 
   /** Writes a keep-alive comment. Disconnects a client that has not read for `cutOffMs` and has missed changes. */
-  keepAlive(cutOffMs: number): void {
+  keepAlive({ cutOffMs, maxRememberedIds }: EventStreamLimits): void {
     if (this.#blockedSince === undefined) {
-      if (this.#matching.size > MAX_REMEMBERED_IDS) this.#readMatchingPeers()
+      if (this.#matching.size > maxRememberedIds) this.#readMatchingPeers()
       this.#write(KEEP_ALIVE)
       this.#flush()
     } else if (this.#deps.now() - this.#blockedSince >= cutOffMs && this.#newChanges() === undefined) {

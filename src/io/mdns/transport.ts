@@ -21,6 +21,8 @@ const TOTAL = { perSecond: 4000, burst: 8000 }
 /** A message counts once per this many bytes or records. */
 const MESSAGE_UNIT = { bytes: 1500, records: 10 }
 
+/** How many different problems are reported. Each may repeat with every message. */
+const MAX_REPORTED = 16
 /** Another overload is reported after this time without one, ms. */
 const OVERLOAD_QUIET_TIME = 60_000
 
@@ -198,7 +200,7 @@ export class MdnsTransport {
 
   #report(error: unknown): void {
     const failure = errorOf(error)
-    if (this.#reported.has(failure.message) || this.#reported.size >= 16) return
+    if (this.#reported.has(failure.message) || this.#reported.size >= MAX_REPORTED) return
     this.#reported.add(failure.message)
     this.#problem(failure)
   }

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { PeerChangeType, PeerView } from '../../../src/core/presence/peers/types.ts'
 import type { Peers } from '../../../src/shared/api.ts'
@@ -200,7 +199,7 @@ describe('a blocking query', () => {
 
   test('frees its place when the client disconnects', async () => {
     const { socket, presence } = await startControl(twoPeers(), { blockingQueries: { max: 2 } })
-    // The second one's turn on its connection never comes.
+    // The second request waits behind the first one on the same connection, and is never handled.
     const connection = connect(socket)
     connection.write('GET /v1/peers?since=2 HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2))
     await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers?since=2&wait=1ms')).status === 503)
@@ -221,7 +220,7 @@ describe('a blocking query', () => {
   })
 
   test('is answered when the daemon stops', async () => {
-    // Were it left to the end of the farewell, the test would not end.
+    // If the query were only answered when this time is over, the test would time out.
     const { socket, control } = await startControl(twoPeers(), { closeTimeoutMs: 3_600_000 })
     const { answered } = await blocked(socket, '/v1/peers?since=2')
     await control.close()
@@ -229,14 +228,30 @@ describe('a blocking query', () => {
   })
 
   test('shares its answer with others that have the same filter', async () => {
-    const { socket, presence } = await startControl(twoPeers())
+    const { socket, presence } = await startControl(twoPeers(), { blockingQueries: { max: 200 } })
     const asked = Array.from({ length: 200 }, () => ask({ socket }, '/v1/peers?since=2&service=osc'))
-    await vi.waitUntil(async () => {
-      await delay(10)
-      return presence.index === 2
-    })
+    // All of them wait when there is no place for one more.
+    await vi.waitUntil(async () => (await ask({ socket }, '/v1/peers?since=2&wait=1ms')).status === 503)
+    const get = vi.spyOn(presence, 'get')
     presence.change('peer-update', 2, { name: 'new' })
     for (const { body } of await Promise.all(asked)) expect(body).toMatchObject({ index: 3, peers: [{ name: 'new' }] })
+    // Each answer that is built reads the one peer in it.
+    expect(get).toHaveBeenCalledTimes(1)
+  })
+
+  test('reads the peers again when it remembers more than there can be', async () => {
+    const { socket, presence } = await startControl(twoPeers(), { blockingQueries: { maxKnownPeers: 11 } })
+    const { answered } = await blocked(socket, '/v1/peers?since=2&name=last')
+    const peers = vi.spyOn(presence, 'peers')
+    // With the daemon's own peer, these are eleven.
+    for (let number = 3; number <= 10; number++) presence.change('peer-up', number)
+    await ask({ socket }, '/healthz')
+    expect(peers).not.toHaveBeenCalled()
+    presence.change('peer-up', 11)
+    await ask({ socket }, '/healthz')
+    expect(peers).toHaveBeenCalledTimes(1)
+    presence.change('peer-up', 12, { name: 'last' })
+    expect(await answered).toMatchObject({ body: { peers: [{ name: 'last' }] } })
   })
 })
 

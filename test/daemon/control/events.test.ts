@@ -37,6 +37,21 @@ describe('GET /v1/events', () => {
     })
   })
 
+  test('reads the peers again when it remembers more than there can be', async () => {
+    const presence = new FakePresence()
+    const { socket } = await startControl(presence, { eventStreams: { keepAliveMs: 10, maxRememberedIds: 4 } })
+    const listener = new Listener({ socket }, '/v1/events?service=osc')
+    await listener.untilType('sync')
+    const peers = vi.spyOn(presence, 'peers')
+    for (let number = 1; number <= 4; number++) presence.change('peer-up', number, { services: OSC })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(peers).not.toHaveBeenCalled()
+    presence.change('peer-up', 5, { services: OSC })
+    await vi.waitFor(() => expect(peers).toHaveBeenCalled())
+    presence.change('peer-left', 5)
+    await listener.untilType('peer-left')
+  })
+
   test('begins with the present state on ?state=1', async () => {
     const presence = new FakePresence()
     presence.change('peer-up', 1)

@@ -102,6 +102,32 @@ test('follows the interfaces, and sends nothing after close', async () => {
   expect(harness.receive(QUESTION, { interface: 'eth1', address: 'fe80::2' })).toBeUndefined()
 })
 
+test('reports each problem once, and sixteen of them', () => {
+  const harness = new TransportHarness()
+  for (let round = 0; round < 2; round++) {
+    for (let number = 0; number < 20; number++) harness.transport.failed(new Error(`problem ${number}`))
+  }
+  expect(harness.problems.map(({ message: text }) => text)).toEqual(
+    Array.from({ length: 16 }, (_, number) => `problem ${number}`),
+  )
+})
+
+test('remembers the last 512 messages that it has sent', async () => {
+  const harness = new TransportHarness([{ name: 'eth0', paths: ['multicast4'] }])
+  const named = (number: number) =>
+    message({ questions: [{ ...query.questions[0], name: `n${number}.local` } as never] })
+  for (let number = 0; number <= 512; number++) {
+    harness.transport.send({ interface: 'eth0', to: 'multicast', message: named(number) })
+  }
+  await nextTurn()
+  const own = { own: true, address: '192.168.1.5' }
+  const [first, second] = harness.sent
+  if (!first || !second) throw new Error('nothing was sent')
+  expect(harness.sent).toHaveLength(513)
+  expect(harness.receive(first.bytes, own)).toBeDefined()
+  expect(harness.receive(second.bytes, own)).toBeUndefined()
+})
+
 test('drops own messages that loop back, but not equal ones of another program', async () => {
   const harness = new TransportHarness([
     { name: 'eth0', paths: ['multicast4', 'multicast6'] },
