@@ -99,7 +99,7 @@ export function hostNames(count: number): string[] {
 
 /** Opens a stream of all events since the daemon's start. Resolves when the past events have arrived. */
 export async function openAllEvents(daemon: Daemon): Promise<EventStream> {
-  const { epoch } = await daemon.get<{ epoch: string }>('/v1/self')
+  const { epoch } = await daemon.self()
   const stream = await daemon.events({ since: `${epoch}-0` })
   await stream.waitFor(({ event }) => event === 'sync')
   return stream
@@ -117,11 +117,10 @@ export async function waitForPeer(
   wanted: (peer: Peer) => boolean,
   timeoutMs = 60_000,
 ): Promise<Peer> {
-  const peers = await daemon.waitFor(
-    (all) => all.some((peer) => peer.name === name && wanted(peer as unknown as Peer)),
-    timeoutMs,
-  )
-  return peers.find((peer) => peer.name === name) as unknown as Peer
+  const peers = await daemon.waitFor((all) => all.some((peer) => peer.name === name && wanted(peer)), timeoutMs)
+  const found = peers.find((peer) => peer.name === name)
+  if (!found) throw new Error(`no peer ${name}`)
+  return found
 }
 
 /** The addresses of a peer, sorted. */

@@ -42,7 +42,7 @@ export async function changePeers(
 }
 
 export async function journalIndex(daemon: Daemon): Promise<number> {
-  return (await daemon.get<{ index: number }>('/v1/self')).index
+  return (await daemon.self()).index
 }
 
 /** Samples the memory and the response time of a daemon ten times per second, until it is disposed. */

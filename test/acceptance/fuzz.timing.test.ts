@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { decode, encode } from '../../src/core/wire/codec.ts'
 import type { PeerId } from '../../src/core/wire/id.ts'
 import type { Peer } from '../../src/shared/api.ts'
+import type { Self } from '../../src/shared/self-api.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { peerEvents, percentile90, startAll, waitUntilAllAlive } from './daemons.ts'
 import { DaemonMonitor } from './event-load.ts'
@@ -54,14 +55,7 @@ function route(random: SeededRandom, { lan, host, intruder }: Scene): Omit<Spoof
 const isError = ({ level }: Record<string, unknown>) =>
   typeof level === 'number' ? level >= 50 : level === 'error' || level === 'fatal'
 
-interface SelfView {
-  pid: number
-  startedAt: string
-  counters: { received: Record<string, number>; refused: Record<string, number> }
-  limits: { peers: { now: number; most: number }; recordBytes: { now: number; most: number } }
-}
-
-function receivedCount({ counters }: SelfView): number {
+function receivedCount({ counters }: Self): number {
   return [...Object.values(counters.received), ...Object.values(counters.refused)].reduce((sum, each) => sum + each, 0)
 }
 
@@ -88,7 +82,7 @@ describeLab('a flood of invalid datagrams', () => {
     const real = tap.datagrams.map(({ hex }) => Buffer.from(hex, 'hex')).filter((bytes) => !isOfLeaver(bytes))
     await tap.close()
 
-    const before = await target.get<SelfView>('/v1/self')
+    const before = await target.self()
     const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
     const random = new SeededRandom(3)
     const invalidDatagrams = function* (count: number): Iterable<SpoofedDatagram> {
@@ -105,7 +99,7 @@ describeLab('a flood of invalid datagrams', () => {
     for (let batch = 0; batch < 9; batch++) await sendSpoofed(intruder, invalidDatagrams(0.2 * COUNT), 10_000)
     await monitor[Symbol.asyncDispose]()
     const grown = (target.process.rss() - warm) / MIB
-    const after = await target.get<SelfView>('/v1/self')
+    const after = await target.self()
     const received = receivedCount(after) - receivedCount(before)
     console.info(
       `received ${received}, memory +${grown.toFixed(1)} MiB on ${(warm / MIB).toFixed(0)}, responses in ${monitor.slowest.toFixed(0)} ms`,
@@ -140,7 +134,7 @@ describeLab('a flood of invalid datagrams', () => {
       const [payload = new Uint8Array()] = recordDatagrams(synthetic.record(1, { text: 'x'.repeat(500) }))
       return { src: `10.77.9.${1 + (index % 20)}`, dst: lan.broadcast, payload }
     })
-    const before = await target.get<SelfView>('/v1/self')
+    const before = await target.self()
     const known = others.map(({ name }) => name)
     const streams = await Promise.all([target, ...others].map((daemon) => daemon.events()))
     const rss = target.process.rss()
@@ -148,11 +142,11 @@ describeLab('a flood of invalid datagrams', () => {
     const flood = beats.map((payload) => ({ ...route(random, environment), payload }))
     const monitor = new DaemonMonitor(target)
     await sendSpoofed(intruder, flood, 10_000)
-    const afterBeats = await target.get<SelfView>('/v1/self')
+    const afterBeats = await target.self()
     expect(afterBeats.limits.peers.now).toBe(before.limits.peers.now)
     await sendSpoofed(intruder, records, 450)
     await monitor[Symbol.asyncDispose]()
-    const after = await target.get<SelfView>('/v1/self')
+    const after = await target.self()
     const grown = (target.process.rss() - rss) / MIB
     const refused = after.counters.refused
     console.info(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { Peer, Self } from '../../src/client/index.ts'
+import type { Peer } from '../../src/client/index.ts'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
 import {
   FAILURE_TIMEOUT_MS,
@@ -37,7 +37,7 @@ async function memberships(host: Host): Promise<string[]> {
 
 /** Names of the interfaces that the daemon does not use. */
 async function unusedInterfaces(daemon: Daemon): Promise<string[]> {
-  return (await daemon.get<Self>('/v1/self')).leftOut.map(({ name }) => name)
+  return (await daemon.self()).leftOut.map(({ name }) => name)
 }
 
 describeLab('links', () => {

@@ -60,7 +60,7 @@ export async function mdnsPeers(daemon: Daemon, state = 'alive'): Promise<Peer[]
 
 /** The mDNS status of the daemon. */
 export async function mdnsStatus(daemon: Daemon): Promise<MdnsView> {
-  const { mdns } = await daemon.get<{ mdns: MdnsView | null }>('/v1/self')
+  const { mdns } = await daemon.self()
   if (!mdns) throw new Error(`mDNS is disabled in '${daemon.name}'`)
   return mdns
 }

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { Self } from '../../src/client/index.ts'
 import { type Daemon, describeLab, Lab, type Path } from '../lab/index.ts'
 import { logEntries, openAllEvents, peersWithEvent, start, udpSockets, waitUntilAllAlive } from './daemons.ts'
 
@@ -10,7 +9,7 @@ const HEARING = 'receives its own beacons again'
 
 /** The paths on which the daemon reports that it is deaf. */
 async function deafOn(daemon: Daemon): Promise<string[]> {
-  const { interfaces } = await daemon.get<Self>('/v1/self')
+  const { interfaces } = await daemon.self()
   return interfaces.flatMap(({ paths }) => paths.filter(({ deaf }) => deaf).map(({ path }) => path))
 }
 

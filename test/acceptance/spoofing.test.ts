@@ -96,7 +96,7 @@ function withoutLastSeen({ lastSeen: _lastSeen, ...rest }: PeerSnapshot): Record
 }
 
 async function refusedCount(daemon: Daemon, ...reasons: string[]): Promise<number> {
-  const { counters } = await daemon.get<{ counters: { refused: Record<string, number> } }>('/v1/self')
+  const { counters } = await daemon.self()
   return reasons.reduce((sum, reason) => sum + (counters.refused[reason] ?? 0), 0)
 }
 

@@ -5,8 +5,8 @@ import { chown, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { findListener, findToken, notAllowed, portOwner } from '../../src/client/access.ts'
-import { temporaryDirectory } from '../daemon/control/fixtures.ts'
 import { PYTHON } from '../lab/sniffer.ts'
+import { temporaryDirectory } from '../temporary-directory.ts'
 
 const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
 const line = (local: string, uid: number, state = '0A') =>

@@ -6,7 +6,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
 import { Transport } from '../../src/client/transport.ts'
 import { candidateSockets } from '../../src/shared/socket-paths.ts'
-import { FakePresence, idOf, startControl, temporaryDirectory } from '../daemon/control/fixtures.ts'
+import { FakePresence, idOf, startControl } from '../daemon/control/fixtures.ts'
+import { temporaryDirectory } from '../temporary-directory.ts'
 
 function household(): FakePresence {
   const presence = new FakePresence(100)

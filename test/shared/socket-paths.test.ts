@@ -7,7 +7,7 @@ import {
   type SocketContext,
   untrustedReason,
 } from '../../src/shared/socket-paths.ts'
-import { temporaryDirectory } from '../daemon/control/fixtures.ts'
+import { temporaryDirectory } from '../temporary-directory.ts'
 
 const CONTEXT: SocketContext = { env: {}, uid: 1000, temporaryDirectory: '/tmp' }
 const USER = '/run/user/1000'

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, onTestFinished } from 'vitest'
@@ -24,6 +22,7 @@ import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
 import { recordService } from '../../../src/daemon/services/own-services.ts'
 import type { PeerState } from '../../../src/shared/peer-state.ts'
 import type { ServiceChangeType } from '../../../src/shared/service-changes.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** Wall-clock time of monotonic 0. */
@@ -298,13 +297,6 @@ export async function openCatalogue(
   onTestFinished(() => catalogue.close())
   presence.catalogue = catalogue
   return catalogue
-}
-
-/** A directory that is removed at the end of the test. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'earshot-test-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  return directory
 }
 
 export interface Running {

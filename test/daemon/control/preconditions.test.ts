@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Earshot, type EarshotError } from '../../../src/client/index.ts'
-import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl } from './fixtures.ts'
 
 const SHOP = '/v1/services/shop'
 const SERVICE = { type: 'http', port: 80, ttl: '1h' }

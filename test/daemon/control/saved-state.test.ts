@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl } from './fixtures.ts'
 
 const SHOP = { type: 'http', port: 80 }
 

@@ -4,7 +4,8 @@ import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ask, FakePresence, startControl, temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
+import { ask, FakePresence, startControl } from './fixtures.ts'
 
 describe('the socket', () => {
   test('has mode 0660 in a directory of the user, and is removed at the end', async () => {

@@ -1,7 +1,8 @@
 import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ask, FakePresence, openCatalogue, sendJson, startControl, temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
+import { ask, FakePresence, openCatalogue, sendJson, startControl } from './fixtures.ts'
 
 const SERVICE = { type: 'http', port: 1 }
 const WRITES = [

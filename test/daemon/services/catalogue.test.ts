@@ -12,7 +12,8 @@ import {
   RecordTooLarge,
   ServiceTaken,
 } from '../../../src/shared/errors.ts'
-import { openCatalogue, service, temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
+import { openCatalogue, service } from './fixtures.ts'
 
 const ids = ({ services }: { services: { id: string }[] }) => services.map(({ id }) => id)
 

@@ -1,18 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { MAX_RECORD_BYTES } from '../../../src/core/wire/messages.ts'
 import { InvalidRecord, type Service } from '../../../src/core/wire/record.ts'
 import { Catalogue, type CatalogueOptions } from '../../../src/daemon/services/catalogue.ts'
 import type { CatalogueNotice, RecordContent } from '../../../src/daemon/services/own-services.ts'
-
-/** A directory that goes when the test ends. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'earshot-test-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
+import { temporaryDirectory } from '../../temporary-directory.ts'
 
 export function service(id: string, given: Partial<Service> = {}): Service {
   return { id, name: id, type: '_http._tcp', port: 80, txt: {}, subtypes: [], ...given }

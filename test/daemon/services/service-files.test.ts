@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
 import { ServiceFiles } from '../../../src/daemon/services/service-files.ts'
-import { temporaryDirectory } from './fixtures.ts'
+import { temporaryDirectory } from '../../temporary-directory.ts'
 
 const SHOP = 'type = "http"\nport = 80\n'
 
