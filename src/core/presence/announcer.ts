@@ -63,7 +63,8 @@ export class Announcer {
     for (const delay of REPEATS) {
       this.#agenda.add(now + delay * (0.5 + this.#random.number()), (later) => {
         if (this.#hasLeft) return
-        const remaining = interfaces.filter(({ name }) => this.#outbox.find(name))
+        // The addresses and paths may have changed since.
+        const remaining = interfaces.flatMap(({ name }) => this.#outbox.find(name) ?? [])
         this.#sendRecord(remaining, later)
         this.#outbox.sendShared(this.#self.query([]), remaining)
       })

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { decode } from '../../../src/core/wire/codec.ts'
+import { verifyRecord } from '../../../src/core/wire/record.ts'
 import { SimNetwork } from '../sim/network.ts'
 
 describe('this peer’s own changes', () => {
@@ -35,4 +37,36 @@ describe('this peer’s own changes', () => {
     expect(presence.peers()).toEqual([])
     expect(presence.ownPeer(network.now)).toMatchObject({ name: 'here', services: [], addresses: [] })
   })
+
+  it('are announced with the present addresses, even while an earlier announcement is repeated', () => {
+    const network = new SimNetwork()
+    const moving = network.host({ name: 'moving' })
+    network.run(20)
+    network.tap = true
+    const { presence, interfaces } = moving
+    const [eth0] = interfaces
+    if (!eth0) throw new Error('no interface')
+    interfaces[0] = { ...eth0, addresses: [{ address: '10.0.0.99', family: 'ipv4' }] }
+    presence.setInterfaces(interfaces, network.now)
+    const { id: _id, ...profile } = presence.self()
+    // There are more changes than are sent at once. While a new version waits, the announcement is repeated.
+    for (let load = 0; load < 50; load++) {
+      presence.setProfile({ ...profile, attributes: { load } }, network.now)
+      network.flush(moving)
+      network.run(30)
+    }
+    const announced = recordsIn(network)
+    expect(new Set(announced.map(({ recordVersion }) => recordVersion)).size).toBeGreaterThan(5)
+    for (const { addresses } of announced) expect(addresses).toEqual(['10.0.0.99'])
+  })
 })
+
+/** The records that were sent while the wiretap was set. Each of them has one part. */
+function recordsIn(network: SimNetwork) {
+  return network.wiretap.flatMap(({ outgoing }) => {
+    const message = decode(outgoing.bytes)
+    if (typeof message !== 'object' || message.type !== 'record') return []
+    const record = verifyRecord({ ...message, joined: message.bytes })
+    return typeof record === 'object' ? [{ recordVersion: message.recordVersion, addresses: record.addresses }] : []
+  })
+}
