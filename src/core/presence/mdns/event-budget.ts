@@ -40,6 +40,11 @@ export class MdnsEventBudget {
     if (!this.#isWaiting) this.#write(now)
   }
 
+  /** Nothing is to be written about `subject` any more. */
+  cancel(subject: string): void {
+    this.#waiting.delete(subject)
+  }
+
   #write(now: number): void {
     for (const [subject, prepare] of this.#waiting) {
       const entries = prepare(now)

@@ -207,6 +207,7 @@ export class MdnsHosts {
 
   #remove(host: MdnsHost, now: number): void {
     host.tasks.cancelAll()
+    this.#budget.cancel(host.id)
     this.#hosts.delete(host.id)
     const peer = host.listedView()
     if (peer) this.#listener.hostChanged({ type: 'peer-forgotten', at: now, peer }, host.bytes)
