@@ -106,7 +106,7 @@ export class PeerAddresses {
       old.recordVersion !== recordVersion &&
       old.interface === source.interface &&
       (old.source === source.address || old.addresses.some((address) => addresses.includes(address)))
-    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(-MAX_COPIES)
+    this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(1 - MAX_COPIES)
     this.#copies.push({ interface: source.interface, source: source.address, addresses, signature, recordVersion })
   }
 
