@@ -112,7 +112,7 @@ export class MdnsHost {
     const before = listed?.view.state
     const type: PeerChangeType =
       before === undefined ? 'peer-up' : before === state ? 'peer-update' : CHANGE_OF_STATE[state]
-    const history = before === state ? this.#history : [...this.#history, { at: now, state }].slice(-MAX_HISTORY)
+    const history = before === state ? this.#history : extended(this.#history, now, state)
     const view = this.#viewWith(history)
     const services = isPresent(view) ? this.#services : []
     return { view, entries: this.#entries(type, view, listed?.services ?? [], services, now) }
@@ -126,7 +126,7 @@ export class MdnsHost {
 
   #removal(listed: PeerView, services: OfferedService[], now: number): ListUpdate {
     if (!isPresent(listed)) return { view: undefined, entries: [] }
-    const view: PeerView = { ...listed, state: 'left', history: [...listed.history, { at: now, state: 'left' }] }
+    const view: PeerView = { ...listed, state: 'left', history: extended(listed.history, now, 'left') }
     return { view: undefined, entries: this.#entries('peer-left', view, services, [], now) }
   }
 
@@ -189,6 +189,11 @@ export class MdnsHost {
   #paths(): PeerView['paths'] {
     return this.#sighting.heardOn.map((heard) => ({ ...heard, path: 'mdns' }))
   }
+}
+
+/** The history with one more state. The oldest state goes if there are too many. */
+function extended(history: PeerView['history'], at: number, state: PeerState): PeerView['history'] {
+  return [...history, { at, state }].slice(-MAX_HISTORY)
 }
 
 function byId(a: { id: string }, b: { id: string }): number {

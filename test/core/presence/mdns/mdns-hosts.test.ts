@@ -80,6 +80,20 @@ describe('a host that mDNS finds', () => {
     expect(scene.list()).toBe('')
   })
 
+  it('has the latest 16 states in its history, also in the entry that takes it off the list', () => {
+    const scene = new Scene()
+    const kitchen = scene.network.host({ name: 'kitchen' })
+    scene.network.run(2000)
+    const { index } = scene
+    for (let i = 0; i < 20; i++) scene.report('printer.local', { state: i % 2 === 0 ? 'suspect' : 'alive' })
+    scene.report('printer.local', { addresses: addressesOf(kitchen) })
+    expect(scene.list()).toBe('kitchen alive')
+    const changes = scene.watcher.presence.changesSince(index) ?? []
+    const states = changes.flatMap(({ type, peer }) => (type === 'peer-left' ? [peer.history] : []))
+    expect(states).toMatchObject([{ length: 16, 15: { state: 'left' } }])
+    for (const { peer } of changes) expect(peer.history.length).toBeLessThanOrEqual(16)
+  })
+
   it('is found by its host name in any case, by its name, and by the beginning of its host name', () => {
     const scene = new Scene()
     scene.report('Printer.local', { name: 'Big printer' })
