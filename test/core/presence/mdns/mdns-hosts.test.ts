@@ -94,6 +94,20 @@ describe('a host that mDNS finds', () => {
     for (const { peer } of changes) expect(peer.history.length).toBeLessThanOrEqual(16)
   })
 
+  it('has at most 256 services, and at most 32 KiB of them', () => {
+    const scene = new Scene()
+    const many = (txt: Record<string, string>) =>
+      Array.from({ length: 400 }, (_, i) => ({ ...OFFICE, name: 'a', id: `${i}`, txt }))
+    scene.report('short.local', { services: many({}) })
+    scene.report('long.local', { services: many({ note: 'x'.repeat(150) }) })
+    const [short, long] = scene.peers().map(({ services }) => services)
+    expect(short).toHaveLength(256)
+    const given = long?.map(({ source: _, ...service }) => JSON.stringify(service).length) ?? []
+    const bytes = given.reduce((sum, length) => sum + length, 0)
+    expect(bytes).toBeGreaterThan(32_000)
+    expect(bytes).toBeLessThanOrEqual(32 * 1024)
+  })
+
   it('is found by its host name in any case, by its name, and by the beginning of its host name', () => {
     const scene = new Scene()
     scene.report('Printer.local', { name: 'Big printer' })
