@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Budget } from '../../src/core/budget.ts'
+import { Budget, KeyedBudget } from '../../src/core/budget.ts'
 
 test('a token is available exactly at the time that availableAt returns', () => {
   const moments = fc.array(fc.double({ min: 0, max: 1000, noNaN: true }), { maxLength: 20 })
@@ -23,4 +23,14 @@ test('a token is available exactly at the time that availableAt returns', () => 
       },
     ),
   )
+})
+
+test('a keyed budget remembers 1024 keys: the least recently used one is fresh again after as many others', () => {
+  const budget = new KeyedBudget(1, 2)
+  const take = (key: string) => budget.take(key, 0)
+  expect([take('a'), take('a'), take('a')]).toEqual([true, true, false])
+  for (let i = 1; i < 1024; i++) take(`other ${i}`)
+  expect(take('a')).toBe(false)
+  for (let i = 1; i <= 1024; i++) take(`other ${i}`)
+  expect([take('a'), take('a'), take('a')]).toEqual([true, true, false])
 })

@@ -9,6 +9,7 @@ import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 const RECORD = 2
 const BEAT = 1
+const PROBE = 5
 
 function queryBy(id: PeerId, nonce: number, ids: PeerId[] = []): Query {
   return { type: 'query', path: 'broadcast', id, incarnation: 1, sequence: 0, nonce, ids }
@@ -157,7 +158,49 @@ describe('a query', () => {
   })
 })
 
+describe('a copy of a question', () => {
+  it('is recognised until 1024 other questions were received', () => {
+    const { network, first } = segment(2)
+    const asker = seededIdentity('asker').id
+    const answersTo = (nonce: number) => {
+      network.run(5000)
+      network.wiretap.length = 0
+      network.inject(first, encode(queryBy(asker, nonce, [idOf(first)])))
+      network.run(1000)
+      return sentBy(network, first, RECORD).length / 2
+    }
+    const askOthers = (count: number) => {
+      for (let i = 0; i < count; i++) network.inject(first, encode(queryBy(asker, 1000 + i, [idOf(first)])))
+    }
+    expect(answersTo(7)).toBe(1)
+    askOthers(1023)
+    expect(answersTo(7)).toBe(0)
+    network.inject(first, encode(queryBy(asker, 8, [idOf(first)])))
+    expect(answersTo(7)).toBe(1)
+  })
+})
+
 describe('a probe', () => {
+  it('is matched with its answer until 1024 later probes were sent', () => {
+    const { network, first, second } = segment(2)
+    const probes: Uint8Array[] = []
+    network.filter = ({ bytes }) => {
+      if (bytes[3] !== PROBE) return true
+      probes.push(bytes)
+      return false
+    }
+    const nonces = Array.from({ length: 1025 }, () => first.presence.probe(idOf(second), network.now))
+    network.flush(first)
+    network.filter = () => true
+    expect(probes).toHaveLength(1025)
+    for (const probe of probes.slice(0, 2)) {
+      network.inject(second, probe, first.interfaces[0]?.addresses[0]?.address, 'unicast')
+      network.run(10)
+    }
+    expect(sentBy(network, second, BEAT).filter(isUnicast)).toHaveLength(2)
+    expect(first.presence.takeEchoes()).toMatchObject([{ nonce: nonces[1] }])
+  })
+
   it('from an address that no peer beats from is answered by a beat to every peer, at most four times a second', () => {
     const { network, first, second } = segment(3)
     for (let i = 0; i < 400; i++) {

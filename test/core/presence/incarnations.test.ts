@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../../src/core/wire/codec.ts'
+import { recordDatagrams, SyntheticPeer } from '../../acceptance/synthetic-peer.ts'
 import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 const identity = seededIdentity('forgetful')
@@ -104,6 +105,41 @@ describe('an attacker who replays old datagrams of a failed peer', () => {
     expect(times.length).toBeLessThanOrEqual(5)
     for (const [i, at] of times.slice(1).entries()) expect(at - (times[i] ?? 0)).toBeGreaterThanOrEqual(1950)
     expect(watchers[0]?.state('forgetful')).toBe('failed')
+  })
+})
+
+describe('reminders for many peers at once', () => {
+  it('are limited to 64 that wait: the next peer is not reminded, and is as soon as it is received again', () => {
+    const network = new SimNetwork('many')
+    const watcher = network.host()
+    const peers = Array.from({ length: 65 }, (_, i) => {
+      return new SyntheticPeer({ name: `peer ${i}`, address: `10.0.9.${i}`, incarnation: 2 })
+    })
+    const receive = (peer: SyntheticPeer | undefined, incarnation: number) => {
+      if (!peer) throw new Error('no peer')
+      for (const datagram of recordDatagrams({ ...peer.record(), incarnation })) network.inject(watcher, datagram)
+    }
+    for (const peer of peers) receive(peer, 2)
+    network.run(15_000)
+    expect(new Set(Object.values(watcher.states()))).toEqual(new Set(['failed']))
+    network.tap = true
+    const reminded = () => {
+      network.run(1)
+      const sent = network.wiretap.splice(0).map(({ outgoing }) => decode(outgoing.bytes))
+      const ids = sent.flatMap((message) =>
+        typeof message === 'object' && message.type === 'record' ? message.id : [],
+      )
+      return [...new Set(ids)].filter((id) => peers.some(({ identity: { id: each } }) => each === id))
+    }
+    for (const peer of peers) receive(peer, 1)
+    const first = reminded()
+    expect(first).toHaveLength(4)
+    expect(first).not.toContain(peers[64]?.identity.id)
+    network.run(500)
+    receive(peers[63], 1)
+    expect(reminded()).toEqual([])
+    receive(peers[64], 1)
+    expect(reminded()).toEqual([peers[64]?.identity.id])
   })
 })
 

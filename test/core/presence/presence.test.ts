@@ -312,6 +312,17 @@ describe('presence', () => {
     expect(host.refused('off-link')).toBe(1)
   })
 
+  it('reports each different exception once, and 16 of them at most, and counts all', () => {
+    const network = new SimNetwork()
+    const host = network.host()
+    for (let i = 0; i < 40; i++) host.presence.countException(new Error(`fault ${i % 20}`))
+    const reported = host.presence.takeNotices().flatMap((notice) => {
+      return notice.type === 'exception' ? [notice.error.message] : []
+    })
+    expect(reported).toEqual(Array.from({ length: 16 }, (_, i) => `fault ${i}`))
+    expect(host.refused('exception')).toBe(40)
+  })
+
   it('only listens and sends queries when it is silent', () => {
     const network = new SimNetwork()
     const [talker] = [network.host({ name: 'talker' })]

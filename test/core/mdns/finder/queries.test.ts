@@ -322,6 +322,20 @@ describe('querying a host', () => {
     expect(stage.asked('A', 'nas.local', since)).toHaveLength(4)
   })
 
+  it('is done for at most 256 hosts at once, and for the next ones ten seconds later', () => {
+    const stage = new Stage()
+    const queryAll = () => {
+      const since = stage.now
+      for (let i = 0; i < 258; i++) stage.finder.queryHost(`host${i}.local`, stage.now)
+      stage.run(200)
+      return [0, 255, 256, 257].map((i) => stage.asked('A', `host${i}.local`, since).length)
+    }
+    expect(queryAll()).toEqual([1, 1, 0, 0])
+    stage.run(10_000)
+    stage.finder.queryHost('host256.local', stage.now)
+    expect(queryAll()).toEqual([1, 0, 1, 0])
+  })
+
   it('stores no addresses that were not requested', () => {
     const stage = new Stage()
     stage.receive([a('nas.local', '10.0.0.7')])
