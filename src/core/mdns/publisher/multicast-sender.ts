@@ -19,8 +19,8 @@ export class MulticastSender {
   }
 
   /**
-   * When the record was last sent by multicast, monotonic ms. Goodbyes do not count. Returns minus infinity if that was
-   * more than `MIN_RESEND_INTERVAL` ago.
+   * When the record was last sent by multicast, monotonic ms. Goodbyes do not count. A time more than
+   * `MIN_RESEND_INTERVAL` ago may be forgotten; then minus infinity.
    */
   lastSent(key: string): number {
     return this.#sentAt.get(key) ?? Number.NEGATIVE_INFINITY

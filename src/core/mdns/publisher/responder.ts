@@ -70,7 +70,7 @@ export class Responder {
     random: Random
     sender: MulticastSender
     ownRecords: OwnRecords
-    /** Whether an address belongs to this host. */
+    /** Whether an address belongs to this interface. */
     isOwn: (address: string) => boolean
   }) {
     this.#agenda = parts.agenda
