@@ -73,7 +73,7 @@ export class Querier {
     const network = this.#outbox.find(on)
     if (wanted && network && !this.#budget.take(now)) {
       // A query on another interface has used the budget.
-      this.#agenda.add(Math.max(this.#budget.availableAt(now), now + 1), (later) => this.#queryWanted(on, later))
+      this.#agenda.add(this.#budget.availableAt(now), (later) => this.#queryWanted(on, later))
       return
     }
     this.#wanted.delete(on)

@@ -221,8 +221,7 @@ export class Publisher {
       return
     }
     this.#pendingUpdates.add(claim)
-    // 1 ms more, because of rounding: with a budget that is not yet available, the task would run again at once.
-    this.#options.agenda.add(claim.updateBudget.availableAt(now) + 1, (later) => {
+    this.#options.agenda.add(claim.updateBudget.availableAt(now), (later) => {
       this.#pendingUpdates.delete(claim)
       if (!this.#hasLeft) this.#announceUpdate(claim, later)
     })
