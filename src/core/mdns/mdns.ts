@@ -85,7 +85,18 @@ export class Mdns {
     this.#publisher = new Publisher({ agenda, random, send, notice })
     const isPublished = (interfaceName: string, record: ResourceRecord) =>
       this.#publisher.hasRecord(interfaceName, record)
-    this.#finder = new Finder({ agenda, random, send, notice, browse, sighted, isConfirmedByBeacon, isPublished })
+    const isOwnHostname = (name: string) => sameName(name, this.#publisher.hostname)
+    this.#finder = new Finder({
+      agenda,
+      random,
+      send,
+      notice,
+      browse,
+      sighted,
+      isConfirmedByBeacon,
+      isPublished,
+      isOwnHostname,
+    })
   }
 
   start(now: number): void {
@@ -108,13 +119,11 @@ export class Mdns {
     // The ids of registered services contain no space, so this id is unique.
     const daemon = { id: 'the daemon', name, type: OWN_TYPE, port, txt: { id, v: version }, subtypes: [] }
     this.#publisher.publish(`${id.slice(0, HOST_ID_CHARACTERS)}.local`, [daemon, ...services], now, machine)
-    this.#finder.setOwnHostname(this.#publisher.hostname)
   }
 
   /** Handles a received message. */
   receive(message: Message, from: DatagramSource, now: number): void {
     this.#publisher.receive(message, from, now)
-    this.#finder.setOwnHostname(this.#publisher.hostname)
     this.#finder.receive(message, from, now)
   }
 

@@ -49,7 +49,6 @@ export class Finder {
   readonly #networks = new Map<string, readonly string[]>()
   /** The keys of host names whose addresses were requested. */
   readonly #queriedHosts = new Set<string>()
-  #ownHostname = ''
   #isStarted = false
 
   constructor(parts: {
@@ -62,11 +61,13 @@ export class Finder {
     /** Called when a host is discovered, changes, is received again, or is gone. */
     sighted: (sighting: Sighting, now: number) => void
     /** Records that beacons confirm are not queried again. */
-    isConfirmedByBeacon?: IsConfirmedByBeacon
+    isConfirmedByBeacon: IsConfirmedByBeacon
     /** Whether this host publishes a record on an interface. Own records count as known answers. */
-    isPublished?: (interfaceName: string, record: ResourceRecord) => boolean
+    isPublished: (interfaceName: string, record: ResourceRecord) => boolean
+    /** Whether a name is the host name of this host. Services on this host are not reported. */
+    isOwnHostname: (name: string) => boolean
   }) {
-    const { agenda, random, send, sighted, isConfirmedByBeacon = () => false, isPublished = () => false } = parts
+    const { agenda, random, send, sighted, isConfirmedByBeacon, isPublished, isOwnHostname: isOwn } = parts
     const quotas = new Quotas(parts.notice)
     const cache: RecordCache = new RecordCache({
       agenda,
@@ -100,7 +101,6 @@ export class Finder {
       isConfirmedByBeacon,
     })
     const isQueried = (hostname: string) => this.#queriedHosts.has(nameKey(hostname))
-    const isOwn = (hostname: string) => nameKey(hostname) === this.#ownHostname
     this.#responses = new ResponseHandler({ cache, hosts, browser, resolver, isQueried, isOwn })
     this.#maintenance = maintenance
     this.#agenda = agenda
@@ -140,11 +140,6 @@ export class Finder {
       if (count > before && this.#isStarted) this.#browser.startOn(interfaceName, now)
     }
     this.#hosts.report(now)
-  }
-
-  /** Sets the own host name. Services on this host are not reported. */
-  setOwnHostname(hostname: string): void {
-    this.#ownHostname = nameKey(hostname)
   }
 
   receive(message: Message, from: DatagramSource, now: number): void {

@@ -139,7 +139,7 @@ describe('a sighting', () => {
 
   it('is not made for this host', () => {
     const stage = new Stage()
-    stage.finder.setOwnHostname('Printer.local')
+    stage.ownHostname = 'Printer.local'
     stage.receive(ANNOUNCEMENT)
     stage.run(5000)
     expect(stage.reports).toEqual([])

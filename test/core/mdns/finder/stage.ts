@@ -35,6 +35,7 @@ export class Stage {
   /** What beacons confirm, and what this host publishes. */
   isConfirmedByBeacon: IsConfirmedByBeacon = () => false
   published: ResourceRecord[] = []
+  ownHostname = ''
 
   constructor(browse: string[] = ['_ipp._tcp', '_http._tcp'], interfaces: Interface[] = [ETH0]) {
     this.finder = new Finder({
@@ -46,6 +47,7 @@ export class Stage {
       sighted: (sighting) => this.reports.push({ at: this.now, sighting }),
       isConfirmedByBeacon: (host, assertion) => this.isConfirmedByBeacon(host, assertion),
       isPublished: (_, record) => this.published.some((own) => recordKey(own) === recordKey(record)),
+      isOwnHostname: (name) => sameName(name, this.ownHostname),
     })
     this.finder.setInterfaces(interfaces, this.now)
     this.finder.start(this.now)
