@@ -76,7 +76,6 @@ export interface CacheEntry {
   readonly key: string
   record: ResourceRecord
   receivedAt: number
-  expiresAt: number
   /** The number of refreshes since the record was last received. */
   refreshes: number
   /** Whether the record was received as the answer to a query of this host. */

@@ -125,7 +125,6 @@ export class RecordCache {
   /** Starts a new lifetime for a record, because it was received or confirmed by other means. */
   renew(entry: CacheEntry, now: number): void {
     entry.receivedAt = now
-    entry.expiresAt = now + lifetimeOf(entry)
     entry.refreshes = 0
     entry.withdrawn = false
     entry.needsConfirmation = false
@@ -178,7 +177,6 @@ export class RecordCache {
       key,
       record: copyOf(record),
       receivedAt: now,
-      expiresAt: now,
       refreshes: 0,
       confirmed: false,
       withdrawn: false,
@@ -207,8 +205,8 @@ export class RecordCache {
   #withdraw(entry: CacheEntry, now: number): void {
     if (entry.withdrawn) return
     entry.withdrawn = true
-    entry.expiresAt = Math.min(entry.expiresAt, now + GOODBYE_LIFETIME)
-    this.#timers.put(entry, entry.expiresAt, now)
+    const expiresAt = entry.receivedAt + lifetimeOf(entry)
+    this.#timers.put(entry, Math.min(expiresAt, now + GOODBYE_LIFETIME), now)
   }
 
   #check(entry: CacheEntry, now: number): void {
