@@ -1,6 +1,9 @@
 /** Tolerance for rounding errors, tokens. It makes a token available exactly at the time that `availableAt` returns. */
 const ROUNDING = 1e-4
 
+/** How many keys a `KeyedBudget` remembers. */
+const MAX_KEYS = 1024
+
 /** A token bucket: allows `perSecond` tokens on average and `burst` at once. */
 export class Budget {
   readonly #perSecond: number
@@ -37,13 +40,11 @@ export class Budget {
 export class KeyedBudget {
   readonly #perSecond: number
   readonly #burst: number
-  readonly #maxKeys: number
   readonly #budgets = new Map<string, Budget>()
 
-  constructor(perSecond: number, burst: number, maxKeys = 1024) {
+  constructor(perSecond: number, burst: number) {
     this.#perSecond = perSecond
     this.#burst = burst
-    this.#maxKeys = maxKeys
   }
 
   /** Takes `amount` tokens of this key if they are available, and returns whether they were. */
@@ -51,7 +52,7 @@ export class KeyedBudget {
     const budget = this.#budgets.get(key) ?? new Budget(this.#perSecond, this.#burst)
     this.#budgets.delete(key)
     this.#budgets.set(key, budget)
-    if (this.#budgets.size > this.#maxKeys) {
+    if (this.#budgets.size > MAX_KEYS) {
       for (const oldest of this.#budgets.keys()) {
         this.#budgets.delete(oldest)
         break

@@ -27,10 +27,10 @@ export class Prober {
   readonly #hooks: ProbeHooks
   readonly #attempts = new Map<Claim, ProbeAttempt>()
 
-  constructor(agenda: Agenda, sender: MulticastSender, probing: ProbeHooks) {
+  constructor(agenda: Agenda, sender: MulticastSender, hooks: ProbeHooks) {
     this.#agenda = agenda
     this.#sender = sender
-    this.#hooks = probing
+    this.#hooks = hooks
   }
 
   /** Starts probing for the claims at `at`. Restarts claims that are being probed for. */

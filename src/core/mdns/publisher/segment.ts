@@ -37,7 +37,10 @@ export class Segment {
     const sender = new MulticastSender(name, send)
     this.#sender = sender
     this.responder = new Responder({
-      ...{ agenda, random, sender, ownRecords: this.#ownRecords },
+      agenda,
+      random,
+      sender,
+      ownRecords: this.#ownRecords,
       isOwn: (address) => this.isOwn(address),
     })
     this.#announcer = new Announcer(agenda, sender, this.#ownRecords)

@@ -49,7 +49,7 @@ export class PeerAddresses {
 
   /** All addresses in one text, for comparison. */
   get text(): string {
-    return this.all
+    return this.#signed()
       .map(({ address, interface: name }) => `${address} ${name}`)
       .sort()
       .join()
