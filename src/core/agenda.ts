@@ -105,8 +105,8 @@ interface Slot<T> {
 
 /**
  * Runs a function for each item when it is due. Items are grouped by time into slots, as in a timing wheel (Varghese and
- * Lauck, 1987). An `Agenda` keeps each cancelled task for a while; here, moving or removing an item leaves nothing behind.
- * Use it where other hosts determine how many items there are and how often they move.
+ * Lauck, 1987). An `Agenda` keeps each cancelled task for a while; here, moving or removing an item leaves no task of its
+ * own behind. Use it where other hosts determine how many items there are and how often they move.
  */
 export class TimerWheel<T> {
   readonly #agenda: Agenda

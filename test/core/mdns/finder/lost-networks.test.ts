@@ -32,7 +32,7 @@ function live(stage: Stage, network: number): void {
 
 it('networks that are gone leave no tasks and no memory behind', async () => {
   const stage = new Stage(['*', '_ipp._tcp'], [])
-  // Budgets of 160 source addresses remain, and the timetable slots of two hours.
+  // Budgets of 160 source addresses remain, and the `TimerWheel` slots of two hours.
   for (let network = 0; network < 60; network++) live(stage, network)
   const before = await collectGarbage()
   for (let network = 60; network < 100; network++) live(stage, network)

@@ -14,7 +14,7 @@ describe('a host that claims to be a peer', () => {
     expect(scene.peers()[0]?.services).toEqual([])
   })
 
-  it('is vouched for by the signed record of that peer while it is alive: its name, addresses and services', () => {
+  it('is confirmed by the signed record of that peer while it is alive: its name, addresses and services', () => {
     const scene = new Scene()
     const kitchen = scene.network.host({ name: 'kitchen' })
     const { name, hostname, version } = kitchen.presence.self()
