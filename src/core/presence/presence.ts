@@ -5,7 +5,6 @@ import type { DatagramSource, Interface } from '../link.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
 import type { Identity } from '../wire/identity.ts'
-import type { Refusal } from '../wire/messages.ts'
 import { MAX_INTERVAL } from '../wire/record.ts'
 import { Announcer, beatInterval } from './announcer.ts'
 import { Answerer } from './answerer.ts'
@@ -263,17 +262,12 @@ export class Presence implements PresenceReader {
       recordVersion: self.recordVersion,
       interval: self.interval,
       interfaces: this.#outbox.interfaces.map((each) => ({ ...each, echoes: this.#loopback.view(each.name) })),
-      counters: { received: this.#inbound.received, sent: this.#outbox.sent, refused: this.#refused() },
+      counters: { received: this.#inbound.received, sent: this.#outbox.sent, refused: { ...this.#inbound.refused } },
       limits: {
         peers: { now: this.#registry.size, most: MAX_PEERS },
         recordBytes: { now: this.#registry.recordBytes, most: MAX_RECORDS_BYTES },
       },
     }
-  }
-
-  #refused(): Record<string, number> {
-    const refused: Partial<Record<Refusal, number>> = this.#inbound.refused
-    return { ...refused }
   }
 
   /** Adapts the beat interval to the number of peers, and checks that this peer receives its own beats. */
