@@ -9,8 +9,8 @@ interface InterfaceChanges {
   removed: string[]
   /** The interfaces on which this peer is to be announced: each has a new path or other addresses. */
   toAnnounce: Interface[]
-  /** Other peers may know an address of this machine that it no longer has. */
-  hasLostAddresses: boolean
+  /** An interface is gone or has other addresses than before, so other peers know addresses that are out of date. */
+  haveAddressesChanged: boolean
 }
 
 /** Holds the interfaces in use, and the datagrams to send on them until the driver takes them. */
@@ -41,7 +41,7 @@ export class Outbox {
     return {
       removed,
       toAnnounce: interfaces.filter((each) => hasNewPath(each) || hasOtherAddresses(each)),
-      hasLostAddresses: removed.length > 0 || interfaces.some(hasOtherAddresses),
+      haveAddressesChanged: removed.length > 0 || interfaces.some(hasOtherAddresses),
     }
   }
 

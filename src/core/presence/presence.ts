@@ -117,16 +117,16 @@ export class Presence implements PresenceReader {
 
   /** Sets the interfaces in use. On new ones this peer is announced at once, and queries are sent. */
   setInterfaces(interfaces: Interface[], now: number): void {
-    const { removed, toAnnounce, hasLostAddresses } = this.#outbox.setInterfaces(interfaces)
+    const { removed, toAnnounce, haveAddressesChanged } = this.#outbox.setInterfaces(interfaces)
     this.#loopback.setInterfaces(interfaces, now)
     this.#list.mdnsHosts.setOwnInterfaces(interfaces, now)
     for (const name of removed) this.#registry.forgetInterface(name, now)
     // Receivers drop the addresses of the old record version when they get the new one, on whatever network.
-    if (hasLostAddresses) this.#self.addressesChanged()
+    if (haveAddressesChanged) this.#self.addressesChanged()
     if (this.#silent) {
       this.#outbox.sendShared(this.#self.query([]), toAnnounce)
     } else {
-      if (hasLostAddresses) this.#announcer.recordChanged(now, true)
+      if (haveAddressesChanged) this.#announcer.recordChanged(now, true)
       this.#announcer.announce(now, toAnnounce)
     }
     this.#ownChanges.update(now)
