@@ -17,7 +17,8 @@ export const MAX_INTERVAL = 3_600_000
 // unpaired surrogate: JSON can escape it but UTF-8 cannot encode it, and many JSON parsers reject the whole document.
 const VISIBLE = '^[^\\p{Cc}\\p{Cs}]*$'
 const WELL_FORMED = '^\\P{Cs}*$'
-const KEY = '^(?!__proto__$)[!-~]{1,64}$'
+/** What a key of a TXT record or of an attribute must match. */
+export const KEY_PATTERN = '^(?!__proto__$)[!-~]{1,64}$'
 const DIGEST = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' })
 
 export const NameSchema = Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE })
@@ -29,14 +30,14 @@ export const ServiceSchema = Type.Object({
   name: NameSchema,
   type: Type.String({ pattern: '^_[A-Za-z0-9-]{1,15}\\._(tcp|udp)$' }),
   port: Type.Integer({ minimum: 0, maximum: 65535 }),
-  txt: Type.Record(Type.String({ pattern: KEY }), TextSchema, { additionalProperties: false }),
+  txt: Type.Record(Type.String({ pattern: KEY_PATTERN }), TextSchema, { additionalProperties: false }),
   subtypes: Type.Array(Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE }), { maxItems: 16 }),
 })
 /** A service that a peer offers. */
 export type Service = Static<typeof ServiceSchema>
 
 const AttributeValueSchema = Type.Union([TextSchema, Type.Number(), Type.Boolean()])
-export const AttributesSchema = Type.Record(Type.String({ pattern: KEY }), AttributeValueSchema, {
+export const AttributesSchema = Type.Record(Type.String({ pattern: KEY_PATTERN }), AttributeValueSchema, {
   additionalProperties: false,
 })
 export type AttributeValue = Static<typeof AttributeValueSchema>

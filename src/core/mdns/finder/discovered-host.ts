@@ -1,7 +1,7 @@
 import type { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import { isPeerId } from '../../wire/id.ts'
-import type { Service } from '../../wire/record.ts'
+import { KEY_PATTERN, type Service } from '../../wire/record.ts'
 import { nameKey, OWN_TYPE, type ResourceRecord } from '../dns/records.ts'
 import { type CacheEntry, isNewer } from './cache-entry.ts'
 import type { RecordCache } from './record-cache.ts'
@@ -137,8 +137,8 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b)
 }
 
-/** A TXT key that a record of this project may hold (src/core/wire/record.ts). */
-const TXT_KEY = /^(?!__proto__$)[!-~]{1,64}$/
+/** A TXT key that a record of this project may hold. */
+const TXT_KEY = new RegExp(KEY_PATTERN)
 
 /**
  * Parses TXT strings into key/value pairs (RFC 6763, section 6). A key without `=` has the value ''. If a key is
