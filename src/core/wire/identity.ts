@@ -1,5 +1,4 @@
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
   type KeyObject,
@@ -48,7 +47,7 @@ export function identityToPem(identity: Identity): string {
 
 /** The id of a public key: the first 16 bytes of its SHA-256 hash. */
 export function idOf(publicKey: Uint8Array): PeerId {
-  return readId(createHash('sha256').update(publicKey).digest())
+  return readId(digest(publicKey))
 }
 
 function identityOf(privateKey: KeyObject): Identity {
