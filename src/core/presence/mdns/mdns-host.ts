@@ -1,9 +1,8 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
-import { serviceChanges } from '../../../shared/service-changes.ts'
 import type { NamedTasks } from '../../agenda.ts'
 import type { AddressOnInterface } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
-import { CHANGE_OF_STATE, type NewChange, SERVICE_CHANGE_BYTES } from '../peers/journal.ts'
+import { CHANGE_OF_STATE, type NewEntry, withServices } from '../peers/journal.ts'
 import type { OfferedService, PeerChangeType, PeerView, Sighting } from '../peers/types.ts'
 
 const MAX_HISTORY = 16
@@ -16,17 +15,11 @@ const HOST_BYTES = 512
 /** Identifies a host as this machine. */
 export const SELF = 'self'
 
-/** An entry for the journal, and its approximate size in bytes. */
-interface HostEntry {
-  change: NewChange
-  bytes: number
-}
-
 /** A change of the list of peers that a host causes. */
 interface ListUpdate {
   /** The new list entry of the host. Undefined removes the host from the list. */
   view: PeerView | undefined
-  entries: HostEntry[]
+  entries: NewEntry[]
 }
 
 /** What is planned for a host: to identify it again, to query it unless it was heard, to remove it. */
@@ -115,7 +108,7 @@ export class MdnsHost {
     const history = before === state ? this.#history : extended(this.#history, now, state)
     const view = this.#viewWith(history)
     const services = isPresent(view) ? this.#services : []
-    return { view, entries: this.#entries(type, view, listed?.services ?? [], services, now) }
+    return { view, entries: withServices({ type, at: now, peer: view }, this.bytes, listed?.services ?? [], services) }
   }
 
   /** To be called when the update has been written. */
@@ -127,23 +120,10 @@ export class MdnsHost {
   #removal(listed: PeerView, services: OfferedService[], now: number): ListUpdate {
     if (!isPresent(listed)) return { view: undefined, entries: [] }
     const view: PeerView = { ...listed, state: 'left', history: extended(listed.history, now, 'left') }
-    return { view: undefined, entries: this.#entries('peer-left', view, services, [], now) }
-  }
-
-  #entries(
-    type: PeerChangeType,
-    peer: PeerView,
-    before: OfferedService[],
-    after: OfferedService[],
-    at: number,
-  ): HostEntry[] {
-    return [
-      { change: { type, at, peer }, bytes: this.bytes },
-      ...serviceChanges(before, after).map((change) => ({
-        change: { ...change, at, peer },
-        bytes: SERVICE_CHANGE_BYTES,
-      })),
-    ]
+    return {
+      view: undefined,
+      entries: withServices({ type: 'peer-left', at: now, peer: view }, this.bytes, services, []),
+    }
   }
 
   #set(sighting: Sighting): void {

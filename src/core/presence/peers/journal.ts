@@ -11,13 +11,21 @@ export const CHANGE_OF_STATE: Record<PeerState, PeerChangeType> = {
 }
 
 /** The assumed size of a change of one service, without the record of its peer, in bytes. */
-export const SERVICE_CHANGE_BYTES = 256
+const SERVICE_CHANGE_BYTES = 256
 const MAX_CHANGES = 4096
 /** The limit for the total size of all changes in the journal, in bytes. */
 const MAX_BYTES = 32 * 1024 * 1024
 
 /** A change that has no index yet. */
 export type NewChange = Change extends infer Each ? (Each extends Change ? Omit<Each, 'index'> : never) : never
+
+type NewPeerChange = Omit<NewChange, 'type' | 'service'> & { type: PeerChangeType }
+
+/** A change for the journal, and the approximate size in bytes of what it holds. */
+export interface NewEntry {
+  change: NewChange
+  bytes: number
+}
 
 /** Keeps the latest changes, numbered, so that a reader can catch up with what it missed. */
 export class Journal {
@@ -38,14 +46,8 @@ export class Journal {
   }
 
   /** Appends a change of a peer, and one change for each service that it offers or no longer offers as a result. */
-  addWithServices(
-    change: Omit<NewChange, 'type' | 'service'> & { type: PeerChangeType },
-    bytes: number,
-    before: OfferedService[],
-    after: OfferedService[],
-  ): void {
-    this.add(change, bytes)
-    for (const each of serviceChanges(before, after)) this.add({ ...change, ...each }, SERVICE_CHANGE_BYTES)
+  addWithServices(change: NewPeerChange, bytes: number, before: OfferedService[], after: OfferedService[]): void {
+    for (const entry of withServices(change, bytes, before, after)) this.add(entry.change, entry.bytes)
   }
 
   /** The changes after `index`, oldest first. Undefined when the journal no longer holds all of them, or `index` is in the future. */
@@ -72,4 +74,18 @@ export class Journal {
 /** Whether a change is reported to clients as an event. */
 export function isReported(change: Change): change is ReportedChange {
   return change.type !== 'peer-damped' && change.type !== 'peer-forgotten'
+}
+
+/** The entries for a change of a peer, and for each service that it offers or no longer offers as a result. */
+export function withServices(
+  change: NewPeerChange,
+  bytes: number,
+  before: OfferedService[],
+  after: OfferedService[],
+): NewEntry[] {
+  const services = serviceChanges(before, after)
+  return [
+    { change, bytes },
+    ...services.map((each) => ({ change: { ...change, ...each }, bytes: SERVICE_CHANGE_BYTES })),
+  ]
 }
