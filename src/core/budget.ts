@@ -1,3 +1,5 @@
+import { keepNewest } from './keep-newest.ts'
+
 /** Tolerance for rounding errors, tokens. It makes a token available exactly at the time that `availableAt` returns. */
 const ROUNDING = 1e-4
 
@@ -52,12 +54,7 @@ export class KeyedBudget {
     const budget = this.#budgets.get(key) ?? new Budget(this.#perSecond, this.#burst)
     this.#budgets.delete(key)
     this.#budgets.set(key, budget)
-    if (this.#budgets.size > MAX_KEYS) {
-      for (const oldest of this.#budgets.keys()) {
-        this.#budgets.delete(oldest)
-        break
-      }
-    }
+    keepNewest(this.#budgets, MAX_KEYS)
     return budget.take(now, amount)
   }
 }

@@ -1,6 +1,7 @@
 import { isPresent } from '../../shared/peer-state.ts'
 import type { Agenda } from '../agenda.ts'
 import { Budget, KeyedBudget } from '../budget.ts'
+import { keepNewest } from '../keep-newest.ts'
 import type { DatagramSource } from '../link.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
@@ -124,12 +125,7 @@ export class Answerer {
   #isCopy(question: string): boolean {
     if (this.#questions.has(question)) return true
     this.#questions.add(question)
-    if (this.#questions.size > MAX_REMEMBERED_QUESTIONS) {
-      for (const oldest of this.#questions) {
-        this.#questions.delete(oldest)
-        break
-      }
-    }
+    keepNewest(this.#questions, MAX_REMEMBERED_QUESTIONS)
     return false
   }
 }

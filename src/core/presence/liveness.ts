@@ -1,5 +1,6 @@
 import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../../shared/peer-state.ts'
 import { Budget } from '../budget.ts'
+import { keepNewest } from '../keep-newest.ts'
 import type { PeerId } from '../wire/id.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peers/peer.ts'
@@ -130,12 +131,7 @@ export class Liveness {
   probe(peer: Peer, now: number, isShared = false): number {
     const probe = this.#self.probe(peer.id)
     this.#probes.set(probe.nonce, { id: peer.id, at: now })
-    if (this.#probes.size > MAX_REMEMBERED_PROBES) {
-      for (const oldest of this.#probes.keys()) {
-        this.#probes.delete(oldest)
-        break
-      }
-    }
+    keepNewest(this.#probes, MAX_REMEMBERED_PROBES)
     const sources = peer.addresses.heardFrom()
     for (const source of sources) this.#outbox.sendUnicast(probe, source)
     if (isShared) {

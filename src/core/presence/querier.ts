@@ -1,5 +1,6 @@
 import type { Agenda } from '../agenda.ts'
 import { Budget } from '../budget.ts'
+import { keepNewest } from '../keep-newest.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
 import { MAX_QUERY_IDS } from '../wire/messages.ts'
@@ -83,10 +84,7 @@ export class Querier {
       this.#askedAt.delete(id)
       this.#askedAt.set(id, now)
     }
-    for (const id of this.#askedAt.keys()) {
-      if (this.#askedAt.size <= MAX_REMEMBERED) break
-      this.#askedAt.delete(id)
-    }
+    keepNewest(this.#askedAt, MAX_REMEMBERED)
     this.#outbox.sendShared(this.#self.query(ids), [network])
   }
 

@@ -1,4 +1,5 @@
 import type { Agenda } from '../../agenda.ts'
+import { keepNewest } from '../../keep-newest.ts'
 import type { DatagramSource } from '../../link.ts'
 import type { Random } from '../../random.ts'
 import {
@@ -119,9 +120,7 @@ export class QueryScheduler {
       if (!this.#isKnownAnswer(interfaceName, record, now)) asked.delete(questionKey(record))
     if (message.truncated) {
       if (asked.size <= MAX_TRUNCATED_QUESTIONS) this.#truncated.set(sender, { asked, at: now })
-      for (const oldest of this.#truncated.keys()) {
-        if (this.#truncated.size > MAX_TRUNCATED) this.#truncated.delete(oldest)
-      }
+      keepNewest(this.#truncated, MAX_TRUNCATED)
       return []
     }
     for (const key of asked.keys()) {
