@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { DatagramSource } from '../../../src/core/link.ts'
 import { decode, encode } from '../../../src/core/wire/codec.ts'
-import { encodeDigest, HashChain } from '../../../src/core/wire/hash-chain.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
 import type { Probe, Query } from '../../../src/core/wire/messages.ts'
-import { type PeerRecord, signRecord } from '../../../src/core/wire/record.ts'
+import { recordDatagrams, SyntheticPeer } from '../../acceptance/synthetic-peer.ts'
 import { type SimHost, SimNetwork, seededIdentity } from '../sim/network.ts'
 
 const RECORD = 2
@@ -41,18 +40,8 @@ function segment(size: number, seed = 'answers') {
 
 /** The record and the first beat of a peer that does not exist. */
 function inventPeer(name: string, address: string): Uint8Array[] {
-  const identity = seededIdentity(name)
-  const chain = new HashChain(identity.id, 1, 0, Buffer.alloc(16, name), 4)
-  const header = { path: 'broadcast', id: identity.id, incarnation: 1, sequence: 0 } as const
-  const { sequence, value } = chain.anchor
-  const anchor = { sequence, value: encodeDigest(value) }
-  const facts = { name, hostname: '', addresses: [address], interval: 1000, version: '', services: [] }
-  const record: PeerRecord = { ...facts, attributes: {}, anchor, goodbye: encodeDigest(Buffer.alloc(16)) }
-  const { joined } = signRecord(identity, 1, 1, record)
-  const part = { type: 'record', ...header, part: 0, parts: 1, recordVersion: 1, bytes: joined } as const
-  const reveal = chain.next()?.value ?? new Uint8Array()
-  const beat = { type: 'beat', ...header, sequence: 1, recordVersion: 1, echo: 0, number: 1, sent: 0, reveal } as const
-  return [encode(part), encode(beat)]
+  const peer = new SyntheticPeer({ name, address })
+  return [...recordDatagrams(peer.record()), peer.beat()]
 }
 
 describe('a query', () => {
