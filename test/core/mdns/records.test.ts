@@ -2,25 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ResourceRecord } from '../../../src/core/mdns/dns/records.ts'
 import { compareProbes, rdata, recordKey } from '../../../src/core/mdns/dns/records.ts'
+import { recordsByType } from './tools/arbitrary.ts'
 
 const name = 'x.local'
-const common = { ttl: fc.constant(120), flush: fc.boolean(), name: fc.constant(name) }
-const port = fc.integer({ min: 0, max: 65535 })
-const hostname = fc.stringMatching(/^[a-z]{1,9}\.local$/)
-const record: fc.Arbitrary<ResourceRecord> = fc.oneof(
-  fc.record({
-    ...common,
-    type: fc.constant('SRV' as const),
-    data: fc.record({ priority: port, weight: port, port, target: hostname }),
-  }),
-  fc.record({
-    ...common,
-    type: fc.constant('TXT' as const),
-    data: fc.array(fc.uint8Array({ maxLength: 255 }), { maxLength: 3 }),
-  }),
-  fc.record({ ...common, type: fc.constant('A' as const), data: fc.ipV4() }),
-  fc.record({ ...common, type: fc.constant('AAAA' as const), data: fc.ipV6() }),
-)
+const { SRV, TXT, A, AAAA } = recordsByType({
+  name: fc.constant(name),
+  ttl: fc.constant(120),
+  target: fc.stringMatching(/^[a-z]{1,9}\.local$/),
+})
+const record: fc.Arbitrary<ResourceRecord> = fc.oneof(SRV, TXT, A, AAAA)
 const set = fc.uniqueArray(record, { selector: recordKey, minLength: 1, maxLength: 5 })
 const a = (data: string): ResourceRecord => ({ name, ttl: 120, flush: false, type: 'A', data })
 

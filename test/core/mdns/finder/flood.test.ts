@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import type { Message } from '../../../../src/core/mdns/dns/messages.ts'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
 import { RecordCache } from '../../../../src/core/mdns/finder/record-cache.ts'
+import { messageOf } from '../tools/arbitrary.ts'
 import { a, Device, ETH0, ETH1, ptr, Stage, service, srv, txt } from './stage.ts'
 
 const EMPTY = { hosts: { now: 0 }, services: { now: 0 }, txtBytes: { now: 0 } }
@@ -181,34 +180,8 @@ describe('any sequence of messages', () => {
     fc.constantFrom('printer.local', 'PRINTER.local', '_ipp._tcp.local', '_services._dns-sd._udp.local', '.local', ''),
     fc.string({ unit: 'binary', maxLength: 80 }),
   )
-  const ttl = fc.constantFrom(0, 1, 10, 120, 4500, 0x7fffffff)
-  const common = { name, ttl, flush: fc.boolean() }
-  const uint16 = fc.integer({ min: 0, max: 65_535 })
-  const record: fc.Arbitrary<ResourceRecord> = fc.oneof(
-    fc.record({ ...common, type: fc.constant('PTR'), data: name }),
-    fc.record({
-      ...common,
-      type: fc.constant('SRV'),
-      data: fc.record({ priority: uint16, weight: uint16, port: uint16, target: name }),
-    }),
-    fc.record({
-      ...common,
-      type: fc.constant('TXT'),
-      data: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }),
-    }),
-    fc.record({ ...common, type: fc.constant('A'), data: fc.oneof(fc.ipV4(), fc.string()) }),
-    fc.record({ ...common, type: fc.constant('AAAA'), data: fc.oneof(fc.ipV6(), fc.string()) }),
-  )
-  const records = fc.array(record, { maxLength: 8 })
-  const message: fc.Arbitrary<Message> = fc.record({
-    kind: fc.constantFrom('query', 'response', 'response', 'response'),
-    id: uint16,
-    truncated: fc.boolean(),
-    questions: fc.array(fc.record({ name, type: fc.constantFrom('PTR', 'SRV', 'TXT', 'A', 'AAAA', 'ANY') })),
-    answers: records,
-    authorities: records,
-    additionals: records,
-  })
+  const parts = { name, ipv4: fc.oneof(fc.ipV4(), fc.string()), ipv6: fc.oneof(fc.ipV6(), fc.string()) }
+  const message = messageOf(parts, ['query', 'response', 'response', 'response'])
   const step = fc.oneof(
     {
       weight: 8,

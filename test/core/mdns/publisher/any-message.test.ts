@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Message, Question } from '../../../../src/core/mdns/dns/messages.ts'
-import type { ResourceRecord } from '../../../../src/core/mdns/dns/records.ts'
+import { messageOf } from '../tools/arbitrary.ts'
 import { Simulation, service } from './simulation.ts'
 
 const name = fc.oneof(
@@ -17,36 +16,12 @@ const name = fc.oneof(
   ),
   fc.string({ maxLength: 80 }),
 )
-const uint16 = fc.integer({ min: 0, max: 65535 })
-const common = { name, ttl: fc.constantFrom(0, 1, 10, 120, 4500, 2 ** 31), flush: fc.boolean() }
-const record: fc.Arbitrary<ResourceRecord> = fc.oneof(
-  fc.record({ ...common, type: fc.constant('PTR' as const), data: name }),
-  fc.record({
-    ...common,
-    type: fc.constant('SRV' as const),
-    data: fc.record({ priority: fc.constantFrom(0, 9), weight: uint16, port: fc.constantFrom(0, 80), target: name }),
-  }),
-  fc.record({
-    ...common,
-    type: fc.constant('TXT' as const),
-    data: fc.array(fc.uint8Array({ maxLength: 255 }), { maxLength: 3 }),
-  }),
-  fc.record({ ...common, type: fc.constant('A' as const), data: fc.oneof(fc.constant('10.0.0.1'), fc.ipV4()) }),
-  fc.record({ ...common, type: fc.constant('AAAA' as const), data: fc.oneof(fc.constant('fe80::1'), fc.ipV6()) }),
-)
-const records = fc.array(record, { maxLength: 6 })
-const question: fc.Arbitrary<Question> = fc.record({
+const message = messageOf({
   name,
-  type: fc.constantFrom('PTR', 'SRV', 'TXT', 'A', 'AAAA', 'ANY'),
-})
-const message: fc.Arbitrary<Message> = fc.record({
-  kind: fc.constantFrom('query', 'response'),
-  id: uint16,
-  truncated: fc.boolean(),
-  questions: fc.array(question, { maxLength: 6 }),
-  answers: records,
-  authorities: records,
-  additionals: records,
+  priority: fc.constantFrom(0, 9),
+  port: fc.constantFrom(0, 80),
+  ipv4: fc.oneof(fc.constant('10.0.0.1'), fc.ipV4()),
+  ipv6: fc.oneof(fc.constant('fe80::1'), fc.ipV6()),
 })
 const step = fc.record({
   message,
