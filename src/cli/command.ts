@@ -1,4 +1,4 @@
-import type { CommandModule, Options } from 'yargs'
+import type { Options } from 'yargs'
 import type { Earshot, PeerFilter, PeerState } from '../client/index.ts'
 import { formatDuration, parseDuration } from '../shared/duration.ts'
 import { listFlag } from '../shared/flags.ts'
@@ -23,12 +23,6 @@ export interface Context {
 export interface GlobalOptions {
   socket?: string | undefined
   json?: boolean | undefined
-}
-
-/** A command of `earshot`. */
-export interface Command<Arguments> extends CommandModule<GlobalOptions, Arguments> {
-  /** The flags of a command whose `builder` is a function, for suggestions when one is misspelt. */
-  flags?: Readonly<Record<string, Options>>
 }
 
 /** A list flag whose values may also be separated by commas. */

@@ -1,48 +1,41 @@
-import yargs from 'yargs'
-import { hideBin } from 'yargs/helpers'
-import { type Config, loadConfig } from '../daemon/config/config.ts'
-import { daemonOptions } from '../daemon/config/schema.ts'
+import type { Config } from '../daemon/config/config.ts'
+import { daemonOptions } from '../daemon/config/settings.ts'
 import { LineOutput } from '../daemon/line-output.ts'
-import { PARSING } from '../shared/flags.ts'
-import { VERSION } from '../shared/version.ts'
-import { EXIT, errorText, exitStatus, usageError } from './errors.ts'
+import { VERSION } from '../shared/version.prebuilt.ts'
+import { EXIT, errorText, exitStatus } from './errors.ts'
+import { parseQuickly } from './quick-parser.ts'
 
 /** The program `earshotd`: parses the flags, loads the configuration and runs the daemon until a signal stops it. */
 
+/** Undefined if the command line asked for help or for the version, which is printed. */
 async function readConfig(argv: readonly string[]): Promise<Config | undefined> {
-  let isHelp = false
-  const known = { commands: [], flags: [...Object.keys(daemonOptions), 'help', 'version'] }
-  const flags = await yargs([...argv])
-    .scriptName('earshotd')
-    .usage('$0 [FLAGS]\n\nThe earshot daemon. Every flag also as EARSHOT_… and in the config file.')
-    .locale('en')
-    .parserConfiguration(PARSING)
-    .options(daemonOptions)
-    .strict()
-    .alias('help', 'h')
-    .version(VERSION)
-    .exitProcess(false)
-    .wrap(process.stdout.isTTY ? process.stdout.columns : null)
-    .fail((message, error) => {
-      throw error && !message ? error : usageError(message, argv, known, 'earshotd')
-    })
-    .parseAsync(argv, {}, (_error, _parsed, text) => {
-      if (text) {
-        isHelp = true
-        process.stdout.write(`${text}\n`)
-      }
-    })
-  return isHelp ? undefined : loadConfig(flags)
+  if (argv.length === 1 && argv[0] === '--version') {
+    process.stdout.write(`${VERSION}\n`)
+    return undefined
+  }
+  const flags = parseQuickly(argv, { flags: daemonOptions }) ?? (await parseFully(argv))
+  if (!flags) return undefined
+  const { loadConfig } = await import('../daemon/config/config.ts')
+  return await loadConfig(flags)
 }
 
-try {
-  const config = await readConfig(hideBin(process.argv))
-  if (config) {
-    const { runDaemon } = await import('../daemon/daemon.ts')
-    await runDaemon(config)
-  }
-} catch (error) {
-  // process.stderr would block while the terminal is paused (Ctrl-S).
-  new LineOutput(2).write(`earshotd: ${errorText(error)}\n`)
-  process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : EXIT.failed
+async function parseFully(argv: readonly string[]): Promise<Record<string, unknown> | undefined> {
+  const { parseDaemonFlags } = await import('./full-daemon-parser.ts')
+  return await parseDaemonFlags(argv, daemonOptions, process.stdout.isTTY ? process.stdout.columns : null)
 }
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    const config = await readConfig(argv)
+    if (config) {
+      const { runDaemon } = await import('../daemon/daemon.ts')
+      await runDaemon(config)
+    }
+  } catch (error) {
+    // process.stderr would block while the terminal is paused (Ctrl-S).
+    new LineOutput(2).write(`earshotd: ${errorText(error)}\n`)
+    process.exitCode = exitStatus(error) === EXIT.usage ? EXIT.usage : EXIT.failed
+  }
+}
+
+void main(process.argv.slice(2))

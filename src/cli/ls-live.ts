@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Peers } from '../client/index.ts'
 import type { Context } from './command.ts'
 import { errorText } from './errors.ts'
-import { cut } from './format.ts'
-import { type PeerTableOptions, peerTable, peerTableFooter } from './peer-text.ts'
+import { type PeerTableOptions, peerTable, peerTableFooter } from './peer-table.ts'
+import { cut } from './text-columns.ts'
 
 /** The peers that `ls` shows. */
 export interface Listing {
@@ -30,7 +30,7 @@ export async function showLiveTable(
   const picture = (): string[] => {
     const { width, height, style } = output
     const { peers } = listing.listed
-    const lines = peerTable(peers, { ...tableOptions, terminal: true, width, style, now: now() })
+    const lines = peerTable(peers, { ...tableOptions, width, style, now: now() })
     const rows = lines.map((line) => cut(line, width))
     const footer = cut(peerTableFooter(peers, listing.failed), width)
     const lastLine = fault === '' ? style('dim', footer) : style('red', cut(fault, width))

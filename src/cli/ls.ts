@@ -1,12 +1,11 @@
-import type { CommandModule } from 'yargs'
 import { serviceMatcher } from '../client/filter.ts'
 import type { Peer, PeerFilter, Peers } from '../client/index.ts'
 import { avahiBrowseLines, type BrowsedService } from './avahi-browse.ts'
-import { type Context, type GlobalOptions, type PeerArguments, peerFilter, peerOptions } from './command.ts'
+import { type Context, type GlobalOptions, type PeerArguments, peerFilter } from './command.ts'
 import { UsageError } from './errors.ts'
 import type { Listing } from './ls-live.ts'
 import { askOrListen, warnIfNoPeersHeard } from './no-peers.ts'
-import { peerTable, peerTableFooter } from './peer-text.ts'
+import { peerLines } from './peer-columns.ts'
 import { printableJson } from './terminal.ts'
 
 interface LsOptions extends GlobalOptions, PeerArguments {
@@ -18,26 +17,8 @@ interface LsOptions extends GlobalOptions, PeerArguments {
 }
 
 /** `earshot ls`: the peers, as a table on a terminal, tab-separated elsewhere. */
-export function lsCommand(context: Context): CommandModule<GlobalOptions, LsOptions> {
-  return {
-    command: 'ls',
-    aliases: ['members'],
-    describe: 'List the peers on this network',
-    builder: {
-      ...peerOptions,
-      wide: { type: 'boolean', describe: 'Cut nothing, show all addresses' },
-      ids: { type: 'boolean', describe: "Also the peers' ids" },
-      headers: { type: 'boolean', default: true, describe: 'The line of headings; --no-headers leaves it out' },
-      parsable: {
-        alias: 'p',
-        type: 'boolean',
-        describe: 'Their services, in the format of avahi-browse -rpk',
-        conflicts: ['json', 'live'],
-      },
-      live: { type: 'boolean', describe: 'Refresh the table in place, until Ctrl-C', conflicts: 'json' },
-    },
-    handler: async (options) => await (options.live ? refresh(options, context) : list(options, context)),
-  }
+export async function ls(options: LsOptions, context: Context): Promise<void> {
+  await (options.live ? refresh(options, context) : list(options, context))
 }
 
 async function list(options: LsOptions, context: Context): Promise<void> {
@@ -48,9 +29,11 @@ async function list(options: LsOptions, context: Context): Promise<void> {
   if (options.json) return await output.write(printableJson(listed, 2))
   if (options.parsable) return await output.write(...avahiBrowseLines(servicesOf(listed.peers, options.service)))
   const { headers: headings, wide, ids } = options
-  const { terminal, width, style } = output
-  const lines = peerTable(listed.peers, { terminal, width, style, now: context.now(), headings, wide, ids })
-  await output.write(...lines, ...(terminal ? [style('dim', peerTableFooter(listed.peers, failed))] : []))
+  if (!output.terminal) return await output.write(...peerLines(listed.peers, { headings, ids }))
+  const { peerTable, peerTableFooter } = await import('./peer-table.ts')
+  const { width, style } = output
+  const lines = peerTable(listed.peers, { width, style, now: context.now(), headings, wide, ids })
+  await output.write(...lines, style('dim', peerTableFooter(listed.peers, failed)))
 }
 
 async function refresh(options: LsOptions, context: Context): Promise<void> {

@@ -47,7 +47,7 @@ async function listen(filter: PeerFilter): Promise<Peers> {
   ])
   // Throws before the wait if the filter is wrong.
   const match = peerFilter(queryOf(filter))
-  const config = loadConfig({})
+  const config = await loadConfig({})
   const heard = await listenOnce({
     milliseconds: LISTEN_MS,
     port: config.port,

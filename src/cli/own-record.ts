@@ -1,15 +1,7 @@
 import { once } from 'node:events'
 import type { ServiceEntry } from '../client/index.ts'
-import { listFlag, PARSING, textFlag } from '../shared/flags.ts'
 import { runChild } from './child-commands.ts'
-import {
-  type Command,
-  type Context,
-  type GlobalOptions,
-  parseDurationFlag,
-  parseInteger,
-  parsePair,
-} from './command.ts'
+import { type Context, type GlobalOptions, parseDurationFlag, parseInteger, parsePair } from './command.ts'
 import { errorText, UsageError } from './errors.ts'
 import { printable, printableJson } from './terminal.ts'
 
@@ -28,55 +20,19 @@ interface PublishOptions extends GlobalOptions {
   '--'?: string[] | undefined
 }
 
-const PUBLISH_FLAGS = {
-  subtype: { ...listFlag, describe: 'A DNS-SD subtype; may be repeated' },
-  id: {
-    ...textFlag,
-    describe: 'Id of the service within this machine',
-    defaultDescription: 'made from NAME, TYPE and random digits',
-  },
-  ttl: {
-    ...textFlag,
-    describe: 'Withdraw the service if it is not renewed for this long',
-    defaultDescription: '10s; with --detach, never',
-  },
-  detach: {
-    type: 'boolean',
-    describe: 'Print its id and exit; it stays published for --ttl, or until unpublished',
-  },
-} as const
-
 const MIN_TTL_MS = 1000
 const MAX_TTL_MS = 86_400_000
 /** How long the command waits for the daemon's answer when it withdraws the service. */
 const WITHDRAWAL_TIMEOUT_MS = 2000
 
 /** `earshot publish NAME TYPE PORT`: publishes a service until this command, or the command after `--`, ends. */
-export function publishCommand(context: Context): Command<PublishOptions> {
-  return {
-    command: 'publish <name> <type> <port> [txt..]',
-    aliases: ['announce'],
-    describe: 'Publish a service while this runs, or while the command after -- does',
-    builder: (yargs) =>
-      yargs
-        .positional('name', { type: 'string', demandOption: true, describe: 'Its name, for people' })
-        .positional('type', { type: 'string', demandOption: true, describe: 'http, osc/udp or _http._tcp' })
-        .positional('port', { type: 'string', demandOption: true, describe: 'Its port, 0 to 65535' })
-        .positional('txt', { type: 'string', array: true, describe: 'TXT pairs: path=/list' })
-        .options(PUBLISH_FLAGS)
-        // No other command takes words after `--`.
-        .parserConfiguration({ ...PARSING, 'populate--': true })
-        .epilogue('earshot publish Shop http 8080 path=/ -- node shop.js'),
-    flags: PUBLISH_FLAGS,
-    handler: async (options) => {
-      const { '--': command = [], detach } = options
-      const entry = readEntry(options)
-      if (!detach) return await publishWhileRunning(entry, command, options, context)
-      if (command.length > 0) throw new UsageError('--detach exits at once, so no command can follow --')
-      const service = await context.daemon(options).register(entry, { signal: context.signal })
-      await context.output.write(options.json ? printableJson(service, 2) : printable(service.id))
-    },
-  }
+export async function publish(options: PublishOptions, context: Context): Promise<void> {
+  const { '--': command = [], detach } = options
+  const entry = readEntry(options)
+  if (!detach) return await publishWhileRunning(entry, command, options, context)
+  if (command.length > 0) throw new UsageError('--detach exits at once, so no command can follow --')
+  const service = await context.daemon(options).register(entry, { signal: context.signal })
+  await context.output.write(options.json ? printableJson(service, 2) : printable(service.id))
 }
 
 /** @throws UsageError if port, TXT or TTL are malformed; the daemon checks everything else */
@@ -139,18 +95,8 @@ interface UnpublishOptions extends GlobalOptions {
 }
 
 /** `earshot unpublish ID`: withdraws a service that `publish --detach` or another program registered. */
-export function unpublishCommand(context: Context): Command<UnpublishOptions> {
-  return {
-    command: 'unpublish <id>',
-    describe: 'Withdraw a service of this machine',
-    builder: (yargs) =>
-      yargs.positional('id', {
-        type: 'string',
-        demandOption: true,
-        describe: "Its id, as 'publish --detach' printed it and 'status' lists it",
-      }),
-    handler: async (options) => await context.daemon(options).unpublish(options.id, { signal: context.signal }),
-  }
+export async function unpublish(options: UnpublishOptions, context: Context): Promise<void> {
+  await context.daemon(options).unpublish(options.id, { signal: context.signal })
 }
 
 interface SetOptions extends GlobalOptions {
@@ -158,26 +104,13 @@ interface SetOptions extends GlobalOptions {
 }
 
 /** `earshot set KEY=VALUE…`: sets attributes. */
-export function setCommand(context: Context): Command<SetOptions> {
-  return {
-    command: 'set <pairs..>',
-    describe: "Set this machine's attributes: status=idle temperature=21.5",
-    builder: (yargs) =>
-      yargs.positional('pairs', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'KEY=VALUE; true, false and numbers are taken as such, "true" and "5" in quotes as text',
-      }),
-    handler: async (options) => {
-      const values = options.pairs.map((text) => {
-        const [key, value] = parsePair('set', text)
-        return [key, parseAttributeValue(value)] as const
-      })
-      const attributes = await context.daemon(options).set(Object.fromEntries(values), { signal: context.signal })
-      if (options.json) await context.output.write(printableJson({ attributes }, 2))
-    },
-  }
+export async function set(options: SetOptions, context: Context): Promise<void> {
+  const values = options.pairs.map((text) => {
+    const [key, value] = parsePair('set', text)
+    return [key, parseAttributeValue(value)] as const
+  })
+  const attributes = await context.daemon(options).set(Object.fromEntries(values), { signal: context.signal })
+  if (options.json) await context.output.write(printableJson({ attributes }, 2))
 }
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
@@ -206,15 +139,7 @@ interface UnsetOptions extends GlobalOptions {
 }
 
 /** `earshot unset KEY…`: removes attributes. */
-export function unsetCommand(context: Context): Command<UnsetOptions> {
-  return {
-    command: 'unset <keys..>',
-    describe: "Remove some of this machine's attributes",
-    builder: (yargs) =>
-      yargs.positional('keys', { type: 'string', array: true, demandOption: true, describe: 'Their keys' }),
-    handler: async (options) => {
-      const attributes = await context.daemon(options).unset(options.keys, { signal: context.signal })
-      if (options.json) await context.output.write(printableJson({ attributes }, 2))
-    },
-  }
+export async function unset(options: UnsetOptions, context: Context): Promise<void> {
+  const attributes = await context.daemon(options).unset(options.keys, { signal: context.signal })
+  if (options.json) await context.output.write(printableJson({ attributes }, 2))
 }

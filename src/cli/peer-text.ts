@@ -1,10 +1,9 @@
 import type { OfferedService, Peer, PeerState } from '../client/index.ts'
 import { bestAddress } from '../client/resolve.ts'
 import { shortId as shortIdOf } from '../core/wire/id.ts'
-import { ageText, type Column, table, tabSeparated } from './format.ts'
-import { type Format, printable, printableJson, type Style } from './terminal.ts'
+import { type Format, printable, printableJson } from './terminal.ts'
 
-/** How a peer and its services are written in tables and lines. All text is printable. */
+/** How a peer and its services are written in one line. All text is printable. */
 
 /** The states of peers, with their colours. */
 export const STATE_FORMATS: Readonly<Record<PeerState, Format>> = {
@@ -94,84 +93,26 @@ export function referenceTo({ name, id }: Peer): string {
   return /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name) ? name : shortId(id)
 }
 
-export interface PeerTableOptions {
-  terminal: boolean
-  /** Width of the terminal in columns. */
-  width: number
-  style: Style
-  /** ms since 1970. */
-  now: number
-  headings?: boolean | undefined
-  /** Show whole values. */
-  wide?: boolean | undefined
-  /** Add a column of ids. */
-  ids?: boolean | undefined
-}
-
-/** A column of the table of peers. `brief` is its cell on a terminal, `whole` its cell in a pipe and with `--wide`. */
-interface PeerColumn extends Column {
-  brief: (peer: Peer, now: number) => string
-  whole: (peer: Peer) => string
-}
-
-const ID: PeerColumn = { heading: 'ID', brief: ({ id }) => shortId(id), whole: ({ id }) => printable(id) }
-const STATE: PeerColumn = {
-  heading: 'STATE',
-  brief: ({ state }) => state,
-  whole: ({ state }) => state,
-  paint: (cell, style) => {
-    const state = Object.entries(STATE_FORMATS).find(([name]) => name === cell)
-    return state ? style(state[1], cell) : cell
-  },
-}
-const COLUMNS: readonly PeerColumn[] = [
-  { heading: 'NAME', minWidth: 12, brief: ({ name }) => printable(name), whole: ({ name }) => printable(name) },
-  STATE,
-  { heading: 'ADDRESS', minWidth: 15, brief: mainAddress, whole: allAddresses },
-  { heading: 'SERVICES', minWidth: 12, brief: servicesText, whole: servicesText },
-  { heading: 'SEEN', brief: ({ lastSeen }, now) => ageText(lastSeen, now), whole: ({ lastSeen }) => lastSeen },
-  { heading: 'VIA', minWidth: 6, brief: viaText, whole: viaText },
-]
-
-/** Peers sorted by name: a table on a terminal, tab-separated whole values elsewhere. */
-export function peerTable(unsorted: readonly Peer[], options: PeerTableOptions): string[] {
-  const { terminal, style, now, headings = true, wide, ids } = options
-  const peers = [...unsorted].sort(byName)
-  const [name, ...others] = COLUMNS
-  const columns = ids && name ? [name, ID, ...others] : COLUMNS
-  if (!terminal) {
-    const rows = peers.map((peer) => columns.map(({ whole }) => whole(peer)))
-    return tabSeparated(columns, rows, { headings })
-  }
-  const rows = peers.map((peer) => columns.map((column) => terminalCell(column, peer, now, wide)))
-  const width = wide ? Number.POSITIVE_INFINITY : options.width
-  return peers.length > 0 ? table(columns, rows, { width, style, headings }) : []
-}
-
-/** SEEN is a time span on every terminal, also with `--wide`. */
-function terminalCell(column: PeerColumn, peer: Peer, now: number, wide: boolean | undefined): string {
-  return wide && column.heading !== 'SEEN' ? column.whole(peer) : column.brief(peer, now)
-}
-
-/** Compares names as people sort them: without case, and `node2` before `node10`. */
-export const compareNames = new Intl.Collator('en', { numeric: true, sensitivity: 'base' }).compare
-
-function byName(one: Peer, other: Peer): number {
-  return compareNames(one.name, other.name) || (one.id < other.id ? -1 : 1)
-}
-
 /**
- * The line below a table of peers: `3 peers, 2 alive — 'earshot show studio' says why it is suspect`. `failed` is the
- * number of failed peers that are not in the table.
+ * Compares names as people sort them: without case and accents, and `node2` before `node10`. It takes the place of
+ * Intl.Collator, which takes longer to create than a command takes for everything else.
  */
-export function peerTableFooter(peers: readonly Peer[], failed = 0): string {
-  const alive = peers.filter(({ state }) => state === 'alive').length
-  const listed =
-    peers.length === 0 ? 'no peers' : `${peers.length} ${peers.length === 1 ? 'peer' : 'peers'}, ${alive} alive`
-  const count = failed === 0 ? listed : `${listed}; ${failed} failed: --all`
-  const example = peers.find(({ state }) => state === 'suspect') ?? peers.find(({ state }) => state === 'failed')
-  if (!example) return count
-  const isUnique = peers.filter(({ name }) => name === example.name).length === 1
-  const reference = isUnique ? referenceTo(example) : shortId(example.id)
-  return `${count} — 'earshot show ${reference}' says why it ${example.state === 'suspect' ? 'is suspect' : 'has failed'}`
+export function compareNames(one: string, other: string): number {
+  const [words, otherWords] = [sortKey(one), sortKey(other)]
+  for (const [at, word] of words.entries()) {
+    const otherWord = otherWords[at]
+    if (otherWord === undefined) return 1
+    if (word === otherWord) continue
+    const [number, otherNumber] = [Number(word), Number(otherWord)]
+    if (number !== otherNumber && !Number.isNaN(number) && !Number.isNaN(otherNumber)) return number - otherNumber
+    return word < otherWord ? -1 : 1
+  }
+  return words.length - otherWords.length
+}
+
+/** Words and numbers, in turn. */
+function sortKey(name: string): string[] {
+  const isAscii = /^[ -~]*$/.test(name)
+  const plain = isAscii ? name : name.normalize('NFD').replace(/\p{M}/gu, '')
+  return plain.toLowerCase().match(/\d+|\D+/g) ?? []
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Earshot, EarshotError, type Peer } from '../client/index.ts'
-import { textFlag } from '../shared/flags.ts'
-import { type Command, type Context, type GlobalOptions, parseDurationFlag, parseInteger } from './command.ts'
+import { type Context, type GlobalOptions, parseDurationFlag, parseInteger } from './command.ts'
 import { EXIT } from './errors.ts'
 import { millisecondsText } from './format.ts'
 import { mainAddress } from './peer-text.ts'
@@ -13,53 +12,32 @@ interface PingOptions extends GlobalOptions {
   interval?: string | undefined
 }
 
-const FLAGS = {
-  count: { ...textFlag, alias: 'c', describe: 'End after so many probes' },
-  interval: {
-    ...textFlag,
-    alias: 'i',
-    describe: "Time between probes, at least the peer's beacon interval",
-    defaultDescription: '1s',
-  },
-} as const
-
 const MAX_PROBES = 1_000_000
 const MIN_DEFAULT_INTERVAL_MS = 1000
 const MAX_INTERVAL_MS = 3_600_000
 
 /** `earshot ping PEER`: the round-trip time to a peer, in the format of `ping`. */
-export function pingCommand(context: Context): Command<PingOptions> {
-  return {
-    command: 'ping <peer>',
-    describe: 'Measure the round trip to a peer',
-    builder: (yargs) =>
-      yargs
-        .positional('peer', { type: 'string', demandOption: true, describe: 'Its name, or how its id begins' })
-        .options(FLAGS),
-    flags: FLAGS,
-    handler: async (options) => {
-      const { output, signal } = context
-      const count = options.count === undefined ? undefined : parseInteger('--count', options.count, [1, MAX_PROBES])
-      const daemon = context.daemon(options)
-      const peer = await daemon.peer(options.peer, { signal })
-      const { id, name } = peer
-      const interval = intervalOf(options.interval, peer)
-      const report = options.json ? jsonReport(id, name) : textReport(printable(name))
-      if (!options.json) await output.write(`PING ${printable(name)} ${mainAddress(peer) || '(no address)'}`)
-      const roundTrips: number[] = []
-      let sent = 0
-      while (!signal.aborted && (count === undefined || sent < count)) {
-        if (sent > 0) await delay(interval, undefined, { signal }).catch(() => {})
-        const rttMs = await probe(daemon, id, signal)
-        if (rttMs === 'interrupted') break
-        sent++
-        if (rttMs !== undefined) roundTrips.push(rttMs)
-        await output.write(report.probe(sent, rttMs))
-      }
-      await output.write(...report.summary(sent, roundTrips))
-      if (roundTrips.length === 0) process.exitCode = EXIT.failed
-    },
+export async function ping(options: PingOptions, context: Context): Promise<void> {
+  const { output, signal } = context
+  const count = options.count === undefined ? undefined : parseInteger('--count', options.count, [1, MAX_PROBES])
+  const daemon = context.daemon(options)
+  const peer = await daemon.peer(options.peer, { signal })
+  const { id, name } = peer
+  const interval = intervalOf(options.interval, peer)
+  const report = options.json ? jsonReport(id, name) : textReport(printable(name))
+  if (!options.json) await output.write(`PING ${printable(name)} ${mainAddress(peer) || '(no address)'}`)
+  const roundTrips: number[] = []
+  let sent = 0
+  while (!signal.aborted && (count === undefined || sent < count)) {
+    if (sent > 0) await delay(interval, undefined, { signal }).catch(() => {})
+    const rttMs = await probe(daemon, id, signal)
+    if (rttMs === 'interrupted') break
+    sent++
+    if (rttMs !== undefined) roundTrips.push(rttMs)
+    await output.write(report.probe(sent, rttMs))
   }
+  await output.write(...report.summary(sent, roundTrips))
+  if (roundTrips.length === 0) process.exitCode = EXIT.failed
 }
 
 /**

@@ -1,19 +1,11 @@
-import type { Options } from 'yargs'
 import { serviceMatcher } from '../client/filter.ts'
 import type { PeerService, Peers, Services } from '../client/index.ts'
 import { bestAddress, hostAndPort } from '../client/resolve.ts'
 import { dnsTypes } from '../shared/service-names.ts'
 import { avahiBrowseLines } from './avahi-browse.ts'
-import {
-  type Command,
-  type Context,
-  type GlobalOptions,
-  type PeerArguments,
-  peerFilter,
-  peerOptions,
-} from './command.ts'
+import { type Context, type GlobalOptions, type PeerArguments, peerFilter } from './command.ts'
 import { UsageError } from './errors.ts'
-import { type Column, table, tabSeparated } from './format.ts'
+import { type Column, tabSeparated } from './format.ts'
 import { askOrListen, warnIfNoPeersHeard } from './no-peers.ts'
 import { compareNames, txtText, typeText } from './peer-text.ts'
 import { printable, printableJson } from './terminal.ts'
@@ -25,17 +17,6 @@ interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | '
   parsable?: boolean | undefined
 }
 
-const FLAGS = {
-  state: { ...peerOptions.state, describe: 'Only of peers in this state: alive, suspect, failed, left or all' },
-  where: { ...peerOptions.where, describe: 'Only of peers with this attribute: status=idle' },
-  signed: peerOptions.signed,
-  all: { ...peerOptions.all, describe: 'Also of peers that have failed or left' },
-  self: { type: 'boolean', describe: "Also this machine's own" },
-  wide: { type: 'boolean', describe: 'Cut nothing' },
-  headers: { type: 'boolean', default: true, describe: 'The line of headings; --no-headers leaves it out' },
-  parsable: { alias: 'p', type: 'boolean', describe: 'In the format of avahi-browse -rpk', conflicts: 'json' },
-} as const satisfies Record<string, Options>
-
 const COLUMNS: readonly Column[] = [
   { heading: 'NAME', minWidth: 12 },
   { heading: 'TYPE' },
@@ -46,32 +27,22 @@ const COLUMNS: readonly Column[] = [
 ]
 
 /** `earshot services`: the services that the peers offer. */
-export function servicesCommand(context: Context): Command<ServicesOptions> {
-  return {
-    command: 'services [type]',
-    describe: 'List the services on this network',
-    builder: (yargs) =>
-      yargs
-        .positional('type', { type: 'string', describe: 'Only those of this type: http, osc/udp or _http._tcp' })
-        .options(FLAGS),
-    flags: FLAGS,
-    handler: async (options) => {
-      const { output } = context
-      const { wide, headers: headings } = options
-      const found = await askForServices(options, context)
-      if (found.services.length === 0) await warnIfNoPeersHeard(context.daemon(options), context)
-      if (options.json) return await output.write(printableJson(found, 2))
-      const services = [...found.services].sort(byName)
-      if (options.parsable) {
-        return await output.write(...avahiBrowseLines(services.map((service) => ({ service, peer: service.peer }))))
-      }
-      const rows = services.map(cells)
-      if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings }))
-      const width = wide ? Number.POSITIVE_INFINITY : output.width
-      const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings }) : []
-      await output.write(...lines, output.style('dim', footer(rows.length)))
-    },
+export async function services(options: ServicesOptions, context: Context): Promise<void> {
+  const { output } = context
+  const { wide, headers: headings } = options
+  const found = await askForServices(options, context)
+  if (found.services.length === 0) await warnIfNoPeersHeard(context.daemon(options), context)
+  if (options.json) return await output.write(printableJson(found, 2))
+  const services = [...found.services].sort(byName)
+  if (options.parsable) {
+    return await output.write(...avahiBrowseLines(services.map((service) => ({ service, peer: service.peer }))))
   }
+  const rows = services.map(cells)
+  if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings }))
+  const { table } = await import('./text-columns.ts')
+  const width = wide ? Number.POSITIVE_INFINITY : output.width
+  const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings }) : []
+  await output.write(...lines, output.style('dim', footer(rows.length)))
 }
 
 /** Asks for services; with `--where` for peers, because the API cannot filter services by the attributes of their peers. */

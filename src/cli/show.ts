@@ -1,47 +1,23 @@
-import type { CommandModule } from 'yargs'
 import type { OfferedService, Peer } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
 import { LEASE_INTERVALS } from '../shared/peer-state.ts'
 import type { Context, GlobalOptions } from './command.ts'
-import {
-  ageText,
-  alignedLines,
-  countText,
-  type Fact,
-  type Field,
-  factLine,
-  factSection,
-  fieldLines,
-  localTime,
-  millisecondsText,
-  section,
-} from './format.ts'
+import { ageText, countText, type Fact, factLine, factSection, localTime, millisecondsText } from './format.ts'
 import { STATE_FORMATS, shortId, txtText } from './peer-text.ts'
 import { printable, printableJson, type Style } from './terminal.ts'
+import { alignedLines, type Field, fieldLines, section } from './text-columns.ts'
 
 interface ShowOptions extends GlobalOptions {
   peer: string
 }
 
 /** `earshot show PEER`: everything that is known about one peer. */
-export function showCommand(context: Context): CommandModule<GlobalOptions, ShowOptions> {
-  return {
-    command: 'show <peer>',
-    describe: 'Everything known of one peer',
-    builder: (yargs) =>
-      yargs.positional('peer', {
-        type: 'string',
-        demandOption: true,
-        describe: 'Its name, its id, or the beginning of its id (four characters or more)',
-      }),
-    handler: async (options) => {
-      const { output, signal } = context
-      const peer = await context.daemon(options).peer(options.peer, { signal })
-      if (options.json) return await output.write(printableJson(peer, 2))
-      if (!output.terminal) return await output.write(...peerFacts(peer))
-      await output.write(...peerLines(peer, context.now(), output.style))
-    },
-  }
+export async function show(options: ShowOptions, context: Context): Promise<void> {
+  const { output, signal } = context
+  const peer = await context.daemon(options).peer(options.peer, { signal })
+  if (options.json) return await output.write(printableJson(peer, 2))
+  if (!output.terminal) return await output.write(...peerFacts(peer))
+  await output.write(...peerLines(peer, context.now(), output.style))
 }
 
 /** What `show` prints on a terminal. `now` is in ms since 1970. */

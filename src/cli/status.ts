@@ -1,21 +1,10 @@
-import type { CommandModule } from 'yargs'
 import type { OwnService, Self } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
 import type { Context, GlobalOptions } from './command.ts'
-import {
-  ageText,
-  alignedLines,
-  countText,
-  type Fact,
-  factLine,
-  factSection,
-  fieldLines,
-  localTime,
-  section,
-  spanText,
-} from './format.ts'
+import { ageText, countText, type Fact, factLine, factSection, localTime, spanText } from './format.ts'
 import { typeText } from './peer-text.ts'
 import { printable, printableJson, type Style } from './terminal.ts'
+import { alignedLines, fieldLines, section } from './text-columns.ts'
 
 type OwnPath = Self['interfaces'][number]['paths'][number]
 type Mdns = NonNullable<Self['mdns']>
@@ -27,18 +16,12 @@ const SOURCES: Readonly<Record<OwnService['source'], string>> = {
 }
 
 /** `earshot status`: what the daemon reports about itself. */
-export function statusCommand(context: Context): CommandModule<GlobalOptions, GlobalOptions> {
-  return {
-    command: 'status',
-    describe: 'This daemon: identity, interfaces, counters, limits',
-    handler: async (options) => {
-      const { output, signal } = context
-      const self = await context.daemon(options).self({ signal })
-      if (options.json) return await output.write(printableJson(self, 2))
-      if (!output.terminal) return await output.write(...selfFacts(self))
-      await output.write(...selfLines(self, context.now(), output.style))
-    },
-  }
+export async function status(options: GlobalOptions, context: Context): Promise<void> {
+  const { output, signal } = context
+  const self = await context.daemon(options).self({ signal })
+  if (options.json) return await output.write(printableJson(self, 2))
+  if (!output.terminal) return await output.write(...selfFacts(self))
+  await output.write(...selfLines(self, context.now(), output.style))
 }
 
 /** What `status` prints on a terminal. `now` is in ms since 1970. */

@@ -1,17 +1,16 @@
 import stringWidth from 'string-width'
-import type { CommandModule } from 'yargs'
 import { reconnecting } from '../client/event-stream.ts'
 import type { Change, DaemonEvent, EarshotError, Peer, Synced } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
-import { textFlag } from '../shared/flags.ts'
 import { isPresent } from '../shared/peer-state.ts'
 import { serviceChanges } from '../shared/service-changes.ts'
 import { ExecQueue } from './child-commands.ts'
-import { type Context, type GlobalOptions, parseAttributeFilter, parseDurationFlag, peerOptions } from './command.ts'
+import { type Context, type GlobalOptions, parseAttributeFilter, parseDurationFlag } from './command.ts'
 import { UsageError } from './errors.ts'
-import { clockTime, cut, padded } from './format.ts'
+import { clockTime } from './format.ts'
 import { allAddresses, mainAddress, STATE_FORMATS, servicesText, serviceText } from './peer-text.ts'
 import { type Format, type Output, printable, printableJson } from './terminal.ts'
+import { cut, padded } from './text-columns.ts'
 
 interface WatchOptions extends GlobalOptions {
   service?: string[] | undefined
@@ -26,34 +25,12 @@ const MAX_EXEC_TIMEOUT_MS = 86_400_000
 const DEFAULT_EXEC_TIMEOUT = '30s'
 
 /** `earshot watch`: the present state, a line with `:`, then one line for each change, until SIGINT. */
-export function watchCommand(context: Context): CommandModule<GlobalOptions, WatchOptions> {
-  return {
-    command: 'watch',
-    describe: 'The peers now, then changes as they happen: + new, ~ changed, ? suspect, - gone',
-    builder: {
-      service: peerOptions.service,
-      where: { ...peerOptions.where, conflicts: 'json' },
-      self: peerOptions.self,
-      exec: {
-        ...textFlag,
-        describe:
-          'Print nothing; run this with sh for each change, which it gets on standard input and in EARSHOT_… variables',
-        conflicts: 'json',
-      },
-      'exec-timeout': {
-        ...textFlag,
-        describe: 'Kill a run of --exec that takes longer',
-        defaultDescription: DEFAULT_EXEC_TIMEOUT,
-      },
-    },
-    handler: async (options) => {
-      if (options.exec === undefined && options['exec-timeout'] !== undefined) {
-        throw new UsageError('--exec-timeout needs --exec')
-      }
-      if (options.exec !== undefined) await execForChanges(options.exec, options, context)
-      else await (options.json ? printEvents(options, context) : printChanges(options, context))
-    },
+export async function watch(options: WatchOptions, context: Context): Promise<void> {
+  if (options.exec === undefined && options['exec-timeout'] !== undefined) {
+    throw new UsageError('--exec-timeout needs --exec')
   }
+  if (options.exec !== undefined) await execForChanges(options.exec, options, context)
+  else await (options.json ? printEvents(options, context) : printChanges(options, context))
 }
 
 async function printChanges(options: WatchOptions, context: Context): Promise<void> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path'
 import type { OwnService } from '../shared/api.ts'
 import { codeOf } from '../shared/caught-error.ts'
@@ -33,6 +32,8 @@ const PRECONDITION_FAILED = 412
 /** A unique id: `shop-http-3f9a0c1e`. Two programs that publish the same service do not overwrite each other. */
 export function createServiceId({ name = '', type }: ServiceEntry): string {
   const words = `${name} ${type.replace(/\._(tcp|udp)$/, '')}`
+  // Loaded here, because most programs register nothing.
+  const { randomBytes } = process.getBuiltinModule('node:crypto')
   return `${slug(words, MAX_SLUG_CHARACTERS)}-${randomBytes(4).toString('hex')}`
 }
 

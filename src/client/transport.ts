@@ -1,8 +1,12 @@
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { connect, type NetConnectOpts } from 'node:net'
 import { codeOf, messageOf } from '../shared/caught-error.ts'
 import { candidateSockets, type SocketContext, SUPERUSER, untrustedReason } from '../shared/socket-paths.ts'
 import { fileOwner, findToken, notAllowed, portOwner } from './access.ts'
 import { EarshotError } from './error.ts'
+
+// An import would load everything that the module exports, WebSocket included, which takes newer versions of Node 45 ms.
+const { request } = process.getBuiltinModule('node:http')
 
 /** The client tries this address if the daemon's socket exists but may not be opened, since every user may connect to loopback. */
 const LOOPBACK_URL = 'http://127.0.0.1:15353'
@@ -127,7 +131,9 @@ export class Transport {
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
     return await new Promise((resolve, reject) => {
       // Each request has its own connection. It is cheap on one machine, and a kept one may be closed when it is needed.
-      const sent = request({ ...addressOf(endpoint), method, path, headers, agent: false, ...(signal && { signal }) })
+      const { address, ...host } = addressOf(endpoint)
+      const createConnection = () => connect(address)
+      const sent = request({ ...host, method, path, headers, createConnection, ...(signal && { signal }) })
       sent.once('response', resolve)
       sent.once('error', reject)
       sent.end(content)
@@ -142,10 +148,13 @@ export function connectionLost(cause: unknown, endpoint?: Endpoint): EarshotErro
   return new EarshotError('EARSHOT_CONNECTION_LOST', message, { cause })
 }
 
-function addressOf(endpoint: Endpoint): { socketPath?: string; host: string; port?: string | number } {
-  if ('socket' in endpoint) return { socketPath: endpoint.socket, host: 'localhost' }
-  const { hostname, port } = new URL(endpoint.url)
-  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port || 80 }
+/** Where to connect, and the host and port for the header Host. */
+function addressOf(endpoint: Endpoint): { address: NetConnectOpts; host: string; port?: number } {
+  if ('socket' in endpoint) return { address: { path: endpoint.socket }, host: 'localhost' }
+  const { hostname, port: digits } = new URL(endpoint.url)
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  const port = Number(digits || 80)
+  return { address: { host, port }, host, port }
 }
 
 function nameOf(endpoint: Endpoint): string {

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { createIdentity } from '../core/wire/identity.ts'
 import { IdentityFile } from '../io/identity-file.ts'
 import { Clock } from '../io/system.ts'
-import { VERSION } from '../shared/version.ts'
+import { VERSION } from '../shared/version.prebuilt.ts'
 import type { Config } from './config/config.ts'
 import { printableHostName } from './config/defaults.ts'
 import type { ControlDependencies } from './control/context.ts'
@@ -22,7 +22,7 @@ import { untilShutdown } from './shutdown.ts'
  * @throws the exception that nothing has caught, if one was the reason for the shutdown
  */
 export async function runDaemon(config: Config): Promise<void> {
-  const log = openLog(config)
+  const log = await openLog(config)
   captureConsole(log)
   const abort = new AbortController()
   const shutdown = untilShutdown(log).finally(() => abort.abort())
@@ -70,7 +70,7 @@ async function startDaemon(
       if (notice.type === 'incarnation') void identityFile.store(identity, notice.incarnation)
     },
   })
-  const { presence, net, driver, mdns } = discovery
+  const { presence, net, driver } = discovery
 
   async function takeNewIdentity(): Promise<void> {
     const { incarnation } = presence.self()
@@ -108,7 +108,9 @@ async function startDaemon(
     },
     probe: (id, timeout) => driver.probe(id, timeout),
     query: () => driver.query(),
-    mdns,
+    get mdns() {
+      return discovery.mdns
+    },
   }
   const control = new ControlServer(dependencies, { socket: config.socket, http: config.http, log })
   const stop = async () => {
@@ -117,8 +119,11 @@ async function startDaemon(
     await Promise.all([catalogue.close(), identityFile.close()])
   }
   try {
+    // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
     await control.listen()
     await discovery.start()
+    await discovery.startMdns()
+    await control.serve()
   } catch (error) {
     await stop()
     throw error

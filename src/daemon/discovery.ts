@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Mdns } from '../core/mdns/mdns.ts'
 import type { Profile } from '../core/presence/peers/self.ts'
 import type { Notice } from '../core/presence/peers/types.ts'
 import { Presence, type PresenceOptions } from '../core/presence/presence.ts'
 import { createIdentity, type Identity } from '../core/wire/identity.ts'
-import { MDNS } from '../io/mdns/transport.ts'
-import { MdnsDriver } from '../io/mdns-driver.ts'
+import type { MdnsDriver } from '../io/mdns-driver.ts'
 import { Net } from '../io/net/net.ts'
 import type { NetOptions } from '../io/net/types.ts'
 import { PresenceDriver } from '../io/presence-driver.ts'
 import { Clock, random } from '../io/system.ts'
 import type { Peers } from '../shared/api.ts'
 import { peerJson } from './control/api-json.ts'
-import { logChanges, logFaults, logMdns, logNetwork, logNotice } from './log-events.ts'
+import { logChanges, logNetwork, logNotice } from './log-events.ts'
 
 export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
   clock: Clock
@@ -31,8 +29,7 @@ export class Discovery {
   readonly presence: Presence
   readonly net: Net
   readonly driver: PresenceDriver
-  /** Undefined when mDNS is off. */
-  readonly mdns: MdnsDriver | undefined
+  #mdns: MdnsDriver | undefined
   readonly #options: DiscoveryOptions
   #id: string
   #profile: Profile
@@ -48,17 +45,29 @@ export class Discovery {
       if (log) logNotice(log, notice)
       onNotice?.(notice)
     })
-    this.mdns = openMdns(options, this.driver)
     if (!log) return
     logNetwork(log, this.net)
     logChanges(log, this.driver, this.presence)
   }
 
-  /** Opens the sockets, and starts to announce and to find peers. @throws PortInUse */
+  /** Undefined when mDNS is off or not started yet. */
+  get mdns(): MdnsDriver | undefined {
+    return this.#mdns
+  }
+
+  /** Opens the sockets, and starts to announce and to find peers by beacons. @throws PortInUse */
   async start(): Promise<void> {
     await this.driver.start()
+  }
+
+  /** Starts mDNS, unless it is off. Loads it when it is called, so that it does not delay the first beat. */
+  async startMdns(): Promise<void> {
+    const { mdns, ...options } = this.#options
+    if (!mdns) return
+    const { openMdns } = await import('./mdns.ts')
+    this.#mdns = openMdns({ ...options, ...mdns }, this.driver)
     this.#publishByMdns()
-    await this.mdns?.start()
+    await this.#mdns.start()
   }
 
   /** Replaces this peer's profile. @throws InvalidRecord when a record cannot hold it; then nothing has changed */
@@ -77,39 +86,13 @@ export class Discovery {
 
   /** Sends goodbyes by beacons and by mDNS, and closes the sockets. */
   async stop(): Promise<void> {
-    await Promise.all([this.driver.stop(), this.mdns?.stop()])
+    await Promise.all([this.driver.stop(), this.#mdns?.stop()])
   }
 
   #publishByMdns(): void {
     const { silent, net } = this.#options
-    if (!silent) this.mdns?.publish({ ...this.#profile, id: this.#id, port: net.port })
+    if (!silent) this.#mdns?.publish({ ...this.#profile, id: this.#id, port: net.port })
   }
-}
-
-/**
- * Creates mDNS and connects it with presence: mDNS reports the hosts that it finds. Presence has hosts queried by mDNS whose
- * beacons have stopped.
- */
-function openMdns(
-  { mdns, net: options, clock, log }: DiscoveryOptions,
-  driver: PresenceDriver,
-): MdnsDriver | undefined {
-  if (!mdns) return undefined
-  const net = new Net({ ...options, ...MDNS, sharedPort: true })
-  const mdnsLog = log?.child({ by: 'mdns' })
-  if (mdnsLog) logFaults(mdnsLog, net)
-  const rules = new Mdns({
-    random,
-    browse: mdns.browse,
-    isConfirmedByBeacon: (host, assertion) => driver.isConfirmedByBeacon(host, assertion),
-  })
-  const mdnsDriver = new MdnsDriver(rules, net, clock, {
-    sighted: (sighting) => driver.sight(sighting),
-    noticed: (notice) => mdnsLog && logMdns(mdnsLog, notice),
-    failed: (error) => mdnsLog?.error({ err: error }, 'failed to handle an mDNS message; earshotd goes on'),
-  })
-  driver.onHostToQuery((hostname) => mdnsDriver.ask(hostname))
-  return mdnsDriver
 }
 
 export interface ListenOptions extends NetOptions {
@@ -138,6 +121,7 @@ export async function listenOnce({ milliseconds, mdns, ...net }: ListenOptions):
   })
   try {
     await discovery.start()
+    await discovery.startMdns()
     await delay(milliseconds)
     const { presence } = discovery
     const peers = presence.peers().map((view) => peerJson(view, (moment) => clock.wallClock(moment)))

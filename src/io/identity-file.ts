@@ -1,24 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { Ajv } from 'ajv'
-import { type Static, Type } from 'typebox'
 import { createIdentity, type Identity, identityFromPem, identityToPem } from '../core/wire/identity.ts'
 import { MAX_INCARNATION } from '../core/wire/messages.ts'
 import { StateUnusable } from '../shared/errors.ts'
 import { isStorageError, makeDirectory } from './files.ts'
+import { isStored, type Stored } from './identity-file.prebuilt.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
 
 const FILE = 'identity.json'
 const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
-
-const StoredSchema = Type.Object({
-  privateKey: Type.String(),
-  /** Hash of the id of the machine on which the identity was created; empty if the machine has no id. */
-  machine: Type.String(),
-  incarnation: Type.Integer({ minimum: 0, maximum: MAX_INCARNATION }),
-})
-type Stored = Static<typeof StoredSchema>
-const isStored = new Ajv().compile<Stored>(StoredSchema)
 
 /** The identity and incarnation of one run of the daemon. */
 export interface LoadedIdentity {

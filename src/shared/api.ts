@@ -30,7 +30,7 @@ const SERVICE = {
   txt: anyKeys<string>({ type: 'string' }),
   subtypes: Type.Array(Type.String()),
 }
-const ServiceSchema = Type.Object(SERVICE)
+export const ServiceSchema = Type.Object(SERVICE)
 export type Service = Static<typeof ServiceSchema>
 
 export const OwnServiceSchema = Type.Object(
@@ -229,7 +229,7 @@ export const HostSchema = Type.Object(
 export type Host = Static<typeof HostSchema>
 export const HostRef = refer<Host>('Host')
 
-export const ErrorSchema = Type.Object(
+export const ApiErrorSchema = Type.Object(
   {
     statusCode: Type.Integer(),
     code: Type.String({ description: 'For programs: does not change', examples: ['EARSHOT_NO_SUCH_PEER'] }),
@@ -238,7 +238,7 @@ export const ErrorSchema = Type.Object(
   },
   { $id: 'Error' },
 )
-export type ApiError = Static<typeof ErrorSchema>
+export type ApiError = Static<typeof ApiErrorSchema>
 export const ErrorRef = refer<ApiError>('Error')
 
 export const HealthSchema = Type.Object(

@@ -18,7 +18,7 @@ const WITHDRAWN_MS = 200
 /** Time from the daemon's event until the next line of a script, ms. Most of it is the end of a process. */
 const NOTICED_MS = 500
 
-const COMMAND = fileURLToPath(new URL('../../bin/earshot.js', import.meta.url))
+const COMMAND = fileURLToPath(new URL('../../bin/earshot.cjs', import.meta.url))
 /** Defines the command `earshot` in a shell script. */
 const PRELUDE = `earshot() { '${process.execPath}' '${COMMAND}' "$@"; }\n`
 

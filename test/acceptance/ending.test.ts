@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { type Daemon, describeLab, type Exit, type Host, Lab, type LabProcess } from '../lab/index.ts'
 import { start } from './daemons.ts'
 
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
+const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 /** Limit for the shutdown, ms. The daemon has one second. The rest is for a busy machine. */
 const MAX_SHUTDOWN_MS = 2000
 

@@ -6,7 +6,7 @@ import { MAX_DATAGRAM_BYTES } from '../../src/core/wire/messages.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { hostNames, start } from './daemons.ts'
 
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
+const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 
 interface Content {
   attributes: Record<string, string>

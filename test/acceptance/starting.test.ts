@@ -7,7 +7,7 @@ import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/shared/errors.ts
 import { BEACON_PORT, type Daemon, describeLab, type Host, Lab, type Output } from '../lab/index.ts'
 import { start } from './daemons.ts'
 
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.js', import.meta.url))
+const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 
 /** A host on a network. */
 async function machine(lab: Lab): Promise<Host> {

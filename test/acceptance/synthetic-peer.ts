@@ -2,7 +2,8 @@ import { encode } from '../../src/core/wire/codec.ts'
 import { DIGEST_BYTES, encodeDigest, HashChain } from '../../src/core/wire/hash-chain.ts'
 import type { PeerId } from '../../src/core/wire/id.ts'
 import { createIdentity, goodbyeCommitment, type Identity } from '../../src/core/wire/identity.ts'
-import { type Attributes, type SignedRecord, signRecord, splitRecord } from '../../src/core/wire/record.ts'
+import { type SignedRecord, signRecord, splitRecord } from '../../src/core/wire/record.ts'
+import type { Attributes } from '../../src/core/wire/record-schema.ts'
 
 /** Number of beats of a synthetic peer. */
 const CHAIN_LENGTH = 4

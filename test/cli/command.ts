@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 /** Runs the built programs as a user does. */
 
-const bin = (command: string) => fileURLToPath(new URL(`../../bin/${command}.js`, import.meta.url))
+const bin = (command: string) => fileURLToPath(new URL(`../../bin/${command}.cjs`, import.meta.url))
 
 export interface Result {
   status: number | null

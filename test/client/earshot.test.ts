@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { chmod, mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { Duplex } from 'node:stream'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type DaemonEvent, Earshot, EarshotError } from '../../src/client/index.ts'
 import { Transport } from '../../src/client/transport.ts'
@@ -197,16 +198,18 @@ describe('the search for the daemon', () => {
       portOwner: () => owner,
     }))
     onTestFinished(() => void vi.doUnmock('../../src/client/access.ts'))
-    vi.doMock('node:http', () => ({
+    vi.doMock('node:net', async (importOriginal) => ({
+      ...(await importOriginal<typeof import('node:net')>()),
       // root may open everything, so the refusal has to be played.
-      request: (options: { socketPath?: string; port?: number; host: string }) => {
-        asked.push(options.socketPath ?? `${options.host}:${options.port}`)
-        const code = options.socketPath?.startsWith('/run/earshot/') ? 'EACCES' : 'ENOENT'
-        const error = Object.assign(new Error(code), { code: options.socketPath ? code : 'ECONNREFUSED' })
-        return { once: (event: string, done: (error: Error) => void) => event === 'error' && done(error), end() {} }
+      connect: ({ path, host, port }: { path?: string; host?: string; port?: number }) => {
+        asked.push(path ?? `${host}:${port}`)
+        const code = path === undefined ? 'ECONNREFUSED' : path.startsWith('/run/earshot/') ? 'EACCES' : 'ENOENT'
+        const socket = new Duplex({ read() {}, write() {} })
+        setImmediate(() => socket.destroy(Object.assign(new Error(code), { code })))
+        return socket
       },
     }))
-    onTestFinished(() => void vi.doUnmock('node:http'))
+    onTestFinished(() => void vi.doUnmock('node:net'))
     const { Transport: Played } = await import('../../src/client/transport.ts')
     const context = { env: { XDG_RUNTIME_DIR: '/nowhere' }, uid: 1, temporaryDirectory: '/nowhere' }
     await expect(new Played({}, context).send({ path: '/' })).rejects.toThrow(

@@ -47,7 +47,7 @@ test.each(['json', 'pretty'] as const)(
   'a full pipe holds nothing up, and the %s log says how much was lost',
   async (logFormat) => {
     const { fd, read } = pipe()
-    const log = openLog({ logLevel: 'info', logFormat }, fd)
+    const log = await openLog({ logLevel: 'info', logFormat }, fd)
     const began = performance.now()
     for (let number = 0; number < 5000; number++) log.info({ number }, 'x'.repeat(100))
     expect(performance.now() - began).toBeLessThan(5000)
@@ -110,7 +110,7 @@ test('a file is written on where it ends, also when another process writes to it
 
 test('the log for people has one line for each entry, and nothing that a terminal obeys', async () => {
   const { fd, read } = pipe()
-  const log = openLog({ logLevel: 'info', logFormat: 'pretty' }, fd)
+  const log = await openLog({ logLevel: 'info', logFormat: 'pretty' }, fd)
   log.info({ name: 'a\u202eb', tags: ['\u001b[2J'], err: new Error('c\u2028d') }, 'e\nf\u0085g\u200fh')
   const text = await readUntil(read, (sofar) => sofar.includes('.test.ts'))
   const [first = ''] = text.split('\n')

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 
-const SHUTDOWN = new URL('../../dist/daemon/shutdown.js', import.meta.url).href
+const SHUTDOWN = new URL('../built/daemon/shutdown.js', import.meta.url).href
 
 /** Starts a process that never ends by itself, sends it signals, 50 ms apart, and returns how and when it ended. */
 async function run(what: string, ...signals: NodeJS.Signals[]) {

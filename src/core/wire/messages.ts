@@ -21,6 +21,9 @@ export const KEY_AND_SIGNATURE_BYTES = 32 + 64
 export const MAX_RECORD_BYTES = 16 * 1024
 export const MAX_PARTS = Math.ceil((KEY_AND_SIGNATURE_BYTES + MAX_RECORD_BYTES) / PART_BYTES)
 export const MAX_QUERY_IDS = 64
+/** Shortest and longest beat interval, ms. */
+export const MIN_INTERVAL = 100
+export const MAX_INTERVAL = 3_600_000
 /** An incarnation is a u32. */
 export const MAX_INCARNATION = 0xffffffff
 

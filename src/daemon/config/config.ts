@@ -1,30 +1,16 @@
-import { Ajv, type ValidateFunction } from 'ajv'
-import type { TSchema } from 'typebox'
-import { type Attributes, MAX_INTERVAL, MIN_INTERVAL, type Service } from '../../core/wire/record.ts'
+import type { Attributes, Service } from '../../core/wire/record-schema.ts'
+import type { Validator } from '../../shared/compile-schema.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { type ServiceEntry, serviceOf } from '../services/service-entry.ts'
+import { serviceOf } from '../services/service-entry.ts'
+import type { ServiceEntry } from '../services/service-schema.ts'
 import { describeValidationErrors, dottedPath } from '../services/user-input.ts'
-import { defaultName, defaultServicesDir, defaultSocket, defaultStateDir, processInfo } from './defaults.ts'
-import {
-  DEFAULTS,
-  environmentVariable,
-  type RawSettings,
-  type SettingKey,
-  settings,
-  type TableKey,
-  tables,
-} from './schema.ts'
+import { DEFAULTS, defaultName, defaultServicesDir, defaultSocket, defaultStateDir, processInfo } from './defaults.ts'
+import type { RawSettings } from './schema.ts'
+import { validators } from './settings.prebuilt.ts'
+import { environmentVariable } from './settings.ts'
 import { Sources } from './sources.ts'
-import {
-  browseTypes,
-  fullServiceType,
-  type HttpAddress,
-  isGroup4,
-  isGroup6,
-  parseHttpAddress,
-  parseRate,
-} from './values.ts'
+import { browseTypes, type HttpAddress, parseHttpAddress, parseRate } from './values.ts'
 
 /** The daemon's settings, checked, and in the units of the program. Deeply frozen. */
 export interface Config {
@@ -65,8 +51,8 @@ export interface Config {
  * @param flags as yargs has parsed them by `daemonOptions`
  * @throws BadConfig, which names source, key, what was expected and what was found
  */
-export function loadConfig(flags: Readonly<Record<string, unknown>>, info = processInfo()): Config {
-  const sources = new Sources(flags, info)
+export async function loadConfig(flags: Readonly<Record<string, unknown>>, info = processInfo()): Promise<Config> {
+  const sources = await Sources.read(flags, info)
   const read = <Key extends keyof RawSettings>(key: Key): RawSettings[Key] | undefined => {
     const found = sources.find(key)
     return (
@@ -144,27 +130,6 @@ function freeze<Value>(value: Value): Value {
   return value
 }
 
-const isWithin = (value: number | undefined, min: number, max: number) =>
-  value !== undefined && value >= min && value <= max
-
-const ajv = new Ajv({
-  strict: false,
-  strictNumbers: true,
-  verbose: true,
-  formats: {
-    group4: isGroup4,
-    group6: isGroup6,
-    browsed: (text: string) => fullServiceType(text) !== undefined,
-    duration: (text: string) => parseDuration(text) !== undefined,
-    interval: (text: string) => isWithin(parseDuration(text), MIN_INTERVAL, MAX_INTERVAL),
-    budget: (text: string) => isWithin(parseRate(text), 1000, 1_000_000_000),
-  },
-})
-
-type Schemas = Record<SettingKey | TableKey, TSchema>
-const schemas: Schemas = { ...settings, ...tables }
-const validators = new Map<string, ValidateFunction>()
-
 /**
  * Checks a value against the schema of its setting.
  * @param source where the value was found: a file, `EARSHOT_…` or `--…`
@@ -177,21 +142,10 @@ function checkSetting<Key extends keyof RawSettings>(
   source: string,
   writtenAs: string = key,
 ): RawSettings[Key] {
-  let validate = validators.get(key)
-  if (!validate) {
-    validate = ajv.compile(schemas[key])
-    validators.set(key, validate)
-  }
-  if (isChecked<Key>(validate, value)) return value
+  const validate: Validator<RawSettings[Key]> = validators[key]
+  if (validate(value)) return value
   const place = (pointer: string) => errorPrefix(source, writtenAs + dottedPath(pointer))
-  throw new BadConfig(describeValidationErrors(validate.errors, place, { schema: schemas[key], value }))
-}
-
-function isChecked<Key extends keyof RawSettings>(
-  validate: ValidateFunction,
-  value: unknown,
-): value is RawSettings[Key] {
-  return validate(value) === true
+  throw new BadConfig(describeValidationErrors(validate.errors, place, { expected: validate.expected, value }))
 }
 
 /** The source and the key of a value; the source alone when it is the flag or the variable of that key. */

@@ -3,6 +3,19 @@ import { isAbsolute, join } from 'node:path'
 import { BadConfig } from '../../shared/errors.ts'
 import { defaultSocketPath, SUPERUSER, untrustedReason } from '../../shared/socket-paths.ts'
 
+/** The defaults that do not depend on the machine, in the form in which people write them. */
+export const DEFAULTS = {
+  port: 15_353,
+  group4: '239.255.153.53',
+  group6: 'ff12::153:53',
+  interval: '1s',
+  budget: '256kbit',
+  http: '127.0.0.1:15353',
+  mdns: true,
+  'log-level': 'info',
+  'log-format': 'auto',
+} as const
+
 /** The properties of the process that the defaults depend on. */
 export interface ProcessInfo {
   env: Readonly<Record<string, string | undefined>>

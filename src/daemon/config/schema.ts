@@ -1,32 +1,18 @@
-import { type Static, type TSchema, Type } from 'typebox'
-import type { Options } from 'yargs'
-import { AttributesSchema, NameSchema } from '../../core/wire/record.ts'
-import { listFlag, textFlag } from '../../shared/flags.ts'
+import { type Static, Type } from 'typebox'
+import { AttributesSchema, NameSchema } from '../../core/wire/record-schema.ts'
 import { SERVICE_TYPE_CHARACTERS } from '../../shared/service-names.ts'
-import { ServiceEntrySchema } from '../services/service-entry.ts'
+import { ServiceEntrySchema } from '../services/service-schema.ts'
+import { DEFAULTS } from './defaults.ts'
 
 /**
- * The schema of all settings, in the form in which people write them. The checks, the flags with their help, and the
- * names of the environment variables are made from it. In addition to the keywords of JSON Schema, a setting has
+ * The schema of all settings, in the form in which people write them. The checks, and the flags with their help, are
+ * made from it (`settings.prebuilt.ts`). In addition to the keywords of JSON Schema, a setting has
  * - `x-expected`: what an error message says after "expected";
  * - `placeholder`: what the help shows for a default that depends on the machine.
  */
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const LOG_FORMATS = ['auto', 'pretty', 'json'] as const
-
-/** The defaults that do not depend on the machine, in the form in which people write them. */
-export const DEFAULTS = {
-  port: 15_353,
-  group4: '239.255.153.53',
-  group6: 'ff12::153:53',
-  interval: '1s',
-  budget: '256kbit',
-  http: '127.0.0.1:15353',
-  mdns: true,
-  'log-level': 'info',
-  'log-format': 'auto',
-} as const
 
 const patternList = (description: string, placeholder: string) =>
   Type.Array(Type.String({ minLength: 1, 'x-expected': 'an interface name or pattern such as eth* or wlan0' }), {
@@ -125,10 +111,9 @@ export const settings = {
     'x-expected': `one of ${LOG_FORMATS.join(', ')}`,
   }),
 }
-export type SettingKey = keyof typeof settings
 
 /** The setting that can be given as a flag and in the environment only. */
-const configSetting = path('Config file', '$XDG_CONFIG_HOME/earshot/earshot.toml, /etc/earshot/earshot.toml')
+export const configSetting = path('Config file', '$XDG_CONFIG_HOME/earshot/earshot.toml, /etc/earshot/earshot.toml')
 
 /** The settings that can be given in the file only. */
 export const tables = {
@@ -141,53 +126,7 @@ export const tables = {
     'x-expected': 'tables [[services]] with type and port, at most 256',
   }),
 }
-export type TableKey = keyof typeof tables
-
-export function isSettingKey(key: string): key is SettingKey {
-  return Object.hasOwn(settings, key)
-}
-
-export function isTableKey(key: string): key is TableKey {
-  return Object.hasOwn(tables, key)
-}
-
-/** How a setting is spelled as a flag and in the environment: lists, booleans and integers, else text. */
-export function kindOf(key: string): 'list' | 'boolean' | 'integer' | 'text' {
-  if (!isSettingKey(key)) return 'text'
-  const schema = settings[key]
-  if ('items' in schema) return 'list'
-  return 'type' in schema && (schema.type === 'boolean' || schema.type === 'integer') ? schema.type : 'text'
-}
-
-/** The environment variable of a setting: `EARSHOT_STATE_DIR` for `state-dir`. */
-export function environmentVariable(key: string): string {
-  return `EARSHOT_${key.toUpperCase().replaceAll('-', '_')}`
-}
-
-/** The daemon's flags for yargs, with descriptions and defaults. */
-export const daemonOptions: Readonly<Record<string, Options>> = Object.fromEntries(
-  Object.entries({ config: configSetting, ...settings }).map(([key, schema]) => {
-    const description = annotation(schema, 'description')
-    const shownDefault = 'default' in schema ? String(schema.default) : annotation(schema, 'placeholder')
-    // Numbers are text for yargs: the check of the schema has the better error for `--port abc`.
-    const option: Options = kindOf(key) === 'list' ? listFlag : textFlag
-    return [
-      key,
-      {
-        ...option,
-        ...(description !== undefined && { describe: description }),
-        ...(shownDefault !== undefined && { defaultDescription: shownDefault }),
-      },
-    ]
-  }),
-)
-
-function annotation(schema: TSchema, keyword: 'placeholder' | 'description'): string | undefined {
-  const value: unknown = Reflect.get(schema, keyword)
-  return typeof value === 'string' ? value : undefined
-}
-
 /** The values by key, in the form in which people write them. */
-export type RawSettings = { [Key in SettingKey]: Static<(typeof settings)[Key]> } & {
-  [Key in TableKey]: Static<(typeof tables)[Key]>
+export type RawSettings = { [Key in keyof typeof settings]: Static<(typeof settings)[Key]> } & {
+  [Key in keyof typeof tables]: Static<(typeof tables)[Key]>
 }

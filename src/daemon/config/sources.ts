@@ -5,7 +5,8 @@ import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadConfig } from '../../shared/errors.ts'
 import { parseToml } from '../services/user-input.ts'
 import { configHome, type ProcessInfo } from './defaults.ts'
-import { environmentVariable, isSettingKey, isTableKey, kindOf, settings, tables } from './schema.ts'
+import { tableKeys } from './settings.prebuilt.ts'
+import { environmentVariable, isSettingKey, isTableKey, kindOf, SETTING_KEYS } from './settings.ts'
 
 /** Where settings come from: flags, environment variables and the config file. */
 
@@ -36,18 +37,26 @@ interface ConfigFile {
 export class Sources {
   readonly #flags: Readonly<Record<string, unknown>>
   readonly #variables: Readonly<Record<string, unknown>>
-  readonly #file: ConfigFile | undefined
+  #file: ConfigFile | undefined
+
+  private constructor(flags: Readonly<Record<string, unknown>>, variables: Readonly<Record<string, unknown>>) {
+    this.#flags = flags
+    this.#variables = variables
+  }
 
   /**
    * Reads the config file: the one that a flag or a variable names, else the first default one that exists.
    * @param flags as yargs has parsed them by `daemonOptions`
    * @throws BadConfig when the file cannot be read or parsed, for an unknown key, and for a misspelt variable
    */
-  constructor(flags: Readonly<Record<string, unknown>>, info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>) {
-    this.#flags = flags
-    this.#variables = readEnvironment(info.env)
-    const path = this.#fromFlagOrVariable('config')
-    this.#file = path ? readFile(String(path.value), path.source) : readDefaultFile(info)
+  static async read(
+    flags: Readonly<Record<string, unknown>>,
+    info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>,
+  ): Promise<Sources> {
+    const sources = new Sources(flags, readEnvironment(info.env))
+    const path = sources.#fromFlagOrVariable('config')
+    sources.#file = await (path ? readFile(String(path.value), path.source) : readDefaultFile(info))
+    return sources
   }
 
   /** The path of the config file; undefined when there is none. */
@@ -87,7 +96,7 @@ function fromText(key: string, value: unknown): unknown {
  * @throws BadConfig for a variable that looks like a misspelt setting
  */
 function readEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string | string[]> {
-  const keys = new Map([...Object.keys(settings), 'config'].map((key) => [environmentVariable(key), key]))
+  const keys = new Map([...SETTING_KEYS, 'config'].map((key) => [environmentVariable(key), key]))
   const values: Record<string, string | string[]> = {}
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || !text) continue
@@ -114,9 +123,9 @@ function refuseMisspelt(variable: string, known: Iterable<string>): void {
 }
 
 /** Reads the first default file that exists, and no other. */
-function readDefaultFile(info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): ConfigFile | undefined {
+async function readDefaultFile(info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): Promise<ConfigFile | undefined> {
   for (const path of defaultFiles(info)) {
-    const file = readFile(path)
+    const file = await readFile(path)
     if (file) return file
   }
   return undefined
@@ -126,7 +135,7 @@ function readDefaultFile(info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): Confi
  * @param source the flag or variable that names the file; undefined for a default file, which need not exist
  * @returns undefined when there is no such file
  */
-function readFile(path: string, source?: string): ConfigFile | undefined {
+async function readFile(path: string, source?: string): Promise<ConfigFile | undefined> {
   let text: string
   try {
     text = readRegularSync(path, MAX_FILE_BYTES).toString('utf8')
@@ -134,7 +143,7 @@ function readFile(path: string, source?: string): ConfigFile | undefined {
     if (source === undefined && ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
     throw new BadConfig(`${source ? `${source}: ` : ''}cannot read ${path}: ${reasonOf(error)}`)
   }
-  return parseFile(path, text)
+  return await parseFile(path, text)
 }
 
 /** The default files, in order of precedence. */
@@ -145,11 +154,11 @@ function defaultFiles(info: Pick<ProcessInfo, 'env' | 'uid' | 'home'>): string[]
 }
 
 /** @throws BadConfig when it is not TOML, or has an unknown key */
-function parseFile(path: string, text: string): ConfigFile {
-  const { values, writtenAs } = flatten(parseToml(text, (line, column) => `${path}:${line}:${column}`))
+async function parseFile(path: string, text: string): Promise<ConfigFile> {
+  const { values, writtenAs } = flatten(await parseToml(text, (line, column) => `${path}:${line}:${column}`))
   for (const key of Object.keys(values)) {
     if (isSettingKey(key) || isTableKey(key)) continue
-    const known = [...Object.keys(settings), ...Object.keys(tables), 'mdns.browse']
+    const known = [...SETTING_KEYS, ...tableKeys, 'mdns.browse']
     const written = writtenAs.get(key) ?? key
     throw new BadConfig(`${path}: unknown key '${written}'${suggestion(written, known)}`)
   }
@@ -161,7 +170,7 @@ function flatten(values: Record<string, unknown>): Omit<ConfigFile, 'path'> {
   const flat: Record<string, unknown> = {}
   const writtenAs = new Map<string, string>()
   for (const [key, value] of Object.entries(values)) {
-    const isPrefix = isSettingKey(key) && Object.keys(settings).some((other) => other.startsWith(`${key}-`))
+    const isPrefix = isSettingKey(key) && SETTING_KEYS.some((other) => other.startsWith(`${key}-`))
     if (!isPrefix || !isTable(value)) {
       flat[key] = value
       continue

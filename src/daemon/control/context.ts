@@ -1,7 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
-import type { FastifyInstance, FastifyTypeProvider, RawRequestDefaultExpression } from 'fastify'
+import type { FastifyInstance, RawRequestDefaultExpression } from 'fastify'
 import type { Logger } from 'pino'
-import type { Static, TSchema } from 'typebox'
 import type { AddressOnInterface, InterfacePath } from '../../core/link.ts'
 import type { MdnsView } from '../../core/mdns/mdns.ts'
 import type { PresenceReader } from '../../core/presence/peers/types.ts'
@@ -10,19 +9,7 @@ import type { LeftOut } from '../../io/net/types.ts'
 import type { Catalogue } from '../services/catalogue.ts'
 
 /** The Fastify application that routes are added to. */
-export type App = FastifyInstance<
-  Server,
-  RawRequestDefaultExpression<Server>,
-  ServerResponse,
-  Logger,
-  TypeBoxTypeProvider
->
-
-/** Gives handlers the types of the TypeBox schemas of their route. */
-interface TypeBoxTypeProvider extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-}
+export type App = FastifyInstance<Server, RawRequestDefaultExpression<Server>, ServerResponse, Logger>
 
 declare module 'fastify' {
   interface FastifyContextConfig {

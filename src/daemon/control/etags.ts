@@ -1,11 +1,4 @@
-import { Type } from 'typebox'
-
 /** Entity tags in the headers of requests (RFC 9110, section 8.8.3). */
-
-/** The header of a GET request whose answer has an ETag. */
-export const IfNoneMatch = Type.Object({
-  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of an earlier answer: 304 if it is unchanged' })),
-})
 
 /** Whether a list of tags contains a tag by weak comparison, or `*`: for `If-None-Match` (section 13.1.2). */
 export function matchesWeakly(list: string, etag: string): boolean {

@@ -1,33 +1,10 @@
 import type { Socket } from 'node:net'
-import { Type } from 'typebox'
-import { ErrorRef, EventRef, GapRef, ServiceEventRef, SyncRef } from '../../shared/api.ts'
 import type { App, ControlDependencies } from './context.ts'
 import type { EventStreams, StreamStart } from './event-streams.ts'
-import { LIST_PARAMETERS } from './list-responses.ts'
+import type { Input } from './operations/operations.ts'
+import { routes } from './operations/requests.prebuilt.ts'
 import { eventFilter } from './peer-filter.ts'
-import { flag, isOn, NameParameter, type Position, readPosition, readSince, ServiceParameter } from './request-input.ts'
-
-const EventsQuery = Type.Object(
-  {
-    service: ServiceParameter,
-    name: NameParameter,
-    self: LIST_PARAMETERS.self,
-    state: flag('Whether to begin with the present state'),
-    since: Type.Optional(
-      Type.String({
-        maxLength: 128,
-        description: 'Begin after this change: an `index`, or an event id. Overrides `state`',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-)
-
-const EventsHeaders = Type.Object({
-  'last-event-id': Type.Optional(
-    Type.String({ description: 'The same as `since`, sent by a browser that reconnects. Overrides `since`' }),
-  ),
-})
+import { isOn, type Position, readPosition, readSince } from './request-input.ts'
 
 const RESPONSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -44,35 +21,10 @@ interface EventRouteOptions {
 
 /** The route of the event stream. */
 export function eventRoutes(app: App, deps: ControlDependencies, { streams, isOnSocket }: EventRouteOptions): void {
-  app.get(
-    '/v1/events',
-    {
-      exposeHeadRoute: false,
-      schema: {
-        operationId: 'events',
-        summary: 'Streams changes as Server-Sent Events',
-        description:
-          'The event name is the `type` of the data. `peer-up`, `peer-update`, `peer-suspect`, `peer-failed` and `peer-left` ' +
-          '(schema Event) are changes of peers. `service-up`, `service-update` and `service-down` (ServiceEvent) are ' +
-          'changes of services, and follow the change of the peer that caused them. All changes and `sync` have an id, ' +
-          'EPOCH-INDEX, from which the stream can be resumed. `peer` (Event) is one peer of the present state. `sync` ' +
-          '(Sync) means that the client is up to date: it comes once at the beginning, after the present state or the ' +
-          'missed changes if there are any. `gap` (Gap) means that changes were missed; the present state and a `sync` ' +
-          'follow.',
-        querystring: EventsQuery,
-        headers: EventsHeaders,
-        response: {
-          200: {
-            description: 'A stream that lasts until one side ends it',
-            // The data of one event.
-            content: { 'text/event-stream': { schema: Type.Union([EventRef, ServiceEventRef, SyncRef, GapRef]) } },
-          },
-          '4xx': ErrorRef,
-          503: ErrorRef,
-        },
-      },
-    },
-    ({ query, headers, raw }, reply) => {
+  app.route<Input<'events'>>({
+    ...routes.events,
+    exposeHeadRoute: false,
+    handler: ({ query, headers, raw }, reply) => {
       const onLoopback = !isOnSocket(raw.socket)
       const test = eventFilter(query)
       const start = readStart(query, headers['last-event-id'], deps)
@@ -81,7 +33,7 @@ export function eventRoutes(app: App, deps: ControlDependencies, { streams, isOn
       reply.raw.writeHead(200, RESPONSE_HEADERS)
       streams.add(reply.raw, onLoopback, { start, test, withOwn: isOn(query.self) })
     },
-  )
+  })
 }
 
 /** @throws BadRequest if `since` is not an index or an event id */

@@ -1,43 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
-import { Type } from 'typebox'
 import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
 import { BadRequest, TooBusy } from '../../shared/errors.ts'
 import { writeJson } from './api-json.ts'
 import type { BlockingQueries, ChangeTest, QueryOutcome } from './blocking-queries.ts'
 import type { ControlDependencies } from './context.ts'
 import { matchesWeakly } from './etags.ts'
-import { type DurationRange, flag, isOn, readDuration, readSince } from './request-input.ts'
+import { DEFAULT_WAIT_MS, WAIT_RANGE } from './operations/request-values.ts'
+import { isOn, readDuration, readSince } from './request-input.ts'
 
-/** The parameters of all lists. */
-export const LIST_PARAMETERS = {
-  self: flag("Whether to include this daemon's own peer"),
-  since: Type.Optional(
-    Type.String({
-      maxLength: 128,
-      description: 'Wait for a change after this one: the `index` of an answer, or EPOCH-INDEX as in its ETag',
-    }),
-  ),
-  wait: Type.Optional(
-    Type.String({
-      maxLength: 32,
-      description: 'With `since`: the maximum time to wait, at most 10m. Default: 30s',
-      examples: ['30s'],
-    }),
-  ),
+/** The parameters of all lists, and `hidden` of the list of peers. */
+interface ListParameters {
+  self?: string | undefined
+  since?: string | undefined
+  wait?: string | undefined
+  hidden?: string | undefined
 }
-type ListParameters = { [Name in keyof typeof LIST_PARAMETERS | 'hidden']?: string | undefined }
-
-export const LIST_DESCRIPTION =
-  'A parameter may be repeated: one of its values has to match. Different parameters all have to match. ' +
-  'With `since`, the answer waits for a change that affects the filtered list, or for the end of `wait`. ' +
-  'The `ETag` changes with every change of the registry.'
-
-export const NOT_MODIFIED = Type.Null({ description: 'The client has the current version' })
-
-const DEFAULT_WAIT_MS = 30_000
-const WAIT_RANGE: DurationRange = { min: 0, max: 600_000, expected: 'a duration of 10m or less such as 30s or 5m' }
 
 interface ListRequest {
   /** Identifies the query: requests with the same text get the same answer. */

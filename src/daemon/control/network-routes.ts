@@ -1,42 +1,18 @@
-import { Type } from 'typebox'
 import { isPeerId } from '../../core/wire/id.ts'
-import { ErrorRef, HostRef, ProbeRef } from '../../shared/api.ts'
 import { formatDuration } from '../../shared/duration.ts'
 import { BadRequest, MdnsOff, NoAnswer, NoSuchHost, NotProbed, TooBusy } from '../../shared/errors.ts'
 import { expectedButFound } from '../services/user-input.ts'
 import { addressesJson } from './api-json.ts'
 import type { App, ControlDependencies } from './context.ts'
-import { type DurationRange, PeerReference, readDuration, resolvePeer } from './request-input.ts'
+import type { Input } from './operations/operations.ts'
+import { HOST_TIMEOUT_MS, PROBE_TIMEOUT_MS, TIMEOUT_RANGE } from './operations/request-values.ts'
+import { routes } from './operations/requests.prebuilt.ts'
+import { readDuration, resolvePeer } from './request-input.ts'
 
-/** Default timeout of a probe, ms. */
-const PROBE_TIMEOUT_MS = 1000
-/**
- * Default timeout of an mDNS query, ms. A host that has just multicast its addresses may not multicast them again for one
- * second, and is then asked again (RFC 6762, section 6).
- */
-const HOST_TIMEOUT_MS = 3000
-const TIMEOUT_RANGE: DurationRange = { min: 1, max: 10_000, expected: 'a duration from 1ms to 10s such as 500ms' }
 const MAX_CONCURRENT_PROBES = 64
 const MAX_CONCURRENT_HOST_QUERIES = 64
 /** All peers answer a query. Within this time after a query, further ones do nothing, ms. */
 const QUERY_PAUSE_MS = 1000
-
-const timeoutQuery = (defaultMs: number) =>
-  Type.Object(
-    {
-      timeout: Type.Optional(
-        Type.String({
-          maxLength: 32,
-          description: `1ms to 10s. Default: ${formatDuration(defaultMs)}`,
-          examples: ['500ms'],
-        }),
-      ),
-    },
-    { additionalProperties: false },
-  )
-const HostParams = Type.Object({
-  hostname: Type.String({ description: 'An mDNS host name', examples: ['printer.local'] }),
-})
 
 /** The routes that send datagrams to the network. */
 export function networkRoutes(app: App, deps: ControlDependencies): void {
@@ -44,18 +20,9 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
   let hostQueries = 0
   let lastQueryAt = Number.NEGATIVE_INFINITY
 
-  app.post(
-    '/v1/probe/:reference',
-    {
-      schema: {
-        operationId: 'probe',
-        summary: 'Sends a probe to a peer, and measures the round-trip time',
-        params: PeerReference,
-        querystring: timeoutQuery(PROBE_TIMEOUT_MS),
-        response: { 200: ProbeRef, '4xx': ErrorRef, 503: ErrorRef, 504: ErrorRef },
-      },
-    },
-    async ({ params, query }) => {
+  app.route<Input<'probe'>>({
+    ...routes.probe,
+    handler: async ({ params, query }) => {
       const timeout = readTimeout(query.timeout) ?? PROBE_TIMEOUT_MS
       const { id, name } = resolvePeer(params.reference, deps)
       if (id === deps.presence.self().id) throw new BadRequest(`'${name}' is this daemon: it does not probe itself`)
@@ -67,20 +34,11 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
       if (rttMs === undefined || rttMs > timeout) throw new NoAnswer(name, formatDuration(timeout))
       return { peer: { id, name }, rttMs }
     },
-  )
+  })
 
-  app.get(
-    '/v1/hosts/:hostname',
-    {
-      schema: {
-        operationId: 'host',
-        summary: 'Finds the addresses of a host by mDNS, in the cache or with a query',
-        params: HostParams,
-        querystring: timeoutQuery(HOST_TIMEOUT_MS),
-        response: { 200: HostRef, '4xx': ErrorRef, 503: ErrorRef },
-      },
-    },
-    async ({ params, query }) => {
+  app.route<Input<'host'>>({
+    ...routes.host,
+    handler: async ({ params, query }) => {
       const timeout = readTimeout(query.timeout) ?? HOST_TIMEOUT_MS
       const hostname = readHostname(params.hostname)
       if (!deps.mdns) throw new MdnsOff()
@@ -92,19 +50,11 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
       if (addresses.length === 0) throw new NoSuchHost(hostname, formatDuration(timeout))
       return { hostname, addresses: addressesJson(addresses) }
     },
-  )
+  })
 
-  app.post(
-    '/v1/query',
-    {
-      schema: {
-        operationId: 'query',
-        summary: 'Asks all peers for their records',
-        description: 'New peers, and changes that were missed, appear shortly after.',
-        response: { 202: Type.Object({}, { description: 'The query was sent' }), '4xx': ErrorRef },
-      },
-    },
-    (_request, reply) => {
+  app.route<Input<'query'>>({
+    ...routes.query,
+    handler: (_request, reply) => {
       const now = deps.now()
       if (now - lastQueryAt >= QUERY_PAUSE_MS) {
         lastQueryAt = now
@@ -113,7 +63,7 @@ export function networkRoutes(app: App, deps: ControlDependencies): void {
       reply.code(202)
       return {}
     },
-  )
+  })
 }
 
 /** @throws BadRequest */

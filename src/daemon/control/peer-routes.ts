@@ -1,73 +1,21 @@
-import { Type } from 'typebox'
 import { bestMatches, referenceMatcher } from '../../core/presence/peers/peer-reference.ts'
 import type { OfferedService, PeerView } from '../../core/presence/peers/types.ts'
-import { ErrorRef, type Offer, PeerRef, PeersRef, ServicesRef } from '../../shared/api.ts'
+import type { Offer } from '../../shared/api.ts'
 import { offerJson, peerJson } from './api-json.ts'
 import type { App, ControlDependencies } from './context.ts'
-import { IfNoneMatch } from './etags.ts'
-import { LIST_DESCRIPTION, LIST_PARAMETERS, type ListResponses, NOT_MODIFIED } from './list-responses.ts'
+import type { ListResponses } from './list-responses.ts'
+import type { Input } from './operations/operations.ts'
+import { routes } from './operations/requests.prebuilt.ts'
 import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
-import {
-  flag,
-  matchingPeers,
-  NameParameter,
-  PeerReference,
-  resolvePeer,
-  ServiceParameter,
-  SourceParameter,
-  StateParameter,
-} from './request-input.ts'
-
-const AttributeValues = Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 64 })
-
-const PeersQuery = Type.Object(
-  {
-    service: ServiceParameter,
-    name: NameParameter,
-    state: StateParameter,
-    source: SourceParameter,
-    hidden: flag('Whether to include mDNS hosts that are not listed because each is taken for a peer'),
-    ...LIST_PARAMETERS,
-  },
-  {
-    additionalProperties: false,
-    // `attr.KEY=VALUE`: the attribute KEY has this value.
-    patternProperties: { '^attr\\.[^]': AttributeValues },
-  },
-)
-
-const Values = (description: string) =>
-  Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description }))
-
-const ServicesQuery = Type.Object(
-  {
-    type: Values('The type of the service: `http` (over TCP or UDP), `http/tcp` or `_http._tcp`'),
-    name: NameParameter,
-    peer: Values('The peer that offers it: its id, its name, or the first characters of its id (at least four)'),
-    state: StateParameter,
-    source: SourceParameter,
-    ...LIST_PARAMETERS,
-  },
-  { additionalProperties: false },
-)
+import { matchingPeers, resolvePeer } from './request-input.ts'
 
 /** The routes that read peers and their services. */
 export function peerRoutes(app: App, deps: ControlDependencies, lists: ListResponses): void {
   const wallClock = deps.wallClock.bind(deps)
 
-  app.get(
-    '/v1/peers',
-    {
-      schema: {
-        operationId: 'peers',
-        summary: 'Lists peers',
-        description: `\`attr.KEY=VALUE\` filters by an attribute, for example \`attr.status=idle\`. ${LIST_DESCRIPTION}`,
-        querystring: PeersQuery,
-        headers: IfNoneMatch,
-        response: { 200: PeersRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
-      },
-    },
-    ({ query, raw }, reply) => {
+  app.route<Input<'peers'>>({
+    ...routes.peers,
+    handler: ({ query, raw }, reply) => {
       const { since, wait, self, hidden, ...conditions } = query
       const filter = peerFilter(conditions)
       const request = {
@@ -81,35 +29,16 @@ export function peerRoutes(app: App, deps: ControlDependencies, lists: ListRespo
       }
       return lists.send(request, raw, reply)
     },
-  )
+  })
 
-  app.get(
-    '/v1/peers/:reference',
-    {
-      schema: {
-        operationId: 'peer',
-        summary: 'Shows one peer, in any state',
-        params: PeerReference,
-        querystring: Type.Object({ source: SourceParameter }, { additionalProperties: false }),
-        response: { 200: PeerRef, '4xx': ErrorRef },
-      },
-    },
-    ({ params, query }) => peerJson(resolvePeer(params.reference, deps, query.source), wallClock),
-  )
+  app.route<Input<'peer'>>({
+    ...routes.peer,
+    handler: ({ params, query }) => peerJson(resolvePeer(params.reference, deps, query.source), wallClock),
+  })
 
-  app.get(
-    '/v1/services',
-    {
-      schema: {
-        operationId: 'services',
-        summary: 'Lists services, each with the peer that offers it',
-        description: LIST_DESCRIPTION,
-        querystring: ServicesQuery,
-        headers: IfNoneMatch,
-        response: { 200: ServicesRef, 304: NOT_MODIFIED, '4xx': ErrorRef, 503: ErrorRef },
-      },
-    },
-    ({ query, raw }, reply) => {
+  app.route<Input<'services'>>({
+    ...routes.services,
+    handler: ({ query, raw }, reply) => {
       const { since, wait, self, ...conditions } = query
       const filter = serviceFilter(conditions, deps)
       const offers = (peer: PeerView) => filter(peer).map((service) => offerJson(service, peer))
@@ -122,7 +51,7 @@ export function peerRoutes(app: App, deps: ControlDependencies, lists: ListRespo
       }
       return lists.send(request, raw, reply)
     },
-  )
+  })
 }
 
 /** The query of `GET /v1/services`: a service must match every parameter, and one of the values of each. */

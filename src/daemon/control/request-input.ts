@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Ajv } from 'ajv'
-import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
-import { type TSchema, Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
 import { bestMatches } from '../../core/presence/peers/peer-reference.ts'
 import type { PeerView } from '../../core/presence/peers/types.ts'
 import { SHOWN_ID_CHARACTERS } from '../../core/wire/id.ts'
@@ -12,42 +10,12 @@ import { AmbiguousPeer, BadRequest, NoSuchPeer, WrongContentType } from '../../s
 import { isPresent } from '../../shared/peer-state.ts'
 import { expectedButFound } from '../services/user-input.ts'
 import type { App, ControlDependencies } from './context.ts'
+import { type DurationRange, JSON_TYPES } from './operations/request-values.ts'
 import { fromSource, type Source } from './peer-filter.ts'
 
 /** Reads the input of requests: the parameters that several routes share, references to peers, and JSON bodies. */
 
-export const ServiceParameter = Type.Optional(
-  Type.Array(Type.String({ maxLength: 128 }), {
-    maxItems: 64,
-    description: 'The peer offers a service of this type: `http` (over TCP or UDP), `http/tcp` or `_http._tcp`',
-  }),
-)
-export const NameParameter = Type.Optional(
-  Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description: 'The exact name' }),
-)
-export const StateParameter = Type.Optional(
-  Type.Array(Type.String({ maxLength: 64 }), {
-    maxItems: 64,
-    description: 'alive, suspect, failed, left or all; repeated or separated by commas. Default: alive,suspect',
-  }),
-)
-export const SourceParameter = Type.Optional(
-  Type.Enum(['beacon', 'mdns'], {
-    description:
-      '`beacon`: only what comes from the signed records of peers; `mdns`: only what was found by mDNS. Default: both',
-  }),
-)
-export const PeerReference = Type.Object({
-  reference: Type.String({
-    description: 'The id or the name of a peer, or the first characters of its id (at least four)',
-  }),
-})
-
-/** A parameter that is on or off. */
-export function flag(description: string) {
-  return Type.Optional(Type.Enum(['0', '1', 'false', 'true'], { description }))
-}
-
+/** Whether a parameter is on. */
 export function isOn(parameter: string | undefined): boolean {
   return parameter === '1' || parameter === 'true'
 }
@@ -64,15 +32,6 @@ export function checkQueryEncoding(url: string): void {
   } catch {
     throw new BadRequest("the query string is not percent-encoded UTF-8 such as %C3%BC (write '%' itself as %25)")
   }
-}
-
-export interface DurationRange {
-  /** In ms. */
-  min: number
-  /** In ms. */
-  max: number
-  /** For the error. */
-  expected: string
 }
 
 /**
@@ -162,14 +121,8 @@ function distinctId(id: string, peers: readonly PeerView[]): string {
 
 /** A record has at most 16 KiB, so a longer body can never become part of one. */
 export const MAX_BODY_BYTES = 64 * 1024
-export const JSON_TYPES = ['application/json', 'application/merge-patch+json']
 
-// JSON has types, so nothing is converted, unlike in parameters.
-const ajv = new Ajv({ strict: false, strictNumbers: true, verbose: true })
 const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-/** Validates without converting types. For routes that take JSON, or an id that may look like a number. */
-export const bodyValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => ajv.compile(schema)
 
 /** Makes the application accept only bodies that are JSON in UTF-8, and only on routes that take a body. */
 export function parseBodies(app: App): void {

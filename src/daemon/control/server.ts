@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { isStorageError } from '../../io/files.ts'
@@ -8,10 +8,9 @@ import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
 import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
 import { removeToken, tokenPath, writeToken } from './access.ts'
-import { buildApp } from './app.ts'
 import { BlockingQueries, type BlockingQueryLimits, DEFAULT_BLOCKING_QUERY_LIMITS } from './blocking-queries.ts'
 import { limitConnections } from './connections.ts'
-import type { ControlDependencies, ListenAddresses } from './context.ts'
+import type { App, ControlDependencies, ListenAddresses } from './context.ts'
 import { refuseConnection } from './error-responses.ts'
 import { DEFAULT_EVENT_STREAM_LIMITS, type EventStreamLimits, EventStreams } from './event-streams.ts'
 import { listenOnSocket, prepareSocket } from './socket-file.ts'
@@ -66,7 +65,10 @@ export class ControlServer {
   readonly #listening: ListenAddresses
   readonly #socketConnections = new WeakSet<Socket>()
   readonly #stopListening: () => void
-  #closeApp: () => Promise<void> = async () => {}
+  /** Undefined until the API is loaded. */
+  #app: App | undefined
+  /** Requests that came before. There is at most one for each connection. */
+  readonly #early: Parameters<RequestListener>[] = []
 
   /** @throws BadConfig if `http` is not a loopback address */
   constructor(deps: ControlDependencies, options: ControlServerOptions) {
@@ -101,28 +103,19 @@ export class ControlServer {
   }
 
   /**
-   * Starts to listen. If two daemons start at the same time, the TCP port decides which one replaces a leftover socket file.
+   * Starts to listen. Requests wait for `serve`. If two daemons start at the same time, the TCP port decides which one replaces a leftover socket file.
    * @throws AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable, TokenUnusable; then it does not listen at all
    */
   async listen(): Promise<void> {
     const { socket, http, log } = this.#options
     try {
       await prepareSocket(socket)
-      const app = await buildApp({
-        deps: this.#deps,
-        streams: this.#streams,
-        queries: this.#queries,
-        listening: this.#listening,
-        log,
-        isOnSocket: (connection) => this.#socketConnections.has(connection),
-      })
-      this.#closeApp = () => app.close()
       if (http) {
-        const server = this.#createServer(app.routing, this.#maxConnections.onLoopback)
+        const server = this.#createServer(this.#maxConnections.onLoopback)
         await listenOnLoopback(server, http)
         this.#listening.http = formatHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
       }
-      const server = this.#createServer(app.routing, this.#maxConnections.onSocket)
+      const server = this.#createServer(this.#maxConnections.onSocket)
       server.prependListener('connection', (connection) => this.#socketConnections.add(connection))
       await listenOnSocket(server, socket, BACKLOG)
       if (http) await this.#writeToken()
@@ -136,6 +129,21 @@ export class ControlServer {
     }
   }
 
+  /** Loads the API, and answers requests from now on. */
+  async serve(): Promise<void> {
+    const { buildApp } = await import('./app.ts')
+    const app = await buildApp({
+      deps: this.#deps,
+      streams: this.#streams,
+      queries: this.#queries,
+      listening: this.#listening,
+      log: this.#options.log,
+      isOnSocket: (connection) => this.#socketConnections.has(connection),
+    })
+    this.#app = app
+    for (const request of this.#early.splice(0)) app.routing(...request)
+  }
+
   /** Stops listening, sends the last events, answers the blocking queries and closes all connections. */
   async close(): Promise<void> {
     const timeout = this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS
@@ -145,7 +153,7 @@ export class ControlServer {
     this.#queries.close()
     await Promise.all(closed)
     if (closed.length > 0) await removeToken(tokenPath(this.#options.socket), this.#deps.token)
-    await this.#closeApp()
+    await this.#app?.close()
   }
 
   /** Writes the token file. On a full disk, the daemon runs without it. @throws TokenUnusable */
@@ -159,8 +167,11 @@ export class ControlServer {
     }
   }
 
-  #createServer(handler: Parameters<typeof createServer>[1], max: number): Server {
-    const server = createServer(SERVER_OPTIONS, handler)
+  #createServer(max: number): Server {
+    const server = createServer(SERVER_OPTIONS, (...request) => {
+      if (this.#app) this.#app.routing(...request)
+      else this.#early.push(request)
+    })
     const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
     limitConnections(server, { max, tickMs, sendTimeoutMs })
     server.on('clientError', refuseInvalidRequest)

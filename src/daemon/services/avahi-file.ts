@@ -1,5 +1,5 @@
 import { XMLParser } from 'fast-xml-parser'
-import type { Service } from '../../core/wire/record.ts'
+import type { Service } from '../../core/wire/record-schema.ts'
 import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Attributes, type AttributeValue, InvalidRecord, type Service } from '../../core/wire/record.ts'
+import { InvalidRecord } from '../../core/wire/record.ts'
+import type { Attributes, AttributeValue, Service } from '../../core/wire/record-schema.ts'
 import { AttributeTaken, BadConfig, NoSuchService, RecordTooLarge, ServiceTaken } from '../../shared/errors.ts'
 import {
   type BadFile,
@@ -12,8 +13,9 @@ import {
   type ServiceFile,
   sourceOf,
 } from './own-services.ts'
-import { checkAttribute, type Registered, Registrations, type Saved } from './registrations.ts'
+import { checkAttribute, type Registered, Registrations } from './registrations.ts'
 import { ServiceFiles } from './service-files.ts'
+import type { Saved } from './services.prebuilt.ts'
 
 export interface CatalogueOptions {
   /** The peer's name. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { MAX_RECORD_BYTES } from '../../core/wire/messages.ts'
-import type { Attributes, Service } from '../../core/wire/record.ts'
+import type { Attributes, Service } from '../../core/wire/record-schema.ts'
 import type { StateNotice } from '../../io/state-file.ts'
 
 /** Where a service is registered: only there it can be changed or removed. */

@@ -1,33 +1,10 @@
-import { Ajv } from 'ajv'
-import { Type } from 'typebox'
-import {
-  type Attributes,
-  AttributesSchema,
-  type AttributeValue,
-  NameSchema,
-  type Service,
-  ServiceSchema,
-} from '../../core/wire/record.ts'
+import type { AttributeValue } from '../../core/wire/record-schema.ts'
 import { StateFile, type StateNotice } from '../../io/state-file.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import { type OwnService, recordService } from './own-services.ts'
+import { isAttributes, isSaved, type Saved } from './services.prebuilt.ts'
 
 const FILE = 'registered.json'
-
-/** The content of `registered.json`. A service without a name takes the peer's name. */
-export interface Saved {
-  services: (Omit<Service, 'name'> & { name?: string })[]
-  attributes: Attributes
-}
-
-const ajv = new Ajv({ strict: false, strictNumbers: true })
-const isAttributes = ajv.compile(AttributesSchema)
-const isSaved = ajv.compile<Saved>(
-  Type.Object({
-    services: Type.Array(Type.Object({ ...ServiceSchema.properties, name: Type.Optional(NameSchema) })),
-    attributes: AttributesSchema,
-  }),
-)
 
 /** Services, by id, and attributes that programs have registered. Replaced as a whole, never modified. */
 export interface Registered {

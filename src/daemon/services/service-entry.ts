@@ -1,8 +1,8 @@
-import { Ajv } from 'ajv'
-import { type Static, Type } from 'typebox'
-import { NameSchema, type Service, ServiceSchema, TextSchema } from '../../core/wire/record.ts'
+import type { Service } from '../../core/wire/record-schema.ts'
 import { BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'
+import type { ServiceEntry } from './service-schema.ts'
+import { isEntry } from './services.prebuilt.ts'
 import { describeValidationErrors, dottedPath } from './user-input.ts'
 
 /** Characters of a service's id. */
@@ -11,61 +11,11 @@ export const MAX_ID_LENGTH = 64
 /** Bytes of a TXT string `key=value`, whose length is sent in one byte (RFC 6763, section 6.1). */
 const MAX_TXT_BYTES = 255
 
-/**
- * RFC 6335, section 5.1: 1 to 15 letters, digits and hyphens, at least one letter, no hyphen at either end or next to
- * another hyphen. Services of other hosts may break this rule.
- */
-const TYPE_NAME = '(?=[A-Za-z0-9-]{1,15}(?![A-Za-z0-9-]))(?=[0-9-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*'
-
-const { id, port, subtypes } = ServiceSchema.properties
-
-/** A service as people and programs write it: shorter than in a record, and with defaults. */
-export const ServiceEntrySchema = Type.Object(
-  {
-    id: Type.Optional(
-      Type.Unsafe<string>({ ...id, 'x-expected': 'an id of 1 to 64 printable ASCII characters, no spaces' }),
-    ),
-    name: Type.Optional(
-      Type.Unsafe<string>({
-        ...NameSchema,
-        'x-expected': 'a name of 1 to 63 characters without control characters and unpaired surrogates',
-      }),
-    ),
-    type: Type.String({
-      pattern: `^(${TYPE_NAME}|_${TYPE_NAME}\\._(tcp|udp))$`,
-      'x-expected':
-        'a type such as http or _http._tcp (at most 15 letters, digits and single hyphens, one letter at least)',
-    }),
-    protocol: Type.Optional(Type.Enum(['tcp', 'udp'], { 'x-expected': 'tcp or udp' })),
-    port: Type.Unsafe<number>({ ...port, 'x-expected': 'a port from 0 to 65535' }),
-    txt: Type.Optional(
-      Type.Record(
-        // As in a record, without the `=`, which ends a key in a TXT string.
-        Type.String({ pattern: '^(?!__proto__$)[!-<>-~]{1,64}$' }),
-        Type.Union([TextSchema, Type.Number(), Type.Boolean()], {
-          'x-expected': 'a text of at most 1024 characters (no unpaired surrogates), a number or a boolean',
-        }),
-        {
-          additionalProperties: false,
-          'x-expected': 'keys of 1 to 64 printable ASCII characters, no spaces and no =',
-        },
-      ),
-    ),
-    subtypes: Type.Optional(
-      Type.Unsafe<string[]>({ ...subtypes, 'x-expected': 'at most 16 names of 1 to 63 characters' }),
-    ),
-  },
-  { additionalProperties: false, 'x-expected': 'a table with type and port' },
-)
-export type ServiceEntry = Static<typeof ServiceEntrySchema>
-
-const isEntry = new Ajv({ strict: false, strictNumbers: true, verbose: true }).compile<ServiceEntry>(ServiceEntrySchema)
-
 /** Checks an entry from a service file. @throws BadService, which names the key, what was expected and what was found */
 export function checkEntry(value: unknown): ServiceEntry {
   if (isEntry(value)) return value
   const place = (pointer: string) => dottedPath(pointer).replace(/^\./, '')
-  throw new BadService(describeValidationErrors(isEntry.errors, place, { schema: ServiceEntrySchema, value }))
+  throw new BadService(describeValidationErrors(isEntry.errors, place, { expected: isEntry.expected, value }))
 }
 
 /** Values for a service that does not set them itself. */

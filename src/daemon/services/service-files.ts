@@ -1,11 +1,11 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import type { Service } from '../../core/wire/record.ts'
+import type { Service } from '../../core/wire/record-schema.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'
-import { type FileContext, readAvahiFile } from './avahi-file.ts'
+import type { FileContext } from './avahi-file.ts'
 import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 import { parseToml } from './user-input.ts'
@@ -198,8 +198,12 @@ async function readServiceFile(path: string, context: FileContext): Promise<Serv
   const text = await readText(path)
   const extension = extname(path)
   const base = idOf(basename(path, extension))
-  if (extension === '.service') return readAvahiFile(text, base, context)
-  const entry = checkEntry(parseToml(text, (line, column) => `line ${line}, column ${column}`))
+  if (extension === '.service') {
+    // Loads a parser of XML, which few machines need.
+    const { readAvahiFile } = await import('./avahi-file.ts')
+    return readAvahiFile(text, base, context)
+  }
+  const entry = checkEntry(await parseToml(text, (line, column) => `line ${line}, column ${column}`))
   return [serviceOf(entry, { name: context.name, id: base })]
 }
 

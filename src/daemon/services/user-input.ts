@@ -1,14 +1,17 @@
-import { parse, TomlError } from 'smol-toml'
 import { suggestion } from '../../shared/did-you-mean.ts'
 import { BadConfig } from '../../shared/errors.ts'
 
 /** Parses what people write, and describes errors in it: in config files, service files, and requests to the API. */
 
 /**
- * Parses TOML. `place` writes a line and a column, both counted from 1.
+ * Parses TOML. Loads its parser when it is called, as most daemons have no such file. `place` writes a line and a column, both counted from 1.
  * @throws BadConfig with the place and the reason
  */
-export function parseToml(text: string, place: (line: number, column: number) => string): Record<string, unknown> {
+export async function parseToml(
+  text: string,
+  place: (line: number, column: number) => string,
+): Promise<Record<string, unknown>> {
+  const { parse, TomlError } = await import('smol-toml')
   try {
     return parse(text, { unsafeKeyBehaviour: 'throw' })
   } catch (error) {
@@ -36,12 +39,12 @@ const MAX_SHOWN_CHARACTERS = 60
  * Describes a validation error in one sentence: `PLACE: expected …, found …`. The keyword `x-expected` of a schema says
  * what is expected in plain words; an error with these words is preferred.
  * @param place turns a JSON pointer into the name of the place that it leads to; '' leaves the place out
- * @param whole the schema and the value as a whole: they describe an error in a part that has no `x-expected`
+ * @param whole what is expected of the value as a whole, and the value: they describe an error in a part that has no `x-expected`
  */
 export function describeValidationErrors(
   errors: readonly ValidationError[] | null | undefined,
   place: (pointer: string) => string,
-  whole?: { schema: object; value: unknown },
+  whole?: { expected: string | undefined; value: unknown },
 ): string {
   const error = errors?.find(({ parentSchema }) => expectedWords(parentSchema)) ?? errors?.[0]
   const where = place(error?.instancePath ?? '')
@@ -52,7 +55,7 @@ export function describeValidationErrors(
   if (unknown !== undefined && known) return `${prefix(where)}unknown key '${unknown}'${suggestion(unknown, known)}`
   const words = expectedWords(error?.parentSchema)
   if (words) return expectedButFound(where, words, unknown ?? error?.data)
-  if (whole) return expectedButFound(place(''), expectedWords(whole.schema) ?? 'another value', whole.value)
+  if (whole) return expectedButFound(place(''), whole.expected ?? 'another value', whole.value)
   if (Array.isArray(allowedValues)) return expectedButFound(where, `one of ${allowedValues.join(', ')}`, error?.data)
   return `${prefix(where)}${error?.message ?? 'not valid'}`
 }

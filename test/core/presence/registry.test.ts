@@ -7,7 +7,8 @@ import { MAX_PEERS, type PeerFact, RETENTION, Registry } from '../../../src/core
 import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
 import { readId } from '../../../src/core/wire/id.ts'
 import type { Beat } from '../../../src/core/wire/messages.ts'
-import type { PeerRecord, SignedRecord } from '../../../src/core/wire/record.ts'
+import type { SignedRecord } from '../../../src/core/wire/record.ts'
+import type { PeerRecord } from '../../../src/core/wire/record-schema.ts'
 import { collectGarbage } from '../../garbage.ts'
 
 const MEBIBYTE = 1024 * 1024

@@ -8,7 +8,7 @@ import {
   PART_BYTES,
   PATHS,
 } from '../../../src/core/wire/messages.ts'
-import type { PeerRecord } from '../../../src/core/wire/record.ts'
+import type { PeerRecord } from '../../../src/core/wire/record-schema.ts'
 
 const u32 = fc.nat({ max: 0xffffffff })
 const digest = fc.uint8Array({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES })

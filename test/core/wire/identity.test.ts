@@ -69,7 +69,7 @@ describe('a signature', () => {
 
 it('creates many identities while the garbage collector runs', () => {
   // In a separate process: the bug of Node that this avoids blocks a process forever.
-  const identity = new URL('../../../dist/core/wire/identity.js', import.meta.url)
+  const identity = new URL('../../built/core/wire/identity.js', import.meta.url)
   const script = `import { createIdentity } from '${identity}'; for (let i = 0; i < 10_000; i++) createIdentity()`
   const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     timeout: 60_000,

@@ -7,12 +7,12 @@ import { KEY_AND_SIGNATURE_BYTES, MAX_DATAGRAM_BYTES, MAX_RECORD_BYTES } from '.
 import { Reassembly } from '../../../src/core/wire/reassembly.ts'
 import {
   InvalidRecord,
-  type PeerRecord,
   type SignedRecord,
   signRecord,
   splitRecord,
   verifyRecord,
 } from '../../../src/core/wire/record.ts'
+import type { PeerRecord } from '../../../src/core/wire/record-schema.ts'
 import { record as anyRecord } from './arbitrary.ts'
 
 // vectors/refused-records.json covers the limits of single members. These tests cover all records.

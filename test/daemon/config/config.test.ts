@@ -22,9 +22,9 @@ interface Sources {
   facts?: Partial<ProcessInfo>
 }
 
-function load({ flags = {}, env = {}, toml, facts = {} }: Sources): Config {
+async function load({ flags = {}, env = {}, toml, facts = {} }: Sources): Promise<Config> {
   if (toml !== undefined) writeFileSync(file, toml)
-  return loadConfig(toml === undefined ? flags : { config: file, ...flags }, {
+  return await loadConfig(toml === undefined ? flags : { config: file, ...flags }, {
     env,
     uid: 1000,
     home: join(directory, 'home'),
@@ -36,9 +36,9 @@ function load({ flags = {}, env = {}, toml, facts = {} }: Sources): Config {
 }
 
 /** The message of the BadConfig that these give, the file's path in it as FILE. */
-function fault(sources: Sources): string {
+async function fault(sources: Sources): Promise<string> {
   try {
-    load(sources)
+    await load(sources)
   } catch (error) {
     expect(error).toBeInstanceOf(BadConfig)
     return error instanceof Error ? error.message.replaceAll(file, 'FILE').replaceAll(directory, 'DIR') : ''
@@ -46,8 +46,8 @@ function fault(sources: Sources): string {
   throw new Error('there was no error')
 }
 
-test('every setting has a default', () => {
-  expect(load({})).toEqual({
+test('every setting has a default', async () => {
+  expect(await load({})).toEqual({
     name: 'desk',
     interface: [],
     exclude: undefined,
@@ -69,61 +69,61 @@ test('every setting has a default', () => {
   })
 })
 
-test('precedence: flag, environment, file, default', () => {
+test('precedence: flag, environment, file, default', async () => {
   const toml = 'name = "file"\ninterval = "2s"\nport = 1\ninterface = ["f*"]\nbudget = 64000'
   const env = { EARSHOT_NAME: 'environment', EARSHOT_PORT: '2', EARSHOT_INTERFACE: 'e*, w* ,', EARSHOT_HTTP: '' }
-  const config = load({ toml, env, flags: { name: 'flag' } })
+  const config = await load({ toml, env, flags: { name: 'flag' } })
   expect(config).toMatchObject({ name: 'flag', port: 2, interval: 2000, interface: ['e*', 'w*'], budget: 64_000 })
   expect(config.http).toEqual({ host: '127.0.0.1', port: 15_353 })
-  expect(load({ toml, env, flags: { interface: ['eth0', 'eth1'], port: '3' } })).toMatchObject({
+  expect(await load({ toml, env, flags: { interface: ['eth0', 'eth1'], port: '3' } })).toMatchObject({
     interface: ['eth0', 'eth1'],
     port: 3,
   })
 })
 
-test('the config is deeply frozen', () => {
-  const config = load({ toml: '[[services]]\nname = "Shop"\ntype = "http"\nport = 80\ntxt = { a = "b" }' })
+test('the config is deeply frozen', async () => {
+  const config = await load({ toml: '[[services]]\nname = "Shop"\ntype = "http"\nport = 80\ntxt = { a = "b" }' })
   const parts = [config, config.interface, config.services, config.services[0], config.services[0]?.txt, config.http]
   expect(parts.every(Object.isFrozen)).toBe(true)
 })
 
-test('log-format auto is pretty on a terminal, else json', () => {
-  expect(load({ facts: { terminal: true } }).logFormat).toBe('pretty')
-  expect(load({ facts: { terminal: true }, flags: { 'log-format': 'json' } }).logFormat).toBe('json')
-  expect(load({ flags: { 'log-format': 'pretty' } }).logFormat).toBe('pretty')
+test('log-format auto is pretty on a terminal, else json', async () => {
+  expect((await load({ facts: { terminal: true } })).logFormat).toBe('pretty')
+  expect((await load({ facts: { terminal: true }, flags: { 'log-format': 'json' } })).logFormat).toBe('json')
+  expect((await load({ flags: { 'log-format': 'pretty' } })).logFormat).toBe('pretty')
 })
 
-test('services-dir can name other directories, or none', () => {
-  expect(load({ facts: { uid: 0 } }).servicesDir).toEqual(['/etc/earshot/services.d'])
+test('services-dir can name other directories, or none', async () => {
+  expect((await load({ facts: { uid: 0 } })).servicesDir).toEqual(['/etc/earshot/services.d'])
   expect(
-    load({ facts: { home: undefined }, env: { XDG_STATE_HOME: '/s', XDG_CONFIG_HOME: '/x' } }).servicesDir,
+    (await load({ facts: { home: undefined }, env: { XDG_STATE_HOME: '/s', XDG_CONFIG_HOME: '/x' } })).servicesDir,
   ).toEqual(['/x/earshot/services.d', '/etc/earshot/services.d'])
-  expect(load({ toml: 'services-dir = []' }).servicesDir).toEqual([])
-  expect(load({ toml: '', env: { EARSHOT_SERVICES_DIR: '/a,/b' } }).servicesDir).toEqual(['/a', '/b'])
+  expect((await load({ toml: 'services-dir = []' })).servicesDir).toEqual([])
+  expect((await load({ toml: '', env: { EARSHOT_SERVICES_DIR: '/a,/b' } })).servicesDir).toEqual(['/a', '/b'])
 })
 
-test.each(['off', 'no', 'FALSE', '0'])('EARSHOT_MDNS=%s turns mDNS off', (text) => {
-  expect(load({ env: { EARSHOT_MDNS: text } }).mdns).toBe(false)
-  expect(load({ flags: { mdns: text } }).mdns).toBe(false)
+test.each(['off', 'no', 'FALSE', '0'])('EARSHOT_MDNS=%s turns mDNS off', async (text) => {
+  expect((await load({ env: { EARSHOT_MDNS: text } })).mdns).toBe(false)
+  expect((await load({ flags: { mdns: text } })).mdns).toBe(false)
 })
 
-test.each(['on', 'yes', 'True', '1'])('EARSHOT_MDNS=%s turns mDNS on', (text) => {
-  expect(load({ env: { EARSHOT_MDNS: text } }).mdns).not.toBe(false)
+test.each(['on', 'yes', 'True', '1'])('EARSHOT_MDNS=%s turns mDNS on', async (text) => {
+  expect((await load({ env: { EARSHOT_MDNS: text } })).mdns).not.toBe(false)
 })
 
-test('http can be a port or false, as a number and a boolean in TOML', () => {
-  expect(load({ toml: 'http = 8080' }).http).toEqual({ host: '127.0.0.1', port: 8080 })
-  expect(load({ toml: 'http = false' }).http).toBeUndefined()
-  expect(load({ env: { EARSHOT_HTTP: 'false' } }).http).toBeUndefined()
+test('http can be a port or false, as a number and a boolean in TOML', async () => {
+  expect((await load({ toml: 'http = 8080' })).http).toEqual({ host: '127.0.0.1', port: 8080 })
+  expect((await load({ toml: 'http = false' })).http).toBeUndefined()
+  expect((await load({ env: { EARSHOT_HTTP: 'false' } })).http).toBeUndefined()
 })
 
-test('http can be off', () => {
-  expect(load({ toml: 'http = "off"' }).http).toBeUndefined()
-  expect(load({ flags: { http: '[::1]:0' } }).http).toEqual({ host: '::1', port: 0 })
+test('http can be off', async () => {
+  expect((await load({ toml: 'http = "off"' })).http).toBeUndefined()
+  expect((await load({ flags: { http: '[::1]:0' } })).http).toEqual({ host: '::1', port: 0 })
 })
 
-describe('the file', () => {
-  test('has attributes and services', () => {
+describe('the file', async () => {
+  test('has attributes and services', async () => {
     const toml = `
       [attributes]
       status = "idle"
@@ -140,7 +140,7 @@ describe('the file', () => {
       name = "Sound"
       type = "_osc._udp"
       port = 9000`
-    const config = load({ toml })
+    const config = await load({ toml })
     expect(config.attributes).toEqual({ status: 'idle', temperature: 21.5, open: true })
     expect(config.services).toEqual([
       { id: 'shop', name: 'Shop', type: '_http._tcp', port: 8080, txt: { path: '/' }, subtypes: ['_printer'] },
@@ -149,7 +149,7 @@ describe('the file', () => {
     expect(config.file).toBe(file)
   })
 
-  test("is the user's own file if it exists", () => {
+  test("is the user's own file if it exists", async () => {
     const own = join(directory, 'home/.config/earshot')
     const asked = join(directory, 'xdg/earshot')
     for (const [place, name] of [
@@ -159,16 +159,16 @@ describe('the file', () => {
       mkdirSync(place, { recursive: true })
       writeFileSync(join(place, 'earshot.toml'), `name = "${name}"`)
     }
-    expect(load({}).name).toBe('own')
-    expect(load({ env: { XDG_CONFIG_HOME: join(directory, 'xdg') } }).name).toBe('xdg')
-    expect(load({ facts: { uid: 0 } }).name).toBe('desk')
-    expect(load({ env: { EARSHOT_CONFIG: file }, toml: 'name = "named"', flags: { config: undefined } }).name).toBe(
-      'named',
-    )
+    expect((await load({})).name).toBe('own')
+    expect((await load({ env: { XDG_CONFIG_HOME: join(directory, 'xdg') } })).name).toBe('xdg')
+    expect((await load({ facts: { uid: 0 } })).name).toBe('desk')
+    expect(
+      (await load({ env: { EARSHOT_CONFIG: file }, toml: 'name = "named"', flags: { config: undefined } })).name,
+    ).toBe('named')
   })
 })
 
-describe('mDNS', () => {
+describe('mDNS', async () => {
   test.each<[string, Sources, Config['mdns']]>([
     ['off in the file', { toml: 'mdns = false' }, false],
     ['off by --no-mdns', { flags: { mdns: false } }, false],
@@ -197,48 +197,50 @@ describe('mDNS', () => {
       { browse: ['_ipp._tcp', '_osc._udp'] },
     ],
     ['an empty table', { toml: '[mdns]' }, { browse: DEFAULT_BROWSE_TYPES }],
-  ])('%s', (_, sources, mdns) => {
-    expect(load(sources).mdns).toEqual(mdns)
+  ])('%s', async (_, sources, mdns) => {
+    expect((await load(sources)).mdns).toEqual(mdns)
   })
 
-  test('the default types are valid, and each is listed once', () => {
+  test('the default types are valid, and each is listed once', async () => {
     for (const type of DEFAULT_BROWSE_TYPES) expect(fullServiceType(type)).toBe(type)
     expect(DEFAULT_BROWSE_TYPES).toContain('_androidtvremote2._tcp')
     expect(new Set(DEFAULT_BROWSE_TYPES).size).toBe(DEFAULT_BROWSE_TYPES.length)
   })
 })
 
-describe('default paths', () => {
-  test('under systemd', () => {
+describe('default paths', async () => {
+  test('under systemd', async () => {
     const env = {
       RUNTIME_DIRECTORY: '/run/earshot',
       STATE_DIRECTORY: '/var/lib/earshot:/var/lib/more',
       XDG_RUNTIME_DIR: '/x',
     }
-    expect(load({ env })).toMatchObject({ socket: '/run/earshot/control.sock', stateDir: '/var/lib/earshot' })
+    expect(await load({ env })).toMatchObject({ socket: '/run/earshot/control.sock', stateDir: '/var/lib/earshot' })
   })
 
-  test('without systemd', () => {
+  test('without systemd', async () => {
     const env = { XDG_RUNTIME_DIR: '/run/user/1000', XDG_STATE_HOME: '/s' }
-    expect(load({ env })).toMatchObject({ socket: '/run/user/1000/earshot/control.sock', stateDir: '/s/earshot' })
+    expect(await load({ env })).toMatchObject({ socket: '/run/user/1000/earshot/control.sock', stateDir: '/s/earshot' })
   })
 
   // Root's socket lies elsewhere.
-  test.skipIf(process.getuid?.() === 0)('the temporary directory is used only if others cannot enter', () => {
+  test.skipIf(process.getuid?.() === 0)('the temporary directory is used only if others cannot enter', async () => {
     const uid = process.getuid?.() ?? 0
     mkdirSync(join(directory, `earshot-${uid}`))
     chmodSync(join(directory, `earshot-${uid}`), 0o755)
-    expect(fault({ facts: { uid } })).toMatch(/^socket: other users can access DIR\/earshot-\d+/)
+    expect(await fault({ facts: { uid } })).toMatch(/^socket: other users can access DIR\/earshot-\d+/)
   })
 
-  test('a directory of another user in the temporary directory is refused', () => {
+  test('a directory of another user in the temporary directory is refused', async () => {
     const uid = (process.getuid?.() ?? 0) + 1
     mkdirSync(join(directory, `earshot-${uid}`), { mode: 0o700 })
-    expect(fault({ facts: { uid } })).toMatch(/^socket: DIR\/earshot-\d+ belongs to another user .*\(.*--socket\)$/)
+    expect(await fault({ facts: { uid } })).toMatch(
+      /^socket: DIR\/earshot-\d+ belongs to another user .*\(.*--socket\)$/,
+    )
   })
 
-  test('without a home directory', () => {
-    expect(fault({ facts: { home: undefined } })).toBe(
+  test('without a home directory', async () => {
+    expect(await fault({ facts: { home: undefined } })).toBe(
       'state-dir: there is no home directory to keep it in (give --state-dir)',
     )
   })
@@ -377,20 +379,22 @@ test.each<[Sources, string]>([
     { toml: '[[services]]\nname = "x"\ntype = "a"\nport = 1\n[[services]]\nname = "X"\ntype = "b"\nport = 1' },
     "FILE: services[1].id: services[0] has the id 'x' too (give each service its own id)",
   ],
-])('%j', (sources, message) => {
-  expect(fault(sources)).toBe(message)
+])('%j', async (sources, message) => {
+  expect(await fault(sources)).toBe(message)
 })
 
-test('a host that is not loopback is refused with the reason', () => {
-  expect(fault({ flags: { http: '0.0.0.0:80' } })).toMatch(/^--http: .*must be on loopback, not 0\.0\.0\.0/)
-  expect(fault({ toml: 'http = "example.org:80"' })).toMatch(/^FILE: http: .*must be on loopback, not example\.org/)
+test('a host that is not loopback is refused with the reason', async () => {
+  expect(await fault({ flags: { http: '0.0.0.0:80' } })).toMatch(/^--http: .*must be on loopback, not 0\.0\.0\.0/)
+  expect(await fault({ toml: 'http = "example.org:80"' })).toMatch(
+    /^FILE: http: .*must be on loopback, not example\.org/,
+  )
 })
 
-test('the error for invalid TOML names line and column', () => {
-  expect(fault({ toml: 'port = 1\nname = \n' })).toMatch(/^FILE:2:\d+: .+$/)
-  expect(fault({ toml: 'port = 1\n\nport = 2\n' })).toMatch(/^FILE:3:\d+: .+$/)
+test('the error for invalid TOML names line and column', async () => {
+  expect(await fault({ toml: 'port = 1\nname = \n' })).toMatch(/^FILE:2:\d+: .+$/)
+  expect(await fault({ toml: 'port = 1\n\nport = 2\n' })).toMatch(/^FILE:3:\d+: .+$/)
 })
 
-test('variables of other programs that begin with EARSHOT_ are ignored', () => {
-  expect(load({ env: { EARSHOT_REQUIRE_LAB: '1', EARSHOT_SERVICE_HOST: '10.0.0.1' } }).name).toBe('desk')
+test('variables of other programs that begin with EARSHOT_ are ignored', async () => {
+  expect((await load({ env: { EARSHOT_REQUIRE_LAB: '1', EARSHOT_SERVICE_HOST: '10.0.0.1' } })).name).toBe('desk')
 })

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/daemon/config/config.ts'
-import { DEFAULTS, daemonOptions } from '../../../src/daemon/config/schema.ts'
+import { DEFAULTS } from '../../../src/daemon/config/defaults.ts'
+import { daemonOptions } from '../../../src/daemon/config/settings.ts'
 
 const guide = readFileSync(new URL('../../../docs/CONFIG.md', import.meta.url), 'utf8')
 
@@ -17,12 +18,12 @@ test('docs/CONFIG.md lists exactly the existing settings, with variables and def
   }
 })
 
-test('the example of docs/CONFIG.md is a valid file', () => {
+test('the example of docs/CONFIG.md is a valid file', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-docs-'))
   const path = join(directory, 'example.toml')
   writeFileSync(path, /```toml\n([^`]*)```/.exec(guide)?.[1] ?? '')
   const facts = { env: {}, uid: 1000, home: '/h', hostname: 'h', temporaryDirectory: directory, terminal: false }
-  const config = loadConfig({ config: path }, facts)
+  const config = await loadConfig({ config: path }, facts)
   rmSync(directory, { recursive: true })
   expect(config).toMatchObject({ name: 'kitchen', interval: 2000, http: undefined, attributes: { floor: 2 } })
   expect(config.services.map(({ id, type }) => `${id} ${type}`)).toEqual([

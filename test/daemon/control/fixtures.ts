@@ -15,7 +15,8 @@ import type {
 } from '../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../src/core/wire/id.ts'
 import { MAX_RECORD_BYTES } from '../../../src/core/wire/messages.ts'
-import { type Attributes, InvalidRecord, type Service } from '../../../src/core/wire/record.ts'
+import { InvalidRecord } from '../../../src/core/wire/record.ts'
+import type { Attributes, Service } from '../../../src/core/wire/record-schema.ts'
 import type { ControlDependencies, DaemonStatus, MdnsAccess } from '../../../src/daemon/control/context.ts'
 import { ControlServer, type ControlServerOptions } from '../../../src/daemon/control/server.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
@@ -321,6 +322,7 @@ export async function startControl(
   })
   onTestFinished(() => control.close())
   await control.listen()
+  await control.serve()
   return { control, presence, socket, port: Number(control.listening.http?.split(':').at(-1)) }
 }
 

@@ -1,7 +1,7 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
-import type { Service } from '../../../src/core/wire/record.ts'
+import type { Service } from '../../../src/core/wire/record-schema.ts'
 import {
   type Answer,
   ask,

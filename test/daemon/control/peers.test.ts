@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { Service } from '../../../src/core/wire/record.ts'
+import type { Service } from '../../../src/core/wire/record-schema.ts'
 import type { Peers } from '../../../src/shared/api.ts'
 import { ask, BEGINNING, FakePresence, hostView, idOf, startControl } from './fixtures.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Service } from '../../../src/core/wire/record.ts'
+import type { Service } from '../../../src/core/wire/record-schema.ts'
 import type { Services } from '../../../src/shared/api.ts'
 import { ask, FakePresence, idOf, openCatalogue, peerView, sendJson, startControl } from './fixtures.ts'
 

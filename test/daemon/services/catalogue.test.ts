@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { type AttributeValue, InvalidRecord } from '../../../src/core/wire/record.ts'
+import { InvalidRecord } from '../../../src/core/wire/record.ts'
+import type { AttributeValue } from '../../../src/core/wire/record-schema.ts'
 import {
   AttributeTaken,
   BadRequest,

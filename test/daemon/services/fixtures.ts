@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { MAX_RECORD_BYTES } from '../../../src/core/wire/messages.ts'
-import { InvalidRecord, type Service } from '../../../src/core/wire/record.ts'
+import { InvalidRecord } from '../../../src/core/wire/record.ts'
+import type { Service } from '../../../src/core/wire/record-schema.ts'
 import { Catalogue, type CatalogueOptions } from '../../../src/daemon/services/catalogue.ts'
 import type { CatalogueNotice, RecordContent } from '../../../src/daemon/services/own-services.ts'
 import { temporaryDirectory } from '../../temporary-directory.ts'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkEntry, type ServiceEntry, serviceOf } from '../../../src/daemon/services/service-entry.ts'
+import { checkEntry, serviceOf } from '../../../src/daemon/services/service-entry.ts'
+import type { ServiceEntry } from '../../../src/daemon/services/service-schema.ts'
 import { BadService } from '../../../src/shared/errors.ts'
 
 const peer = { name: 'kitchen' }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { describeLab, type Host, Lab } from '../../lab/index.ts'
 import { Speaker } from './tools/speaker.ts'
 
-// Speakers run dist/io/net: `npm run build` first.
+// Speakers run test/built/io/net.
 const PATHS = ['broadcast', 'multicast4', 'multicast6'] as const
 const on = (...names: string[]): string[] => names.flatMap((name) => PATHS.map((path) => `${name} ${path}`))
 

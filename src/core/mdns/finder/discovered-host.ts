@@ -1,7 +1,7 @@
 import type { Budget } from '../../budget.ts'
 import type { Sighting } from '../../presence/peers/types.ts'
 import { isPeerId } from '../../wire/id.ts'
-import { KEY_PATTERN, type Service } from '../../wire/record.ts'
+import { KEY_PATTERN, type Service } from '../../wire/record-schema.ts'
 import { nameKey, OWN_TYPE, type ResourceRecord } from '../dns/records.ts'
 import { type CacheEntry, isNewer } from './cache-entry.ts'
 import type { RecordCache } from './record-cache.ts'

@@ -4,7 +4,7 @@ import type { DatagramSource } from '../../link.ts'
 import { type ChainLink, ChainStep, decodeDigest } from '../../wire/hash-chain.ts'
 import type { PeerId } from '../../wire/id.ts'
 import type { Beat } from '../../wire/messages.ts'
-import type { PeerRecord } from '../../wire/record.ts'
+import type { PeerRecord } from '../../wire/record-schema.ts'
 import { PeerAddresses } from './peer-addresses.ts'
 import type { OfferedService, PeerView } from './types.ts'
 

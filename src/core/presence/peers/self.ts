@@ -5,15 +5,8 @@ import { CHAIN_LENGTH, DIGEST_BYTES, encodeDigest, HashChain } from '../../wire/
 import type { PeerId } from '../../wire/id.ts'
 import { goodbyeCommitment, type Identity } from '../../wire/identity.ts'
 import { type Beat, type Bye, PART_BYTES, type Probe, type Query, type RecordPart } from '../../wire/messages.ts'
-import {
-  type Attributes,
-  checkRecord,
-  type PeerRecord,
-  type Service,
-  type SignedRecord,
-  signRecord,
-  splitRecord,
-} from '../../wire/record.ts'
+import { checkRecord, type SignedRecord, signRecord, splitRecord } from '../../wire/record.ts'
+import type { Attributes, PeerRecord, Service } from '../../wire/record-schema.ts'
 
 const MAX_ADDRESSES = 32
 /** A copy of the record is signed again, with a newer anchor, after this time at the earliest, in ms. */

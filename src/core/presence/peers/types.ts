@@ -2,7 +2,7 @@ import type { PeerState } from '../../../shared/peer-state.ts'
 import type { ServiceChangeType } from '../../../shared/service-changes.ts'
 import type { AddressOnInterface, Interface, Path, SharedPath } from '../../link.ts'
 import type { PeerId } from '../../wire/id.ts'
-import type { AttributeValue, Service } from '../../wire/record.ts'
+import type { AttributeValue, Service } from '../../wire/record-schema.ts'
 
 /** A datagram to send: on a shared path of an interface, or to one address through it. */
 export interface OutgoingDatagram {

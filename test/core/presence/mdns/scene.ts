@@ -1,6 +1,6 @@
 import type { Change, PeerView, Sighting } from '../../../../src/core/presence/peers/types.ts'
 import type { PeerId } from '../../../../src/core/wire/id.ts'
-import type { Service } from '../../../../src/core/wire/record.ts'
+import type { Service } from '../../../../src/core/wire/record-schema.ts'
 import { type SimHost, SimNetwork } from '../../sim/network.ts'
 
 export const OFFICE: Service = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Service } from '../../../../src/core/wire/record.ts'
+import type { Service } from '../../../../src/core/wire/record-schema.ts'
 import { addressesOf, OFFICE, Scene } from './scene.ts'
 
 describe('the services of an mDNS host that is the same machine as a peer', () => {

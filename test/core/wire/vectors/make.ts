@@ -11,7 +11,8 @@ import {
   signRecordBytes,
 } from '../../../../src/core/wire/identity.ts'
 import { KEY_AND_SIGNATURE_BYTES, type Message, PART_BYTES, type Refusal } from '../../../../src/core/wire/messages.ts'
-import { type PeerRecord, type SignedRecord, splitRecord } from '../../../../src/core/wire/record.ts'
+import { type SignedRecord, splitRecord } from '../../../../src/core/wire/record.ts'
+import type { PeerRecord } from '../../../../src/core/wire/record-schema.ts'
 
 /** A message with its byte fields in hexadecimal, as the vector files write it. */
 export type WrittenMessage = Record<string, string | number | string[]>

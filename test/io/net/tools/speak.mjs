@@ -1,11 +1,11 @@
 // Runs a Net in a separate process, for lab tests. It sends its text on every path repeatedly, and prints received
-// datagrams and events of the Net as JSON lines. It uses dist/, so run `npm run build` first.
+// datagrams and events of the Net as JSON lines. It uses test/built, which the tests build first.
 // Arguments: the text, the port, then patterns of interfaces to include.
 // Commands on standard input: `renew <interface> <path>`, `once <interface> <path>`, `status`,
 // `to <interface> <address> <port>`, `flood <interface> <address prefix> <number base of the suffix> <count>`,
 // `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
-import { Net } from '../../../../dist/io/net/net.js'
+import { Net } from '../../../built/io/net/net.js'
 
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
 const report = (kind, what) => console.log(JSON.stringify({ kind, ...what }))

@@ -28,7 +28,7 @@ export class Speaker {
     this.process = process
   }
 
-  /** Resolves when the Net is open. Needs `dist/`. */
+  /** Resolves when the Net is open. Needs `test/built`. */
   static async start(
     host: Host,
     text: string,

@@ -1,6 +1,8 @@
+import swagger from '@fastify/swagger'
+import Fastify from 'fastify'
 import {
+  ApiErrorSchema,
   AttributesSchema,
-  ErrorSchema,
   EventSchema,
   GapSchema,
   HealthSchema,
@@ -14,11 +16,13 @@ import {
   ServiceEventSchema,
   ServicesSchema,
   SyncSchema,
-} from '../../shared/api.ts'
-import { SelfSchema } from '../../shared/self-api.ts'
+} from '../../../shared/api.ts'
+import { SelfSchema } from '../../../shared/self-api.ts'
+import { OPERATIONS } from './operations.ts'
+import type { OperationSchema } from './parameters.ts'
 
 /** The schemas that have a name in the document. */
-export const API_SCHEMAS = [
+const API_SCHEMAS = [
   OwnServiceSchema,
   OfferedServiceSchema,
   OfferSchema,
@@ -34,11 +38,11 @@ export const API_SCHEMAS = [
   GapSchema,
   SelfSchema,
   HealthSchema,
-  ErrorSchema,
+  ApiErrorSchema,
 ]
 
 /** The parts of the OpenAPI document that do not come from the routes and their schemas. */
-export const OPENAPI = {
+const OPENAPI = {
   openapi: '3.1.0',
   info: {
     title: 'earshot',
@@ -104,8 +108,30 @@ interface Operation {
   responses: Record<string, { headers?: object }>
 }
 
-/** Adds to each operation what route schemas cannot describe. Changes the document: call it once. */
-export function completeDocument<Document extends { paths?: object }>(document: Document): Document {
+/** The OpenAPI document of the HTTP API. */
+export const document = await describeOperations()
+
+async function describeOperations(): Promise<object> {
+  const app = Fastify()
+  // Nothing is checked or serialised: the routes are only described.
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => JSON.stringify)
+  for (const schema of API_SCHEMAS) app.addSchema(schema)
+  await app.register(swagger, {
+    openapi: OPENAPI,
+    refResolver: { buildLocalReference: ({ $id }, _base, _fragment, position) => String($id ?? position) },
+  })
+  await app.register(async (scope) => {
+    for (const [operationId, { method, url, ...schema }] of Object.entries<OperationSchema>(OPERATIONS)) {
+      scope.route({ method, url, schema: { operationId, ...schema }, exposeHeadRoute: false, handler: () => null })
+    }
+  })
+  await app.ready()
+  return completeDocument(app.swagger())
+}
+
+/** Adds to each operation what the schemas of requests and answers cannot describe. */
+function completeDocument<Document extends { paths?: object }>(document: Document): Document {
   const paths: Record<string, Record<string, Operation>> = { ...document.paths }
   for (const [method, operation] of Object.values(paths).flatMap((path) => Object.entries(path))) {
     operation.security = SAFE_METHODS.includes(method) ? [] : SECURITY_OF_CHANGES

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+require('../dist/commands/compile-cache.cjs').keepCompiledCode()
+require('../dist/commands/earshotd.cjs')

@@ -1,0 +1,25 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Plugin } from 'rolldown'
+
+/** Writes the licences of all packages that have code in the bundle into a file. @throws if a package has none */
+export function licences(path: string): Plugin {
+  return {
+    name: 'licences',
+    async generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
+      const packages = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []))
+      const texts = await Promise.all([...packages].sort().map(licenceOf))
+      await writeFile(path, [...new Set(texts)].join(`\n${'─'.repeat(80)}\n\n`))
+    },
+  }
+}
+
+/** Name, version and licence of the package in a directory. */
+async function licenceOf(directory: string): Promise<string> {
+  const { name, version, license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
+  if (typeof license !== 'string') throw new Error(`${name}: package.json names no licence`)
+  const file = (await readdir(directory)).find((entry) => /^licen[cs]e/i.test(entry))
+  const text = file === undefined ? '' : await readFile(join(directory, file), 'utf8')
+  return `${name} ${version} (${license})\n\n${text.trim()}\n`
+}

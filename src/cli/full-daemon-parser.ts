@@ -1,0 +1,41 @@
+import yargs, { type Options } from 'yargs'
+import { PARSING } from '../shared/flags.ts'
+import { VERSION } from '../shared/version.prebuilt.ts'
+import { usageError } from './errors.ts'
+
+/**
+ * Parses the command line of `earshotd` with yargs: with help, and errors for each wrong word. Undefined if it asked for help or for
+ * the version, which is printed.
+ * @param options the flags
+ * @param width columns for the help; null: any number
+ * @throws UsageError
+ */
+export async function parseDaemonFlags(
+  argv: readonly string[],
+  options: Readonly<Record<string, Options>>,
+  width: number | null,
+): Promise<Record<string, unknown> | undefined> {
+  let isHelp = false
+  const known = { commands: [], flags: [...Object.keys(options), 'help', 'version'] }
+  const flags = await yargs([...argv])
+    .scriptName('earshotd')
+    .usage('$0 [FLAGS]\n\nThe earshot daemon. Every flag also as EARSHOT_… and in the config file.')
+    .locale('en')
+    .parserConfiguration(PARSING)
+    .options(options)
+    .strict()
+    .alias('help', 'h')
+    .version(VERSION)
+    .exitProcess(false)
+    .wrap(width)
+    .fail((message, error) => {
+      throw error && !message ? error : usageError(message, argv, known, 'earshotd')
+    })
+    .parseAsync(argv, {}, (_error, _parsed, text) => {
+      if (text) {
+        isHelp = true
+        process.stdout.write(`${text}\n`)
+      }
+    })
+  return isHelp ? undefined : flags
+}

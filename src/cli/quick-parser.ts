@@ -1,0 +1,85 @@
+import type { Options } from 'yargs'
+import parser from 'yargs-parser'
+import { PARSING } from '../shared/flags.ts'
+
+/**
+ * Parses command lines that have no fault with the parser of yargs alone, because yargs itself takes longer to load than Node takes to
+ * start. Everything else is left to yargs: help, completion, and every command line that it may refuse.
+ */
+
+/** What a program takes on its command line. */
+export interface Accepted {
+  flags: Readonly<Record<string, Options>>
+  /** Names of the arguments without a flag, in their order. Yargs' notation: `<peer>`, `[type]`, `<pairs..>`. */
+  usage?: readonly string[]
+  /** Whether another command may follow after `--`. */
+  takesCommand?: boolean
+}
+
+/**
+ * The values by name, in the form in which yargs gives them to a command. Undefined if yargs has to parse the words.
+ * @param words the command line without the names of the program and of the command
+ */
+export function parseQuickly(
+  words: readonly string[],
+  { flags, usage = [], takesCommand = false }: Accepted,
+): Record<string, unknown> | undefined {
+  const { argv, error } = parser.detailed([...words], parserOptions(flags, takesCommand))
+  if (error) return undefined
+  const { _: rest, '--': command, ...given } = argv
+  const values = withArguments(given, rest.map(String), usage)
+  if (!values || !Object.keys(given).every((key) => isFlag(key, flags)) || hasConflict(given, flags)) return undefined
+  for (const [name, { coerce }] of Object.entries(flags)) {
+    if (coerce && values[name] !== undefined) values[name] = coerce(values[name])
+  }
+  return takesCommand ? { ...values, '--': command } : values
+}
+
+function parserOptions(flags: Accepted['flags'], takesCommand: boolean): parser.Options {
+  const named = Object.entries(flags)
+  const ofType = (type: Options['type']) => named.flatMap(([name, flag]) => (flag.type === type ? [name] : []))
+  return {
+    boolean: ofType('boolean'),
+    string: ofType('string'),
+    array: named.flatMap(([name, { array }]) => (array ? [name] : [])),
+    narg: Object.fromEntries(
+      named.flatMap(([name, { nargs, requiresArg }]) => {
+        // How yargs tells its parser that a value is required.
+        return nargs !== undefined ? [[name, nargs]] : requiresArg ? [[name, Number.NaN]] : []
+      }),
+    ),
+    default: Object.fromEntries(named.flatMap(([name, flag]) => ('default' in flag ? [[name, flag.default]] : []))),
+    alias: Object.fromEntries(named.map(([name, { alias = [] }]) => [name, [alias].flat()])),
+    configuration: { ...PARSING, 'parse-positional-numbers': false, 'populate--': takesCommand },
+  }
+}
+
+/** Adds the arguments without a flag. Undefined if there are too few or too many, or if yargs might change one. */
+function withArguments(
+  given: Record<string, unknown>,
+  rest: readonly string[],
+  usage: readonly string[],
+): Record<string, unknown> | undefined {
+  if (rest.some((word) => /^-|["']/.test(word))) return undefined
+  const values = { ...given }
+  let at = 0
+  for (const text of usage) {
+    const [, open, name = '', dots] = /^([<[])(.+?)(\.\.)?[>\]]$/.exec(text) ?? []
+    const words = dots ? rest.slice(at) : rest.slice(at, at + 1)
+    if (open === '<' && words.length === 0) return undefined
+    if (dots) values[name] = words
+    else if (words.length > 0) values[name] = words[0]
+    at += words.length
+  }
+  return at === rest.length ? values : undefined
+}
+
+function isFlag(key: string, flags: Accepted['flags']): boolean {
+  return Object.hasOwn(flags, key) || Object.values(flags).some(({ alias = [] }) => [alias].flat().includes(key))
+}
+
+function hasConflict(given: Record<string, unknown>, flags: Accepted['flags']): boolean {
+  return Object.entries(flags).some(([name, { conflicts = [] }]) => {
+    return given[name] !== undefined && [conflicts].flat().some((other) => given[String(other)] !== undefined)
+  })
+}
