@@ -7,6 +7,8 @@ import type { Random } from '../core/random.ts'
 
 /** Differences below this, in ms, between the system's uptime and Node's clock are rounding errors: the uptime has two decimals. */
 const UPTIME_ROUNDING = 1000
+/** Reading the system's uptime opens a file, ms. */
+const SUSPEND_CHECK_INTERVAL = 1000
 /** Changes below this, in ms, of the wall clock's offset are slewing or measurement errors. */
 const CLOCK_STEP = 50
 
@@ -16,6 +18,7 @@ const CLOCK_STEP = 50
  */
 export class Clock {
   #suspended = 0
+  #checkedAt = performance.now()
   #offset = Date.now() - performance.now()
   readonly #initialLead = uptimeLead()
 
@@ -23,8 +26,11 @@ export class Clock {
     return performance.now() + this.#suspended
   }
 
-  /** Checks whether the machine was suspended. Call it whenever a timer fires. */
+  /** Checks whether the machine was suspended, at most once a second. Call it whenever a timer fires. */
   checkSuspend(): void {
+    const now = performance.now()
+    if (now - this.#checkedAt < SUSPEND_CHECK_INTERVAL) return
+    this.#checkedAt = now
     const suspended = uptimeLead() - this.#initialLead
     if (suspended > this.#suspended + UPTIME_ROUNDING) this.#suspended = suspended
   }

@@ -204,14 +204,16 @@ export class Presence implements PresenceReader {
 
   takeNotices(): Notice[] {
     const notices = this.#notices
-    this.#notices = []
+    // Most calls find nothing: they make no garbage.
+    if (notices.length > 0) this.#notices = []
     return notices
   }
 
   /** The paths on which the sockets must join their multicast groups again. */
   takeRenewals(): SharedPathOnInterface[] {
     const renewals = this.#renewals
-    this.#renewals = []
+    // Most calls find nothing: they make no garbage.
+    if (renewals.length > 0) this.#renewals = []
     return renewals
   }
 

@@ -39,7 +39,9 @@ export function decode(datagram: Uint8Array): Message | Refusal {
   const path = PATHS[bytes[PATH_OFFSET] ?? 0]
   if (path === undefined) return 'unknown-path'
   // Flags (5) and the reserved bytes (6, 7) are for later versions: they are sent as 0 and ignored.
-  const header = { path, id: readId(bytes, 8), incarnation: bytes.readUInt32BE(24), sequence: bytes.readUInt32BE(28) }
+  const id = readId(bytes, 8)
+  const incarnation = bytes.readUInt32BE(24)
+  const sequence = bytes.readUInt32BE(28)
   const body = bytes.subarray(HEADER_BYTES)
 
   switch (type) {
@@ -48,7 +50,10 @@ export function decode(datagram: Uint8Array): Message | Refusal {
       if (wrong) return wrong
       return {
         type,
-        ...header,
+        path,
+        id,
+        incarnation,
+        sequence,
         recordVersion: body.readUInt32BE(0),
         echo: body.readUInt32BE(4),
         number: body.readUInt32BE(8),
@@ -61,7 +66,7 @@ export function decode(datagram: Uint8Array): Message | Refusal {
       const [part = 0, parts = 0] = body
       const content = body.subarray(RECORD_PREFIX_BYTES)
       if (!isPossiblePart(part, parts, content.length)) return 'bad-part'
-      return { type, ...header, part, parts, recordVersion: body.readUInt32BE(4), bytes: content }
+      return { type, path, id, incarnation, sequence, part, parts, recordVersion: body.readUInt32BE(4), bytes: content }
     }
     case 'query': {
       if (body.length < QUERY_PREFIX_BYTES || (body.length - QUERY_PREFIX_BYTES) % ID_BYTES !== 0) return 'too-short'
@@ -69,17 +74,17 @@ export function decode(datagram: Uint8Array): Message | Refusal {
       if (count > MAX_QUERY_IDS) return 'too-long'
       const ids: PeerId[] = []
       for (let i = 0; i < count; i++) ids.push(readId(body, QUERY_PREFIX_BYTES + i * ID_BYTES))
-      return { type, ...header, nonce: body.readUInt32BE(0), ids }
+      return { type, path, id, incarnation, sequence, nonce: body.readUInt32BE(0), ids }
     }
     case 'bye': {
       const wrong = wrongLength(body, BYE_BODY_BYTES)
       if (wrong) return wrong
-      return { type, ...header, secret: body }
+      return { type, path, id, incarnation, sequence, secret: body }
     }
     case 'probe': {
       const wrong = wrongLength(body, PROBE_BODY_BYTES)
       if (wrong) return wrong
-      return { type, ...header, nonce: body.readUInt32BE(0), target: readId(body, 4) }
+      return { type, path, id, incarnation, sequence, nonce: body.readUInt32BE(0), target: readId(body, 4) }
     }
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { ID_BYTES, type PeerId, writeId } from './id.ts'
 
 /** Length of chain values, goodbye secrets and commitments, bytes. */
@@ -12,7 +12,7 @@ const CHAIN_TAG = Buffer.from('earshot beat v1\0', 'latin1')
 
 /** The first 16 bytes of the SHA-256 hash. */
 export function digest(bytes: Uint8Array): Uint8Array {
-  return createHash('sha256').update(bytes).digest().subarray(0, DIGEST_BYTES)
+  return hash('sha256', bytes, 'buffer').subarray(0, DIGEST_BYTES)
 }
 
 /** A revealed value and its position in the chain. */

@@ -7,6 +7,7 @@ export const ID_BYTES = 16
 export const SHOWN_ID_CHARACTERS = 8
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+const LETTERS = Buffer.from(ALPHABET, 'latin1')
 const ID_PATTERN = /^[a-z2-7]{26}$/
 
 /** Whether a text is a whole peer id. */
@@ -19,9 +20,12 @@ export function shortId(id: string): string {
   return isPeerId(id) ? id.slice(0, SHOWN_ID_CHARACTERS) : id
 }
 
+/** The letters of the id that is being read. */
+const letters = Buffer.alloc(26)
+
 /** Reads an id from the 16 bytes at `offset`. */
 export function readId(bytes: Uint8Array, offset = 0): PeerId {
-  let text = ''
+  let at = 0
   let bits = 0
   let held = 0
   for (let i = offset; i < offset + ID_BYTES; i++) {
@@ -29,10 +33,11 @@ export function readId(bytes: Uint8Array, offset = 0): PeerId {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += ALPHABET.charAt((held >> bits) & 31)
+      letters[at++] = LETTERS[(held >> bits) & 31] ?? 0
     }
   }
-  return (text + ALPHABET.charAt((held << (5 - bits)) & 31)) as PeerId
+  letters[at] = LETTERS[(held << (5 - bits)) & 31] ?? 0
+  return letters.toString('latin1') as PeerId
 }
 
 /** Writes the 16 bytes of an id at `offset`. */

@@ -3,9 +3,10 @@ import { networkInterfaces } from 'node:os'
 import { nearest } from '../../shared/did-you-mean.ts'
 import {
   type AddressProblem,
-  readAddressProblems,
+  parseAddressProblems,
   readDefaultInterfaces,
   readInterfaces,
+  readIpv6Addresses,
   type SystemInterface,
 } from './system-interfaces.ts'
 import type { LeftOut, NetOptions } from './types.ts'
@@ -79,6 +80,7 @@ export interface SystemFacts {
 export class InterfaceMonitor {
   readonly #patterns: InterfacePatterns
   #lastState = ''
+  #ipv6Addresses: string | undefined
   #problems: ReadonlyMap<string, ReadonlyMap<string, AddressProblem>> = new Map()
   /** Whether the last selection depended on the default routes. */
   #needsRoutes = false
@@ -98,17 +100,14 @@ export class InterfaceMonitor {
       // No file descriptor is left, for example.
       return false
     }
-    const problems = readAddressProblems() ?? this.#problems
+    const ipv6Addresses = readIpv6Addresses() ?? this.#ipv6Addresses
     const routes = this.#needsRoutes ? readDefaultInterfaces() : undefined
-    const state = JSON.stringify([
-      listing,
-      Array.from(problems, ([name, of]) => [name, [...of]]),
-      routes && [...routes],
-    ])
+    const state = JSON.stringify([listing, ipv6Addresses, routes && [...routes]])
     if (state === this.#lastState) return false
     this.#lastState = state
-    this.#problems = problems
-    this.interfaces = readInterfaces(listing, problems, exists)
+    this.#ipv6Addresses = ipv6Addresses
+    this.#problems = parseAddressProblems(ipv6Addresses ?? '')
+    this.interfaces = readInterfaces(listing, this.#problems, exists)
     this.#needsRoutes = false
     this.selection = selectInterfaces(this.interfaces.keys(), this.#patterns, {
       defaultInterfaces: () => {

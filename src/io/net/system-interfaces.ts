@@ -90,13 +90,15 @@ export function isRecreated(before: SystemInterface, now: SystemInterface): bool
   return hasOtherIndex || before.mac !== now.mac
 }
 
-/** The IPv6 addresses that no socket can be bound to, by interface. Undefined if unknown, as on systems without /proc. */
-export function readAddressProblems(): Map<string, Map<string, AddressProblem>> | undefined {
-  const text = readStart('/proc/net/if_inet6')
-  return text === undefined ? undefined : parseAddressProblems(text)
+/** The kernel's list of IPv6 addresses, for `parseAddressProblems`. Undefined if unknown, as on systems without /proc. */
+export function readIpv6Addresses(): string | undefined {
+  return readStart('/proc/net/if_inet6')
 }
 
-/** @param text lines of address, index, prefix, scope, flags (all in hexadecimal) and interface */
+/**
+ * The IPv6 addresses that no socket can be bound to, by interface.
+ * @param text lines of address, index, prefix, scope, flags (all in hexadecimal) and interface
+ */
 export function parseAddressProblems(text: string): Map<string, Map<string, AddressProblem>> {
   const problems = new Map<string, Map<string, AddressProblem>>()
   for (const line of text.split('\n')) {
@@ -146,12 +148,14 @@ function formatIpv6(digits: string): string | undefined {
   return new SocketAddress({ address, family: 'ipv6' }).address
 }
 
+/** Files are read again and again, so the memory for it is kept. */
+const bytes = Buffer.alloc(MAX_BYTES)
+
 /** The first `MAX_BYTES` bytes of a file; undefined if it cannot be read. */
 function readStart(path: string): string | undefined {
   let file: number | undefined
   try {
     file = openSync(path, 'r')
-    const bytes = Buffer.alloc(MAX_BYTES)
     let length = 0
     for (let read = -1; read !== 0 && length < MAX_BYTES; length += read) {
       read = readSync(file, bytes, length, MAX_BYTES - length, null)

@@ -126,7 +126,7 @@ export class MdnsHosts {
   /** The names of hosts that mDNS has to query now, to find out whether they are still there. */
   takeHostsToQuery(): string[] {
     const hosts = this.#hostsToQuery
-    this.#hostsToQuery = []
+    if (hosts.length > 0) this.#hostsToQuery = []
     return hosts
   }
 
