@@ -24,6 +24,8 @@ export const MAX_QUERY_IDS = 64
 /** Shortest and longest beat interval, ms. */
 export const MIN_INTERVAL = 100
 export const MAX_INTERVAL = 3_600_000
+/** What a key of a TXT record or of an attribute must match. */
+export const KEY_PATTERN = '^(?!__proto__$)[!-~]{1,64}$'
 /** An incarnation is a u32. */
 export const MAX_INCARNATION = 0xffffffff
 

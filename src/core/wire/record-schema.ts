@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { MAX_INTERVAL, MIN_INTERVAL } from './messages.ts'
+import { KEY_PATTERN, MAX_INTERVAL, MIN_INTERVAL } from './messages.ts'
 
 /** The schema of records and of their parts. At run time, only files `*.prebuilt.ts` and other schemas import it. */
 
@@ -7,8 +7,6 @@ import { MAX_INTERVAL, MIN_INTERVAL } from './messages.ts'
 // unpaired surrogate: JSON can escape it but UTF-8 cannot encode it, and many JSON parsers reject the whole document.
 const VISIBLE = '^[^\\p{Cc}\\p{Cs}]*$'
 const WELL_FORMED = '^\\P{Cs}*$'
-/** What a key of a TXT record or of an attribute must match. */
-export const KEY_PATTERN = '^(?!__proto__$)[!-~]{1,64}$'
 const DIGEST = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' })
 
 export const NameSchema = Type.String({ minLength: 1, maxLength: 63, pattern: VISIBLE })
