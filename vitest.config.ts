@@ -26,19 +26,23 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
+/** Settings of every group. They are not settings of the whole, so that each group does not build the package anew. */
+const GROUP = {
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+  // Polled conditions wait for processes, which are slow on a busy machine. A test that checks a time sets its own timeout.
+  expect: { poll: { timeout: 10_000 } },
+}
+
 /** Three groups run one after the other, so that other tests do not disturb the timing tests. */
 export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
-    // Polled conditions wait for processes, which are slow on a busy machine. A test that checks a time sets its own timeout.
-    expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: SlowestFirst },
     projects: [
       {
-        extends: true,
         test: {
+          ...GROUP,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...LAB, ...TIMING],
@@ -49,13 +53,18 @@ export default defineConfig({
         },
       },
       {
-        extends: true,
         // Lab tests mostly wait, so six workers are of use even on two cores.
-        test: { name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
+        test: { ...GROUP, name: 'lab', include: LAB, exclude: TIMING, maxWorkers: 6, sequence: { groupOrder: 1 } },
       },
       {
-        extends: true,
-        test: { name: 'timing', include: TIMING, maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 2 } },
+        test: {
+          ...GROUP,
+          name: 'timing',
+          include: TIMING,
+          maxWorkers: 1,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

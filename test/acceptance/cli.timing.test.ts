@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { EARSHOT } from '../installed.ts'
 import {
   type Daemon,
   describeLab,
@@ -18,9 +18,8 @@ const WITHDRAWN_MS = 200
 /** Time from the daemon's event until the next line of a script, ms. Most of it is the end of a process. */
 const NOTICED_MS = 500
 
-const COMMAND = fileURLToPath(new URL('../../bin/earshot.cjs', import.meta.url))
 /** Defines the command `earshot` in a shell script. */
-const PRELUDE = `earshot() { '${process.execPath}' '${COMMAND}' "$@"; }\n`
+const PRELUDE = `earshot() { '${process.execPath}' '${EARSHOT}' "$@"; }\n`
 
 /** An HTTP server that is independent of earshot. */
 const HTTP_SERVER = `

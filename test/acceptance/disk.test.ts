@@ -1,10 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import type { Self } from '../../src/shared/self-api.ts'
+import { EARSHOTD } from '../installed.ts'
 import { type Daemon, describeLab, type Host, Lab } from '../lab/index.ts'
 import { start } from './daemons.ts'
-
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 
 /** Mounts a disk on the host that is full or read-only. */
 async function disk(host: Host, path: string, options: string): Promise<string> {

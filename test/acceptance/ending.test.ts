@@ -2,12 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
+import { EARSHOTD } from '../installed.ts'
 import { type Daemon, describeLab, type Exit, type Host, Lab, type LabProcess } from '../lab/index.ts'
 import { start } from './daemons.ts'
 
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 /** Limit for the shutdown, ms. The daemon has one second. The rest is for a busy machine. */
 const MAX_SHUTDOWN_MS = 2000
 

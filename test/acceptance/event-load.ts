@@ -5,7 +5,6 @@ import type { Daemon, Host, Lab, LabProcess, Network } from '../lab/index.ts'
 import { start } from './daemons.ts'
 import { EventReader } from './event-reader.ts'
 
-const DIST = fileURLToPath(new URL('../../dist', import.meta.url))
 const TOOL = fileURLToPath(new URL('tools/simulate_peers.mjs', import.meta.url))
 export const MIB = 1024 * 1024
 export const PEERS = 160
@@ -21,7 +20,7 @@ export const MAX_JOURNAL_EVENTS = 4096
 async function simulatePeers(host: Host, lan: Network): Promise<LabProcess> {
   const addresses = Array.from({ length: ADDRESSES }, (_, index) => `10.77.1.${100 + index}`)
   for (const address of addresses) await host.addAddress('eth0', address)
-  const simulator = await host.spawn(process.execPath, [TOOL, DIST, lan.broadcast, String(PEERS), ...addresses])
+  const simulator = await host.spawn(process.execPath, [TOOL, lan.broadcast, String(PEERS), ...addresses])
   await simulator.waitForLine(/^ready$/, 30_000)
   return simulator
 }

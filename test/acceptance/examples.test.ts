@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Earshot } from '../../src/client/index.ts'
+import { PACKAGE } from '../installed.ts'
 import { type Daemon, describeLab, type Host, Lab, type LabProcess } from '../lab/index.ts'
 import { startAll, waitUntilAllAlive } from './daemons.ts'
 
@@ -73,7 +74,7 @@ describeLab('the examples', () => {
   it('earshot.mts compiles and runs', async () => {
     const project = join(host.dir, 'project')
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
-    symlinkSync(ROOT, join(project, 'node_modules/earshot'))
+    symlinkSync(PACKAGE, join(project, 'node_modules/earshot'))
     symlinkSync(join(ROOT, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
     copyFileSync(join(EXAMPLES, 'earshot.mts'), join(project, 'earshot.mts'))
     // The default of `npm init`, in which the example must run, too.

@@ -1,12 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { MAX_DATAGRAM_BYTES } from '../../src/core/wire/messages.ts'
+import { EARSHOTD } from '../installed.ts'
 import { type Daemon, describeLab, type Host, Lab, type Network } from '../lab/index.ts'
 import { hostNames, start } from './daemons.ts'
-
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 
 interface Content {
   attributes: Record<string, string>

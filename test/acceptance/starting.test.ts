@@ -1,13 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { AlreadyRunning, HttpInUse, PortInUse } from '../../src/shared/errors.ts'
+import { EARSHOTD } from '../installed.ts'
 import { BEACON_PORT, type Daemon, describeLab, type Host, Lab, type Output } from '../lab/index.ts'
 import { start } from './daemons.ts'
-
-const EARSHOTD = fileURLToPath(new URL('../../bin/earshotd.cjs', import.meta.url))
 
 /** A host on a network. */
 async function machine(lab: Lab): Promise<Host> {

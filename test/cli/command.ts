@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { EARSHOT, EARSHOTD } from '../installed.ts'
 
-/** Runs the built programs as a user does. */
+/** Runs the installed programs as a user does. */
 
-const bin = (command: string) => fileURLToPath(new URL(`../../bin/${command}.cjs`, import.meta.url))
+const PROGRAMS = { earshot: EARSHOT, earshotd: EARSHOTD }
 
 export interface Result {
   status: number | null
@@ -24,7 +24,7 @@ function environment({ env = {} }: RunOptions): NodeJS.ProcessEnv {
 
 /** Runs a program to its end, with pipes for its output. */
 export async function run(command: 'earshot' | 'earshotd', args: string[], options: RunOptions = {}): Promise<Result> {
-  const child = spawn(process.execPath, [bin(command), ...args], { env: environment(options) })
+  const child = spawn(process.execPath, [PROGRAMS[command], ...args], { env: environment(options) })
   return await collect(child)
 }
 
@@ -51,7 +51,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 /** Runs `earshot` on a terminal of this width. `stdout` holds the output of both streams, with LF as line ending. */
 export async function runOnTerminal(columns: number, args: string[], options: RunOptions = {}): Promise<Result> {
-  const line = [String(columns), process.execPath, bin('earshot'), ...args]
+  const line = [String(columns), process.execPath, EARSHOT, ...args]
   const result = await collect(spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) }))
   return { ...result, stdout: result.stdout.replaceAll('\r\n', '\n') }
 }
@@ -66,7 +66,7 @@ export interface AtTerminal {
 }
 
 export function startOnTerminal(columns: number, args: string[], options: RunOptions = {}): AtTerminal {
-  const line = [String(columns), process.execPath, bin('earshot'), ...args]
+  const line = [String(columns), process.execPath, EARSHOT, ...args]
   const child = spawn('python3', ['-c', ON_A_TERMINAL, ...line], { env: environment(options) })
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (more: string) => {
@@ -92,7 +92,7 @@ export interface Running {
 }
 
 export function start(args: string[], options: RunOptions = {}): Running {
-  const child = spawn(process.execPath, [bin('earshot'), ...args], { env: environment(options) })
+  const child = spawn(process.execPath, [EARSHOT, ...args], { env: environment(options) })
   const lines = {
     stdout: createInterface({ input: child.stdout })[Symbol.asyncIterator](),
     stderr: createInterface({ input: child.stderr })[Symbol.asyncIterator](),

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Earshot, type EarshotError, type Published, type PublishOptions } from '../../src/client/index.ts'
+import { PACKAGE } from '../installed.ts'
 import { ScriptedDaemon } from '../scripted-daemon.ts'
 
 const SHOP = { name: 'Shop', type: 'http', port: 8080 }
@@ -184,10 +186,8 @@ describe('publish', () => {
   test('a program that publishes keeps running until it closes the service', async () => {
     const daemon = await ScriptedDaemon.start()
     const { spawn } = await import('node:child_process')
-    const index = new URL('../../src/client/index.ts', import.meta.url)
-    expect(index.protocol).toBe('file:')
     const script = `
-      import { Earshot } from ${JSON.stringify(index.href.replace('/src/', '/dist/').replace(/\.ts$/, '.js'))}
+      import { Earshot } from ${JSON.stringify(join(PACKAGE, 'dist/client/index.js'))}
       const published = await new Earshot().publish({ name: 'Shop', type: 'http', port: 8080 })
       console.log('published')
       process.stdin.once('data', async () => { await published.close(); process.stdin.pause() })`

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { EARSHOT, EARSHOTD } from '../installed.ts'
 import { Avahi, type AvahiOptions } from './avahi.ts'
 import { LAB_PATH } from './availability.ts'
 import { Daemon, type DaemonOptions } from './daemon.ts'
@@ -12,8 +12,6 @@ import { type Output, type RunOptions, run } from './run.ts'
 import { PYTHON, Sniffer } from './sniffer.ts'
 import { allPathsExcept, BEACON_PORT, type Direction, dropPathRules, lossRules, type Path } from './traffic.ts'
 import { Zeroconf } from './zeroconf.ts'
-
-const BIN = fileURLToPath(new URL('../../bin', import.meta.url))
 
 /** A machine in the lab, created by `Lab.host`. */
 export class Host extends HostInterfaces {
@@ -87,7 +85,7 @@ export class Host extends HostInterfaces {
     // The kernel limits the path of a Unix socket to 108 bytes, including the terminating zero.
     if (Buffer.byteLength(socket) >= 108) throw new Error(`socket path is too long for the kernel: ${socket}`)
     const start = (args: readonly string[], env: Readonly<Record<string, string>>): Promise<LabProcess> =>
-      this.spawn(process.execPath, [join(BIN, 'earshotd.js'), ...args], { env, what: 'earshotd' })
+      this.spawn(process.execPath, [EARSHOTD, ...args], { env, what: 'earshotd' })
     const daemon = await Daemon.start(name, dir, start, options)
     this.#daemons.push(daemon)
     return daemon
@@ -95,13 +93,13 @@ export class Host extends HostInterfaces {
 
   /** Runs the `earshot` command to its end. EARSHOT_SOCKET names the host's latest daemon. */
   cli(...args: string[]): Promise<Output> {
-    return this.exec(process.execPath, [join(BIN, 'earshot.js'), ...args], { env: this.#socket() })
+    return this.exec(process.execPath, [EARSHOT, ...args], { env: this.#socket() })
   }
 
   /** Starts an `earshot` command in the background (watch, publish). */
   cliSpawn(...args: string[]): Promise<LabProcess> {
     const options = { env: this.#socket(), what: `earshot ${args[0] ?? ''}` }
-    return this.spawn(process.execPath, [join(BIN, 'earshot.js'), ...args], options)
+    return this.spawn(process.execPath, [EARSHOT, ...args], options)
   }
 
   /** Starts an avahi-daemon with its own system bus. Resolves when its name is established. One at a time per host. */

@@ -1,22 +1,20 @@
-// Simulates many peers: simulate_peers.mjs DIST BROADCAST COUNT ADDRESS… creates COUNT identities, which use the source
+// Simulates many peers: simulate_peers.mjs BROADCAST COUNT ADDRESS… creates COUNT identities, which use the source
 // addresses in turn. After a line `CHANGES PER-SECOND` on standard input, each peer changes its record CHANGES times.
 // PER-SECOND is the total rate.
 
 import { createSocket } from 'node:dgram'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
+import { encode } from '../../built/core/wire/codec.js'
+import { DIGEST_BYTES, encodeDigest, HashChain } from '../../built/core/wire/hash-chain.js'
+import { createIdentity, goodbyeCommitment } from '../../built/core/wire/identity.js'
+import { signRecord } from '../../built/core/wire/record.js'
 
 const PORT = 15353
 const INTERVAL = 60_000
 const STEP = 20
 
-const [, , dist, broadcast, count, ...addresses] = process.argv
-const load = (name) => import(pathToFileURL(`${dist}/core/wire/${name}.js`).href)
-const { encode } = await load('codec')
-const { DIGEST_BYTES, encodeDigest, HashChain } = await load('hash-chain')
-const { createIdentity, goodbyeCommitment } = await load('identity')
-const { signRecord } = await load('record')
+const [, , broadcast, count, ...addresses] = process.argv
 
 const sockets = await Promise.all(
   addresses.map(
