@@ -46,7 +46,6 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...LAB, ...TIMING],
-          benchmark: { include: ['test/bench/**/*.bench.ts'] },
           // Many tests wait for child processes, so three workers are of use even on one core.
           maxWorkers: 3,
           sequence: { groupOrder: 0 },

@@ -51,3 +51,4 @@ setInterval(() => {
   for (const peer of peers) if ((peer.nextWake ?? Number.POSITIVE_INFINITY) <= now) peer.wake(now)
   flush()
 }, 5)
+console.log('ready')

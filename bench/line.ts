@@ -1,0 +1,15 @@
+import type { Figure } from './figures.ts'
+import type { Programs } from './programs.ts'
+
+export interface Bench {
+  readonly programs: Programs
+  /** The short form, which measures less often and for less time. */
+  readonly short: boolean
+}
+
+/** A part of the benchmark, which can run alone. */
+export interface Line {
+  /** The name for `--only`. */
+  readonly name: string
+  measure(bench: Bench): Promise<Figure[]>
+}

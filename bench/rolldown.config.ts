@@ -1,0 +1,16 @@
+import { defineConfig } from 'rolldown'
+import { prebuilt } from '../build/prebuilt.ts'
+
+/** Bundles the benchmark and its tools, so that Node 20, which runs no TypeScript, can run them. */
+export default defineConfig({
+  input: {
+    bench: 'bench/bench.ts',
+    crowd: 'bench/tools/crowd.ts',
+  },
+  platform: 'node',
+  transform: { target: 'node20.19' },
+  checks: { bundlerTimings: false },
+  plugins: [prebuilt()],
+  // One folder below the root, like `bench`: the lab looks for its tools at paths relative to its modules.
+  output: { dir: 'bench/built', format: 'esm', cleanDir: true },
+})
