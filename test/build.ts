@@ -12,6 +12,7 @@ const MODULES = [
   'core/wire/identity',
   'core/wire/record',
   'daemon/shutdown',
+  'io/net/interface-monitor',
   'io/net/net',
 ]
 

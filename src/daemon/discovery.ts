@@ -6,6 +6,7 @@ import type { Notice } from '../core/presence/peers/types.ts'
 import { Presence, type PresenceOptions } from '../core/presence/presence.ts'
 import { createIdentity, type Identity } from '../core/wire/identity.ts'
 import type { MdnsDriver } from '../io/mdns-driver.ts'
+import { InterfaceMonitor } from '../io/net/interface-monitor.ts'
 import { Net } from '../io/net/net.ts'
 import type { NetOptions } from '../io/net/types.ts'
 import { PresenceDriver } from '../io/presence-driver.ts'
@@ -31,6 +32,7 @@ export class Discovery {
   readonly driver: PresenceDriver
   #mdns: MdnsDriver | undefined
   readonly #options: DiscoveryOptions
+  readonly #monitor: InterfaceMonitor
   #id: string
   #profile: Profile
 
@@ -40,7 +42,8 @@ export class Discovery {
     this.#id = options.identity.id
     this.#profile = options.profile
     this.presence = new Presence({ ...options, random })
-    this.net = new Net(net)
+    this.#monitor = new InterfaceMonitor(net)
+    this.net = new Net(net, this.#monitor)
     this.driver = new PresenceDriver(this.presence, this.net, clock, (notice) => {
       if (log) logNotice(log, notice)
       onNotice?.(notice)
@@ -65,7 +68,7 @@ export class Discovery {
     const { mdns, ...options } = this.#options
     if (!mdns) return
     const { openMdns } = await import('./mdns.ts')
-    this.#mdns = openMdns({ ...options, ...mdns }, this.driver)
+    this.#mdns = openMdns({ ...options, ...mdns, monitor: this.#monitor }, this.driver)
     this.#publishByMdns()
     await this.#mdns.start()
   }

@@ -76,34 +76,65 @@ export interface SystemFacts {
   exists(name: string): boolean | undefined
 }
 
-/** Reads the interfaces of the system and selects those to use. */
+/** Time between two looks at the interfaces of the system, ms. */
+const LOOK_INTERVAL = 500
+
+/**
+ * Looks at the interfaces of the system and selects those to use. One monitor can serve several `Net`s: a look and the
+ * wake-up for it cost more processor time than ten datagrams. Node cannot be told of changes: it has no netlink sockets.
+ */
 export class InterfaceMonitor {
   readonly #patterns: InterfacePatterns
+  readonly #interval: number
+  readonly #watchers = new Set<() => void>()
+  #timer: NodeJS.Timeout | undefined
   #lastState = ''
   #ipv6Addresses: string | undefined
   #problems: ReadonlyMap<string, ReadonlyMap<string, AddressProblem>> = new Map()
   /** Whether the last selection depended on the default routes. */
   #needsRoutes = false
+  /** Higher after each look that has found a change. */
+  revision = 0
   interfaces: Map<string, SystemInterface> = new Map()
   selection: InterfaceSelection = { used: [], leftOut: [] }
 
-  constructor(patterns: InterfacePatterns) {
+  /** @param interval ms between two looks while somebody watches */
+  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL) {
     this.#patterns = patterns
+    this.#interval = interval
   }
 
-  /** Reads the interfaces again. Returns whether anything changed. What cannot be read counts as unchanged. */
-  poll(): boolean {
+  /** Calls `watcher` after each look, whether or not anything has changed. Returns a function that ends this. */
+  watch(watcher: () => void): () => void {
+    // A function of its own: the same one may be given twice.
+    const entry = () => watcher()
+    this.#watchers.add(entry)
+    // Not unref'd: on a machine without any network, nothing else may keep the process alive.
+    this.#timer ??= setInterval(() => {
+      this.look()
+      for (const each of this.#watchers) each()
+    }, this.#interval)
+    return () => {
+      this.#watchers.delete(entry)
+      if (this.#watchers.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  /** Reads the interfaces now. What cannot be read counts as unchanged. */
+  look(): void {
     let listing: ReturnType<typeof networkInterfaces>
     try {
       listing = networkInterfaces()
     } catch {
       // No file descriptor is left, for example.
-      return false
+      return
     }
     const ipv6Addresses = readIpv6Addresses() ?? this.#ipv6Addresses
     const routes = this.#needsRoutes ? readDefaultInterfaces() : undefined
     const state = JSON.stringify([listing, ipv6Addresses, routes && [...routes]])
-    if (state === this.#lastState) return false
+    if (state === this.#lastState) return
     this.#lastState = state
     this.#ipv6Addresses = ipv6Addresses
     this.#problems = parseAddressProblems(ipv6Addresses ?? '')
@@ -116,7 +147,7 @@ export class InterfaceMonitor {
       },
       exists,
     })
-    return true
+    this.revision++
   }
 
   /** The link-local IPv6 address of an interface, if another machine has the same one. */

@@ -13,15 +13,8 @@ import { SourceFilter } from './source-filter.ts'
 import type { SystemInterface } from './system-interfaces.ts'
 import type { LeftOut, NetEvents, NetOptions, NetStatus } from './types.ts'
 
-/** Intervals of periodic work, ms. */
-export interface NetTiming {
-  /** Between two polls of the system's interfaces. */
-  pollInterval: number
-  /** Between two joins of the same multicast group. */
-  rejoinInterval: number
-}
-
-const TIMING: NetTiming = { pollInterval: 500, rejoinInterval: 120_000 }
+/** Time between two joins of the same multicast group, ms. */
+const REJOIN_INTERVAL = 120_000
 
 /**
  * Sends and receives datagrams on every path of every interface in use. Interfaces may come, go and change at any time.
@@ -29,9 +22,11 @@ const TIMING: NetTiming = { pollInterval: 500, rejoinInterval: 120_000 }
  */
 export class Net extends EventEmitter<NetEvents> {
   #options: NetOptions
-  #timing: NetTiming
+  readonly #rejoinInterval: number
   #used = new Map<string, InterfaceSockets>()
-  #monitor: InterfaceMonitor
+  readonly #monitor: InterfaceMonitor
+  /** The revision of the monitor that the sockets are open for. */
+  #revision = 0
   #leftOut: LeftOut[] = []
   /** The names in the last `unusable` event. */
   #unusable = new Set<string>()
@@ -40,15 +35,23 @@ export class Net extends EventEmitter<NetEvents> {
   #lastEmitted = '[]'
   #sourceFilter = new SourceFilter([], new Set(), new Map())
   #faults: Faults
-  #timer: NodeJS.Timeout | undefined
+  #stopWatching: () => void = () => {}
   #closed = false
   #stale = false
 
-  constructor(options: NetOptions, timing: Partial<NetTiming> = {}) {
+  /**
+   * @param monitor has the same patterns as `options`; absent: this `Net` has one of its own
+   * @param rejoinInterval ms between two joins of the same multicast group
+   */
+  constructor(
+    options: NetOptions,
+    monitor: InterfaceMonitor = new InterfaceMonitor(options),
+    rejoinInterval = REJOIN_INTERVAL,
+  ) {
     super()
     this.#options = options
-    this.#timing = { ...TIMING, ...timing }
-    this.#monitor = new InterfaceMonitor(options)
+    this.#monitor = monitor
+    this.#rejoinInterval = rejoinInterval
     this.#faults = new Faults(
       (fault) => this.emit('fault', fault),
       (path) => this.emit('recovered', path),
@@ -61,15 +64,15 @@ export class Net extends EventEmitter<NetEvents> {
    * @throws PortInUse if the port is not shared and another process holds it on an interface in use; nothing is open then
    */
   async open(): Promise<void> {
-    this.#pollInterfaces()
+    this.#monitor.look()
+    this.#updateInterfaces()
     await Promise.all(Array.from(this.#used.values(), (sockets) => sockets.open()))
     for (const { taken } of this.#used.values()) {
       if (taken === undefined || this.#options.sharedPort) continue
       await this.close()
       throw new PortInUse(this.#options.port, taken)
     }
-    // Not unref'd: on a machine without any network, nothing else may keep the process alive.
-    if (!this.#closed) this.#timer = setInterval(() => this.#tick(), this.#timing.pollInterval)
+    if (!this.#closed) this.#stopWatching = this.#monitor.watch(() => this.#tick())
     this.#emitInterfaces()
   }
 
@@ -110,7 +113,7 @@ export class Net extends EventEmitter<NetEvents> {
   /** Resolves when every socket is closed. Emits nothing any more. */
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
+    this.#stopWatching()
     const used = [...this.#used.values()]
     this.#used.clear()
     this.#inUse = []
@@ -119,15 +122,16 @@ export class Net extends EventEmitter<NetEvents> {
 
   #tick(): void {
     const now = performance.now()
-    this.#pollInterfaces()
+    this.#updateInterfaces()
     for (const sockets of this.#used.values()) sockets.tick(now)
     this.#faults.report(now)
   }
 
   /** Opens and closes sockets after the interfaces of the system changed. */
-  #pollInterfaces(): void {
-    if (!this.#monitor.poll()) return
-    const { interfaces, selection } = this.#monitor
+  #updateInterfaces(): void {
+    const { revision, interfaces, selection } = this.#monitor
+    if (revision === this.#revision) return
+    this.#revision = revision
     const leftOut = [...selection.leftOut]
     const wanted = new Set<string>()
     for (const name of selection.used) {
@@ -162,7 +166,7 @@ export class Net extends EventEmitter<NetEvents> {
     let sockets = this.#used.get(found.name)
     if (sockets === undefined) {
       const handler = this.#handlerFor(found.name)
-      sockets = new InterfaceSockets(found, this.#options, handler, this.#timing.rejoinInterval, performance.now())
+      sockets = new InterfaceSockets(found, this.#options, handler, this.#rejoinInterval, performance.now())
       this.#used.set(found.name, sockets)
     }
     sockets.update(found)

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import {
+  InterfaceMonitor,
   type InterfacePatterns,
   type InterfaceSelection,
   type SystemFacts,
@@ -79,4 +80,22 @@ test('globs match whole names, and only *, ? and # are special', () => {
   expect(used('x#', 'xg')).toBe(false)
   expect(used('[a-z]+', 'eth')).toBe(false)
   expect(used('(x|*', '(x|y')).toBe(true)
+})
+
+test('one look serves all who watch, and no look is made when nobody watches any more', async () => {
+  const monitor = new InterfaceMonitor({ include: [], exclude: [] }, 5)
+  const look = vi.spyOn(monitor, 'look')
+  const one = vi.fn()
+  const other = vi.fn()
+  const stopOne = monitor.watch(one)
+  const stopOther = monitor.watch(other)
+  await vi.waitFor(() => expect(other.mock.calls.length).toBeGreaterThan(2))
+  expect(one).toHaveBeenCalledTimes(look.mock.calls.length)
+  expect(other).toHaveBeenCalledTimes(look.mock.calls.length)
+  expect(monitor.revision).toBe(1)
+  stopOne()
+  stopOther()
+  const looks = look.mock.calls.length
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  expect(look).toHaveBeenCalledTimes(looks)
 })

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { DatagramSource } from '../../../src/core/link.ts'
-import { Net, type NetTiming } from '../../../src/io/net/net.ts'
+import { InterfaceMonitor } from '../../../src/io/net/interface-monitor.ts'
+import { Net } from '../../../src/io/net/net.ts'
 
 // All tests use `lo`, each with a random port.
 const nets: Net[] = []
@@ -15,9 +16,15 @@ afterEach(async () => {
 
 const randomPort = (): number => randomInt(20_000, 60_000)
 
-function make(port: number, timing: Partial<NetTiming> = {}, include: string[] = ['lo'], sharedPort = false): Net {
-  const groups = { group4: '239.255.153.53', group6: 'ff12::153:53' }
-  const net = new Net({ port, ...groups, include, exclude: [], sharedPort }, timing)
+/** Intervals of periodic work, ms. */
+interface Timing {
+  look?: number
+  rejoin?: number
+}
+
+function make(port: number, { look, rejoin }: Timing = {}, include: string[] = ['lo'], sharedPort = false): Net {
+  const options = { port, group4: '239.255.153.53', group6: 'ff12::153:53', include, exclude: [], sharedPort }
+  const net = new Net(options, new InterfaceMonitor(options, look), rejoin)
   nets.push(net)
   return net
 }
@@ -113,7 +120,7 @@ test('a port that another program does not share is a fault, and is used once it
   const port = randomPort()
   const holder = createSocket('udp4')
   await new Promise<void>((resolve) => holder.bind(port, '0.0.0.0', resolve))
-  const net = make(port, { pollInterval: 20 }, ['lo'], true)
+  const net = make(port, { look: 20 }, ['lo'], true)
   const told: string[] = []
   net.on('fault', ({ path, error }) => told.push(`${path} ${error.message}`))
   net.on('recovered', ({ path }) => told.push(`${path} recovered`))
@@ -144,7 +151,7 @@ test('opens without any interface', async () => {
 
 test('reports its interfaces once, and a fault once until it ends', async () => {
   const port = randomPort()
-  const net = make(port, { pollInterval: 50 })
+  const net = make(port, { look: 50 })
   const told: string[] = []
   net.on('interfaces', (interfaces) => told.push(`interfaces ${interfaces.map(({ name }) => name)}`))
   net.on('fault', ({ interface: name, path, error }) => told.push(`fault ${name} ${path} ${error.message}`))
@@ -167,7 +174,7 @@ test('reports its interfaces once, and a fault once until it ends', async () => 
 
 test('receives after a path was renewed, and while groups are rejoined all the time', async () => {
   const port = randomPort()
-  const net = make(port, { pollInterval: 5, rejoinInterval: 10 })
+  const net = make(port, { look: 5, rejoin: 10 })
   await net.open()
   const interfaces = vi.fn()
   net.on('interfaces', interfaces)

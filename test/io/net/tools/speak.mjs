@@ -5,24 +5,21 @@
 // `to <interface> <address> <port>`, `flood <interface> <address prefix> <number base of the suffix> <count>`,
 // `say <text>`, `stop`.
 import { createInterface } from 'node:readline'
+import { InterfaceMonitor } from '../../../built/io/net/interface-monitor.js'
 import { Net } from '../../../built/io/net/net.js'
 
 const [text = 'x', port = '15353', ...include] = process.argv.slice(2)
 const report = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
-const net = new Net(
-  {
-    port: Number(port),
-    group4: '239.255.153.53',
-    group6: 'ff12::153:53',
-    include,
-    exclude: undefined,
-    sharedPort: process.env.SHARED === '1',
-  },
-  {
-    pollInterval: Number(process.env.LOOK ?? 500),
-    rejoinInterval: Number(process.env.RENEW ?? 120_000),
-  },
-)
+const options = {
+  port: Number(port),
+  group4: '239.255.153.53',
+  group6: 'ff12::153:53',
+  include,
+  exclude: undefined,
+  sharedPort: process.env.SHARED === '1',
+}
+const monitor = new InterfaceMonitor(options, Number(process.env.LOOK ?? 500))
+const net = new Net(options, monitor, Number(process.env.RENEW ?? 120_000))
 net.on('datagram', (bytes, heard) => report('heard', { text: Buffer.from(bytes).toString(), ...heard }))
 net.on('interfaces', (interfaces) => report('interfaces', { interfaces }))
 net.on('fault', (fault) => report('fault', { ...fault, error: fault.error.message }))
