@@ -5,14 +5,17 @@ import { parseArgs } from 'node:util'
 import { labUnavailableReason } from '../test/lab/availability.ts'
 import { type Figure, passes } from './figures.ts'
 import type { Line } from './line.ts'
+import { events, list } from './lines/api.ts'
 import { commands } from './lines/commands.ts'
+import { ingest } from './lines/ingest.ts'
 import { memory } from './lines/memory.ts'
 import { start } from './lines/start.ts'
 import { idle, steady } from './lines/steady.ts'
+import { swarm } from './lines/swarm.ts'
 import { findPrograms, type Programs } from './programs.ts'
 import { table } from './report.ts'
 
-const LINES: readonly Line[] = [start, commands, memory, steady, idle]
+const LINES: readonly Line[] = [start, swarm, commands, memory, steady, idle, ingest, list, events]
 
 const USAGE = `npm run bench -- [--short] [--only NAME]... [--node PATH] [--exe PATH] [--json]
   --short      measure less often and for less time, with wide limits

@@ -56,22 +56,24 @@ export class Machine {
   readonly host: Host
   readonly launcher: Launcher
   readonly #programs: Programs
-  readonly #lan: Network
+  readonly lan: Network
 
   constructor(host: Host, launcher: Launcher, programs: Programs, lan: Network) {
     this.host = host
     this.launcher = launcher
     this.#programs = programs
-    this.#lan = lan
+    this.lan = lan
   }
 
-  /** Starts a daemon. It keeps its state from one start to the next. */
-  async daemon(): Promise<RunningDaemon> {
+  /** Starts a daemon. It keeps its state from one start to the next. `preload`: a module in `bench/tools` that Node loads first. */
+  async daemon(preload?: string): Promise<RunningDaemon> {
     const { dir, name } = this.host
     const socket = join(dir, 'c.sock')
     const log = join(dir, 'daemon.log')
     const args = ['--name', name, '--state-dir', join(dir, 'state'), '--socket', socket]
-    const argv = [...this.#programs.daemon, ...args, '--http', 'off', '--log-format', 'json']
+    const [program = '', ...script] = this.#programs.daemon
+    const required = preload === undefined ? [] : ['--require', packagePath(`bench/tools/${preload}`)]
+    const argv = [program, ...required, ...script, ...args, '--http', 'off', '--log-format', 'json']
     return new RunningDaemon(await this.launcher.start(argv, log), this, socket, log)
   }
 
@@ -91,7 +93,7 @@ export class Machine {
 
   /** Starts a Node program that receives what a daemon receives, on the same sockets, and does nothing with it. */
   bareReceiver(): Promise<Started> {
-    const args = [this.host.address(), this.#lan.broadcast, 'eth0']
+    const args = [this.host.address(), this.lan.broadcast, 'eth0']
     return this.launcher.start(
       [this.#programs.node, packagePath('bench/tools/bare-receiver.mjs'), ...args],
       '/dev/null',
@@ -117,8 +119,13 @@ export class RunningDaemon implements Started {
 
   /** Waits until its log says `ready`. */
   async ready(pollMs = POLL_MS): Promise<this> {
-    await until(async () => readFileSync(this.#log, 'utf8').includes('"msg":"ready"'), `${this.#log}: ready`, pollMs)
+    await until(async () => this.log.some((line) => line.includes('"msg":"ready"')), `${this.#log}: ready`, pollMs)
     return this
+  }
+
+  /** The lines of its output so far. */
+  get log(): string[] {
+    return readFileSync(this.#log, 'utf8').split('\n')
   }
 
   async get<Body>(path: string): Promise<Body> {

@@ -23,6 +23,7 @@ export const start: Line = {
       async daemon() {
         const daemon = await newcomer.daemon()
         await delay(UNDISTURBED_MS)
+        await daemon.ready()
         const known = await Promise.all(others.map((other) => knownAt(other, newcomer.host.name, daemon.at)))
         await daemon.stop()
         await delay(PAUSE_MS)

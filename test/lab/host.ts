@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { EARSHOT, EARSHOTD } from '../installed.ts'
 import { Avahi, type AvahiOptions } from './avahi.ts'
 import { LAB_PATH } from './availability.ts'
 import { Daemon, type DaemonOptions } from './daemon.ts'
@@ -84,6 +83,7 @@ export class Host extends HostInterfaces {
     const socket = join(dir, 'control.sock')
     // The kernel limits the path of a Unix socket to 108 bytes, including the terminating zero.
     if (Buffer.byteLength(socket) >= 108) throw new Error(`socket path is too long for the kernel: ${socket}`)
+    const { EARSHOTD } = await installed()
     const start = (args: readonly string[], env: Readonly<Record<string, string>>): Promise<LabProcess> =>
       this.spawn(process.execPath, [EARSHOTD, ...args], { env, what: 'earshotd' })
     const daemon = await Daemon.start(name, dir, start, options)
@@ -92,12 +92,14 @@ export class Host extends HostInterfaces {
   }
 
   /** Runs the `earshot` command to its end. EARSHOT_SOCKET names the host's latest daemon. */
-  cli(...args: string[]): Promise<Output> {
+  async cli(...args: string[]): Promise<Output> {
+    const { EARSHOT } = await installed()
     return this.exec(process.execPath, [EARSHOT, ...args], { env: this.#socket() })
   }
 
   /** Starts an `earshot` command in the background (watch, publish). */
-  cliSpawn(...args: string[]): Promise<LabProcess> {
+  async cliSpawn(...args: string[]): Promise<LabProcess> {
+    const { EARSHOT } = await installed()
     const options = { env: this.#socket(), what: `earshot ${args[0] ?? ''}` }
     return this.spawn(process.execPath, [EARSHOT, ...args], options)
   }
@@ -147,4 +149,9 @@ export class Host extends HostInterfaces {
     const daemon = this.#daemons.at(-1)
     return daemon ? { EARSHOT_SOCKET: daemon.socket } : {}
   }
+}
+
+/** The commands of the package under test. Loaded late because only vitest knows them: `npm run bench` uses the lab as well. */
+function installed() {
+  return import('../installed.ts')
 }
