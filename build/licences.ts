@@ -10,9 +10,14 @@ export function licences(path: string): Plugin {
       const modules = Object.values(bundle).flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
       const packages = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []))
       const texts = await Promise.all([...packages].sort().map(licenceOf))
-      await writeFile(path, [...new Set(texts)].join(`\n${'─'.repeat(80)}\n\n`))
+      await writeFile(path, joinLicences([...new Set(texts)]))
     },
   }
+}
+
+/** One text of several licences, with a line between them. */
+export function joinLicences(texts: readonly string[]): string {
+  return texts.join(`\n${'─'.repeat(80)}\n\n`)
 }
 
 /** Name, version and licence of the package in a directory. */
