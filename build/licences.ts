@@ -22,9 +22,15 @@ export function joinLicences(texts: readonly string[]): string {
 
 /** Name, version and licence of the package in a directory. */
 async function licenceOf(directory: string): Promise<string> {
-  const { name, version, license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
-  if (typeof license !== 'string') throw new Error(`${name}: package.json names no licence`)
+  const { name, version, license, author } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
   const file = (await readdir(directory)).find((entry) => /^licen[cs]e/i.test(entry))
-  const text = file === undefined ? '' : await readFile(join(directory, file), 'utf8')
+  const text = file === undefined ? await standardText(license, author) : await readFile(join(directory, file), 'utf8')
+  if (!text) throw new Error(`${name}: the package has no text of its licence`)
   return `${name} ${version} (${license})\n\n${text.trim()}\n`
+}
+
+/** The licence of a package that only names it: if it is MIT, the text of earshot's own with the author of the package. */
+async function standardText(license: unknown, author: unknown): Promise<string | undefined> {
+  if (license !== 'MIT' || typeof author !== 'string') return undefined
+  return (await readFile('LICENSE', 'utf8')).replace(/^Copyright .*$/m, `Copyright (c) ${author}`)
 }

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { PACKAGE } from '../installed.ts'
+import { modulesOf, packagesOf } from './modules.ts'
+
+const COMMANDS = join(PACKAGE, 'dist/commands')
+const bundles = readdirSync(COMMANDS).map((name) => join(COMMANDS, name))
+const modules = bundles.flatMap(modulesOf)
+
+test('each module is in one bundle only', () => {
+  expect(modules).toContain('src/cli/earshotd.ts')
+  expect(modules).toContain('node_modules/fastify/fastify.js')
+  expect(modules.length).toBe(new Set(modules).size)
+})
+
+test('no bundle has a schema or a schema compiler', () => {
+  expect(packagesOf(bundles)).not.toContain('typebox')
+  expect(modules.filter((path) => /^node_modules\/ajv\/(?!dist\/runtime\/)/.test(path))).toEqual([])
+  expect(modules.filter((path) => /^src\/.*(schema|shared\/(self-)?api)\.ts$/.test(path))).toEqual([])
+})
+
+test('no bundle has a package that Fastify and Pino would load for features that earshot does not use', () => {
+  expect(
+    packagesOf(bundles).filter((name) => /^@fastify\/.*-compiler$|^light-my-request$|^thread-stream$/.test(name)),
+  ).toEqual([])
+})
+
+test('every bundle loads only files of the package and modules of Node.js', () => {
+  const loaded = bundles.flatMap((path) => {
+    const calls = readFileSync(path, 'utf8').matchAll(/\brequire\("([^"]+)"\)/g)
+    return [...calls].flatMap(([, name = '']) => (name.startsWith('./') || isBuiltin(name) ? [] : [name]))
+  })
+  expect(loaded).toEqual([])
+})
+
+test('LICENCES.txt has a licence text for every package with code in a bundle', () => {
+  const licences = readFileSync(join(PACKAGE, 'dist/LICENCES.txt'), 'utf8').split(/^─+$/m)
+  const named = licences.map((text) => /^\s*(\S+) \d\S* \([^)]+\)$/m.exec(text)?.[1])
+  expect([...new Set(named)].sort()).toEqual(packagesOf(bundles))
+  // The shortest licence, ISC, has 700 characters.
+  expect(licences.filter((text) => text.length < 500 || !/copyright|licen[cs]e/i.test(text))).toEqual([])
+})

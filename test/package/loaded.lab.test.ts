@@ -1,0 +1,74 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { EARSHOT } from '../installed.ts'
+import { describeLab, type Host, Lab } from '../lab/index.ts'
+import { modulesOf, packageOf } from './modules.ts'
+
+/** Writes the paths of all loaded files at the end of a process. */
+const HOOK = `process.on('exit', () => {
+  require('node:fs').writeFileSync(process.env.LOADED, Object.keys(require.cache).join('\\n'))
+})`
+
+/** Packages and files that only rare starts and commands need. */
+const ON_DEMAND = ['yargs', 'fast-xml-parser', 'smol-toml', 'pino-pretty']
+const FILES_ON_DEMAND = ['src/daemon/control/operations/openapi.prebuilt.ts', 'src/cli/help.prebuilt.ts']
+
+describeLab('what is loaded', () => {
+  let lab: Lab
+  let host: Host
+  let env: Record<string, string>
+  let report: string
+  beforeAll(async () => {
+    lab = await Lab.create()
+    host = await lab.host('one', [await lab.network('lan')])
+    const hook = join(host.dir, 'hook.cjs')
+    report = join(host.dir, 'loaded')
+    await writeFile(hook, HOOK)
+    env = { NODE_OPTIONS: `--require=${hook}`, LOADED: report }
+  })
+  afterAll(() => lab?.close())
+
+  /** The modules and the packages of a process that has ended. */
+  async function loaded(): Promise<{ own: string[]; packages: string[] }> {
+    const files = (await readFile(report, 'utf8')).split('\n').filter((path) => path.includes('/dist/'))
+    const modules = files.flatMap(modulesOf)
+    const packages = new Set(modules.flatMap((module) => packageOf(module) ?? []))
+    return { own: modules.filter((module) => module.startsWith('src/')), packages: [...packages].sort() }
+  }
+
+  async function loadedBy(...args: string[]): ReturnType<typeof loaded> {
+    await host.exec(process.execPath, [EARSHOT, ...args], { env })
+    return await loaded()
+  }
+
+  it.each([['--version'], ['--help'], ['ls', '--help'], ['completion']])(
+    'by earshot %s %s: no package, and nothing that asks the daemon',
+    async (...args) => {
+      const { own, packages } = await loadedBy(...args)
+      expect(packages).toEqual([])
+      const prepared = args[0] === '--version' ? [] : ['src/cli/help.prebuilt.ts']
+      expect(own.sort()).toEqual(
+        ['src/cli/compile-cache.ts', 'src/cli/earshot.ts', 'src/shared/version.prebuilt.ts', ...prepared].sort(),
+      )
+    },
+  )
+
+  it('by a daemon and by commands: nothing that is used rarely', async () => {
+    const daemon = await host.daemon({ env })
+    const ls = await loadedBy('ls', '--socket', daemon.socket)
+    expect(ls.packages).toEqual(['yargs-parser'])
+    expect(ls.own).toContain('src/cli/ls.ts')
+    expect(ls.own).not.toContain('src/cli/status.ts')
+
+    await daemon.stop()
+    const { own, packages } = await loaded()
+    expect(packages).toEqual(expect.arrayContaining(['fastify', 'pino', 'bonjour-service']))
+    expect(packages.filter((name) => ON_DEMAND.includes(name))).toEqual([])
+    expect(own.filter((module) => FILES_ON_DEMAND.includes(module))).toEqual([])
+  })
+
+  it('by a wrong command line: yargs, which explains it', async () => {
+    expect((await loadedBy('no-such-command')).packages).toContain('yargs')
+  })
+})
