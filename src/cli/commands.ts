@@ -25,11 +25,7 @@ export const GLOBAL_FLAGS = {
   json: { type: 'boolean', describe: "JSON in the HTTP API's shape" },
 } as const satisfies Record<string, Options>
 
-const headers = {
-  type: 'boolean',
-  default: true,
-  describe: 'The line of headings; --no-headers leaves it out',
-} as const satisfies Options
+const noHeaders = { type: 'boolean', describe: 'Leave out the line of headings' } as const satisfies Options
 
 export const COMMANDS = {
   ls: {
@@ -40,7 +36,7 @@ export const COMMANDS = {
       ...peerOptions,
       wide: { type: 'boolean', describe: 'Cut nothing, show all addresses' },
       ids: { type: 'boolean', describe: "Also the peers' ids" },
-      headers,
+      'no-headers': noHeaders,
       parsable: {
         alias: 'p',
         type: 'boolean',
@@ -63,7 +59,7 @@ export const COMMANDS = {
       all: { ...peerOptions.all, describe: 'Also of peers that have failed or left' },
       self: { type: 'boolean', describe: "Also this machine's own" },
       wide: { type: 'boolean', describe: 'Cut nothing' },
-      headers,
+      'no-headers': noHeaders,
       parsable: { alias: 'p', type: 'boolean', describe: 'In the format of avahi-browse -rpk', conflicts: 'json' },
     },
   },

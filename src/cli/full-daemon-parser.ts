@@ -21,7 +21,8 @@ export async function parseDaemonFlags(
     .scriptName('earshotd')
     .usage('$0 [FLAGS]\n\nThe earshot daemon. Every flag also as EARSHOT_… and in the config file.')
     .locale('en')
-    .parserConfiguration(PARSING)
+    // `--no-mdns` is `--mdns off`.
+    .parserConfiguration({ ...PARSING, 'boolean-negation': true })
     .options(options)
     .strict()
     .alias('help', 'h')

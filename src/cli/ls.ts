@@ -11,7 +11,7 @@ import { printableJson } from './terminal.ts'
 interface LsOptions extends GlobalOptions, PeerArguments {
   wide?: boolean | undefined
   ids?: boolean | undefined
-  headers: boolean
+  'no-headers'?: boolean | undefined
   parsable?: boolean | undefined
   live?: boolean | undefined
 }
@@ -28,21 +28,21 @@ async function list(options: LsOptions, context: Context): Promise<void> {
   if (!isHeard && failed === 0) await warnIfNoPeersHeard(context.daemon(options), context)
   if (options.json) return await output.write(printableJson(listed, 2))
   if (options.parsable) return await output.write(...avahiBrowseLines(servicesOf(listed.peers, options.service)))
-  const { headers: headings, wide, ids } = options
-  if (!output.terminal) return await output.write(...peerLines(listed.peers, { headings, ids }))
+  const { 'no-headers': bare = false, wide, ids } = options
+  if (!output.terminal) return await output.write(...peerLines(listed.peers, { headings: !bare, ids }))
   const { peerTable, peerTableFooter } = await import('./peer-table.ts')
   const { width, style } = output
-  const lines = peerTable(listed.peers, { width, style, now: context.now(), headings, wide, ids })
+  const lines = peerTable(listed.peers, { width, style, now: context.now(), headings: !bare, wide, ids })
   await output.write(...lines, style('dim', peerTableFooter(listed.peers, failed)))
 }
 
 async function refresh(options: LsOptions, context: Context): Promise<void> {
   if (!context.output.terminal) throw new UsageError("--live needs a terminal (for programs: 'earshot watch')")
   const { showLiveTable } = await import('./ls-live.ts')
-  const { headers: headings, wide, ids } = options
+  const { 'no-headers': bare = false, wide, ids } = options
   const daemon = context.daemon(options)
   const ask = async () => withoutFailed(await daemon.peers(filterOf(options), { signal: context.signal }), options)
-  await showLiveTable(ask, { headings, wide, ids }, context)
+  await showLiveTable(ask, { headings: !bare, wide, ids }, context)
 }
 
 async function askForPeers(options: LsOptions, context: Context): Promise<Peers> {

@@ -24,18 +24,19 @@ export function parseQuickly(
   words: readonly string[],
   { flags, usage = [], takesCommand = false }: Accepted,
 ): Record<string, unknown> | undefined {
-  const { argv, error } = parser.detailed([...words], parserOptions(flags, takesCommand))
+  const { argv, error } = parser.detailed([...words], parserOptions(flags))
   if (error) return undefined
   const { _: rest, '--': command, ...given } = argv
+  if (command && !takesCommand) return undefined
   const values = withArguments(given, rest.map(String), usage)
   if (!values || !Object.keys(given).every((key) => isFlag(key, flags)) || hasConflict(given, flags)) return undefined
   for (const [name, { coerce }] of Object.entries(flags)) {
     if (coerce && values[name] !== undefined) values[name] = coerce(values[name])
   }
-  return takesCommand ? { ...values, '--': command } : values
+  return command ? { ...values, '--': command } : values
 }
 
-function parserOptions(flags: Accepted['flags'], takesCommand: boolean): parser.Options {
+function parserOptions(flags: Accepted['flags']): parser.Options {
   const named = Object.entries(flags)
   const ofType = (type: Options['type']) => named.flatMap(([name, flag]) => (flag.type === type ? [name] : []))
   return {
@@ -50,7 +51,7 @@ function parserOptions(flags: Accepted['flags'], takesCommand: boolean): parser.
     ),
     default: Object.fromEntries(named.flatMap(([name, flag]) => ('default' in flag ? [[name, flag.default]] : []))),
     alias: Object.fromEntries(named.map(([name, { alias = [] }]) => [name, [alias].flat()])),
-    configuration: { ...PARSING, 'parse-positional-numbers': false, 'populate--': takesCommand },
+    configuration: { ...PARSING, 'populate--': true },
   }
 }
 
@@ -60,7 +61,7 @@ function withArguments(
   rest: readonly string[],
   usage: readonly string[],
 ): Record<string, unknown> | undefined {
-  if (rest.some((word) => /^-|["']/.test(word))) return undefined
+  if (rest.some((word) => /^-|["']/.test(word)) || rest.at(-1) === 'help') return undefined
   const values = { ...given }
   let at = 0
   for (const text of usage) {

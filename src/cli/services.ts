@@ -13,7 +13,7 @@ import { printable, printableJson } from './terminal.ts'
 interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | 'where' | 'all' | 'self' | 'signed'> {
   type?: string | undefined
   wide?: boolean | undefined
-  headers: boolean
+  'no-headers'?: boolean | undefined
   parsable?: boolean | undefined
 }
 
@@ -29,7 +29,7 @@ const COLUMNS: readonly Column[] = [
 /** `earshot services`: the services that the peers offer. */
 export async function services(options: ServicesOptions, context: Context): Promise<void> {
   const { output } = context
-  const { wide, headers: headings } = options
+  const { wide, 'no-headers': bare = false } = options
   const found = await askForServices(options, context)
   if (found.services.length === 0) await warnIfNoPeersHeard(context.daemon(options), context)
   if (options.json) return await output.write(printableJson(found, 2))
@@ -38,10 +38,10 @@ export async function services(options: ServicesOptions, context: Context): Prom
     return await output.write(...avahiBrowseLines(services.map((service) => ({ service, peer: service.peer }))))
   }
   const rows = services.map(cells)
-  if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings }))
+  if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings: !bare }))
   const { table } = await import('./text-columns.ts')
   const width = wide ? Number.POSITIVE_INFINITY : output.width
-  const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings }) : []
+  const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings: !bare }) : []
   await output.write(...lines, output.style('dim', footer(rows.length)))
 }
 

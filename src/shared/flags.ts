@@ -12,5 +12,11 @@ export const textFlag = {
 /** A flag with a list of values: it may be repeated. */
 export const listFlag = { type: 'string', array: true, requiresArg: true } as const satisfies Options
 
-/** Parser settings of yargs: each flag takes one word, and keys stay as they are written. */
-export const PARSING = { 'greedy-arrays': false, 'camel-case-expansion': false, 'dot-notation': false }
+/** Parser settings of yargs: each flag takes one word, and flags and words stay as they are written. */
+export const PARSING = {
+  'greedy-arrays': false,
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'boolean-negation': false,
+  'parse-positional-numbers': false,
+}
