@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { temporaryDirectory } from '../temporary-directory.ts'
 import { type Running, start } from './command.ts'
 import { FakeDaemon } from './fake-daemon.ts'
 import { NOW, somePeer, someService, studio } from './some-peers.ts'
@@ -90,11 +94,16 @@ test('a command that takes too long is killed, with the processes it started', a
 })
 
 test('changes beyond the limit are dropped, and that is reported', async () => {
-  const { line, child } = await begin('read _; test "$EARSHOT_PEER_NAME" != p0 || { echo begun; sleep 1; }; :')
+  const file = join(await temporaryDirectory(), 'all-sent')
+  const wait = `echo begun; until test -e '${file}'; do sleep 0.1; done`
+  const { line, child } = await begin(`read _; test "$EARSHOT_PEER_NAME" != p0 || { ${wait}; }; :`)
   daemon.change('peer-up', somePeer({ id: 'p0', name: 'p0', services: [] }))
   expect(await line()).toBe('begun')
   for (let at = 1; at <= 1010; at++) daemon.change('peer-up', somePeer({ id: `p${at}`, name: `p${at}`, services: [] }))
   expect(await line('stderr')).toBe('earshot: --exec: 1000 changes are waiting: dropping new ones')
+  // Until the last ten have arrived as well.
+  await delay(1000)
+  await writeFile(file, '')
   expect(await line('stderr')).toBe('earshot: --exec: dropped 10 changes')
   child.kill('SIGINT')
 })
