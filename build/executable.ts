@@ -78,7 +78,6 @@ try {
     output: join(OUTPUT, 'earshot'),
     assets: await writeAssets(directory),
     disableExperimentalSEAWarning: true,
-    useCodeCache: true,
     // NODE_OPTIONS are meant for the user's own Node, which may be another version.
     execArgvExtension: 'none',
   }
