@@ -27,6 +27,17 @@ test('no bundle has a package that Fastify and Pino would load for features that
   ).toEqual([])
 })
 
+test('no bundle loads TLS, with which HTTPS and HTTP/2 take memory', () => {
+  const loading = bundles.filter((path) => /\brequire\("(node:)?(https|http2|tls)"\)/.test(readFileSync(path, 'utf8')))
+  expect(loading).toEqual([])
+})
+
+test('the bundles of the daemon are ASCII, so that V8 keeps one byte for each character', () => {
+  // The pretty log is loaded on a terminal only. Its template literals with tags cannot be escaped.
+  const always = bundles.filter((path) => !path.endsWith('/pretty-line.cjs'))
+  expect(always.filter((path) => readFileSync(path).some((byte) => byte > 0x7f))).toEqual([])
+})
+
 test('every bundle loads only files of the package and modules of Node.js', () => {
   const loaded = bundles.flatMap((path) => {
     const calls = readFileSync(path, 'utf8').matchAll(/\brequire\("([^"]+)"\)/g)
