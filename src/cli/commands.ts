@@ -25,6 +25,9 @@ export const GLOBAL_FLAGS = {
   json: { type: 'boolean', describe: "JSON in the HTTP API's shape" },
 } as const satisfies Record<string, Options>
 
+/** How long a run of `watch --exec` may take. */
+export const DEFAULT_EXEC_TIMEOUT = '30s'
+
 const noHeaders = { type: 'boolean', describe: 'Leave out the line of headings' } as const satisfies Options
 
 export const COMMANDS = {
@@ -90,7 +93,7 @@ export const COMMANDS = {
       'exec-timeout': {
         ...textFlag,
         describe: 'Kill a run of --exec that takes longer',
-        defaultDescription: '30s',
+        defaultDescription: DEFAULT_EXEC_TIMEOUT,
       },
     },
   },

@@ -4,8 +4,8 @@ import type { Column } from './format.ts'
 import { plain, type Style } from './terminal.ts'
 
 /**
- * Text in columns for people. Widths are counted in columns of the terminal. Loading the tables of character widths takes longer than any other part of
- * a command, so commands that also write to pipes load this file only for a terminal.
+ * Text in columns for people. Widths are counted in columns of the terminal. Loading the tables of character widths takes
+ * longer than any other part of a command, so lists, which scripts read often, load this file only for a terminal.
  */
 
 /** Text cut to a width, with `…` at its end if anything is missing. */

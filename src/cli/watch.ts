@@ -6,6 +6,7 @@ import { isPresent } from '../shared/peer-state.ts'
 import { serviceChanges } from '../shared/service-changes.ts'
 import { ExecQueue } from './child-commands.ts'
 import { type Context, type GlobalOptions, parseAttributeFilter, parseDurationFlag } from './command.ts'
+import { DEFAULT_EXEC_TIMEOUT } from './commands.ts'
 import { UsageError } from './errors.ts'
 import { clockTime } from './format.ts'
 import { allAddresses, mainAddress, STATE_FORMATS, servicesText, serviceText } from './peer-text.ts'
@@ -22,7 +23,6 @@ interface WatchOptions extends GlobalOptions {
 
 const MIN_EXEC_TIMEOUT_MS = 100
 const MAX_EXEC_TIMEOUT_MS = 86_400_000
-const DEFAULT_EXEC_TIMEOUT = '30s'
 
 /** `earshot watch`: the present state, a line with `:`, then one line for each change, until SIGINT. */
 export async function watch(options: WatchOptions, context: Context): Promise<void> {
