@@ -31,9 +31,10 @@ export class PeerList {
     })
   }
 
-  /** Every listed peer, first those that send beacons. */
-  views(): PeerView[] {
-    return [...Array.from(this.registry.values(), (peer) => peer.view()), ...this.mdnsHosts.views()]
+  /** Every listed peer, first those that send beacons. See `PresenceReader.eachPeer`. */
+  *views(): Generator<PeerView> {
+    for (const peer of this.registry.values()) yield peer.view()
+    yield* this.mdnsHosts.views()
   }
 
   /** The listed peer with this id. */

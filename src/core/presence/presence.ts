@@ -236,6 +236,10 @@ export class Presence implements PresenceReader {
   }
 
   peers(): PeerView[] {
+    return [...this.#list.views()]
+  }
+
+  eachPeer(): Iterable<PeerView> {
     return this.#list.views()
   }
 

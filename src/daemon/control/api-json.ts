@@ -164,23 +164,34 @@ export function addressesJson(addresses: readonly AddressOnInterface[]): Peer['a
   }))
 }
 
-const MS_PER_SECOND = 1000
-let cachedSecond = Number.NaN
-let cachedText = ''
+const MS_PER_DAY = 24 * 3_600_000
+let cachedDay = Number.NaN
+let cachedDate = ''
 
 /**
- * Formats ms since 1970 as ISO 8601 in UTC, to the millisecond, as `Date.prototype.toISOString` does. Caches the text of
- * the last second: a list of peers has tens of thousands of times within a few seconds.
+ * Formats ms since 1970 as ISO 8601 in UTC, to the millisecond, as `Date.prototype.toISOString` does. Caches the date of
+ * the last day: a list of peers has tens of thousands of times.
  */
 export function isoTime(ms: number): string {
   const whole = Math.floor(ms)
-  const second = Math.floor(whole / MS_PER_SECOND)
-  if (second !== cachedSecond) {
-    cachedText = new Date(second * MS_PER_SECOND).toISOString().slice(0, -4)
-    cachedSecond = second
+  const day = Math.floor(whole / MS_PER_DAY)
+  if (day !== cachedDay) {
+    cachedDate = new Date(day * MS_PER_DAY).toISOString().slice(0, -'00:00:00.000Z'.length)
+    cachedDay = day
   }
-  const rest = whole - second * MS_PER_SECOND
-  return `${cachedText}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`
+  const rest = whole - day * MS_PER_DAY
+  const seconds = Math.floor(rest / 1000)
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.floor(minutes / 60)
+  return `${cachedDate}${pad(hours)}:${pad(minutes - hours * 60)}:${pad(seconds - minutes * 60)}.${pad3(rest - seconds * 1000)}Z`
+}
+
+function pad(number: number): string {
+  return number < 10 ? `0${number}` : `${number}`
+}
+
+function pad3(number: number): string {
+  return number < 100 ? `0${pad(number)}` : `${number}`
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
-import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
-import { BadRequest, TooBusy } from '../../shared/errors.ts'
-import { writeJson } from './api-json.ts'
+import { BadRequest } from '../../shared/errors.ts'
 import type { BlockingQueries, ChangeTest, QueryOutcome } from './blocking-queries.ts'
 import type { ControlDependencies } from './context.ts'
 import { matchesWeakly } from './etags.ts'
+import { type Candidates, ListBodies, type ListContent } from './list-bodies.ts'
+import { LoopTurns } from './loop-turns.ts'
 import { DEFAULT_WAIT_MS, WAIT_RANGE } from './operations/request-values.ts'
 import { isOn, readDuration, readSince } from './request-input.ts'
 
@@ -18,14 +18,13 @@ interface ListParameters {
   hidden?: string | undefined
 }
 
-interface ListRequest {
+/** A request for a list. */
+interface ListRequest<Item> extends Pick<ListContent<Item>, 'member' | 'itemsOf' | 'write'> {
   /** Identifies the query: requests with the same text get the same answer. */
   query: string
   parameters: ListParameters
   /** Whether a change of a peer changes the list. */
   affects: ChangeTest
-  /** Builds the list from these peers. */
-  list(peers: readonly PeerView[]): object
 }
 
 interface ListResponsesOptions {
@@ -39,56 +38,65 @@ export class ListResponses {
   readonly #deps: ControlDependencies
   readonly #queries: BlockingQueries
   readonly #isOnSocket: ListResponsesOptions['isOnSocket']
-  readonly #cache: ResponseCache
-  // Two limits: all users of this machine can use loopback, and must not block those who may use the socket.
-  readonly #pendingOnSocket = new PendingBytes()
-  readonly #pendingOnLoopback = new PendingBytes()
+  // All users of this machine can use loopback, and must not block those who may use the socket.
+  readonly #bodiesOnSocket: ListBodies
+  readonly #bodiesOnLoopback: ListBodies
 
   constructor({ deps, queries, isOnSocket }: ListResponsesOptions) {
     this.#deps = deps
     this.#queries = queries
     this.#isOnSocket = isOnSocket
-    this.#cache = new ResponseCache(deps.presence)
+    const options = { presence: deps.presence, epoch: deps.epoch, turns: new LoopTurns(() => deps.now()) }
+    this.#bodiesOnSocket = new ListBodies(options)
+    this.#bodiesOnLoopback = new ListBodies(options)
   }
 
   /** @throws BadRequest, TooBusy, TooManyQueries */
-  async send(request: ListRequest, raw: IncomingMessage, reply: FastifyReply): Promise<void> {
+  async send<Item>(request: ListRequest<Item>, raw: IncomingMessage, reply: FastifyReply): Promise<void> {
     const onSocket = this.#isOnSocket(raw.socket)
     const outcome = await this.#wait(request, reply.raw, !onSocket)
     if (outcome === 'disconnected') return reply.hijack()
 
-    const { presence, epoch } = this.#deps
-    const withHidden = isOn(request.parameters.hidden)
     // The index does not count the changes of hidden hosts.
-    const etag = withHidden ? undefined : `W/"${epoch}-${presence.index}"`
-    let body: Buffer | undefined
+    const hasEtag = !isOn(request.parameters.hidden)
     const known = raw.headers['if-none-match']
-    if (etag === undefined || known === undefined || !matchesWeakly(known, etag)) {
-      const pending = onSocket ? this.#pendingOnSocket : this.#pendingOnLoopback
-      pending.throwIfFull()
-      body = this.#body(request, outcome.index === presence.index ? outcome.ids : undefined, withHidden)
-      pending.add(reply.raw, body)
+    const etag = this.#etag(this.#deps.presence.index)
+    if (hasEtag && known !== undefined && matchesWeakly(known, etag)) {
+      return reply.code(304).headers({ 'cache-control': 'no-cache', etag }).send()
     }
-    reply.header('cache-control', 'no-cache')
-    if (etag !== undefined) reply.header('etag', etag)
-    if (!body) return reply.code(304).send()
-    return reply.header('content-type', 'application/json; charset=utf-8').send(body)
+    const bodies = onSocket ? this.#bodiesOnSocket : this.#bodiesOnLoopback
+    const body = await bodies.write(this.#content(request), candidatesOf(outcome), reply.raw)
+    reply.hijack()
+    if (!body) return
+    reply.raw.writeHead(200, {
+      'cache-control': 'no-cache',
+      ...(hasEtag && { etag: this.#etag(body.index) }),
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': body.bytes,
+    })
+    for (const piece of body.pieces) reply.raw.write(piece)
+    reply.raw.end()
   }
 
-  /** Builds the JSON of a list. If `ids` is set, all peers in the list are among these. */
-  #body(request: ListRequest, ids: ReadonlySet<string> | undefined, withHidden: boolean): Buffer {
-    const { presence, epoch } = this.#deps
-    const withOwn = isOn(request.parameters.self)
-    const peers = () => [
-      ...(withOwn ? [presence.ownPeer(this.#deps.now())] : []),
-      ...(ids ? [...ids].flatMap((id) => presence.get(id) ?? []) : this.#cache.peers()),
-    ]
-    const build = (views: readonly PeerView[]) => ({ epoch, index: presence.index, ...request.list(views) })
-    if (withHidden) return Buffer.from(writeJson(build([...peers(), ...presence.hidden()])))
-    return this.#cache.body(queryKey(request), () => build(peers()))
+  #content<Item>(request: ListRequest<Item>): ListContent<Item> {
+    const { presence } = this.#deps
+    const { self, hidden } = request.parameters
+    const { member, itemsOf, write } = request
+    return {
+      ...{ member, itemsOf, write },
+      key: isOn(hidden) ? `${queryKey(request)} hidden` : queryKey(request),
+      others: () => ({
+        first: isOn(self) ? [presence.ownPeer(this.#deps.now())] : [],
+        last: isOn(hidden) ? presence.hidden() : [],
+      }),
+    }
   }
 
-  async #wait(request: ListRequest, out: ServerResponse, onLoopback: boolean): Promise<QueryOutcome> {
+  #etag(index: number): string {
+    return `W/"${this.#deps.epoch}-${index}"`
+  }
+
+  async #wait<Item>(request: ListRequest<Item>, out: ServerResponse, onLoopback: boolean): Promise<QueryOutcome> {
     const { parameters, affects } = request
     const timeout = readWait(parameters)
     const since = parameters.since === undefined ? 'elsewhere' : readSince(parameters.since, this.#deps)
@@ -105,7 +113,7 @@ export class ListResponses {
   }
 }
 
-function queryKey({ query, parameters }: ListRequest): string {
+function queryKey({ query, parameters }: { query: string; parameters: ListParameters }): string {
   return isOn(parameters.self) ? `${query} self` : query
 }
 
@@ -119,84 +127,6 @@ function readWait({ since, wait }: ListParameters): number {
   return ms
 }
 
-/**
- * Keeps answers for one turn of the event loop: one change may complete a thousand blocking queries, which share one
- * body. The cache is empty in the next turn and after a change, so that it is never out of date.
- */
-class ResponseCache {
-  readonly #presence: PresenceReader
-  readonly #bodies = new Map<string, Buffer>()
-  #peers: PeerView[] | undefined
-  #index = 0
-  #isInUse = false
-
-  constructor(presence: PresenceReader) {
-    this.#presence = presence
-  }
-
-  /** All peers but the daemon's own. */
-  peers(): readonly PeerView[] {
-    this.#begin()
-    this.#peers ??= this.#presence.peers()
-    return this.#peers
-  }
-
-  /** The JSON of the answer to a query. `build` is called if it is not in the cache. */
-  body(query: string, build: () => object): Buffer {
-    this.#begin()
-    let body = this.#bodies.get(query)
-    if (!body) {
-      body = Buffer.from(writeJson(build()))
-      this.#bodies.set(query, body)
-    }
-    return body
-  }
-
-  #begin(): void {
-    if (this.#index !== this.#presence.index) this.#clear()
-    if (this.#isInUse) return
-    this.#isInUse = true
-    this.#index = this.#presence.index
-    setImmediate(() => this.#clear())
-  }
-
-  #clear(): void {
-    this.#isInUse = false
-    this.#peers = undefined
-    this.#bodies.clear()
-  }
-}
-
-/** A list of all peers may have 10 MB, and stays in memory until its client has taken it. This is the limit per transport. */
-const MAX_PENDING_BYTES = 128 * 1024 * 1024
-
-/** Limits the memory for answers that slow clients have not taken yet. A body that goes to many clients counts once. */
-class PendingBytes {
-  readonly #clients = new Map<Buffer, number>()
-  #bytes = 0
-
-  /** @throws TooBusy if the limit is reached */
-  throwIfFull(): void {
-    if (this.#bytes < MAX_PENDING_BYTES) return
-    throw new TooBusy(`answers of ${Math.round(this.#bytes / 1_000_000)} MB that clients have not read`)
-  }
-
-  /** Counts a body until it is taken or its connection is closed. */
-  add(out: ServerResponse, body: Buffer): void {
-    if (out.destroyed) return
-    const clients = this.#clients.get(body) ?? 0
-    if (clients === 0) this.#bytes += body.length
-    this.#clients.set(body, clients + 1)
-    out.once('close', () => this.#release(body))
-  }
-
-  #release(body: Buffer): void {
-    const clients = (this.#clients.get(body) ?? 1) - 1
-    if (clients > 0) {
-      this.#clients.set(body, clients)
-    } else {
-      this.#clients.delete(body)
-      this.#bytes -= body.length
-    }
-  }
+function candidatesOf({ index, ids }: Exclude<QueryOutcome, 'disconnected'>): Candidates | undefined {
+  return ids && { index, ids }
 }

@@ -7,25 +7,28 @@ import type { ListResponses } from './list-responses.ts'
 import type { Input } from './operations/operations.ts'
 import { routes } from './operations/requests.prebuilt.ts'
 import { peerFilter, type Source, serviceTypes, stateFilter } from './peer-filter.ts'
+import { PeerTexts } from './peer-texts.ts'
 import { matchingPeers, resolvePeer } from './request-input.ts'
 
 /** The routes that read peers and their services. */
 export function peerRoutes(app: App, deps: ControlDependencies, lists: ListResponses): void {
   const wallClock = deps.wallClock.bind(deps)
+  const texts = new PeerTexts(wallClock)
 
   app.route<Input<'peers'>>({
     ...routes.peers,
     handler: ({ query, raw }, reply) => {
       const { since, wait, self, hidden, ...conditions } = query
       const filter = peerFilter(conditions)
+      texts.begin()
       const request = {
         query: `peers ${JSON.stringify(conditions)}`,
         parameters: { since, wait, self, hidden },
         affects: (before: PeerView | undefined, after: PeerView) =>
           filter(after) !== undefined || (before && filter(before)) !== undefined,
-        list: (peers: readonly PeerView[]) => ({
-          peers: peers.flatMap((view) => filter(view) ?? []).map((view) => peerJson(view, wallClock)),
-        }),
+        member: 'peers',
+        itemsOf: (view: PeerView) => filter(view) ?? [],
+        write: (view: PeerView) => texts.peer(view),
       }
       return lists.send(request, raw, reply)
     },
@@ -41,17 +44,25 @@ export function peerRoutes(app: App, deps: ControlDependencies, lists: ListRespo
     handler: ({ query, raw }, reply) => {
       const { since, wait, self, ...conditions } = query
       const filter = serviceFilter(conditions, deps)
+      texts.begin()
       const offers = (peer: PeerView) => filter(peer).map((service) => offerJson(service, peer))
       const request = {
         query: `services ${JSON.stringify(conditions)}`,
         parameters: { since, wait, self },
         affects: (before: PeerView | undefined, after: PeerView) =>
           !isEqual(before ? offers(before) : [], offers(after)),
-        list: (peers: readonly PeerView[]) => ({ services: peers.flatMap(offers) }),
+        member: 'services',
+        itemsOf: (peer: PeerView) => filter(peer).map((service) => ({ service, peer })),
+        write: ({ service, peer }: ServiceOfPeer) => texts.offer(service, peer),
       }
       return lists.send(request, raw, reply)
     },
   })
+}
+
+interface ServiceOfPeer {
+  service: OfferedService
+  peer: PeerView
 }
 
 /** The query of `GET /v1/services`: a service must match every parameter, and one of the values of each. */

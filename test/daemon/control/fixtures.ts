@@ -202,6 +202,9 @@ export class FakePresence implements ControlDependencies, PresenceReader {
   peers() {
     return [...this.#peers.values()]
   }
+  eachPeer(): Iterable<PeerView> {
+    return this.#peers.values()
+  }
   get(id: string) {
     return this.#peers.get(id)
   }

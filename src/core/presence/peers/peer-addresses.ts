@@ -26,11 +26,17 @@ interface HeardPath {
 export class PeerAddresses {
   readonly #paths = new Map<string, HeardPath>()
   #copies: RecordCopy[] = []
+  /** `all` and `paths` since the last change of either. */
+  #all: AddressOnInterface[] | undefined
+  #pathViews: PeerView['paths'] | undefined
 
-  /** Each address that the record names, once per interface on which it was received. Proven addresses come first. */
+  /**
+   * Each address that the record names, once per interface on which it was received. Proven addresses come first. The same
+   * array as before while nothing has changed.
+   */
   get all(): AddressOnInterface[] {
-    const proven = new Set(this.proven.map(({ address }) => address))
-    return this.#signed().sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
+    this.#all ??= this.#provenFirst()
+    return this.#all
   }
 
   /**
@@ -55,10 +61,15 @@ export class PeerAddresses {
       .join()
   }
 
+  /** The paths on which the peer was heard. The same array as before while it was not heard again. */
   get paths(): PeerView['paths'] {
-    return Array.from(this.#paths.values(), ({ source: { interface: name, path, address }, lastHeard }) => {
-      return { interface: name, path, lastHeard, address }
-    })
+    this.#pathViews ??= Array.from(
+      this.#paths.values(),
+      ({ source: { interface: name, path, address }, lastHeard }) => {
+        return { interface: name, path, lastHeard, address }
+      },
+    )
+    return this.#pathViews
   }
 
   /** The newest source of each address from which the peer was heard: where to send a probe. */
@@ -80,7 +91,10 @@ export class PeerAddresses {
     if (!isSame && !this.#isKnown(source)) return false
     const wasProven = isSame && known.isProven
     this.#paths.set(key, { source, lastHeard: now, isProven: isFresh || wasProven })
-    return isFresh && !wasProven
+    this.#pathViews = undefined
+    const isFirst = isFresh && !wasProven
+    if (isFirst || !isSame) this.#all = undefined
+    return isFirst
   }
 
   /** Whether a copy need not be stored: this version of the record is stored from this address already, or the list is full. */
@@ -108,15 +122,18 @@ export class PeerAddresses {
       (old.source === source.address || old.addresses.some((address) => addresses.includes(address)))
     this.#copies = this.#copies.filter((old) => !isReplaced(old)).slice(1 - MAX_COPIES)
     this.#copies.push({ interface: source.interface, source: source.address, addresses, signature, recordVersion })
+    this.#all = undefined
   }
 
   /** Drops the copies of all other record versions. */
   keepCopiesOf(recordVersion: number): void {
     this.#copies = this.#copies.filter((copy) => copy.recordVersion === recordVersion)
+    this.#all = undefined
   }
 
   dropCopies(): void {
     this.#copies = []
+    this.#all = undefined
   }
 
   /** Drops what was received on an interface that is no longer in use. Returns whether the addresses may have changed. */
@@ -124,7 +141,16 @@ export class PeerAddresses {
     for (const [key, { source }] of this.#paths) if (source.interface === name) this.#paths.delete(key)
     const before = this.#copies.length
     this.#copies = this.#copies.filter((copy) => copy.interface !== name)
+    this.#all = undefined
+    this.#pathViews = undefined
     return this.#copies.length !== before
+  }
+
+  #provenFirst(): AddressOnInterface[] {
+    const signed = this.#signed()
+    if (signed.length < 2) return signed
+    const proven = new Set(this.proven.map(({ address }) => address))
+    return signed.sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
   }
 
   #signed(): AddressOnInterface[] {

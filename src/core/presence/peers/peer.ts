@@ -63,7 +63,7 @@ export class Peer {
   dampedServices: OfferedService[] | undefined
   #reception = new Reception()
   #signatureChecks = 0
-  #history: { at: number; state: PeerState }[] = []
+  #history: PeerView['history']
 
   constructor(id: PeerId, record: PeerRecord, tasks: NamedTasks<PeerTask>, source: string, now: number) {
     this.id = id
@@ -73,7 +73,7 @@ export class Peer {
     this.firstSeen = now
     this.lastSeen = now
     this.step = new ChainStep(id, 0)
-    this.#history.push({ at: now, state: 'alive' })
+    this.#history = [{ at: now, state: 'alive' }]
   }
 
   /** The number of beats received in this incarnation, without answers to probes. */
@@ -144,10 +144,10 @@ export class Peer {
 
   enter(state: PeerState, now: number): void {
     this.state = state
-    this.#history.push({ at: now, state })
-    if (this.#history.length > MAX_HISTORY) this.#history.shift()
+    this.#history = [...this.#history, { at: now, state }].slice(-MAX_HISTORY)
   }
 
+  /** Members that are objects are the same ones as in earlier views while nothing in them has changed. */
   view(): PeerView {
     const { record } = this
     return {
@@ -166,11 +166,11 @@ export class Peer {
       firstSeen: this.firstSeen,
       lastSeen: this.lastSeen,
       paths: this.addresses.paths,
-      beacons: { heard: this.#reception.received, lost: this.#reception.lost },
+      beacons: this.#reception.beacons,
       jitter: this.#reception.jitter,
       rtt: this.rtt,
       flapping: this.flapping.flapping,
-      history: [...this.#history],
+      history: this.#history,
     }
   }
 }
@@ -182,6 +182,14 @@ class Reception {
   /** Interarrival jitter in ms (RFC 3550, section 6.4.1). */
   jitter = 0
   #last: { number: number; sent: number; at: number } | undefined
+  #beacons: PeerView['beacons'] = { heard: 0, lost: 0 }
+
+  /** The same object as before while neither number has changed. */
+  get beacons(): PeerView['beacons'] {
+    const { received: heard, lost } = this
+    if (this.#beacons.heard !== heard || this.#beacons.lost !== lost) this.#beacons = { heard, lost }
+    return this.#beacons
+  }
 
   /** Takes a fresh beat that was received at `now` (monotonic ms). */
   take({ number, sent }: Beat, now: number): void {

@@ -171,6 +171,11 @@ export interface PresenceReader {
   /** The index of the newest change, 0 if there was none. */
   readonly index: number
   peers(): PeerView[]
+  /**
+   * The same peers, each as it is when it is read. Peers may change, come and go between two of them: a peer that comes is
+   * among them or not, and `changesSince` has the change.
+   */
+  eachPeer(): Iterable<PeerView>
   /** The listed peer with exactly this id. */
   get(id: string): PeerView | undefined
   /** The listed peers, in any state, that a reference given by a person can mean; see `bestMatches`. */

@@ -1,0 +1,35 @@
+import type { PeerView, PresenceReader } from '../../core/presence/peers/types.ts'
+import type { LoopTurns } from './loop-turns.ts'
+
+/**
+ * All peers but the daemon's own, as they are at one moment. They are read in several turns of the event loop, because there
+ * may be thousands. What has changed in the meantime is then taken from the journal.
+ */
+export class PeerSnapshot {
+  readonly #presence: PresenceReader
+  readonly #begin: number
+  readonly #unread: Iterator<PeerView>
+  readonly #peers = new Map<string, PeerView>()
+
+  constructor(presence: PresenceReader) {
+    this.#presence = presence
+    this.#begin = presence.index
+    this.#unread = presence.eachPeer()[Symbol.iterator]()
+  }
+
+  /** Reads on until the turn is over. Returns all peers when they are read: as they are now. Otherwise undefined. */
+  read(turns: LoopTurns): PeerView[] | undefined {
+    for (let each = this.#unread.next(); !each.done; each = this.#unread.next()) {
+      this.#peers.set(each.value.id, each.value)
+      if (turns.isOver()) return undefined
+    }
+    const changes = this.#presence.changesSince(this.#begin)
+    if (!changes) return this.#presence.peers()
+    for (const { type, peer, own } of changes) {
+      if (own) continue
+      if (type === 'peer-forgotten') this.#peers.delete(peer.id)
+      else this.#peers.set(peer.id, peer)
+    }
+    return [...this.#peers.values()]
+  }
+}
