@@ -1,12 +1,9 @@
 import { defineConfig } from 'rolldown'
-import { leftOut } from '../build/left-out.ts'
 import { prebuilt } from '../build/prebuilt.ts'
 
 /** Bundles the benchmark and its tools, so that Node 20, which runs no TypeScript, can run them. */
 export default defineConfig({
   input: {
-    'api-client': 'bench/tools/api-client.ts',
-    'api-server': 'bench/tools/api-server.ts',
     bench: 'bench/bench.ts',
     crowd: 'bench/tools/crowd.ts',
     'synthetic-peers': 'bench/tools/synthetic-peers.ts',
@@ -16,7 +13,7 @@ export default defineConfig({
   external: /^vitest/,
   transform: { target: 'node20.19' },
   checks: { bundlerTimings: false },
-  plugins: [prebuilt(), leftOut()],
+  plugins: [prebuilt()],
   // One folder below the root, like `bench`: the lab looks for its tools at paths relative to its modules.
   output: { dir: 'bench/built', format: 'esm', cleanDir: true },
 })

@@ -3,7 +3,7 @@ import { DIGEST_BYTES, encodeDigest, HashChain } from '../../src/core/wire/hash-
 import type { PeerId } from '../../src/core/wire/id.ts'
 import { createIdentity, goodbyeCommitment, type Identity } from '../../src/core/wire/identity.ts'
 import { type SignedRecord, signRecord, splitRecord } from '../../src/core/wire/record.ts'
-import type { Attributes, Service } from '../../src/core/wire/record-schema.ts'
+import type { Attributes } from '../../src/core/wire/record-schema.ts'
 
 /** Number of beats of a synthetic peer. */
 const CHAIN_LENGTH = 4
@@ -15,21 +15,13 @@ export class SyntheticPeer {
   readonly #name: string
   readonly #address: string
   readonly #interval: number
-  readonly #services: Service[]
 
-  constructor(options: {
-    name: string
-    address: string
-    interval?: number
-    incarnation?: number
-    services?: Service[]
-  }) {
+  constructor(options: { name: string; address: string; interval?: number; incarnation?: number }) {
     this.identity = createIdentity()
     this.incarnation = options.incarnation ?? 1
     this.#name = options.name
     this.#address = options.address
     this.#interval = options.interval ?? 1000
-    this.#services = options.services ?? []
   }
 
   /** Encodes beat number `number`, from 1 to 4. */
@@ -65,7 +57,7 @@ export class SyntheticPeer {
       hostname: this.#name,
       addresses: [this.#address],
       interval,
-      services: this.#services,
+      services: [],
       attributes,
       version: 'stranger',
       anchor: { sequence, value: encodeDigest(value) },
