@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import nodeModule from 'node:module'
 import { join } from 'node:path'
 
@@ -17,14 +17,38 @@ export function keepCompiledCode(): void {
     ? [CACHE_DIRECTORY.split(':')[0]]
     : XDG_CACHE_HOME
       ? [XDG_CACHE_HOME, 'earshot']
-      : [HOME, '.cache/earshot']
-  if (root && isOwn(root)) enable(join(root, ...below))
+      : [HOME, '.cache', 'earshot']
+  const directory = root && ownDirectory(root, below)
+  if (directory) enable(directory)
+}
+
+/**
+ * Writes the compiled code now. By itself Node does this when the process ends: a daemon that is killed, or that still runs when the next command
+ * starts, would leave nothing. Costs nothing if all of it is written already, and otherwise some 10 ms once.
+ */
+export function storeCompiledCode(): void {
+  const flush: unknown = Reflect.get(nodeModule, 'flushCompileCache')
+  if (typeof flush === 'function') flush()
+}
+
+/**
+ * The directory `below` an existing one; created if need be. Undefined if one of them is not this user's or cannot be created. Node could create all of
+ * them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
+ */
+function ownDirectory(root: string, below: readonly string[]): string | undefined {
+  let directory = root
+  try {
+    for (const name of below) {
+      if (!isOwn(directory)) return undefined
+      directory = join(directory, name)
+      if (!existsSync(directory)) mkdirSync(directory, 0o700)
+    }
+    return isOwn(directory) ? directory : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function isOwn(directory: string): boolean {
-  try {
-    return statSync(directory).uid === process.geteuid?.()
-  } catch {
-    return false
-  }
+  return statSync(directory).uid === process.geteuid?.()
 }

@@ -2,6 +2,7 @@ import type { Config } from '../daemon/config/config.ts'
 import { daemonOptions } from '../daemon/config/settings.ts'
 import { LineOutput } from '../daemon/line-output.ts'
 import { VERSION } from '../shared/version.prebuilt.ts'
+import { storeCompiledCode } from './compile-cache.ts'
 import { EXIT, errorText, exitStatus } from './errors.ts'
 import { parseQuickly } from './quick-parser.ts'
 
@@ -29,7 +30,7 @@ async function main(argv: readonly string[]): Promise<void> {
     const config = await readConfig(argv)
     if (config) {
       const { runDaemon } = await import('../daemon/daemon.ts')
-      await runDaemon(config)
+      await runDaemon(config, storeCompiledCode)
     }
   } catch (error) {
     // process.stderr would block while the terminal is paused (Ctrl-S).

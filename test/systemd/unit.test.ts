@@ -20,3 +20,10 @@ test('the unit runs as the user of the sysusers file, and does not restart after
     expect(unit.split('\n')).toContain(line)
   }
 })
+
+test('the unit has the directories of the daemon: under its protection, no others can be written', () => {
+  const unit = readFileSync(path('earshotd.service'), 'utf8').split('\n')
+  expect(unit).toEqual(
+    expect.arrayContaining(['RuntimeDirectory=earshot', 'StateDirectory=earshot', 'CacheDirectory=earshot']),
+  )
+})

@@ -1,0 +1,92 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import nodeModule from 'node:module'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { EARSHOTD } from '../installed.ts'
+import { describeLab } from '../lab/index.ts'
+import { temporaryDirectory } from '../temporary-directory.ts'
+import { type Result, run } from './command.ts'
+
+/** Node has the compile cache since version 22.8, and writes it on demand since 22.10. */
+const hasCompileCache = Reflect.has(nodeModule, 'flushCompileCache')
+const isRoot = process.geteuid?.() === 0
+
+/** A command line that loads yargs, so that there is much to compile. */
+const ARGS = ['--intervall']
+const EXPECTED: Result = {
+  status: 2,
+  stdout: '',
+  stderr: "earshotd: unknown flag '--intervall' (did you mean '--interval'?)\n",
+}
+
+const runWith = (env: Record<string, string>) => run('earshotd', ARGS, { env })
+
+function files(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory, { recursive: true }).map(String) : []
+}
+
+test.runIf(hasCompileCache)(
+  'compiled code is kept in the directory of systemd, in XDG_CACHE_HOME, or in ~/.cache',
+  async () => {
+    for (const [variable, below] of [
+      ['CACHE_DIRECTORY', '.'],
+      ['XDG_CACHE_HOME', 'earshot'],
+      ['HOME', '.cache/earshot'],
+    ] as const) {
+      const directory = await temporaryDirectory()
+      expect(await runWith({ [variable]: directory })).toEqual(EXPECTED)
+      expect(files(join(directory, below)).length, variable).toBeGreaterThan(5)
+    }
+  },
+)
+
+test('a cache directory that is missing or cannot be written changes nothing', async () => {
+  const directory = await temporaryDirectory()
+  const file = join(directory, 'file')
+  writeFileSync(file, '')
+  for (const path of [join(directory, 'missing'), file, join(file, 'below'), '/proc/self', '']) {
+    expect(await runWith({ XDG_CACHE_HOME: path })).toEqual(EXPECTED)
+  }
+})
+
+test.runIf(isRoot)('nothing is written to or loaded from a cache directory of another user', async () => {
+  const directory = await temporaryDirectory()
+  chownSync(directory, 65534, 65534)
+  expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
+  expect(files(directory)).toEqual([])
+})
+
+test.runIf(hasCompileCache)(
+  'a daemon that is ready has stored its code, so that killing it loses nothing',
+  async () => {
+    const directory = await temporaryDirectory()
+    const cache = join(directory, 'cache')
+    mkdirSync(cache)
+    const flags = ['--interface', 'lo', '--state-dir', join(directory, 'state'), '--socket', join(directory, 'socket')]
+    const args = [EARSHOTD, ...flags, '--port', '15399', '--mdns', 'false', '--http', 'off', '--log-format', 'json']
+    const daemon = spawn(process.execPath, args, { env: { ...process.env, CACHE_DIRECTORY: cache } })
+    const ended = once(daemon, 'exit')
+    try {
+      await once(daemon.stdout, 'data')
+      await expect.poll(() => files(cache).length).toBeGreaterThan(10)
+    } finally {
+      daemon.kill('SIGKILL')
+      await ended
+    }
+  },
+)
+
+describeLab('a full disk', () => {
+  test('under the cache directory changes nothing', async () => {
+    const directory = await temporaryDirectory()
+    const script = `mount -t tmpfs -o size=4k none "$1" && head -c 4096 /dev/zero > "$1/full"; export CACHE_DIRECTORY="$1"; shift; exec "$@"`
+    const { status, stdout, stderr } = spawnSync(
+      'unshare',
+      ['--mount', '--map-root-user', '--', 'sh', '-c', script, 'sh', directory, process.execPath, EARSHOTD, ...ARGS],
+      { encoding: 'utf8' },
+    )
+    expect({ status, stdout, stderr }).toEqual(EXPECTED)
+  })
+})
