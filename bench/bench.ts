@@ -9,13 +9,14 @@ import { events, list } from './lines/api.ts'
 import { commands } from './lines/commands.ts'
 import { ingest } from './lines/ingest.ts'
 import { memory } from './lines/memory.ts'
+import { others } from './lines/others.ts'
 import { start } from './lines/start.ts'
 import { idle, steady } from './lines/steady.ts'
 import { swarm } from './lines/swarm.ts'
 import { findPrograms, type Programs } from './programs.ts'
 import { table } from './report.ts'
 
-const LINES: readonly Line[] = [start, swarm, commands, memory, steady, idle, ingest, list, events]
+const LINES: readonly Line[] = [start, swarm, commands, memory, steady, idle, ingest, list, events, ...others]
 
 const USAGE = `npm run bench -- [--short] [--only NAME]... [--node PATH] [--exe PATH] [--json]
   --short      measure less often and for less time, with wide limits
@@ -48,7 +49,9 @@ async function main(): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-bench-'))
   try {
     const programs = findPrograms(directory, { node: values.node, ...(values.exe && { executable: values.exe }) })
-    const chosen = LINES.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
+    const chosen = LINES.filter(({ name, onlyInFull }) =>
+      values.only.length === 0 ? !(values.short && onlyInFull) : values.only.includes(name),
+    )
     const figures: Figure[] = []
     const failures: string[] = []
     for (const line of chosen) {

@@ -11,5 +11,7 @@ export interface Bench {
 export interface Line {
   /** The name for `--only`. */
   readonly name: string
+  /** Whether the short form leaves it out. */
+  readonly onlyInFull?: boolean
   measure(bench: Bench): Promise<Figure[]>
 }

@@ -23,18 +23,8 @@ export function residentMemory(pid: number): number {
 
 /** The number of UDP datagrams that the network namespace of a process has received so far. */
 export function receivedDatagrams(pid: number): number {
-  return udpCounters(pid, 'InDatagrams')
-}
-
-/** The number of UDP datagrams so far that its network namespace has dropped because a socket's buffer was full. */
-export function lostDatagrams(pid: number): number {
-  return udpCounters(pid, 'RcvbufErrors')
-}
-
-function udpCounters(pid: number, name: string): number {
   const [names = '', values = ''] = readFileSync(`/proc/${pid}/net/snmp`, 'latin1').match(/^Udp: .*$/gm) ?? []
-  const ipv4 = values.split(' ')[names.split(' ').indexOf(name)]
-  const [, ipv6] =
-    new RegExp(`^Udp6${name}\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/net/snmp6`, 'latin1')) ?? []
+  const ipv4 = values.split(' ')[names.split(' ').indexOf('InDatagrams')]
+  const [, ipv6] = /^Udp6InDatagrams\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/net/snmp6`, 'latin1')) ?? []
   return Number(ipv4) + Number(ipv6 ?? 0)
 }

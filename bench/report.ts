@@ -1,6 +1,6 @@
 import { compared, type Figure, type Goal, passes } from './figures.ts'
 
-const HEADER = ['figure', 'earshot', 'bare', 'ratio', 'goal', '']
+const HEADER = ['figure', 'measured', 'bare Node', 'ratio', 'goal', '']
 
 /** Formats figures as lines of a table with a header. */
 export function table(figures: readonly Figure[], short: boolean): string[] {

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer, Peers } from '../src/shared/api.ts'
+import { LAB_PATH } from '../test/lab/availability.ts'
 import { call } from '../test/lab/control.ts'
 import type { Host } from '../test/lab/host.ts'
 import { Lab } from '../test/lab/lab.ts'
@@ -30,7 +31,8 @@ export class Scene implements AsyncDisposable {
     this.programs = programs
     const home = join(lab.dir, 'home')
     mkdirSync(home)
-    this.#env = { PATH: process.env['PATH'] ?? '', HOME: home }
+    const { NODE_PATH } = process.env
+    this.#env = { PATH: LAB_PATH, HOME: home, ...(NODE_PATH && { NODE_PATH }) }
   }
 
   static async create(programs: Programs): Promise<Scene> {
