@@ -9,6 +9,7 @@ export default defineConfig({
     'synthetic-peers': 'bench/tools/synthetic-peers.ts',
     'event-readers': 'bench/tools/event-readers.ts',
   },
+  logLevel: 'warn',
   platform: 'node',
   external: /^vitest/,
   transform: { target: 'node20.19' },

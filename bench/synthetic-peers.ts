@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { LabProcess } from '../test/lab/lab-process.ts'
-import type { Machine } from './scene.ts'
+import type { Machine, RunningDaemon } from './scene.ts'
 
 /** The longest time of a command, ms. */
 const TIMEOUT = 120_000
@@ -8,27 +9,37 @@ const PEERS_PER_ADDRESS = 100
 /** A daemon checks 500 signatures of unknown peers a second. */
 const RECORDS_PER_SECOND = 400
 
+const MAX_APPEARANCES = 5
+/** Until the daemon has taken all datagrams, ms. */
+const SETTLE_MS = 1000
+
 /** Peers that send what the benchmark tells them to (tools/synthetic-peers.ts). */
 export class SyntheticPeers {
   readonly #process: LabProcess
+  readonly #count: number
 
-  private constructor(process: LabProcess) {
+  private constructor(process: LabProcess, count: number) {
     this.#process = process
+    this.#count = count
   }
 
-  /** Starts `count` peers on a machine. Each can send this number of beats. */
+  /** Starts `count` peers on a machine. Each can send this number of beats with `send`. */
   static async on(machine: Machine, count: number, beats: number): Promise<SyntheticPeers> {
     const number = Math.ceil(count / PEERS_PER_ADDRESS)
     const addresses = Array.from({ length: number }, (_, index) => `10.77.1.${100 + index}`)
     for (const address of addresses) await machine.host.addAddress('eth0', address)
-    return new SyntheticPeers(
-      await machine.tool('synthetic-peers', machine.lan.broadcast, String(count), String(beats), ...addresses),
-    )
+    const args = [machine.lan.broadcast, count, beats + MAX_APPEARANCES, ...addresses].map(String)
+    return new SyntheticPeers(await machine.tool('synthetic-peers', ...args), count)
   }
 
-  /** Every peer sends its record and a beat. */
-  appear(): Promise<void> {
-    return this.#tell(`records ${RECORDS_PER_SECOND}`)
+  /** Every peer sends its record and a beat, again if a datagram is lost, until the daemon knows all. Rejects if it never does. */
+  async appearTo(daemon: RunningDaemon): Promise<void> {
+    for (let attempt = 0; attempt < MAX_APPEARANCES; attempt++) {
+      await this.#tell(`records ${RECORDS_PER_SECOND}`)
+      await delay(SETTLE_MS)
+      if ((await daemon.alive()) >= this.#count) return
+    }
+    throw new Error(`the daemon knows only ${await daemon.alive()} of ${this.#count} peers`)
   }
 
   /** Encodes `each` beats of every peer for `send`. */

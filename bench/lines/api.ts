@@ -20,9 +20,8 @@ export const list: Line = {
     const [sender, here] = await scene.machines('sender', 'here')
     if (!sender || !here) throw new Error('no machines')
     const daemon = await (await here.daemon(programs.isExecutable ? undefined : 'loop-delay.cjs')).ready()
-    const peers = await SyntheticPeers.on(sender, count, 2)
-    await peers.appear()
-    await daemon.knows(count)
+    const peers = await SyntheticPeers.on(sender, count, 0)
+    await peers.appearTo(daemon)
 
     const times: number[] = []
     const blocks: number[] = []
@@ -61,9 +60,8 @@ export const events: Line = {
     const [sender, here] = await scene.machines('sender', 'here')
     if (!sender || !here) throw new Error('no machines')
     const daemon = await (await here.daemon()).ready()
-    const peers = await SyntheticPeers.on(sender, 1, 2)
-    await peers.appear()
-    await daemon.knows(1)
+    const peers = await SyntheticPeers.on(sender, 1, 0)
+    await peers.appearTo(daemon)
     const readers = await here.tool('event-readers', daemon.socket, String(READERS))
     const times: number[] = []
     for (let round = 0; round < (short ? 5 : 21); round++) {

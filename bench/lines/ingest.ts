@@ -6,8 +6,6 @@ import { type RunningDaemon, Scene } from '../scene.ts'
 import { SyntheticPeers } from '../synthetic-peers.ts'
 
 const PEERS = 1000
-/** Beats of each peer in a round. */
-const BEATS = 50
 /** Both receivers take a burst before the next, so that no buffer overflows. */
 const BURST = 100
 const PAUSE_MS = 5
@@ -22,18 +20,19 @@ export const ingest: Line = {
   name: 'ingest',
   async measure({ programs, short }) {
     const rounds = short ? 3 : 9
+    /** Of each peer in a round. */
+    const beats = short ? 20 : 50
     await using scene = await Scene.create(programs)
     const [sender, here, there] = await scene.machines('sender', 'here', 'there')
     if (!sender || !here || !there) throw new Error('no machines')
     const daemon = await (await here.daemon()).ready()
-    const peers = await SyntheticPeers.on(sender, PEERS, (rounds + 1) * BEATS + 1)
-    await peers.appear()
-    await daemon.knows(PEERS)
+    const peers = await SyntheticPeers.on(sender, PEERS, (rounds + 1) * beats)
+    await peers.appearTo(daemon)
     const bare = await there.bareReceiver()
     const costs: { daemon: number[]; bare: number[] } = { daemon: [], bare: [] }
     // The first round is not counted: V8 compiles what it runs often.
     for (let round = 0; round <= rounds; round++) {
-      await peers.prepare(BEATS)
+      await peers.prepare(beats)
       const before = { daemon: cpuTime(daemon.pid), bare: cpuTime(bare.pid) }
       const [verified, received] = [await verifiedBeats(daemon), receivedDatagrams(bare.pid)]
       await peers.send(BURST, PAUSE_MS)

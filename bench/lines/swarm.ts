@@ -25,9 +25,9 @@ export const swarm: Line = {
     if (!first) throw new Error('no machine')
     // The first start fills V8's compile cache, if there is one.
     await startAlone(first)
-    const alone = await inTurn(5, { cpu: () => startAlone(first) })
+    const alone = await inTurn(short ? 3 : 5, { cpu: () => startAlone(first) })
     const cost = median(alone.cpu)
-    const { daemons, bare } = await inTurn(short ? 3 : 7, {
+    const { daemons, bare } = await inTurn(short ? 2 : 7, {
       daemons: () => startTogether(machines),
       bare: () => burnTogether(machines, programs.node, cost),
     })
