@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { DatagramSource } from '../core/link.ts'
 import type { Profile } from '../core/presence/peers/self.ts'
 import type { HostAssertion, Notice, Sighting } from '../core/presence/peers/types.ts'
 import type { Presence } from '../core/presence/presence.ts'
@@ -36,7 +37,7 @@ export class PresenceDriver {
   /** Opens the network and starts. @throws the errors of `Net.open` */
   async start(): Promise<void> {
     const presence = this.#presence
-    this.#net.on('datagram', (bytes, source) => this.#runSafely((now) => presence.receive(bytes, source, now)))
+    this.#net.on('datagram', (bytes, source) => this.#receive(bytes, source))
     this.#net.on('interfaces', (interfaces) => this.#runSafely((now) => presence.setInterfaces(interfaces, now)))
     this.#run((now) => presence.start(now))
     await this.#net.open()
@@ -110,6 +111,17 @@ export class PresenceDriver {
     await delay(GOODBYE_TIME)
     this.#alarm.stop()
     await this.#net.close()
+  }
+
+  /** Does the same as `#runSafely`, but nothing more than a datagram without consequences needs, as most are. */
+  #receive(bytes: Uint8Array, source: DatagramSource): void {
+    try {
+      this.#presence.receive(bytes, source, this.#clock.now())
+      if (this.#presence.hasOutput || this.#presence.index !== this.#index) this.#flush()
+    } catch (error) {
+      this.#presence.countException(error)
+    }
+    this.#alarm.set(this.#presence.nextWake)
   }
 
   /** Runs an action for the network or a timer. Nothing above catches its errors, so they are counted and logged here. */

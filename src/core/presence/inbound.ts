@@ -1,8 +1,8 @@
 import { errorOf } from '../../shared/caught-error.ts'
 import { Budget, KeyedBudget } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
-import { decode } from '../wire/codec.ts'
-import { CHAIN_LENGTH, encodeDigest, follows } from '../wire/hash-chain.ts'
+import { decode, isCopyOf } from '../wire/codec.ts'
+import { CHAIN_LENGTH, type ChainLink, encodeDigest, follows } from '../wire/hash-chain.ts'
 import { goodbyeCommitment } from '../wire/identity.ts'
 import type { Beat, Bye, Message, MessageType, RecordPart, Refusal } from '../wire/messages.ts'
 import { Reassembly } from '../wire/reassembly.ts'
@@ -51,6 +51,8 @@ export class Inbound {
   readonly #loopback: LoopbackMonitor
   readonly #notice: (notice: Notice) => void
   readonly #reassembly = new Reassembly()
+  /** The last fresh beat: its datagram, its peer, and the proven position of the chain to which it led. */
+  #lastBeat: { datagram: Uint8Array; peer: Peer; link: ChainLink } | undefined
   /** Messages of the exceptions that were reported. */
   readonly #exceptions = new Set<string>()
   readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
@@ -105,13 +107,19 @@ export class Inbound {
 
   #process(datagram: Uint8Array, source: DatagramSource, now: number): Refusal | undefined {
     if (!source.onLink && !source.own) return 'off-link'
+    // The copies of a beat mostly follow it directly.
+    const last = this.#lastBeat
+    if (last && isCopyOf(last.datagram, datagram) && this.#isStillNewest(last)) {
+      this.received.beat++
+      return this.#processCopy(last.peer, source, now)
+    }
     const message = decode(datagram)
     if (typeof message === 'string') return message
     if (message.id === this.#self.id) return this.#processOwnId(message, source, now)
     this.received[message.type]++
     switch (message.type) {
       case 'beat':
-        return this.#processBeat(message, source, now)
+        return this.#processBeat(message, datagram, source, now)
       case 'record':
         return this.#processRecord(message, source, now)
       case 'bye':
@@ -125,7 +133,18 @@ export class Inbound {
     }
   }
 
-  #processBeat(beat: Beat, source: DatagramSource, now: number): Refusal | undefined {
+  #isStillNewest({ peer, link }: { peer: Peer; link: ChainLink }): boolean {
+    return peer.link === link && peer.state !== 'left' && this.#registry.get(peer.id) === peer
+  }
+
+  /** Takes the newest beat of a peer, received again. */
+  #processCopy(peer: Peer, source: DatagramSource, now: number): Refusal {
+    if (!peer.isCopy(source, now)) return 'replayed'
+    this.#notePath(peer, source, now)
+    return 'duplicate'
+  }
+
+  #processBeat(beat: Beat, datagram: Uint8Array, source: DatagramSource, now: number): Refusal | undefined {
     const peer = this.#registry.get(beat.id)
     if (!peer || beat.incarnation > peer.incarnation) {
       this.#querier.want(beat.id, peer !== undefined, source.interface, now)
@@ -137,9 +156,7 @@ export class Inbound {
     }
     if (beat.sequence === peer.link.sequence) {
       if (Buffer.compare(beat.reveal, peer.link.value) !== 0) return 'bad-reveal'
-      if (!peer.isCopy(source, now)) return 'replayed'
-      this.#notePath(peer, source, now)
-      return 'duplicate'
+      return this.#processCopy(peer, source, now)
     }
     const refusal = this.#checkChain(peer, beat, now)
     if ((refusal && isSilentAndFarAhead(peer, beat)) || beat.recordVersion > peer.recordVersion)
@@ -147,6 +164,7 @@ export class Inbound {
     if (refusal) return refusal
 
     this.#registry.beat(peer, beat, now)
+    this.#lastBeat = { datagram, peer, link: peer.link }
     this.#notePath(peer, source, now)
     this.#liveness.beat(peer, now)
     if (beat.echo !== 0) this.#liveness.echo(peer, beat.echo, now)

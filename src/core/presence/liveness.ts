@@ -1,4 +1,5 @@
 import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../../shared/peer-state.ts'
+import type { Agenda, Task } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import { keepNewest } from '../keep-newest.ts'
 import type { PeerId } from '../wire/id.ts'
@@ -10,8 +11,10 @@ import type { Echo, Notice } from './peers/types.ts'
 
 /** The longest lease of a peer that has never beaten, in ms. An attacker can invent thousands of records. */
 const MAX_UNPROVEN_LEASE = 10_000
-/** Leases are checked at the next multiple of this, in ms, so that one wake-up checks many. */
+/** All leases are checked together, at a multiple of this, in ms, after the first has ended. */
 const LEASE_SLOT = 250
+/** They are checked at least this often, in ms: so it is noticed that the event loop was late. */
+const MAX_CHECK_INTERVAL = 1000
 /**
  * When a suspect peer is probed, in ms after it became suspect. With so many probes, a living peer does not fail even if 30 %
  * of all datagrams are lost in both directions.
@@ -57,6 +60,7 @@ export class Liveness {
   readonly #self: Self
   readonly #registry: Registry
   readonly #outbox: Outbox
+  readonly #agenda: Agenda
   readonly #notice: (notice: Notice) => void
   readonly #knownProbes = new Budget(PROBES_PER_SECOND, PROBES_PER_SECOND)
   readonly #newPeerProbes = new Budget(NEW_PEER_PROBES_PER_SECOND, NEW_PEER_PROBES_PER_SECOND)
@@ -72,11 +76,14 @@ export class Liveness {
   /** The probes sent, by nonce. */
   readonly #probes = new Map<number, { id: PeerId; at: number }>()
   #echoes: Echo[] = []
+  /** The next check of the leases of all alive peers. A task for each peer would wake the process up much more often. */
+  #check: Task | undefined
 
-  constructor(self: Self, registry: Registry, outbox: Outbox, notice: (notice: Notice) => void) {
+  constructor(self: Self, registry: Registry, outbox: Outbox, agenda: Agenda, notice: (notice: Notice) => void) {
     this.#self = self
     this.#registry = registry
     this.#outbox = outbox
+    this.#agenda = agenda
     this.#notice = notice
   }
 
@@ -91,14 +98,16 @@ export class Liveness {
 
   /** Starts the lease of a new peer, or of one with a new incarnation. */
   startLease(peer: Peer): void {
-    const end = Math.ceil(this.#leaseEnd(peer) / LEASE_SLOT) * LEASE_SLOT
-    peer.tasks.set('lease', end, (now) => this.#leaseEnded(peer, now))
+    peer.tasks.cancel('verdict')
+    peer.leaseUntil = 0
+    this.#checkLeasesAt(this.#leaseEnd(peer))
   }
 
-  /** Adapts the lease to a new beat interval: it ends one new lease from now at the latest. */
+  /** Adapts the lease to a new beat interval: it ends one new lease from now. */
   intervalChanged(peer: Peer, now: number): void {
     if (peer.state !== 'alive') return
-    peer.tasks.set('lease', now + leaseOf(peer), (later) => this.#leaseEnded(peer, later))
+    peer.leaseUntil = now + leaseOf(peer)
+    this.#checkLeasesAt(this.#leaseEnd(peer))
   }
 
   /** Takes a fresh beat: the peer is alive. */
@@ -109,9 +118,8 @@ export class Liveness {
       this.#silenceDoubtAt = Math.max(this.#silenceDoubtAt ?? from, from)
     }
     if (peer.state === 'alive') return
-    const wasFailed = peer.state === 'failed'
     this.#registry.enter(peer, 'alive', now)
-    if (wasFailed) this.startLease(peer)
+    this.startLease(peer)
   }
 
   /** Takes the answer to a probe. */
@@ -121,6 +129,10 @@ export class Liveness {
     this.#probes.delete(nonce)
     peer.rtt = now - probe.at
     this.#echoes.push({ nonce, rtt: peer.rtt })
+  }
+
+  get hasEchoes(): boolean {
+    return this.#echoes.length > 0
   }
 
   /** The answers to probes since the last call. */
@@ -146,6 +158,32 @@ export class Liveness {
     return probe.nonce
   }
 
+  /** Checks all leases at `at`, or a little later. */
+  #checkLeasesAt(at: number): void {
+    const slot = slotAfter(at)
+    if (this.#check) {
+      if (this.#check.at <= slot) return
+      this.#agenda.cancel(this.#check)
+    }
+    this.#check = this.#agenda.add(slot, (now) => this.#checkLeases(now))
+  }
+
+  #checkLeases(now: number): void {
+    this.#check = undefined
+    let next = Number.POSITIVE_INFINITY
+    for (const peer of this.#registry.values()) {
+      if (peer.state !== 'alive') continue
+      let end = ordinaryLeaseEnd(peer)
+      if (now >= end) {
+        this.#leaseEnded(peer, now)
+        // It is suspect now, or its lease was extended.
+        end = peer.state === 'alive' ? this.#leaseEnd(peer) : Number.POSITIVE_INFINITY
+      }
+      if (end < next) next = end
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#checkLeasesAt(Math.min(next, now + MAX_CHECK_INTERVAL))
+  }
+
   #leaseEnded(peer: Peer, now: number): void {
     if (peer.state === 'left') return
     if (now >= this.#leaseEnd(peer)) {
@@ -155,11 +193,10 @@ export class Liveness {
       }
       this.#extendLease(peer, now)
     }
-    if (now < this.#leaseEnd(peer)) {
-      this.startLease(peer)
-    } else {
-      this.#suspect(peer, now)
-    }
+    const end = this.#leaseEnd(peer)
+    if (now >= end) this.#suspect(peer, now)
+    else if (peer.state === 'suspect')
+      peer.tasks.set('verdict', slotAfter(end), (later) => this.#leaseEnded(peer, later))
   }
 
   #suspect(peer: Peer, now: number): void {
@@ -175,7 +212,7 @@ export class Liveness {
       })
     }
     scheduleProbes(PROBES)
-    peer.tasks.set('lease', now + SUSPECT_TIMEOUT, (later) => {
+    peer.tasks.set('verdict', now + SUSPECT_TIMEOUT, (later) => {
       if (isSilent()) this.#extendLease(peer, later)
       if (isSilent() && later >= this.#leaseEnd(peer)) this.#registry.enter(peer, 'failed', later)
       else this.#leaseEnded(peer, later)
@@ -189,7 +226,7 @@ export class Liveness {
   }
 
   #leaseEnd(peer: Peer): number {
-    const end = peer.lastSeen + leaseOf(peer)
+    const end = ordinaryLeaseEnd(peer)
     const extension = this.#extensions.get(peer)
     return extension?.lastSeen === peer.lastSeen ? Math.max(end, extension.until) : end
   }
@@ -212,6 +249,16 @@ export class Liveness {
     for (const peer of this.#registry.values()) if (isPresent(peer) && isLongKnown(peer, now)) longKnown++
     return longKnown > 1 && this.#silenceDoubts.take(now)
   }
+}
+
+/** The first time from `at` on when leases are checked. */
+function slotAfter(at: number): number {
+  return Math.ceil(at / LEASE_SLOT) * LEASE_SLOT
+}
+
+/** When the lease of a peer ends, unless it was extended. Monotonic ms. */
+function ordinaryLeaseEnd(peer: Peer): number {
+  return Math.max(peer.lastSeen + leaseOf(peer), peer.leaseUntil)
 }
 
 /** The lease of a peer: how long it may be silent, in ms. */

@@ -80,6 +80,10 @@ export class Outbox {
     else this.#add(message, { interface: through.name, to: { address, port }, bytes: encode(message) })
   }
 
+  get hasOutgoing(): boolean {
+    return this.#outgoing.length > 0
+  }
+
   takeOutgoing(): OutgoingDatagram[] {
     const outgoing = this.#outgoing
     // Most calls find nothing: they make no garbage.

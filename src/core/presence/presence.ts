@@ -76,7 +76,7 @@ export class Presence implements PresenceReader {
     const self = new Self(identity, incarnation, profile, interval, random)
     const list = new PeerList(self, this.#agenda, notice)
     const { registry } = list
-    const liveness = new Liveness(self, registry, this.#outbox, notice)
+    const liveness = new Liveness(self, registry, this.#outbox, this.#agenda, notice)
     const announcer = new Announcer(self, this.#outbox, this.#agenda, random, (now) => this.#beforeBeat(now))
     const answerer = silent ? undefined : new Answerer(self, registry, this.#outbox, this.#agenda, random)
     const ownKeyConflicts = silent ? undefined : new OwnKeyConflicts(self, announcer, random, notice)
@@ -187,6 +187,17 @@ export class Presence implements PresenceReader {
   probe(id: PeerId, now: number): number | undefined {
     const peer = this.#registry.get(id)
     return peer && this.#liveness.probe(peer, now)
+  }
+
+  /** Whether one of the `take…` methods returns something. A change of the registry shows in `index` instead. */
+  get hasOutput(): boolean {
+    return (
+      this.#outbox.hasOutgoing ||
+      this.#notices.length > 0 ||
+      this.#renewals.length > 0 ||
+      this.#liveness.hasEchoes ||
+      this.#list.mdnsHosts.hasHostsToQuery
+    )
   }
 
   takeEchoes(): Echo[] {

@@ -115,6 +115,19 @@ export function encode(message: Message): Uint8Array {
   return bytes
 }
 
+/**
+ * Whether a datagram is the copy, for another path, of one that was decoded before. Costs much less than to decode it, and
+ * of the datagrams that a peer sends on its paths all but one are copies.
+ */
+export function isCopyOf(decoded: Uint8Array, datagram: Uint8Array): boolean {
+  const { length } = decoded
+  if (datagram.length !== length) return false
+  const path = datagram[PATH_OFFSET] ?? 0
+  for (let at = length - 1; at > PATH_OFFSET; at--) if (datagram[at] !== decoded[at]) return false
+  for (let at = 0; at < PATH_OFFSET; at++) if (datagram[at] !== decoded[at]) return false
+  return PATHS[path] !== undefined
+}
+
 /** A copy of the datagram for another path. */
 export function withPath(datagram: Uint8Array, path: Path): Uint8Array {
   const bytes = Uint8Array.from(datagram)

@@ -200,12 +200,8 @@ export class Net extends EventEmitter<NetEvents> {
 
   #receive(name: string, path: Path, bound: string, bytes: Uint8Array, from: RemoteInfo): void {
     if (this.#stale) this.#refresh()
-    const zone = from.address.indexOf('%')
-    const address = zone < 0 ? from.address : from.address.slice(0, zone)
-    const checked = this.#sourceFilter.check(name, path, bound, address)
-    if (checked === undefined) return
-    const { onLink, own } = checked
-    this.emit('datagram', bytes, { interface: name, path, address, port: from.port, onLink, own })
+    const source = this.#sourceFilter.check(name, path, bound, from)
+    if (source !== undefined) this.emit('datagram', bytes, source)
   }
 
   /** Several sockets may open and close in one turn of the event loop. The result is computed once, after it. */

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import type { DatagramSource } from '../../core/link.ts'
+import type { DatagramSource, Path } from '../../core/link.ts'
 import { isLinkLocal } from '../../shared/link-local.ts'
 import type { SystemInterface } from './system-interfaces.ts'
 
@@ -13,9 +13,23 @@ interface SourceFacts {
   neighbors: readonly string[]
   /** The address lies in a subnet of an unused interface. */
   isOnUnused: boolean
+  /** The last results, one for each path of each interface. They are handed out again: most sources send many datagrams. */
+  results: Result[]
+}
+
+/** The result of a check, for the socket that is bound to the address `at`. */
+interface Result {
+  at: string
+  source: DatagramSource
+  isReported: boolean
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+interface Endpoint {
+  address: string
+  port: number
+}
 
 interface KnownInterface {
   name: string
@@ -28,7 +42,7 @@ interface KnownInterface {
  * The maximum number of sources for which the results of the checks are cached. A full cache is emptied. So forged sources
  * cost computing time, but no memory.
  */
-const MAX_CACHED = 4096
+const MAX_CACHED = 2048
 
 /**
  * Decides whether an interface reports a datagram, by its source address.
@@ -61,16 +75,28 @@ export class SourceFilter {
   /**
    * @param name the interface whose socket received the datagram
    * @param bound the address that the socket is bound to
-   * @param address the source, without a zone
+   * @param from the source. Its address may have a zone
    * @returns undefined if this interface must not report the datagram
    */
-  check(
+  check(name: string, path: Path, bound: string, { address, port }: Endpoint): DatagramSource | undefined {
+    const facts = this.#facts(address)
+    const { results } = facts
+    const known = results.find(({ at, source }) => at === bound && source.path === path && source.interface === name)
+    if (known?.source.port === port) return known.isReported ? known.source : undefined
+    if (known) results.splice(results.indexOf(known), 1)
+    const decision = this.#decide(name, path, bound, facts)
+    const { onLink = false, own = false } = decision ?? {}
+    const source = { interface: name, path, address: withoutZone(address), port, onLink, own }
+    results.push({ at: bound, source, isReported: decision !== undefined })
+    return decision && source
+  }
+
+  #decide(
     name: string,
-    path: DatagramSource['path'],
+    path: Path,
     bound: string,
-    address: string,
+    { own, owners, neighbors, isOnUnused }: SourceFacts,
   ): Pick<DatagramSource, 'onLink' | 'own'> | undefined {
-    const { own, owners, neighbors, isOnUnused } = this.#facts(address)
     const isNeighbor = neighbors.includes(name)
     if (path === 'unicast' || path === 'multicast6') return { onLink: isNeighbor || own, own }
     if (own) return owners.includes(name) ? { onLink: true, own } : undefined
@@ -83,7 +109,7 @@ export class SourceFilter {
   #facts(address: string): SourceFacts {
     const cached = this.#cache.get(address)
     if (cached !== undefined) return cached
-    const facts = this.#findFacts(address)
+    const facts = this.#findFacts(withoutZone(address))
     if (this.#cache.size >= MAX_CACHED) this.#cache.clear()
     this.#cache.set(address, facts)
     return facts
@@ -104,8 +130,13 @@ export class SourceFilter {
       if (isNeighbor && isUsed) neighbors.push(name)
       else if (isNeighbor) isOnUnused = true
     }
-    return { own, owners, neighbors, isOnUnused }
+    return { own, owners, neighbors, isOnUnused, results: [] }
   }
+}
+
+function withoutZone(address: string): string {
+  const zone = address.indexOf('%')
+  return zone < 0 ? address : address.slice(0, zone)
 }
 
 /** Faster than `ipaddr.parse`, which first tries both versions. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SharedPath } from '../../../src/core/link.ts'
-import { decode, encode, withPath } from '../../../src/core/wire/codec.ts'
+import { decode, encode, isCopyOf, withPath } from '../../../src/core/wire/codec.ts'
 import { readId } from '../../../src/core/wire/id.ts'
 import {
   HEADER_BYTES,
@@ -56,6 +56,20 @@ function judge(datagram: Uint8Array): string {
 }
 
 describe('messages', () => {
+  it('are recognized as copies if they differ only in the path', () => {
+    for (const datagram of real) {
+      for (const path of PATHS) expect(isCopyOf(datagram, withPath(datagram, path))).toBe(true)
+      for (let at = 0; at < datagram.length; at++) {
+        const other = Buffer.from(datagram)
+        // The path becomes a number that no path has.
+        other[at] = (other[at] ?? 0) ^ 0x80
+        expect(isCopyOf(datagram, other)).toBe(false)
+      }
+      expect(isCopyOf(datagram, datagram.subarray(1))).toBe(false)
+      expect(isCopyOf(datagram, Buffer.concat([datagram, Buffer.of(0)]))).toBe(false)
+    }
+  })
+
   it('are decoded as they were encoded, in at most 1,200 bytes', () => {
     fc.assert(
       fc.property(message, (sent) => {

@@ -2,6 +2,7 @@ import { BlockList } from 'node:net'
 import fc from 'fast-check'
 import ipaddr from 'ipaddr.js'
 import { expect, test } from 'vitest'
+import type { DatagramSource } from '../../../src/core/link.ts'
 import { SourceFilter } from '../../../src/io/net/source-filter.ts'
 import type { SystemInterface } from '../../../src/io/net/system-interfaces.ts'
 
@@ -24,7 +25,11 @@ const machine = [
   card('docker0', ['172.17.0.1']),
 ]
 const filter = new SourceFilter(machine, new Set(['eth0', 'eth1']), new Map([[GROUP, 'eth0']]))
-const check = (name: string, address: string) => filter.check(name, 'multicast4', GROUP, address)
+const from = (address: string) => ({ address, port: 15353 })
+
+/** What is decided about a source. */
+const decision = (source: DatagramSource | undefined) => source && { onLink: source.onLink, own: source.own }
+const check = (name: string, address: string) => decision(filter.check(name, 'multicast4', GROUP, from(address)))
 
 test('an interface reports datagrams from its own subnets', () => {
   expect(check('eth0', '10.0.0.9')).toEqual({ onLink: true, own: false })
@@ -46,7 +51,7 @@ test('a source in no subnet is reported by one interface', () => {
 test('on a shared port, a source in no subnet is reported by every interface', () => {
   const shared = new SourceFilter(machine, new Set(['eth0', 'eth1']), undefined)
   const where = (address: string) =>
-    ['eth0', 'eth1'].filter((name) => shared.check(name, 'multicast4', GROUP, address)?.onLink === false)
+    ['eth0', 'eth1'].filter((name) => shared.check(name, 'multicast4', GROUP, from(address))?.onLink === false)
   expect(where('169.254.29.54')).toEqual(['eth0', 'eth1'])
   expect(where('172.17.0.5')).toEqual([])
 })
@@ -59,7 +64,7 @@ test('datagrams from an unused interface are not reported', () => {
 })
 
 test('unicast is always reported', () => {
-  const unicast = (address: string) => filter.check('eth1', 'unicast', '10.1.0.1', address)
+  const unicast = (address: string) => decision(filter.check('eth1', 'unicast', '10.1.0.1', from(address)))
   expect(unicast('10.1.0.9')).toEqual({ onLink: true, own: false })
   expect(unicast('10.0.0.9')).toEqual({ onLink: false, own: false })
   expect(unicast('172.17.0.5')).toEqual({ onLink: false, own: false })
@@ -67,7 +72,7 @@ test('unicast is always reported', () => {
 })
 
 test('IPv6: link-local addresses and those of its subnets are on the link', () => {
-  const heard = (name: string, address: string) => filter.check(name, 'multicast6', 'ff12::1', address)
+  const heard = (name: string, address: string) => decision(filter.check(name, 'multicast6', 'ff12::1', from(address)))
   expect(heard('eth1', 'fe80::99')).toEqual({ onLink: true, own: false })
   expect(heard('eth0', 'fd00::99')).toEqual({ onLink: true, own: false })
   expect(heard('eth1', 'fd00::99')).toEqual({ onLink: false, own: false })
@@ -78,9 +83,21 @@ test('two interfaces in one subnet both report other hosts, and each only its ow
   const twins = [card('eth0', ['10.0.0.1']), card('eth1', ['10.0.0.2'])]
   const both = new SourceFilter(twins, new Set(['eth0', 'eth1']), new Map([[GROUP, 'eth0']]))
   const on = (address: string) =>
-    ['eth0', 'eth1'].filter((name) => both.check(name, 'broadcast', '10.0.0.255', address) !== undefined)
+    ['eth0', 'eth1'].filter((name) => both.check(name, 'broadcast', '10.0.0.255', from(address)) !== undefined)
   expect(on('10.0.0.9')).toEqual(['eth0', 'eth1'])
   expect(on('10.0.0.2')).toEqual(['eth1'])
+})
+
+test('a source has its address without a zone, and the port that it sent from last', () => {
+  const sourceAt = (name: string, path: 'unicast' | 'multicast6', address: string, port: number) =>
+    filter.check(name, path, 'ff12::1', { address, port })
+  const first = sourceAt('eth0', 'multicast6', 'fe80::9%eth0', 15353)
+  const facts = { interface: 'eth0', path: 'multicast6', address: 'fe80::9', onLink: true, own: false }
+  expect(first).toEqual({ ...facts, port: 15353 })
+  expect(sourceAt('eth0', 'multicast6', 'fe80::9%eth0', 15353)).toBe(first)
+  expect(sourceAt('eth0', 'multicast6', 'fe80::9%eth0', 99)).toEqual({ ...facts, port: 99 })
+  expect(sourceAt('eth0', 'unicast', 'fe80::9%eth0', 15353)).toEqual({ ...facts, path: 'unicast', port: 15353 })
+  expect(first).toEqual({ ...facts, port: 15353 })
 })
 
 test('a flood of forged sources costs little time', () => {
@@ -106,7 +123,8 @@ test('membership in a subnet agrees with node:net', () => {
       return others
         .filter((other) => other !== own && (family === 'ipv4' || !/^fe[89ab].:|\./i.test(other)))
         .every((other) => {
-          const unicast = new SourceFilter([one], new Set(['eth0']), undefined).check('eth0', 'unicast', own, other)
+          const filter = new SourceFilter([one], new Set(['eth0']), undefined)
+          const unicast = filter.check('eth0', 'unicast', own, from(other))
           return unicast?.onLink === (list.check(other, family) || unicast?.own)
         })
     }),

@@ -123,6 +123,10 @@ export class MdnsHosts {
     for (const host of [...this.#hosts.values()]) this.#update(host, now)
   }
 
+  get hasHostsToQuery(): boolean {
+    return this.#hostsToQuery.length > 0
+  }
+
   /** The names of hosts that mDNS has to query now, to find out whether they are still there. */
   takeHostsToQuery(): string[] {
     const hosts = this.#hostsToQuery

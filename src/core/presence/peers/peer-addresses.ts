@@ -24,7 +24,8 @@ interface HeardPath {
 
 /** The addresses of one peer: those that its signed record names, and those from which its datagrams come. */
 export class PeerAddresses {
-  readonly #paths = new Map<string, HeardPath>()
+  /** One for each path of each interface. They are few, and every datagram looks for one: a map would be slower. */
+  #paths: HeardPath[] = []
   #copies: RecordCopy[] = []
   /** `all` and `paths` since the last change of either. */
   #all: AddressOnInterface[] | undefined
@@ -46,7 +47,7 @@ export class PeerAddresses {
   get proven(): { address: string; interface: string }[] {
     const signed = new Set(this.#copies.flatMap(({ addresses }) => addresses))
     const proven = new Map<string, { address: string; interface: string }>()
-    for (const { source, isProven } of this.#paths.values()) {
+    for (const { source, isProven } of this.#paths) {
       const { address, interface: name } = source
       if (isProven && signed.has(address)) proven.set(`${address} ${name}`, { address, interface: name })
     }
@@ -63,19 +64,16 @@ export class PeerAddresses {
 
   /** The paths on which the peer was heard. The same array as before while it was not heard again. */
   get paths(): PeerView['paths'] {
-    this.#pathViews ??= Array.from(
-      this.#paths.values(),
-      ({ source: { interface: name, path, address }, lastHeard }) => {
-        return { interface: name, path, lastHeard, address }
-      },
-    )
+    this.#pathViews ??= this.#paths.map(({ source: { interface: name, path, address }, lastHeard }) => {
+      return { interface: name, path, lastHeard, address }
+    })
     return this.#pathViews
   }
 
   /** The newest source of each address from which the peer was heard: where to send a probe. */
   heardFrom(): DatagramSource[] {
     const sources = new Map<string, DatagramSource>()
-    for (const { source } of this.#paths.values()) sources.set(`${source.interface} ${source.address}`, source)
+    for (const { source } of this.#paths) sources.set(`${source.interface} ${source.address}`, source)
     return [...sources.values()]
   }
 
@@ -85,12 +83,14 @@ export class PeerAddresses {
    * @returns whether this is the first fresh beat from this address on this path
    */
   heard(source: DatagramSource, now: number, isFresh: boolean): boolean {
-    const key = `${source.interface} ${source.path}`
-    const known = this.#paths.get(key)
+    const known = this.#paths.find((each) => isSamePath(each.source, source))
     const isSame = known?.source.address === source.address
     if (!isSame && !this.#isKnown(source)) return false
     const wasProven = isSame && known.isProven
-    this.#paths.set(key, { source, lastHeard: now, isProven: isFresh || wasProven })
+    const heard = known ?? this.#addPath(source, now)
+    heard.source = source
+    heard.lastHeard = now
+    heard.isProven = isFresh || wasProven
     this.#pathViews = undefined
     const isFirst = isFresh && !wasProven
     if (isFirst || !isSame) this.#all = undefined
@@ -138,7 +138,7 @@ export class PeerAddresses {
 
   /** Drops what was received on an interface that is no longer in use. Returns whether the addresses may have changed. */
   forgetInterface(name: string): boolean {
-    for (const [key, { source }] of this.#paths) if (source.interface === name) this.#paths.delete(key)
+    this.#paths = this.#paths.filter(({ source }) => source.interface !== name)
     const before = this.#copies.length
     this.#copies = this.#copies.filter((copy) => copy.interface !== name)
     this.#all = undefined
@@ -151,6 +151,12 @@ export class PeerAddresses {
     if (signed.length < 2) return signed
     const proven = new Set(this.proven.map(({ address }) => address))
     return signed.sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
+  }
+
+  #addPath(source: DatagramSource, now: number): HeardPath {
+    const heard = { source, lastHeard: now, isProven: false }
+    this.#paths.push(heard)
+    return heard
   }
 
   #signed(): AddressOnInterface[] {
@@ -168,7 +174,11 @@ export class PeerAddresses {
   #isKnown({ interface: name, address }: DatagramSource): boolean {
     return (
       this.#copies.some(({ addresses }) => addresses.includes(address)) ||
-      Array.from(this.#paths.values()).some(({ source }) => source.interface === name && source.address === address)
+      this.#paths.some(({ source }) => source.interface === name && source.address === address)
     )
   }
+}
+
+function isSamePath(one: DatagramSource, other: DatagramSource): boolean {
+  return one.path === other.path && one.interface === other.interface
 }

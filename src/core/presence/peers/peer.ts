@@ -22,8 +22,8 @@ export interface MdnsServices {
   bytes: number
 }
 
-/** The tasks that can be scheduled for a peer. `lease`: check whether the lease, or the time for answers to probes, has ended. */
-type PeerTask = 'lease' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
+/** The tasks that can be scheduled for a peer. `verdict`: decide about a suspect one. */
+type PeerTask = 'verdict' | 'probe' | 'forget' | 'drop-old-copies' | 'settle'
 
 /** The state of one peer. The rules are in `Registry`, `Liveness` and `Inbound`. All times are monotonic ms. */
 export class Peer {
@@ -48,6 +48,8 @@ export class Peer {
   /** The signed record: public key, signature and JSON. */
   signed: Uint8Array | undefined
   lastSeen: number
+  /** Its lease does not end before this: its interval has changed. */
+  leaseUntil = 0
   /** The newest position of the hash chain that is proven, by a beat or by the anchor of a signed record. */
   link: ChainLink = { sequence: 0, value: new Uint8Array() }
   /** When a beat proved `link`. Undefined if a record did. */
