@@ -1,5 +1,7 @@
+import { unwatchFile, watchFile } from 'node:fs'
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import type { Service } from '../../core/wire/record-schema.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
@@ -10,8 +12,10 @@ import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 import { parseToml } from './user-input.ts'
 
-/** Time between two scans of the directories, ms. */
-const SCAN_INTERVAL = 500
+/** Time between two looks at a directory or file, ms; also between two scans while a file may still change. */
+const LOOK_INTERVAL = 500
+/** Time between two scans without a reason, ms, in case a change was missed. */
+const MAX_SCAN_INTERVAL = 10_000
 /**
  * A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported
  * yet.
@@ -33,7 +37,8 @@ interface CachedFile {
 }
 
 /**
- * Scans directories for service files, and reports every change within two scans. It does not use fs.watch, which misses
+ * Reads the service files of directories, and reports every change within a second. fs.watchFile looks at the directories and
+ * files without running JavaScript: to scan them twice a second would cost as much as thirty datagrams. fs.watch would miss
  * directories that do not exist yet, mounts, and the targets of symbolic links.
  */
 export class ServiceFiles {
@@ -44,7 +49,13 @@ export class ServiceFiles {
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
+  /** The directories and files that fs.watchFile looks at. */
+  #watched = new Set<string>()
+  readonly #changed = () => this.#scanSoon(0)
+  #scanning: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** When the timer fires, monotonic ms. */
+  #scanAt = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(directories: readonly string[], context: FileContext, onScan: (files: readonly ServiceFile[]) => void) {
@@ -53,25 +64,43 @@ export class ServiceFiles {
     this.#onScan = onScan
   }
 
-  /** Scans once, and then every half second. */
+  /** Scans once, and then after every change. */
   async open(): Promise<void> {
-    if (this.#directories.length === 0) return
-    await this.#scan()
-    if (this.#closed) return
-    this.#timer = setTimeout(() => void this.open(), SCAN_INTERVAL).unref()
+    if (this.#directories.length > 0) await this.#scanNow()
   }
 
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
+    for (const path of this.#watched) unwatchFile(path, this.#changed)
+  }
+
+  /** Scans in `delay` ms, unless a scan comes sooner. */
+  #scanSoon(delay: number): void {
+    const at = performance.now() + delay
+    if (this.#closed || at >= this.#scanAt) return
+    clearTimeout(this.#timer)
+    this.#scanAt = at
+    this.#timer = setTimeout(() => void this.#scanNow(), delay).unref()
+  }
+
+  /** Scans after the scan that runs, if any. */
+  async #scanNow(): Promise<void> {
+    await this.#scanning
+    this.#scanAt = Number.POSITIVE_INFINITY
+    if (this.#closed) return
+    this.#scanning = this.#scan()
+    await this.#scanning
   }
 
   async #scan(): Promise<void> {
     const files: ServiceFile[] = []
     const cache = new Map<string, CachedFile>()
+    let isBusy = false
     for (const directory of this.#directories) {
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
+        isBusy = true
         for (const [path, file] of this.#cache) if (dirname(path) === directory) cache.set(path, file)
         const before = this.#directoryErrors.get(directory)
         if (before) files.push(before)
@@ -84,7 +113,23 @@ export class ServiceFiles {
     if (this.#closed) return
     this.#cache = cache
     this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
+    const mustReadAgain =
+      isBusy || files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
+    const watchesMore = this.#watch([...this.#directories, ...cache.keys()])
+    // What changed before the first look at it is found by another scan.
+    this.#scanSoon(mustReadAgain || watchesMore ? LOOK_INTERVAL : MAX_SCAN_INTERVAL)
     this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
+  }
+
+  /** Looks at exactly these paths from now on. Returns whether some are new. */
+  #watch(paths: readonly string[]): boolean {
+    const before = this.#watched
+    this.#watched = new Set(paths)
+    for (const path of before) if (!this.#watched.has(path)) unwatchFile(path, this.#changed)
+    const added = paths.filter((path) => !before.has(path))
+    const options = { interval: LOOK_INTERVAL, persistent: false, bigint: true } as const
+    for (const path of added) watchFile(path, options, this.#changed)
+    return added.length > 0
   }
 
   async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
