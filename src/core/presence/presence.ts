@@ -132,7 +132,7 @@ export class Presence implements PresenceReader {
     this.#ownChanges.update(now)
   }
 
-  /** Takes a received datagram. */
+  /** Takes a received datagram, which must not change afterwards. */
   receive(datagram: Uint8Array, source: DatagramSource, now: number): void {
     this.#inbound.receive(datagram, source, now)
   }

@@ -17,9 +17,9 @@ interface SourceFacts {
   results: Result[]
 }
 
-/** The result of a check, for the socket that is bound to the address `at`. */
+/** The result of a check, for the socket that is bound to an address. */
 interface Result {
-  at: string
+  bound: string
   source: DatagramSource
   isReported: boolean
 }
@@ -81,13 +81,18 @@ export class SourceFilter {
   check(name: string, path: Path, bound: string, { address, port }: Endpoint): DatagramSource | undefined {
     const facts = this.#facts(address)
     const { results } = facts
-    const known = results.find(({ at, source }) => at === bound && source.path === path && source.interface === name)
-    if (known?.source.port === port) return known.isReported ? known.source : undefined
-    if (known) results.splice(results.indexOf(known), 1)
+    // A loop makes no garbage: this is done for every datagram.
+    let at = 0
+    for (; at < results.length; at++) {
+      const known = results[at]
+      if (known?.bound !== bound || known.source.path !== path || known.source.interface !== name) continue
+      if (known.source.port === port) return known.isReported ? known.source : undefined
+      break
+    }
     const decision = this.#decide(name, path, bound, facts)
     const { onLink = false, own = false } = decision ?? {}
     const source = { interface: name, path, address: withoutZone(address), port, onLink, own }
-    results.push({ at: bound, source, isReported: decision !== undefined })
+    results[at] = { bound, source, isReported: decision !== undefined }
     return decision && source
   }
 

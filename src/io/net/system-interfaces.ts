@@ -90,11 +90,6 @@ export function isRecreated(before: SystemInterface, now: SystemInterface): bool
   return hasOtherIndex || before.mac !== now.mac
 }
 
-/** The kernel's list of IPv6 addresses, for `parseAddressProblems`. Undefined if unknown, as on systems without /proc. */
-export function readIpv6Addresses(): string | undefined {
-  return readStart('/proc/net/if_inet6')
-}
-
 /**
  * The IPv6 addresses that no socket can be bound to, by interface.
  * @param text lines of address, index, prefix, scope, flags (all in hexadecimal) and interface
@@ -148,22 +143,48 @@ function formatIpv6(digits: string): string | undefined {
   return new SocketAddress({ address, family: 'ipv6' }).address
 }
 
-/** Files are read again and again, so the memory for it is kept. */
+/** The kernel's tables are read again and again, so the memory for it is kept. */
 const bytes = Buffer.alloc(MAX_BYTES)
+
+/**
+ * A table of the kernel in /proc that is read again and again. It stays open: to open and close it costs more than to read
+ * it.
+ */
+export class KernelTable {
+  readonly #path: string
+  readonly #maxBytes: number
+  #file: number | undefined
+
+  constructor(path: string, maxBytes = MAX_BYTES) {
+    this.#path = path
+    this.#maxBytes = maxBytes
+  }
+
+  /** The first `maxBytes` bytes of the present content. Undefined if it cannot be read. */
+  read(): string | undefined {
+    try {
+      this.#file ??= openSync(this.#path, 'r')
+      let length = 0
+      for (let read = -1; read !== 0 && length < this.#maxBytes; length += read) {
+        read = readSync(this.#file, bytes, length, this.#maxBytes - length, length)
+      }
+      return bytes.toString('latin1', 0, length)
+    } catch {
+      this.close()
+      return undefined
+    }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+  }
+}
 
 /** The first `MAX_BYTES` bytes of a file; undefined if it cannot be read. */
 function readStart(path: string): string | undefined {
-  let file: number | undefined
-  try {
-    file = openSync(path, 'r')
-    let length = 0
-    for (let read = -1; read !== 0 && length < MAX_BYTES; length += read) {
-      read = readSync(file, bytes, length, MAX_BYTES - length, null)
-    }
-    return bytes.toString('latin1', 0, length)
-  } catch {
-    return undefined
-  } finally {
-    if (file !== undefined) closeSync(file)
-  }
+  const table = new KernelTable(path)
+  const text = table.read()
+  table.close()
+  return text
 }

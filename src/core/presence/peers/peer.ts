@@ -122,7 +122,7 @@ export class Peer {
 
   /** Takes a fresh beat, whose chain value must have been verified. */
   beat(beat: Beat, now: number): void {
-    this.link = { sequence: beat.sequence, value: Uint8Array.from(beat.reveal) }
+    this.link = { sequence: beat.sequence, value: beat.reveal }
     this.provenAt = now
     this.lastSeen = now
     this.hasBeaten = true
