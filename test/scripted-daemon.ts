@@ -110,7 +110,7 @@ export class ScriptedDaemon {
     })
     this.#control = control
     await control.listen()
-    await control.serve()
+    control.serve()
     const proxy = createServer((incoming, response) => void this.#handle(incoming, response))
     this.#proxy = proxy
     proxy.on('connection', (connection) => {

@@ -125,7 +125,7 @@ async function startDaemon(
     await control.listen()
     await discovery.start()
     await discovery.startMdns()
-    await control.serve()
+    control.serve()
   } catch (error) {
     await stop()
     throw error

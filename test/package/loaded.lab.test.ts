@@ -68,6 +68,14 @@ describeLab('what is loaded', () => {
     expect(own.filter((module) => FILES_ON_DEMAND.includes(module))).toEqual([])
   })
 
+  it('by a daemon that nobody asks: not the API', async () => {
+    await (await host.daemon({ env })).stop()
+    const { own, packages } = await loaded()
+    expect(packages).not.toContain('fastify')
+    expect(own).toContain('src/daemon/control/server.ts')
+    expect(own).not.toContain('src/daemon/control/app.ts')
+  })
+
   it('by a wrong command line: yargs, which explains it', async () => {
     expect((await loadedBy('no-such-command')).packages).toContain('yargs')
   })

@@ -8,6 +8,7 @@ import { writeJson } from './api-json.ts'
 import { hasBody, MAX_BODY_BYTES } from './request-input.ts'
 
 const BAD_REQUEST = new BadRequest('').code
+const INTERNAL = 'EARSHOT_INTERNAL'
 const JSON_TYPE = 'application/json; charset=utf-8'
 /** RFC 6750, section 3. */
 const BEARER_CHALLENGE = ['www-authenticate', 'Bearer realm="earshot"'] as const
@@ -46,7 +47,8 @@ export function throwNoSuchRoute({ method, url }: FastifyRequest): never {
  * connection.
  */
 export function refuseConnection(connection: Socket, statusCode: number, message: string): void {
-  endConnection(connection, formatResponse(toApiError(statusCode, BAD_REQUEST, message)))
+  const code = statusCode < 500 ? BAD_REQUEST : INTERNAL
+  endConnection(connection, formatResponse(toApiError(statusCode, code, message)))
 }
 
 /** Sends the last bytes, and closes the connection soon even if the client does not. */
@@ -89,7 +91,7 @@ function apiError(error: FastifyError, { headers }: FastifyRequest): ApiError {
 
 function apiErrorOf(error: FastifyError): ApiError {
   if (error.statusCode === undefined) {
-    return toApiError(500, 'EARSHOT_INTERNAL', "internal error of earshotd: see 'a request failed' in its log")
+    return toApiError(500, INTERNAL, "internal error of earshotd: see 'a request failed' in its log")
   }
   // Fastify's own error codes are not part of this API.
   const code = error.code?.startsWith('EARSHOT_') ? error.code : BAD_REQUEST

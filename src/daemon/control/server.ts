@@ -67,8 +67,12 @@ export class ControlServer {
   readonly #stopListening: () => void
   /** Undefined until the API is loaded. */
   #app: App | undefined
-  /** Requests that came before. There is at most one for each connection. */
+  /** Requests that wait for it. There is at most one for each connection. */
   readonly #early: Parameters<RequestListener>[] = []
+  /** Whether the API may be loaded: it is loaded for the first request. */
+  #isServing = false
+  /** Ends when the API is loaded, or could not be loaded. Undefined when nothing is being loaded. */
+  #loading: Promise<void> | undefined
 
   /** @throws BadConfig if `http` is not a loopback address */
   constructor(deps: ControlDependencies, options: ControlServerOptions) {
@@ -129,19 +133,13 @@ export class ControlServer {
     }
   }
 
-  /** Loads the API, and answers requests from now on. */
-  async serve(): Promise<void> {
-    const { buildApp } = await import('./app.ts')
-    const app = await buildApp({
-      deps: this.#deps,
-      streams: this.#streams,
-      queries: this.#queries,
-      listening: this.#listening,
-      log: this.#options.log,
-      isOnSocket: (connection) => this.#socketConnections.has(connection),
-    })
-    this.#app = app
-    for (const request of this.#early.splice(0)) app.routing(...request)
+  /**
+   * Answers requests from now on. The first one loads the API: Fastify and the code of the routes take 5 MiB and the time of another start, and many
+   * daemons are never asked anything.
+   */
+  serve(): void {
+    this.#isServing = true
+    if (this.#early.length > 0) this.#load()
   }
 
   /** Stops listening, sends the last events, answers the blocking queries and closes all connections. */
@@ -152,8 +150,46 @@ export class ControlServer {
     this.#streams.close()
     this.#queries.close()
     await Promise.all(closed)
+    await this.#loading
     if (closed.length > 0) await removeToken(tokenPath(this.#options.socket), this.#deps.token)
     await this.#app?.close()
+  }
+
+  #request(...request: Parameters<RequestListener>): void {
+    if (this.#app) {
+      this.#app.routing(...request)
+      return
+    }
+    this.#early.push(request)
+    if (this.#isServing) this.#load()
+  }
+
+  #load(): void {
+    this.#loading ??= this.#loadApp().finally(() => {
+      this.#loading = undefined
+    })
+  }
+
+  /** Loads the API, and answers the requests that wait for it. If it cannot be loaded, the next request tries again. */
+  async #loadApp(): Promise<void> {
+    const { log } = this.#options
+    try {
+      const { buildApp } = await import('./app.ts')
+      this.#app = await buildApp({
+        deps: this.#deps,
+        streams: this.#streams,
+        queries: this.#queries,
+        listening: this.#listening,
+        log,
+        isOnSocket: (connection) => this.#socketConnections.has(connection),
+      })
+      for (const request of this.#early.splice(0)) this.#app.routing(...request)
+    } catch (error) {
+      log.error({ err: error }, 'cannot load the control API')
+      const [cause] = messageOf(error).split('\n')
+      const message = `cannot load the control API: ${cause}; if earshot was updated, restart earshotd`
+      for (const [{ socket }] of this.#early.splice(0)) refuseConnection(socket, 500, message)
+    }
   }
 
   /** Writes the token file. On a full disk, the daemon runs without it. @throws TokenUnusable */
@@ -168,10 +204,7 @@ export class ControlServer {
   }
 
   #createServer(max: number): Server {
-    const server = createServer(SERVER_OPTIONS, (...request) => {
-      if (this.#app) this.#app.routing(...request)
-      else this.#early.push(request)
-    })
+    const server = createServer(SERVER_OPTIONS, (...request) => this.#request(...request))
     const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
     limitConnections(server, { max, tickMs, sendTimeoutMs })
     server.on('clientError', refuseInvalidRequest)

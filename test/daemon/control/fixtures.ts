@@ -325,7 +325,7 @@ export async function startControl(
   })
   onTestFinished(() => control.close())
   await control.listen()
-  await control.serve()
+  control.serve()
   return { control, presence, socket, port: Number(control.listening.http?.split(':').at(-1)) }
 }
 
