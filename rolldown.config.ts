@@ -32,7 +32,10 @@ export default defineConfig([
       dir: 'dist/commands',
       format: 'cjs',
       entryFileNames: '[name].cjs',
-      chunkFileNames: '[name].cjs',
+      // A daemon loads some bundles late. If another version has been installed meanwhile, it does not find them, instead of calling wrong functions.
+      chunkFileNames: '[name]-[hash].cjs',
+      // Otherwise this module would be in the bundle of the program `earshotd`, and the bundle of the daemon would have to load the program.
+      codeSplitting: { groups: [{ name: 'line-output', test: /\/src\/daemon\/line-output\.ts$/ }] },
       cleanDir: true,
       comments: false,
       minify: COMPACT,

@@ -34,7 +34,7 @@ test('no bundle loads TLS, with which HTTPS and HTTP/2 take memory', () => {
 
 test('the bundles of the daemon are ASCII, so that V8 keeps one byte for each character', () => {
   // The pretty log is loaded on a terminal only. Its template literals with tags cannot be escaped.
-  const always = bundles.filter((path) => !path.endsWith('/pretty-line.cjs'))
+  const always = bundles.filter((path) => !/\/pretty-line-[^/]+$/.test(path))
   expect(always.filter((path) => readFileSync(path).some((byte) => byte > 0x7f))).toEqual([])
 })
 
@@ -44,6 +44,11 @@ test('every bundle loads only files of the package and modules of Node.js', () =
     return [...calls].flatMap(([, name = '']) => (name.startsWith('./') || isBuiltin(name) ? [] : [name]))
   })
   expect(loaded).toEqual([])
+})
+
+test('no bundle loads a program, which would run it', () => {
+  const loading = bundles.filter((path) => /\brequire\("\.\/earshotd?\.cjs"\)/.test(readFileSync(path, 'utf8')))
+  expect(loading).toEqual([])
 })
 
 test('LICENCES.txt has a licence text for every package with code in a bundle', () => {

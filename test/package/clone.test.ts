@@ -22,6 +22,11 @@ async function clone(): Promise<string> {
   return directory
 }
 
+/** The name of a bundle without the hash of its content, in which the paths of the packages differ. */
+function withoutHash(path: string): string {
+  return path.replace(/-[\w-]{8}\.cjs$/, '.cjs')
+}
+
 test('npm pack in a clone builds the whole package, also after a build that was interrupted', async () => {
   const directory = await clone()
   for (const leftover of ['dist/commands/old.cjs', 'dist/client/old.d.ts', 'build/.evaluated-old/old.mjs']) {
@@ -34,5 +39,5 @@ test('npm pack in a clone builds the whole package, also after a build that was 
   const installed = entries
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => relative(PACKAGE, join(parentPath, name)))
-  expect(packed?.files.map(({ path }) => path).sort()).toEqual(installed.sort())
+  expect(packed?.files.map(({ path }) => withoutHash(path)).sort()).toEqual(installed.map(withoutHash).sort())
 })

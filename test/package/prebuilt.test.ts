@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,11 +8,13 @@ import { run, runOnTerminal } from '../cli/command.ts'
 import { PACKAGE } from '../installed.ts'
 
 // In the tests, these files run as they are. The package has the values of their exports.
-const load = createRequire(join(PACKAGE, 'dist/commands/'))
+const COMMANDS = join(PACKAGE, 'dist/commands')
+const load = createRequire(join(COMMANDS, '/'))
+const bundleOf = (name: string) => `./${readdirSync(COMMANDS).find((file) => file.startsWith(`${name}-`))}`
 
 test('the prepared help, completion scripts and OpenAPI document are those that the sources make', () => {
-  expect(load('./help.prebuilt.cjs')).toEqual({ help, completionScripts })
-  expect(load('./openapi.prebuilt.cjs')).toEqual({ document: JSON.parse(JSON.stringify(document)) })
+  expect(load(bundleOf('help.prebuilt'))).toEqual({ help, completionScripts })
+  expect(load(bundleOf('openapi.prebuilt'))).toEqual({ document: JSON.parse(JSON.stringify(document)) })
 })
 
 test('earshot prints the prepared texts', async () => {

@@ -224,6 +224,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   ENOTDIR: 'it is not a directory',
   ENXIO: 'it is not a regular file',
+  MODULE_NOT_FOUND: 'its parser is missing: earshot was updated or removed while earshotd ran (restart earshotd)',
 }
 
 function reasonOf(error: unknown): string {
