@@ -122,9 +122,13 @@ async function startDaemon(
   }
   try {
     // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
-    await control.listen()
-    await discovery.start()
-    await discovery.startMdns()
+    for (const step of [() => control.listen(), () => discovery.start(), () => discovery.startMdns()]) {
+      await step()
+      if (abort.aborted) {
+        await stop()
+        return undefined
+      }
+    }
     control.serve()
   } catch (error) {
     await stop()
