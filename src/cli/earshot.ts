@@ -1,4 +1,5 @@
 import { VERSION } from '../shared/version.prebuilt.ts'
+import { exitOnWriteError } from './write-errors.ts'
 
 /** The program `earshot`. Answers at once what needs no daemon, and loads the rest only for other command lines. */
 
@@ -7,6 +8,7 @@ const HELP_FLAGS = ['--help', '-h']
 const HELP_WIDTH = 80
 
 async function main(words: readonly string[]): Promise<void> {
+  exitOnWriteError('earshot')
   const text = await preparedText(words)
   if (text !== undefined) {
     process.stdout.write(`${text}\n`)

@@ -5,12 +5,14 @@ import { VERSION } from '../shared/version.prebuilt.ts'
 import { storeCompiledCode } from './compile-cache.ts'
 import { EXIT, errorText, exitStatus } from './errors.ts'
 import { parseQuickly } from './quick-parser.ts'
+import { exitOnWriteError } from './write-errors.ts'
 
 /** The program `earshotd`: parses the flags, loads the configuration and runs the daemon until a signal stops it. */
 
 /** Undefined if the command line asked for help or for the version, which is printed. */
 async function readConfig(argv: readonly string[]): Promise<Config | undefined> {
   if (argv.length === 1 && argv[0] === '--version') {
+    exitOnWriteError('earshotd')
     process.stdout.write(`${VERSION}\n`)
     return undefined
   }

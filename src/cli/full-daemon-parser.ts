@@ -2,6 +2,7 @@ import yargs, { type Options } from 'yargs'
 import { PARSING } from '../shared/flags.ts'
 import { VERSION } from '../shared/version.prebuilt.ts'
 import { usageError } from './errors.ts'
+import { exitOnWriteError } from './write-errors.ts'
 
 /**
  * Parses the command line of `earshotd` with yargs: with help, and errors for each wrong word. Undefined if it asked for help or for
@@ -35,6 +36,7 @@ export async function parseDaemonFlags(
     .parseAsync(argv, {}, (_error, _parsed, text) => {
       if (text) {
         isHelp = true
+        exitOnWriteError('earshotd')
         process.stdout.write(`${text}\n`)
       }
     })

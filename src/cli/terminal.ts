@@ -60,14 +60,9 @@ export interface Output {
 const DEFAULT_WIDTH = 80
 const DEFAULT_HEIGHT = 24
 
-/** Standard output and standard error of this process. If the reader closes the pipe, as `| head` does, the process exits. */
+/** Standard output and standard error of this process. `exitOnWriteError` handles the errors of standard output. */
 export function processOutput(): Output {
   const { stdout, stderr } = process
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    stderr.write(`earshot: cannot write: ${error.message}\n`)
-    process.exit(1)
-  })
   stderr.on('error', () => {})
   const terminal = stdout.isTTY === true
   return {

@@ -49,7 +49,13 @@ describeLab('what is loaded', () => {
       expect(packages).toEqual([])
       const prepared = args[0] === '--version' ? [] : ['src/cli/help.prebuilt.ts']
       expect(own.sort()).toEqual(
-        ['src/cli/compile-cache.ts', 'src/cli/earshot.ts', 'src/shared/version.prebuilt.ts', ...prepared].sort(),
+        [
+          'src/cli/compile-cache.ts',
+          'src/cli/earshot.ts',
+          'src/cli/write-errors.ts',
+          'src/shared/version.prebuilt.ts',
+          ...prepared,
+        ].sort(),
       )
     },
   )
