@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import nodeModule from 'node:module'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 
 /**
  * Lets V8 keep the compiled code of the commands in a directory, where Node can do this (since version 22.8). Both commands load this first.
  * They run in the same way if the directory cannot be created, read or written: then each start compiles the code anew.
  */
 
-/** Compiled code runs unchecked, so it is only kept where nobody else can have written it: in a directory of this user. */
+/** Compiled code runs unchecked, so it is only kept where nobody else can have written it: in a directory that only this user may write. */
 export function keepCompiledCode(): void {
   const enable: unknown = Reflect.get(nodeModule, 'enableCompileCache')
   if (typeof enable !== 'function') return
@@ -15,7 +15,7 @@ export function keepCompiledCode(): void {
   // The first one is set by systemd.
   const [root, ...below] = CACHE_DIRECTORY
     ? [CACHE_DIRECTORY.split(':')[0]]
-    : XDG_CACHE_HOME
+    : XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)
       ? [XDG_CACHE_HOME, 'earshot']
       : [HOME, '.cache', 'earshot']
   const directory = root && ownDirectory(root, below)
@@ -32,8 +32,8 @@ export function storeCompiledCode(): void {
 }
 
 /**
- * The directory `below` an existing one; created if need be. Undefined if one of them is not this user's or cannot be created. Node could create all of
- * them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
+ * The directory `below` an existing one; created if need be. Undefined if one of them is not this user's or cannot be created, or if others may write
+ * the last one. Node could create all of them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
  */
 function ownDirectory(root: string, below: readonly string[]): string | undefined {
   let directory = root
@@ -43,7 +43,8 @@ function ownDirectory(root: string, below: readonly string[]): string | undefine
       directory = join(directory, name)
       if (!existsSync(directory)) mkdirSync(directory, 0o700)
     }
-    return isOwn(directory) ? directory : undefined
+    const isWritableByOthers = (statSync(directory).mode & 0o022) !== 0
+    return isOwn(directory) && !isWritableByOthers ? directory : undefined
   } catch {
     return undefined
   }

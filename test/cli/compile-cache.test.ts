@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import nodeModule from 'node:module'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -77,6 +77,13 @@ test.runIf(hasCompileCache)(
     }
   },
 )
+
+test('nothing is written to a cache directory that other users may write', async () => {
+  const directory = await temporaryDirectory()
+  chmodSync(directory, 0o777)
+  expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
+  expect(files(directory)).toEqual([])
+})
 
 describeLab('a full disk', () => {
   test('under the cache directory changes nothing', async () => {
