@@ -67,7 +67,7 @@ export class ControlServer {
   readonly #stopListening: () => void
   /** Undefined until the API is loaded. */
   #app: App | undefined
-  /** Requests that wait for it. There is at most one for each connection. */
+  /** Requests that wait for it. `limitConnections` bounds their number for each connection. */
   readonly #early: Parameters<RequestListener>[] = []
   /** Whether the API may be loaded: it is loaded for the first request. */
   #isServing = false
