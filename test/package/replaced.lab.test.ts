@@ -1,6 +1,9 @@
-import { cp, readdir, rename } from 'node:fs/promises'
+import { once } from 'node:events'
+import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { Earshot } from '../../src/client/index.ts'
 import { PACKAGE } from '../installed.ts'
 import { describeLab, Lab } from '../lab/index.ts'
 import { modulesOf } from './modules.ts'
@@ -30,5 +33,36 @@ describeLab('a daemon whose files were replaced before it loaded the API', () =>
 
     await rename(`${app}.gone`, app)
     expect(await ls()).toMatchObject({ code: 0, stdout: expect.stringContaining('one') })
+  })
+})
+
+describeLab('a daemon whose files are removed while it runs', () => {
+  it('lacks what it has not loaded, says so, and goes on', async () => {
+    await using lab = await Lab.create()
+    const host = await lab.host('one', [await lab.network('lan')])
+    const [copy, socket, services, state] = ['earshot', 'control.sock', 'services', 'state'].map((name) => {
+      return join(host.dir, name)
+    }) as [string, string, string, string]
+    await cp(PACKAGE, copy, { recursive: true })
+    await mkdir(services)
+    const args = ['--socket', socket, '--http', 'off', '--state-dir', state, '--services-dir', services]
+    const daemon = await host.spawn(process.execPath, [join(copy, 'bin/earshotd.cjs'), ...args, '--log-format', 'json'])
+    await daemon.waitForLine(/"msg":"ready"/)
+    const earshot = new Earshot({ socket })
+    await earshot.self()
+
+    // As npm does when it installs another version: no file of this one is there any more.
+    await rm(copy, { recursive: true })
+    const files = [join(services, 'one.toml'), join(services, 'two.service')] as const
+    await writeFile(files[0], 'type = "http"\nport = 80\n')
+    await writeFile(files[1], '<service-group/>')
+    const error = 'its parser is missing: earshot was updated or removed while earshotd ran (restart earshotd)'
+    await expect.poll(async () => (await earshot.self()).badFiles).toEqual(files.map((file) => ({ file, error })))
+    const [answer] = await once(request({ socketPath: socket, path: '/openapi.json' }).end(), 'response')
+    answer.resume()
+    expect(answer.statusCode).toBe(500)
+    const beats = async () => (await earshot.self()).counters.sent['beat'] ?? 0
+    const before = await beats()
+    await expect.poll(beats).toBeGreaterThan(before)
   })
 })
