@@ -15,6 +15,6 @@ export default defineConfig({
   transform: { target: 'node20.19' },
   checks: { bundlerTimings: false },
   plugins: [prebuilt()],
-  // One folder below the root, like `bench`: the lab looks for its tools at paths relative to its modules.
+  // `packagePath` expects the bundles here.
   output: { dir: 'bench/built', format: 'esm', cleanDir: true },
 })

@@ -27,7 +27,7 @@ export const memory: Line = {
     const daemons = await Promise.all(machines.map(async (machine) => (await machine.daemon()).ready()))
     const bares = await Promise.all(machines.map((machine) => machine.bare()))
     await Promise.all(daemons.map((daemon) => daemon.knows(PEERS)))
-    const seconds = short ? 30 : 600
+    const seconds = short ? 10 : 600
     await delay(seconds * 1000)
     return [
       figure('just started', started.daemon, started.bare, { limit: 1.7, short: 3.5 }),

@@ -32,7 +32,7 @@ export const start: Line = {
       bare: async () => (await newcomer.launcher.run([programs.node, '-e', '0'])).wall,
     }
     await inTurn(1, measurements)
-    const { daemon, bare } = await inTurn(short ? 5 : 15, measurements)
+    const { daemon, bare } = await inTurn(short ? 3 : 15, measurements)
     return [
       {
         what: `start to known to all others, N = ${HOSTS}: wall time`,

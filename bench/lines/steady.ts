@@ -8,6 +8,7 @@ import { Scene } from '../scene.ts'
 const PEERS = 49
 /** Until the daemon has asked, probed and compiled what it does often, ms. */
 const SETTLE_MS = 20_000
+const SETTLE_MS_SHORT = 8000
 
 /** Processor time of a daemon that only receives beats and sends its own. */
 export const steady: Line = {
@@ -23,7 +24,7 @@ export const steady: Line = {
     const daemon = await (await here.daemon()).ready()
     const bare = await there.bareReceiver()
     await daemon.knows(PEERS)
-    await delay(SETTLE_MS)
+    await delay(short ? SETTLE_MS_SHORT : SETTLE_MS)
     const perDatagram: { daemon: number[]; bare: number[] } = { daemon: [], bare: [] }
     for (let round = 0; round < rounds; round++) {
       const [ours, theirs] = await Promise.all([costPerDatagram(daemon, seconds), costPerDatagram(bare, seconds)])
@@ -51,7 +52,7 @@ export const idle: Line = {
     const [here] = await scene.machines('here')
     if (!here) throw new Error('no machine')
     const daemon = await (await here.daemon()).ready()
-    await delay(SETTLE_MS)
+    await delay(short ? SETTLE_MS_SHORT : SETTLE_MS)
     const costs: number[] = []
     for (let round = 0; round < (short ? 3 : 5); round++) costs.push(await costPerSecond(daemon, short ? 4 : 10))
     return [
