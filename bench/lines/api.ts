@@ -41,11 +41,11 @@ export const list: Line = {
     }
     const of = `a list of ${count} peers`
     const figures: Figure[] = [
-      { what: `${of}: time of the answer`, unit: 'ms', measured: median(times), goal: { limit: 50, short: 1000 } },
-      { what: `${of}, unchanged (ETag)`, unit: 'ms', measured: median(unchanged), goal: { limit: 1, short: 50 } },
+      { what: `${of}: time of the answer`, unit: 'ms', measured: median(times), goal: { limit: 50, short: 3000 } },
+      { what: `${of}, unchanged (ETag)`, unit: 'ms', measured: median(unchanged), goal: { limit: 1, short: 500 } },
     ]
     if (blocks.length > 0) {
-      const goal = { limit: 20, short: 1000 }
+      const goal = { limit: 20, short: 3000 }
       figures.push({ what: `${of}: longest block of the loop`, unit: 'ms', measured: median(blocks), goal })
     }
     return figures
@@ -74,7 +74,7 @@ export const events: Line = {
       if ((await journalIndex(daemon)) !== index + 1) throw new Error('more than one change')
       times.push(Number(line.slice('last '.length)) - begin)
     }
-    const goal = { limit: 50, short: 2000 }
+    const goal = { limit: 50, short: 5000 }
     return [{ what: `one change to the last of ${READERS} readers`, unit: 'ms', measured: median(times), goal }]
   },
 }

@@ -60,7 +60,7 @@ export const idle: Line = {
         what: 'processor time without peers',
         unit: 'ms/s',
         measured: median(costs),
-        goal: { limit: 1, short: 15 },
+        goal: { limit: 1, short: 30 },
       },
     ]
   },
