@@ -12,9 +12,9 @@ export function keepCompiledCode(): void {
   const enable: unknown = Reflect.get(nodeModule, 'enableCompileCache')
   if (typeof enable !== 'function') return
   const { CACHE_DIRECTORY, XDG_CACHE_HOME, HOME } = process.env
-  // The first one is set by systemd.
+  // systemd sets the first one: the directory of a service, which may also be another program that runs `earshot`.
   const [root, ...below] = CACHE_DIRECTORY
-    ? [CACHE_DIRECTORY.split(':')[0]]
+    ? [CACHE_DIRECTORY.split(':')[0], 'earshot']
     : XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)
       ? [XDG_CACHE_HOME, 'earshot']
       : [HOME, '.cache', 'earshot']

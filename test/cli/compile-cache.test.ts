@@ -31,7 +31,7 @@ test.runIf(hasCompileCache)(
   'compiled code is kept in the directory of systemd, in XDG_CACHE_HOME, or in ~/.cache',
   async () => {
     for (const [variable, below] of [
-      ['CACHE_DIRECTORY', '.'],
+      ['CACHE_DIRECTORY', 'earshot'],
       ['XDG_CACHE_HOME', 'earshot'],
       ['HOME', '.cache/earshot'],
     ] as const) {
@@ -80,9 +80,11 @@ test.runIf(hasCompileCache)(
 
 test('nothing is written to a cache directory that other users may write', async () => {
   const directory = await temporaryDirectory()
-  chmodSync(directory, 0o777)
+  const cache = join(directory, 'earshot')
+  mkdirSync(cache)
+  chmodSync(cache, 0o777)
   expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
-  expect(files(directory)).toEqual([])
+  expect(files(cache)).toEqual([])
 })
 
 describeLab('a full disk', () => {
