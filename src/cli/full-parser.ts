@@ -7,7 +7,7 @@ import { type KnownWords, usageError } from './errors.ts'
 /** The command line of `earshot` as yargs parses it: with help, completion, and errors for each wrong word. */
 
 /** Runs a command with the values of its arguments and flags. */
-export type Run = (name: CommandName, options: Record<string, unknown>) => Promise<void>
+type Run = (name: CommandName, options: Record<string, unknown>) => Promise<void>
 
 /**
  * Parses a command line, and calls `run` if it names a command. Prints help, the version or completions if it asks for them.

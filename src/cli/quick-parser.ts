@@ -8,7 +8,7 @@ import { PARSING } from '../shared/flags.ts'
  */
 
 /** What a program takes on its command line. */
-export interface Accepted {
+interface Accepted {
   flags: Readonly<Record<string, Options>>
   /** Names of the arguments without a flag, in their order. Yargs' notation: `<peer>`, `[type]`, `<pairs..>`. */
   usage?: readonly string[]

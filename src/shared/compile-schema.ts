@@ -13,7 +13,7 @@ export interface Validator<Shape> {
   expected?: string | undefined
 }
 
-export interface SchemaOptions {
+interface SchemaOptions {
   /** Functions for the keyword `format`, and the module that exports them as `FORMATS`, relative to the file that compiles the schema. */
   formats?: { functions: Readonly<Record<string, Format>>; module: string }
   /** Whether texts are converted to the types that the schema names, and a single value to a list: for parameters of a URL. */
