@@ -1,9 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { ApiError, Event, Gap, ServiceEvent, Sync } from '../shared/api.ts'
 import { codeOf } from '../shared/caught-error.ts'
 import { Backoff, CallSignal } from './cancellation.ts'
 import { EarshotError } from './error.ts'
 import { EventStreamParser } from './event-stream.ts'
+import type { HttpResponse } from './http.ts'
 import { type ApiRequest, connectionLost, type Transport } from './transport.ts'
 
 /** An event as the daemon sent it, and the id to resume from: empty while no event has had one. */
@@ -37,7 +38,7 @@ export class ApiClient {
       for (;;) {
         try {
           const found = await this.#transport.send({ path: '/healthz' }, callSignal)
-          await readBody(found.response)
+          await readText(found.response.body)
           return found.endpoint
         } catch (error) {
           if (callSignal.aborted || !isHangUp(error)) throw error
@@ -64,7 +65,7 @@ export class ApiClient {
   ): Promise<{ value: Answer; tag: string | undefined }> {
     return await this.#withTimeout(this.#timeout + wait, signal, async (callSignal) => {
       const { response, body } = await this.#exchange(request, callSignal)
-      return { value: parseJson<Answer>(response, body), tag: response.headers.etag }
+      return { value: parseJson<Answer>(response, body), tag: response.tag }
     })
   }
 
@@ -76,13 +77,13 @@ export class ApiClient {
   /** The events of one connection, which is opened for the first. Ends when the daemon closes the connection. */
   async *events(query: URLSearchParams, signal: AbortSignal | undefined): AsyncGenerator<DaemonEvent, void, void> {
     const call = new CallSignal(signal)
-    let response: IncomingMessage | undefined
+    let response: HttpResponse | undefined
     try {
       const sending = this.#transport.send({ path: `/v1/events?${query}`, accept: 'text/event-stream' }, call.signal)
       response = (await call.within(this.#timeout, () => timedOut(this.#timeout), sending)).response
-      if (!isSuccess(response)) throw apiError(response, await readBody(response))
+      if (!isSuccess(response)) throw apiError(response, await readText(response.body))
       const parser = new EventStreamParser()
-      const chunks: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]()
+      const chunks: AsyncIterator<Uint8Array> = response.body[Symbol.asyncIterator]()
       for (;;) {
         // The limit applies to the silence of the daemon, not to the time that the application takes between two events.
         const { done, value } = await call.within(MAX_SILENCE, silent, chunks.next())
@@ -96,14 +97,14 @@ export class ApiClient {
       throw error instanceof EarshotError ? error : connectionLost(error)
     } finally {
       call.release()
-      response?.destroy()
+      response?.body.destroy()
     }
   }
 
   /** @throws EarshotError when the answer is not a success */
-  async #exchange(request: ApiRequest, signal: AbortSignal): Promise<{ response: IncomingMessage; body: string }> {
+  async #exchange(request: ApiRequest, signal: AbortSignal): Promise<{ response: HttpResponse; body: string }> {
     const { response } = await this.#transport.send(request, signal)
-    const body = await readBody(response)
+    const body = await readText(response.body)
     if (!isSuccess(response)) throw apiError(response, body)
     return { response, body }
   }
@@ -125,26 +126,28 @@ export class ApiClient {
   }
 }
 
-async function readBody(response: IncomingMessage): Promise<string> {
-  response.setEncoding('utf8')
-  let body = ''
-  for await (const chunk of response) body += chunk
-  return body
+async function readText(body: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  return await new Promise((resolve, reject) => {
+    body.on('data', (chunk: Buffer) => chunks.push(chunk))
+    body.on('end', () => resolve(Buffer.concat(chunks).toString()))
+    body.on('error', reject)
+  })
 }
 
-function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
-  return statusCode >= 200 && statusCode < 300
+function isSuccess({ status }: HttpResponse): boolean {
+  return status >= 200 && status < 300
 }
 
 /** The error that the API reports in the body; EARSHOT_BAD_ANSWER when the body is not one of the API's errors. */
-function apiError(response: IncomingMessage, body: string): EarshotError {
+function apiError(response: HttpResponse, body: string): EarshotError {
   const { code, message } = parseJson<Partial<ApiError>>(response, body)
   if (typeof code !== 'string' || typeof message !== 'string') return badAnswer(response)
-  return new EarshotError(code, message, response.statusCode === undefined ? {} : { status: response.statusCode })
+  return new EarshotError(code, message, { status: response.status })
 }
 
 /** @throws EarshotError EARSHOT_BAD_ANSWER when the text is not a JSON object */
-function parseJson<Shape extends object>(response: IncomingMessage, text: string): Shape {
+function parseJson<Shape extends object>(response: HttpResponse, text: string): Shape {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null) return value as Shape
@@ -154,11 +157,9 @@ function parseJson<Shape extends object>(response: IncomingMessage, text: string
   throw badAnswer(response)
 }
 
-function badAnswer({ statusCode }: IncomingMessage, cause?: unknown): EarshotError {
-  return new EarshotError('EARSHOT_BAD_ANSWER', `the answer is not from an earshot daemon (status ${statusCode})`, {
-    ...(statusCode !== undefined && { status: statusCode }),
-    cause,
-  })
+function badAnswer({ status }: HttpResponse, cause?: unknown): EarshotError {
+  const message = `the answer is not from an earshot daemon (status ${status})`
+  return new EarshotError('EARSHOT_BAD_ANSWER', message, { status, cause })
 }
 
 function isHangUp(error: unknown): boolean {

@@ -1,12 +1,9 @@
-import type { IncomingMessage } from 'node:http'
-import { connect, type NetConnectOpts } from 'node:net'
+import type { NetConnectOpts } from 'node:net'
 import { codeOf, messageOf } from '../shared/caught-error.ts'
 import { candidateSockets, type SocketContext, SUPERUSER, untrustedReason } from '../shared/socket-paths.ts'
 import { fileOwner, findToken, notAllowed, portOwner } from './access.ts'
 import { EarshotError } from './error.ts'
-
-// An import would load everything that the module exports, WebSocket included, which takes newer versions of Node 45 ms.
-const { request } = process.getBuiltinModule('node:http')
+import { exchange, type HttpResponse } from './http.ts'
 
 /** The client tries this address if the daemon's socket exists but may not be opened, since every user may connect to loopback. */
 const LOOPBACK_URL = 'http://127.0.0.1:15353'
@@ -65,7 +62,7 @@ export class Transport {
    * @throws EarshotError EARSHOT_NO_DAEMON, EARSHOT_CONNECTION_LOST, EARSHOT_NOT_ALLOWED
    * @throws the signal's reason when it is aborted
    */
-  async send(apiRequest: ApiRequest, signal?: AbortSignal): Promise<{ response: IncomingMessage; endpoint: Endpoint }> {
+  async send(apiRequest: ApiRequest, signal?: AbortSignal): Promise<{ response: HttpResponse; endpoint: Endpoint }> {
     const endpoints: Endpoint[] = this.#named
       ? [this.#named]
       : candidateSockets(this.#context).map((socket) => ({ socket }))
@@ -120,7 +117,7 @@ export class Transport {
     endpoint: Endpoint,
     { method = 'GET', path, accept = 'application/json', headers: others, body }: ApiRequest,
     signal: AbortSignal | undefined,
-  ): Promise<IncomingMessage> {
+  ): Promise<HttpResponse> {
     const headers: Record<string, string> = { ...others, accept }
     const content = body && JSON.stringify(body)
     if (content !== undefined) {
@@ -129,15 +126,8 @@ export class Transport {
     }
     const token = 'url' in endpoint && method !== 'GET' ? findToken(endpoint.url, this.#context) : undefined
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`
-    return await new Promise((resolve, reject) => {
-      // Each request has its own connection. It is cheap on one machine, and a kept one may be closed when it is needed.
-      const { address, ...host } = addressOf(endpoint)
-      const createConnection = () => connect(address)
-      const sent = request({ ...host, method, path, headers, createConnection, ...(signal && { signal }) })
-      sent.once('response', resolve)
-      sent.once('error', reject)
-      sent.end(content)
-    })
+    const { address, host } = addressOf(endpoint)
+    return await exchange(address, { method, path, host, headers, content }, signal)
   }
 }
 
@@ -148,13 +138,11 @@ export function connectionLost(cause: unknown, endpoint?: Endpoint): EarshotErro
   return new EarshotError('EARSHOT_CONNECTION_LOST', message, { cause })
 }
 
-/** Where to connect, and the host and port for the header Host. */
-function addressOf(endpoint: Endpoint): { address: NetConnectOpts; host: string; port?: number } {
+/** Where to connect, and the header Host. */
+function addressOf(endpoint: Endpoint): { address: NetConnectOpts; host: string } {
   if ('socket' in endpoint) return { address: { path: endpoint.socket }, host: 'localhost' }
-  const { hostname, port: digits } = new URL(endpoint.url)
-  const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  const port = Number(digits || 80)
-  return { address: { host, port }, host, port }
+  const { hostname, port, host } = new URL(endpoint.url)
+  return { address: { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 80) }, host }
 }
 
 function nameOf(endpoint: Endpoint): string {

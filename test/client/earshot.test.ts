@@ -156,7 +156,7 @@ describe('the search for the daemon', () => {
     const temporary = await temporaryDirectory()
     const context = { env: { XDG_RUNTIME_DIR: temporary }, uid: process.getuid?.(), temporaryDirectory: temporary }
     await startControl(new FakePresence(), { socket: join(temporary, 'earshot', 'control.sock') })
-    expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
+    expect((await new Transport({}, context).send({ path: '/healthz' })).response.status).toBe(200)
   })
 
   test('tries only the socket or URL that is named', async () => {
@@ -186,7 +186,7 @@ describe('the search for the daemon', () => {
       'not trusted: other users can access',
     )
     await chmod(directory, 0o700)
-    expect((await new Transport({}, context).send({ path: '/healthz' })).response.statusCode).toBe(200)
+    expect((await new Transport({}, context).send({ path: '/healthz' })).response.status).toBe(200)
   })
 
   test('uses loopback when the socket cannot be opened, unless another user listens there', async () => {
