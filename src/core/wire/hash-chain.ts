@@ -21,12 +21,15 @@ export interface ChainLink {
   value: Uint8Array
 }
 
+const POSITION_AT = CHAIN_TAG.length + ID_BYTES + 4
+const VALUE_AT = POSITION_AT + 4
+
 /** Computes chain values for one incarnation of a peer. */
 export class ChainStep {
   readonly #input: Buffer
 
   constructor(id: PeerId, incarnation: number) {
-    const input = Buffer.alloc(CHAIN_TAG.length + ID_BYTES + 8 + DIGEST_BYTES)
+    const input = Buffer.alloc(VALUE_AT + DIGEST_BYTES)
     CHAIN_TAG.copy(input)
     writeId(id, input, CHAIN_TAG.length)
     input.writeUInt32BE(incarnation, CHAIN_TAG.length + ID_BYTES)
@@ -35,10 +38,24 @@ export class ChainStep {
 
   /** The chain value at `position - 1`, computed from the value at `position`. */
   before(position: number, value: Uint8Array): Uint8Array {
-    const at = CHAIN_TAG.length + ID_BYTES + 4
-    this.#input.writeUInt32BE(position, at)
-    this.#input.set(value, at + 4)
-    return digest(this.#input)
+    this.#input.set(value, VALUE_AT)
+    this.stepBack(position)
+    return Uint8Array.from(this.#input.subarray(VALUE_AT))
+  }
+
+  /** Whether `value` at `position` leads to `earlier`. Costs one hash for each position between them. */
+  leadsTo(earlier: ChainLink, position: number, value: Uint8Array): boolean {
+    const input = this.#input
+    input.set(value, VALUE_AT)
+    for (let at = position; at > earlier.sequence; at--) this.stepBack(at)
+    for (let i = 0; i < DIGEST_BYTES; i++) if (input[VALUE_AT + i] !== earlier.value[i]) return false
+    return true
+  }
+
+  /** Replaces the value at `position` in the input by the one before it. A hash as text costs Node a third of one as a buffer. */
+  stepBack(position: number): void {
+    this.#input.writeUInt32BE(position, POSITION_AT)
+    this.#input.write(hash('sha256', this.#input, 'binary'), VALUE_AT, DIGEST_BYTES, 'latin1')
   }
 }
 
@@ -98,9 +115,7 @@ export class HashChain {
  */
 export function follows(step: ChainStep, known: ChainLink, next: ChainLink): boolean {
   if (next.sequence < known.sequence) return false
-  let value = next.value
-  for (let position = next.sequence; position > known.sequence; position--) value = step.before(position, value)
-  return Buffer.compare(value, known.value) === 0
+  return step.leadsTo(known, next.sequence, next.value)
 }
 
 /** Writes a chain value or commitment as a record contains it, in base64url. */
