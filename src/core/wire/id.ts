@@ -20,11 +20,33 @@ export function shortId(id: string): string {
   return isPeerId(id) ? id.slice(0, SHOWN_ID_CHARACTERS) : id
 }
 
-/** The letters of the id that is being read. */
+/** How many ids that were read are remembered, a power of two. Each has one place, where it displaces another. */
+const REMEMBERED = 4096
+const rememberedBytes = new Uint8Array(REMEMBERED * ID_BYTES)
+const remembered = new Array<PeerId | undefined>(REMEMBERED)
+
+/**
+ * Reads an id from the 16 bytes at `offset`. An id that was read before is mostly returned as the same string: that costs less
+ * than to make it, and also to look for it in a map.
+ */
+export function readId(bytes: Uint8Array, offset = 0): PeerId {
+  // Ids are hashes, so any of their bits choose places evenly.
+  const place = (((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0)) % REMEMBERED
+  const at = place * ID_BYTES
+  let same = 0
+  while (same < ID_BYTES && rememberedBytes[at + same] === bytes[offset + same]) same++
+  const known = remembered[place]
+  if (same === ID_BYTES && known !== undefined) return known
+  const id = encodeId(bytes, offset)
+  for (let i = 0; i < ID_BYTES; i++) rememberedBytes[at + i] = bytes[offset + i] ?? 0
+  remembered[place] = id
+  return id
+}
+
+/** The letters of the id that is being encoded. */
 const letters = Buffer.alloc(26)
 
-/** Reads an id from the 16 bytes at `offset`. */
-export function readId(bytes: Uint8Array, offset = 0): PeerId {
+function encodeId(bytes: Uint8Array, offset: number): PeerId {
   let at = 0
   let bits = 0
   let held = 0
