@@ -1,9 +1,13 @@
 import type { Interface, SharedPath } from '../link.ts'
 import type { Notice, SharedPathOnInterface } from './peers/types.ts'
 
-/** A path is deaf when none of the last beats came back: after this many intervals, and after this time at least, in ms. */
+/**
+ * A path is deaf when none of the last beats came back: after this many intervals, after this time at least, in ms, and when
+ * this many beats were sent meanwhile. After a pause of the process, its last beat may still wait to be received.
+ */
 const DEAF_INTERVALS = 3
 const DEAF_AFTER = 2000
+const DEAF_BEATS = 2
 /** A deaf path is joined again and again, with a growing delay up to this, in ms. */
 const MAX_REJOIN_DELAY = 60_000
 
@@ -12,6 +16,8 @@ interface PathState {
   /** When the path came into use, or was last heard again after it was deaf. */
   since: number
   lastEcho: number | undefined
+  /** The number of beats sent since then. */
+  unheard: number
   isDeaf: boolean
   rejoinAt: number
   rejoinDelay: number
@@ -46,18 +52,21 @@ export class LoopbackMonitor {
     const state = this.#interfaces.get(name)?.get(path)
     if (!state) return
     state.lastEcho = now
+    state.unheard = 0
     if (!state.isDeaf) return
     Object.assign(state, { ...newState(now), lastEcho: now })
     this.#notice({ type: 'loopback-restored', interface: name, path })
   }
 
-  /** The paths to join again now. `interval` is this peer's own beat interval, in ms. */
+  /** The paths to join again now. Must be called before each beat. `interval` is this peer's own beat interval, in ms. */
   takeDeafPaths(interval: number, now: number): SharedPathOnInterface[] {
     const deaf: SharedPathOnInterface[] = []
     const timeout = Math.max(DEAF_AFTER, DEAF_INTERVALS * interval)
     for (const [name, states] of this.#interfaces) {
       for (const [path, state] of states) {
-        if (now - Math.max(state.since, state.lastEcho ?? 0) < timeout || now < state.rejoinAt) continue
+        const isSilent = state.unheard >= DEAF_BEATS && now - Math.max(state.since, state.lastEcho ?? 0) >= timeout
+        state.unheard++
+        if (!isSilent || now < state.rejoinAt) continue
         if (!state.isDeaf) this.#notice({ type: 'loopback-lost', interface: name, path })
         state.isDeaf = true
         state.rejoinDelay = Math.min(Math.max(timeout, state.rejoinDelay * 2), MAX_REJOIN_DELAY)
@@ -75,5 +84,5 @@ export class LoopbackMonitor {
 }
 
 function newState(now: number): PathState {
-  return { since: now, lastEcho: undefined, isDeaf: false, rejoinAt: 0, rejoinDelay: 0 }
+  return { since: now, lastEcho: undefined, unheard: 0, isDeaf: false, rejoinAt: 0, rejoinDelay: 0 }
 }
