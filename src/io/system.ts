@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { uptime } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { Random } from '../core/random.ts'
+import { Ticker } from './ticker.ts'
 
 /** Time, timers and random numbers of the system, which the core does not access itself. */
 
@@ -21,6 +22,8 @@ export class Clock {
   #checkedAt = performance.now()
   #offset = Date.now() - performance.now()
   readonly #initialLead = uptimeLead()
+  /** Runs periodic tasks when an `Alarm` of this clock goes off. */
+  readonly ticker = new Ticker()
 
   now(): number {
     return performance.now() + this.#suspended
@@ -74,6 +77,7 @@ export class Alarm {
         this.#at = Number.POSITIVE_INFINITY
         this.#clock.checkSuspend()
         this.#callback()
+        this.#clock.ticker.awake()
       },
       Math.max(0, Math.ceil(at - this.#clock.now())),
     )

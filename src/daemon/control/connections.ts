@@ -36,6 +36,8 @@ interface ConnectionState {
 export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }: ConnectionLimits): void {
   // In the order in which they became idle.
   const connections = new Map<Socket, ConnectionState>()
+  /** Runs only while there are connections. */
+  let timer: NodeJS.Timeout | undefined
 
   server.on('connection', (connection: Socket) => {
     if (connections.size >= max) {
@@ -47,8 +49,13 @@ export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }:
     }
     const answers: ConnectionState['answers'] = new Map()
     connections.set(connection, { answers, idleTicks: 0, readBefore: 0 })
+    timer ??= setInterval(() => setImmediate(() => tick(connections)), tickMs).unref()
     connection.once('close', () => {
       connections.delete(connection)
+      if (connections.size === 0) {
+        clearInterval(timer)
+        timer = undefined
+      }
       // Node destroys only the first of the pipelined answers.
       for (const answer of answers.keys()) if (answer.socket === null) answer.destroy().emit('close')
     })
@@ -71,10 +78,7 @@ export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }:
     if (state.answers.size > MAX_PIPELINED_REQUESTS) socket.destroy()
   })
 
-  server.once('listening', () => {
-    const timer = setInterval(() => setImmediate(() => tick(connections)), tickMs).unref()
-    server.once('close', () => clearInterval(timer))
-  })
+  server.once('close', () => clearInterval(timer))
 }
 
 function tick(connections: ReadonlyMap<Socket, ConnectionState>): void {

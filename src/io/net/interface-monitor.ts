@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import { nearest } from '../../shared/did-you-mean.ts'
 import {
   type AddressProblem,
@@ -77,12 +76,15 @@ export interface SystemFacts {
   exists(name: string): boolean | undefined
 }
 
-/** Time between two looks at the interfaces of the system, ms. */
-const LOOK_INTERVAL = 500
-/** At every look after this time, the interfaces are listed even if the kernel's tables of addresses stay the same, ms. */
-const LIST_INTERVAL = 750
-/** Characters of the kernel's table of IPv4 addresses. It also has all routes: a router's is not read, but listed each time. */
-const MAX_TABLE = 16_384
+/** About the time between two looks at the interfaces of the system, ms. */
+const LOOK_INTERVAL = 1000
+
+type Repeat = (interval: number, run: () => void) => () => void
+
+function byInterval(interval: number, run: () => void): () => void {
+  const timer = setInterval(run, interval)
+  return () => clearInterval(timer)
+}
 
 /**
  * Looks at the interfaces of the system and selects those to use. One monitor can serve several `Net`s: a look and the
@@ -91,15 +93,12 @@ const MAX_TABLE = 16_384
 export class InterfaceMonitor {
   readonly #patterns: InterfacePatterns
   readonly #interval: number
+  readonly #repeat: Repeat
   readonly #watchers = new Set<() => void>()
-  #timer: NodeJS.Timeout | undefined
+  #stopLooking: (() => void) | undefined
   #lastState = ''
   readonly #ipv6Table = new KernelTable('/proc/net/if_inet6')
-  readonly #ipv4Table = new KernelTable('/proc/net/fib_trie', MAX_TABLE)
   #ipv6Addresses: string | undefined
-  #ipv4Addresses: string | undefined
-  /** When the interfaces were last listed, monotonic ms. */
-  #listedAt = Number.NEGATIVE_INFINITY
   #problems: ReadonlyMap<string, ReadonlyMap<string, AddressProblem>> = new Map()
   /** Whether the last selection depended on the default routes. */
   #needsRoutes = false
@@ -108,10 +107,14 @@ export class InterfaceMonitor {
   interfaces: Map<string, SystemInterface> = new Map()
   selection: InterfaceSelection = { used: [], leftOut: [] }
 
-  /** @param interval ms between two looks while somebody watches */
-  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL) {
+  /**
+   * @param interval ms between two looks while somebody watches
+   * @param repeat calls a function about every so many ms, and keeps the process alive; returns a function that ends this
+   */
+  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL, repeat: Repeat = byInterval) {
     this.#patterns = patterns
     this.#interval = interval
+    this.#repeat = repeat
   }
 
   /** Calls `watcher` after each look, whether or not anything has changed. Returns a function that ends this. */
@@ -119,39 +122,18 @@ export class InterfaceMonitor {
     // A function of its own: the same one may be given twice.
     const entry = () => watcher()
     this.#watchers.add(entry)
-    if (this.#timer === undefined) this.#haveTablesChanged()
-    // Not unref'd: on a machine without any network, nothing else may keep the process alive.
-    this.#timer ??= setInterval(() => {
-      this.#lookBriefly()
+    // This keeps the process alive: on a machine without any network, nothing else may do so.
+    this.#stopLooking ??= this.#repeat(this.#interval, () => {
+      this.look()
       for (const each of this.#watchers) each()
-    }, this.#interval)
+    })
     return () => {
       this.#watchers.delete(entry)
       if (this.#watchers.size > 0) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
+      this.#stopLooking?.()
+      this.#stopLooking = undefined
       this.#ipv6Table.close()
-      this.#ipv4Table.close()
     }
-  }
-
-  /**
-   * Lists the interfaces only if the kernel's tables of addresses have changed, and once a second. The tables show addresses
-   * that come or go, also with their interface. They do not show a new hardware address, an IPv4 address that moves to
-   * another interface, or a cable that is pulled out. To read them costs a quarter of a list.
-   */
-  #lookBriefly(): void {
-    const isDue = performance.now() - this.#listedAt >= LIST_INTERVAL
-    if (isDue || this.#needsRoutes || this.#haveTablesChanged()) this.look()
-  }
-
-  /** Whether the tables have changed, or cannot tell: on other systems than Linux, or on a router. */
-  #haveTablesChanged(): boolean {
-    const [ipv6, ipv4] = [this.#ipv6Table.read(), this.#ipv4Table.read()]
-    const isSame =
-      ipv6 !== undefined && ipv6 === this.#ipv6Addresses && ipv4 !== undefined && ipv4 === this.#ipv4Addresses
-    this.#ipv4Addresses = ipv4
-    return !isSame || ipv4.length === MAX_TABLE
   }
 
   /** Reads the interfaces now. What cannot be read counts as unchanged. */
@@ -159,10 +141,8 @@ export class InterfaceMonitor {
     let listing: ReturnType<typeof networkInterfaces>
     try {
       listing = networkInterfaces()
-      this.#listedAt = performance.now()
     } catch {
       // No file descriptor is left, for example.
-      this.#listedAt = Number.NEGATIVE_INFINITY
       return
     }
     const ipv6Addresses = this.#ipv6Table.read() ?? this.#ipv6Addresses

@@ -152,21 +152,19 @@ const bytes = Buffer.alloc(MAX_BYTES)
  */
 export class KernelTable {
   readonly #path: string
-  readonly #maxBytes: number
   #file: number | undefined
 
-  constructor(path: string, maxBytes = MAX_BYTES) {
+  constructor(path: string) {
     this.#path = path
-    this.#maxBytes = maxBytes
   }
 
-  /** The first `maxBytes` bytes of the present content. Undefined if it cannot be read. */
+  /** The first `MAX_BYTES` bytes of the present content. Undefined if it cannot be read. */
   read(): string | undefined {
     try {
       this.#file ??= openSync(this.#path, 'r')
       let length = 0
-      for (let read = -1; read !== 0 && length < this.#maxBytes; length += read) {
-        read = readSync(this.#file, bytes, length, this.#maxBytes - length, length)
+      for (let read = -1; read !== 0 && length < MAX_BYTES; length += read) {
+        read = readSync(this.#file, bytes, length, MAX_BYTES - length, length)
       }
       return bytes.toString('latin1', 0, length)
     } catch {

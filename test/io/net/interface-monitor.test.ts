@@ -91,9 +91,7 @@ test('one look serves all who watch, and no look is made when nobody watches any
   const stopOther = monitor.watch(other)
   await vi.waitFor(() => expect(other.mock.calls.length).toBeGreaterThan(5))
   expect(one).toHaveBeenCalledTimes(other.mock.calls.length)
-  expect(list).toHaveBeenCalled()
-  // What the kernel's tables of addresses show has not changed.
-  expect(list.mock.calls.length).toBeLessThan(other.mock.calls.length)
+  expect(list).toHaveBeenCalledTimes(other.mock.calls.length)
   expect(monitor.revision).toBe(1)
   stopOne()
   stopOther()
