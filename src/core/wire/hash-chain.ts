@@ -52,10 +52,15 @@ export class ChainStep {
     return true
   }
 
-  /** Replaces the value at `position` in the input by the one before it. A hash as text costs Node a third of one as a buffer. */
+  /**
+   * Replaces the value at `position` in the input by the one before it. A hash as text costs Node a third of one as a buffer,
+   * and a loop less than `write`.
+   */
   stepBack(position: number): void {
-    this.#input.writeUInt32BE(position, POSITION_AT)
-    this.#input.write(hash('sha256', this.#input, 'binary'), VALUE_AT, DIGEST_BYTES, 'latin1')
+    const input = this.#input
+    input.writeUInt32BE(position, POSITION_AT)
+    const before = hash('sha256', input, 'binary')
+    for (let i = 0; i < DIGEST_BYTES; i++) input[VALUE_AT + i] = before.charCodeAt(i)
   }
 }
 

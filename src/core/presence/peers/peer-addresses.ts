@@ -83,7 +83,7 @@ export class PeerAddresses {
    * @returns whether this is the first fresh beat from this address on this path
    */
   heard(source: DatagramSource, now: number, isFresh: boolean): boolean {
-    const known = this.#paths.find((each) => isSamePath(each.source, source))
+    const known = this.#pathOf(source)
     const isSame = known?.source.address === source.address
     if (!isSame && !this.#isKnown(source)) return false
     const wasProven = isSame && known.isProven
@@ -153,6 +153,12 @@ export class PeerAddresses {
     return signed.sort((a, b) => Number(proven.has(b.address)) - Number(proven.has(a.address)))
   }
 
+  /** A loop: this is done for every beat. */
+  #pathOf({ path, interface: name }: DatagramSource): HeardPath | undefined {
+    for (const each of this.#paths) if (each.source.path === path && each.source.interface === name) return each
+    return undefined
+  }
+
   #addPath(source: DatagramSource, now: number): HeardPath {
     const heard = { source, lastHeard: now, isProven: false }
     this.#paths.push(heard)
@@ -177,8 +183,4 @@ export class PeerAddresses {
       this.#paths.some(({ source }) => source.interface === name && source.address === address)
     )
   }
-}
-
-function isSamePath(one: DatagramSource, other: DatagramSource): boolean {
-  return one.path === other.path && one.interface === other.interface
 }

@@ -183,7 +183,10 @@ class Reception {
   lost = 0
   /** Interarrival jitter in ms (RFC 3550, section 6.4.1). */
   jitter = 0
-  #last: { number: number; sent: number; at: number } | undefined
+  /** The last beat, and when it was received. Kept without an object of its own: one would be made for every beat. */
+  #lastNumber = 0
+  #lastSent = 0
+  #lastAt = 0
   #beacons: PeerView['beacons'] = { heard: 0, lost: 0 }
 
   /** The same object as before while neither number has changed. */
@@ -196,13 +199,14 @@ class Reception {
   /** Takes a fresh beat that was received at `now` (monotonic ms). */
   take({ number, sent }: Beat, now: number): void {
     this.received++
-    const last = this.#last
-    if (last && number > last.number) {
-      this.lost += Math.min(number - last.number - 1, MAX_LOST)
-      const deviation = Math.abs(now - last.at - ((sent - last.sent) >>> 0))
+    if (this.received > 1 && number > this.#lastNumber) {
+      this.lost += Math.min(number - this.#lastNumber - 1, MAX_LOST)
+      const deviation = Math.abs(now - this.#lastAt - ((sent - this.#lastSent) >>> 0))
       this.jitter += (deviation - this.jitter) / 16
     }
-    this.#last = { number, sent, at: now }
+    this.#lastNumber = number
+    this.#lastSent = sent
+    this.#lastAt = now
   }
 }
 
