@@ -78,6 +78,8 @@ export interface SystemFacts {
 
 /** About the time between two looks at the interfaces of the system, ms. */
 const LOOK_INTERVAL = 1000
+/** Changes often come together, as when a cable is plugged in. So many looks after one take a quarter of the time each. */
+const LOOKS_AFTER_CHANGE = 20
 
 type Repeat = (interval: number, run: () => void) => () => void
 
@@ -96,6 +98,9 @@ export class InterfaceMonitor {
   readonly #repeat: Repeat
   readonly #watchers = new Set<() => void>()
   #stopLooking: (() => void) | undefined
+  #nextSoon: NodeJS.Timeout | undefined
+  /** How many more looks follow quickly. */
+  #soonLeft = 0
   #lastState = ''
   readonly #ipv6Table = new KernelTable('/proc/net/if_inet6')
   #ipv6Addresses: string | undefined
@@ -123,17 +128,26 @@ export class InterfaceMonitor {
     const entry = () => watcher()
     this.#watchers.add(entry)
     // This keeps the process alive: on a machine without any network, nothing else may do so.
-    this.#stopLooking ??= this.#repeat(this.#interval, () => {
-      this.look()
-      for (const each of this.#watchers) each()
-    })
+    this.#stopLooking ??= this.#repeat(this.#interval, () => this.#lookForWatchers())
     return () => {
       this.#watchers.delete(entry)
       if (this.#watchers.size > 0) return
       this.#stopLooking?.()
       this.#stopLooking = undefined
+      clearTimeout(this.#nextSoon)
       this.#ipv6Table.close()
     }
+  }
+
+  #lookForWatchers(): void {
+    const before = this.revision
+    this.look()
+    for (const each of this.#watchers) each()
+    if (this.revision !== before) this.#soonLeft = LOOKS_AFTER_CHANGE
+    if (this.#soonLeft === 0 || this.#watchers.size === 0) return
+    clearTimeout(this.#nextSoon)
+    this.#soonLeft--
+    this.#nextSoon = setTimeout(() => this.#lookForWatchers(), this.#interval / 4)
   }
 
   /** Reads the interfaces now. What cannot be read counts as unchanged. */

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import {
   InterfaceMonitor,
   type InterfacePatterns,
@@ -98,4 +98,29 @@ test('one look serves all who watch, and no look is made when nobody watches any
   const looks = other.mock.calls.length
   await new Promise((resolve) => setTimeout(resolve, 30))
   expect(other).toHaveBeenCalledTimes(looks)
+})
+
+test('after a change, the next looks come quickly, for a few seconds', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  let lookNow = () => {}
+  const monitor = new InterfaceMonitor({ include: [], exclude: [] }, 1000, (_interval, run) => {
+    lookNow = run
+    return () => {}
+  })
+  const list = vi.spyOn(monitor, 'look').mockImplementation(() => {})
+  const stop = monitor.watch(() => {})
+  lookNow()
+  vi.advanceTimersByTime(10_000)
+  expect(list).toHaveBeenCalledTimes(1)
+  list.mockImplementationOnce(() => {
+    monitor.revision++
+  })
+  lookNow()
+  vi.advanceTimersByTime(250)
+  expect(list).toHaveBeenCalledTimes(3)
+  vi.advanceTimersByTime(10_000)
+  expect(list).toHaveBeenCalledTimes(22)
+  stop()
+  expect(vi.getTimerCount()).toBe(0)
 })

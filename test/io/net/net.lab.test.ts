@@ -114,6 +114,8 @@ describeLab('Net between hosts', () => {
     // Duplicate address detection of an IPv6 address takes 1 to 2 s.
     await speaker.hears('O', 'eth0', 'multicast6', 4000)
     const before = speaker.here
+    // A few beats reach the first interface alone, however soon the second one is noticed.
+    await sleep(300)
     await host.addInterface(blue)
     await speaker.hearsAll('O', ['eth1 broadcast', 'eth1 multicast4'])
     await speaker.hears('O', 'eth1', 'multicast6', 4000)
