@@ -30,11 +30,10 @@ const GROUPS = [
   { name: 'line-output', test: /\/src\/daemon\/line-output\.ts$/ },
 ]
 
-/** The bundles in `dist`: the two commands with all that they need, and the library for applications. */
+/** The bundles in `dist`: the two commands with all that they need, the program that loads these bundles, and the library for applications. */
 export default defineConfig([
   {
     input: {
-      'compile-cache': 'src/cli/compile-cache.ts',
       earshot: 'src/cli/earshot.ts',
       earshotd: 'src/cli/earshotd.ts',
     },
@@ -55,6 +54,12 @@ export default defineConfig([
       comments: false,
       minify: COMPACT,
     },
+  },
+  {
+    input: 'src/cli/start.ts',
+    platform: 'node',
+    checks: { bundlerTimings: false },
+    output: { file: 'dist/commands/start.cjs', format: 'cjs', comments: false, minify: COMPACT },
   },
   {
     input: 'src/client/index.ts',

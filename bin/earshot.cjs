@@ -1,3 +1,5 @@
 #!/usr/bin/env node
-require('../dist/commands/compile-cache.cjs').keepCompiledCode()
-require('../dist/commands/earshot.cjs')
+const { join } = require('node:path')
+const { start } = require('../dist/commands/start.cjs')
+
+start('earshot.cjs', join(__dirname, '../dist/commands'))

@@ -1,3 +1,5 @@
 #!/usr/bin/env node
-require('../dist/commands/compile-cache.cjs').keepCompiledCode()
-require('../dist/commands/earshotd.cjs')
+const { join } = require('node:path')
+const { start } = require('../dist/commands/start.cjs')
+
+start('earshotd.cjs', join(__dirname, '../dist/commands'))

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 import { rolldown } from 'rolldown'
+import { functionOf } from '../src/cli/bundle-loader.ts'
 import { joinLicences } from './licences.ts'
 
 /**
@@ -16,11 +17,6 @@ const COMMANDS = 'dist/commands'
 const OUTPUT = 'dist/exe'
 /** The licence of Node and of all that it contains, in the package that npm has installed. */
 const NODE_LICENCE = join(dirname(process.execPath), '../LICENSE')
-
-/** The source of a bundle as a function of what CommonJS gives to a module. */
-function functionOf(bundle: string): string {
-  return `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`
-}
 
 /**
  * The code of all functions in a source. V8 usually leaves out functions that have not been called. It does not accept code that was made with
@@ -42,9 +38,9 @@ async function writeAssets(directory: string): Promise<Record<string, string>> {
     assets[name] = path
   }
   for (const name of await readdir(COMMANDS)) {
-    const source = functionOf(await readFile(join(COMMANDS, name), 'utf8'))
-    await write(name, source)
-    await write(`${name}.code`, compile(source))
+    const bundle = await readFile(join(COMMANDS, name), 'utf8')
+    await write(name, bundle)
+    await write(`${name}.code`, compile(functionOf(bundle)))
   }
   return assets
 }

@@ -1,39 +1,98 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs'
-import nodeModule from 'node:module'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 
-/**
- * Lets V8 keep the compiled code of the commands in a directory, where Node can do this (since version 22.8). Both commands load this first.
- * They run in the same way if the directory cannot be created, read or written: then each start compiles the code anew.
- */
+/** Bundles whose name contains a hash of their content. V8 compares only the length of a text with that of the code's text. */
+const HASHED = /-[\w-]{8}\.cjs$/
+const SUFFIX = '.code'
 
-/** Compiled code runs unchecked, so it is only kept where nobody else can have written it: in a directory that only this user may write. */
-export function keepCompiledCode(): void {
-  const enable: unknown = Reflect.get(nodeModule, 'enableCompileCache')
-  if (typeof enable !== 'function') return
-  const { CACHE_DIRECTORY, XDG_CACHE_HOME, HOME } = process.env
-  // systemd sets the first one: the directory of a service, which may also be another program that runs `earshot`.
-  const [root, ...below] = CACHE_DIRECTORY
-    ? [CACHE_DIRECTORY.split(':')[0], 'earshot']
-    : XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)
-      ? [XDG_CACHE_HOME, 'earshot']
-      : [HOME, '.cache', 'earshot']
-  const directory = root && ownDirectory(root, below)
-  if (directory) enable(directory)
+/**
+ * Keeps the code that V8 has compiled from the bundles, in a directory of this user. The commands run in the same way if the
+ * directory cannot be created, read or written: then each start compiles the code anew.
+ */
+export class CompileCache {
+  readonly #directory: string
+
+  private constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Undefined if there can be none. Compiled code runs unchecked, so it is only kept where nobody else can have written it. */
+  static open(): CompileCache | undefined {
+    const { CACHE_DIRECTORY, XDG_CACHE_HOME, HOME } = process.env
+    // systemd sets the first one: the directory of a service, which may also be another program that runs `earshot`.
+    const [root, ...below] = CACHE_DIRECTORY
+      ? [CACHE_DIRECTORY.split(':')[0], 'earshot']
+      : XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)
+        ? [XDG_CACHE_HOME, 'earshot']
+        : [HOME, '.cache', 'earshot']
+    const directory = root && ownDirectory(root, [...below, 'code'])
+    return directory ? new CompileCache(directory) : undefined
+  }
+
+  /** The code of a bundle; undefined if it is not stored. */
+  code(bundle: string): Uint8Array | undefined {
+    if (!HASHED.test(bundle)) return undefined
+    try {
+      return readFileSync(this.#path(bundle))
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
+   * Stores the code of bundles, and removes what does not belong to a bundle any more.
+   * @param directory the directory of all bundles
+   */
+  store(code: ReadonlyMap<string, Uint8Array>, directory: string): void {
+    const stored = Array.from(code).filter(([bundle]) => HASHED.test(bundle))
+    if (stored.length === 0) return
+    try {
+      const kept = new Set(readdirSync(directory).map((bundle) => bundle + SUFFIX))
+      for (const name of readdirSync(this.#directory)) if (!kept.has(name)) rmSync(join(this.#directory, name))
+      for (const [bundle, bytes] of stored) writeWhole(this.#path(bundle), bytes)
+    } catch {
+      // The disk is full or read-only, or another process has removed one of the directories.
+    }
+  }
+
+  #path(bundle: string): string {
+    return join(this.#directory, bundle + SUFFIX)
+  }
 }
 
-/**
- * Writes the compiled code now. By itself Node does this when the process ends: a daemon that is killed, or that still runs when the next command
- * starts, would leave nothing. Costs nothing if all of it is written already, and otherwise some 10 ms once.
- */
-export function storeCompiledCode(): void {
-  const flush: unknown = Reflect.get(nodeModule, 'flushCompileCache')
-  if (typeof flush === 'function') flush()
+/** Writes a file so that it has either its old content or all of the new one, also after a power failure. */
+function writeWhole(path: string, bytes: Uint8Array): void {
+  const temporary = `${path}.${process.pid}`
+  try {
+    const file = openSync(temporary, 'w', 0o600)
+    try {
+      writeFileSync(file, bytes)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
 }
 
 /**
  * The directory `below` an existing one; created if need be. Undefined if one of them is not this user's or cannot be created, or if others may write
- * the last one. Node could create all of them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
+ * one below the first. Node could create all of them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
  */
 function ownDirectory(root: string, below: readonly string[]): string | undefined {
   let directory = root
@@ -42,9 +101,9 @@ function ownDirectory(root: string, below: readonly string[]): string | undefine
       if (!isOwn(directory)) return undefined
       directory = join(directory, name)
       if (!existsSync(directory)) mkdirSync(directory, 0o700)
+      if ((statSync(directory).mode & 0o022) !== 0) return undefined
     }
-    const isWritableByOthers = (statSync(directory).mode & 0o022) !== 0
-    return isOwn(directory) && !isWritableByOthers ? directory : undefined
+    return isOwn(directory) ? directory : undefined
   } catch {
     return undefined
   }

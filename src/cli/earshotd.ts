@@ -2,7 +2,6 @@ import type { Config } from '../daemon/config/config.ts'
 import { daemonOptions } from '../daemon/config/settings.ts'
 import { LineOutput } from '../daemon/line-output.ts'
 import { VERSION } from '../shared/version.prebuilt.ts'
-import { storeCompiledCode } from './compile-cache.ts'
 import { EXIT, errorText, exitStatus } from './errors.ts'
 import { parseQuickly } from './quick-parser.ts'
 import { exitOnWriteError } from './write-errors.ts'
@@ -32,7 +31,7 @@ async function main(argv: readonly string[]): Promise<void> {
     const config = await readConfig(argv)
     if (config) {
       const { runDaemon } = await import('../daemon/daemon.ts')
-      await runDaemon(config, storeCompiledCode)
+      await runDaemon(config)
     }
   } catch (error) {
     // process.stderr would block while the terminal is paused (Ctrl-S).

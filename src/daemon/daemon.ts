@@ -18,17 +18,15 @@ import { untilShutdown } from './shutdown.ts'
 
 /**
  * Runs the daemon until it has to shut down (see `untilShutdown`), which may also happen while it starts.
- * @param onReady called when it has started
  * @throws when it cannot start: BadConfig, StateUnusable, AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable, TokenUnusable, PortInUse
  * @throws the exception that nothing has caught, if one was the reason for the shutdown
  */
-export async function runDaemon(config: Config, onReady: () => void): Promise<void> {
+export async function runDaemon(config: Config): Promise<void> {
   const log = await openLog(config)
   captureConsole(log)
   const abort = new AbortController()
   const shutdown = untilShutdown(log).finally(() => abort.abort())
   const daemon = await startDaemon(config, log, abort.signal)
-  if (daemon) onReady()
   const { signal, error, finish } = await shutdown
   log.info({ signal }, 'leaving')
   await daemon?.stop()

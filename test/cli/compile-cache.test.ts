@@ -1,7 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import nodeModule from 'node:module'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { EARSHOTD } from '../installed.ts'
@@ -9,8 +17,6 @@ import { describeLab } from '../lab/index.ts'
 import { temporaryDirectory } from '../temporary-directory.ts'
 import { type Result, run } from './command.ts'
 
-/** Node has the compile cache since version 22.8, and writes it on demand since 22.10. */
-const hasCompileCache = Reflect.has(nodeModule, 'flushCompileCache')
 const isRoot = process.geteuid?.() === 0
 
 /** A command line that loads yargs, so that there is much to compile. */
@@ -27,20 +33,17 @@ function files(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory, { recursive: true }).map(String) : []
 }
 
-test.runIf(hasCompileCache)(
-  'compiled code is kept in the directory of systemd, in XDG_CACHE_HOME, or in ~/.cache',
-  async () => {
-    for (const [variable, below] of [
-      ['CACHE_DIRECTORY', 'earshot'],
-      ['XDG_CACHE_HOME', 'earshot'],
-      ['HOME', '.cache/earshot'],
-    ] as const) {
-      const directory = await temporaryDirectory()
-      expect(await runWith({ [variable]: directory })).toEqual(EXPECTED)
-      expect(files(join(directory, below)).length, variable).toBeGreaterThan(5)
-    }
-  },
-)
+test('compiled code is kept in the directory of systemd, in XDG_CACHE_HOME, or in ~/.cache', async () => {
+  for (const [variable, below] of [
+    ['CACHE_DIRECTORY', 'earshot'],
+    ['XDG_CACHE_HOME', 'earshot'],
+    ['HOME', '.cache/earshot'],
+  ] as const) {
+    const directory = await temporaryDirectory()
+    expect(await runWith({ [variable]: directory })).toEqual(EXPECTED)
+    expect(files(join(directory, below)).length, variable).toBeGreaterThan(5)
+  }
+})
 
 test('a cache directory that is missing or cannot be written changes nothing', async () => {
   const directory = await temporaryDirectory()
@@ -58,25 +61,22 @@ test.runIf(isRoot)('nothing is written to or loaded from a cache directory of an
   expect(files(directory)).toEqual([])
 })
 
-test.runIf(hasCompileCache)(
-  'a daemon that is ready has stored its code, so that killing it loses nothing',
-  async () => {
-    const directory = await temporaryDirectory()
-    const cache = join(directory, 'cache')
-    mkdirSync(cache)
-    const flags = ['--interface', 'lo', '--state-dir', join(directory, 'state'), '--socket', join(directory, 'socket')]
-    const args = [EARSHOTD, ...flags, '--port', '15399', '--mdns', 'false', '--http', 'off', '--log-format', 'json']
-    const daemon = spawn(process.execPath, args, { env: { ...process.env, CACHE_DIRECTORY: cache } })
-    const ended = once(daemon, 'exit')
-    try {
-      await once(daemon.stdout, 'data')
-      await expect.poll(() => files(cache).length).toBeGreaterThan(10)
-    } finally {
-      daemon.kill('SIGKILL')
-      await ended
-    }
-  },
-)
+test('a daemon that is ready has stored its code, so that killing it loses nothing', async () => {
+  const directory = await temporaryDirectory()
+  const cache = join(directory, 'cache')
+  mkdirSync(cache)
+  const flags = ['--interface', 'lo', '--state-dir', join(directory, 'state'), '--socket', join(directory, 'socket')]
+  const args = [EARSHOTD, ...flags, '--port', '15399', '--mdns', 'false', '--http', 'off', '--log-format', 'json']
+  const daemon = spawn(process.execPath, args, { env: { ...process.env, CACHE_DIRECTORY: cache } })
+  const ended = once(daemon, 'exit')
+  try {
+    await once(daemon.stdout, 'data')
+    await expect.poll(() => files(cache).length).toBeGreaterThan(10)
+  } finally {
+    daemon.kill('SIGKILL')
+    await ended
+  }
+})
 
 test('nothing is written to a cache directory that other users may write', async () => {
   const directory = await temporaryDirectory()
@@ -85,6 +85,20 @@ test('nothing is written to a cache directory that other users may write', async
   chmodSync(cache, 0o777)
   expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
   expect(files(cache)).toEqual([])
+})
+
+test('code that does not fit is replaced, and code of bundles that are gone is removed', async () => {
+  const directory = await temporaryDirectory()
+  const cache = join(directory, 'earshot/code')
+  await runWith({ CACHE_DIRECTORY: directory })
+  const stored = files(cache)
+  const [first = ''] = stored
+  const code = readFileSync(join(cache, first))
+  writeFileSync(join(cache, first), 'not code')
+  writeFileSync(join(cache, 'ls-00000000.cjs.code'), code)
+  expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
+  expect(files(cache).sort()).toEqual(stored.sort())
+  expect(statSync(join(cache, first)).size).toBeGreaterThan(100)
 })
 
 describeLab('a full disk', () => {

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { BundleLoader } from './bundle-loader.ts'
+import { CompileCache } from './compile-cache.ts'
+
+/** New code is stored this long after it was compiled, ms, and at the end of the process: a daemon may be killed at any time. */
+const STORE_AFTER = 2000
+
+/**
+ * Runs a program from the bundles in a directory. Keeps the code that V8 compiles in a cache, if there can be one.
+ * @param name the file name of the program's bundle
+ */
+export function start(name: string, directory: string): void {
+  const cache = CompileCache.open()
+  const store = () => cache?.store(loader.takeCompiled(), directory)
+  let isScheduled = false
+  const loader = new BundleLoader(
+    {
+      directory,
+      text: (bundle) => readBundle(`${directory}/${bundle}`),
+      code: (bundle) => cache?.code(bundle),
+    },
+    () => {
+      if (!cache || isScheduled) return
+      isScheduled = true
+      setTimeout(() => {
+        isScheduled = false
+        store()
+      }, STORE_AFTER).unref()
+    },
+  )
+  if (cache) process.on('exit', store)
+  loader.load(name)
+}
+
+function readBundle(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    throw Object.assign(new Error(`Cannot find module '${path}'`), { code: 'MODULE_NOT_FOUND' })
+  }
+}
