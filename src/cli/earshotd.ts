@@ -15,7 +15,7 @@ async function readConfig(argv: readonly string[]): Promise<Config | undefined> 
     process.stdout.write(`${VERSION}\n`)
     return undefined
   }
-  const flags = parseQuickly(argv, { flags: daemonOptions }) ?? (await parseFully(argv))
+  const flags = (await parseQuickly(argv, { flags: daemonOptions })) ?? (await parseFully(argv))
   if (!flags) return undefined
   const { loadConfig } = await import('../daemon/config/config.ts')
   return await loadConfig(flags)

@@ -1,5 +1,5 @@
 import type { Options } from 'yargs'
-import parser from 'yargs-parser'
+import type { Options as ParserOptions } from 'yargs-parser'
 import { PARSING } from '../shared/flags.ts'
 
 /**
@@ -20,13 +20,13 @@ interface Accepted {
  * The values by name, in the form in which yargs gives them to a command. Undefined if yargs has to parse the words.
  * @param words the command line without the names of the program and of the command
  */
-export function parseQuickly(
+export async function parseQuickly(
   words: readonly string[],
   { flags, usage = [], takesCommand = false }: Accepted,
-): Record<string, unknown> | undefined {
-  const { argv, error } = parser.detailed([...words], parserOptions(flags))
-  if (error) return undefined
-  const { _: rest, '--': command, ...given } = argv
+): Promise<Record<string, unknown> | undefined> {
+  const parsed = words.length === 0 ? { _: [], ...defaults(flags) } : await parse(words, flags)
+  if (!parsed) return undefined
+  const { _: rest, '--': command, ...given } = parsed
   if (command && !takesCommand) return undefined
   const values = withArguments(given, rest.map(String), usage)
   if (!values || !Object.keys(given).every((key) => isFlag(key, flags)) || hasConflict(given, flags)) return undefined
@@ -36,7 +36,23 @@ export function parseQuickly(
   return command ? { ...values, '--': command } : values
 }
 
-function parserOptions(flags: Accepted['flags']): parser.Options {
+type Parsed = Record<string, unknown> & { _: (string | number)[]; '--'?: (string | number)[] }
+
+/** What the parser of yargs makes of the words; undefined if it finds a fault. Without words, nobody has to load it. */
+async function parse(words: readonly string[], flags: Accepted['flags']): Promise<Parsed | undefined> {
+  const { default: parser } = await import('yargs-parser')
+  const { argv, error } = parser.detailed([...words], parserOptions(flags))
+  return error ? undefined : argv
+}
+
+/** The values of flags that are not given. */
+function defaults(flags: Accepted['flags']): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(flags).flatMap(([name, flag]) => ('default' in flag ? [[name, flag.default]] : [])),
+  )
+}
+
+function parserOptions(flags: Accepted['flags']): ParserOptions {
   const named = Object.entries(flags)
   const ofType = (type: Options['type']) => named.flatMap(([name, flag]) => (flag.type === type ? [name] : []))
   return {
@@ -49,7 +65,7 @@ function parserOptions(flags: Accepted['flags']): parser.Options {
         return nargs !== undefined ? [[name, nargs]] : requiresArg ? [[name, Number.NaN]] : []
       }),
     ),
-    default: Object.fromEntries(named.flatMap(([name, flag]) => ('default' in flag ? [[name, flag.default]] : []))),
+    default: defaults(flags),
     alias: Object.fromEntries(named.map(([name, { alias = [] }]) => [name, [alias].flat()])),
     configuration: { ...PARSING, 'populate--': true },
   }

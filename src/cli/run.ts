@@ -48,7 +48,7 @@ export async function runEarshot(words: readonly string[]): Promise<void> {
     await handler(options as never, context)
   }
   try {
-    const line = commandLine(words)
+    const line = await commandLine(words)
     if (line) return await run(line.name, line.options)
     const { parseFully } = await import('./full-parser.ts')
     await parseFully(words, output.terminal ? output.width : null, run)
@@ -59,13 +59,13 @@ export async function runEarshot(words: readonly string[]): Promise<void> {
 }
 
 /** A command with the values of its arguments and flags. Undefined if yargs has to parse the words. */
-export function commandLine([first = '', ...words]: readonly string[]):
-  | { name: CommandName; options: Values }
-  | undefined {
+export async function commandLine([first = '', ...words]: readonly string[]): Promise<
+  { name: CommandName; options: Values } | undefined
+> {
   const name = NAMES.get(first)
   if (name === undefined) return undefined
   const { command, flags, takesCommand }: CommandLine = COMMANDS[name]
-  const options = parseQuickly(words, {
+  const options = await parseQuickly(words, {
     flags: { ...GLOBAL_FLAGS, ...flags },
     usage: command.split(' ').slice(1),
     ...(takesCommand && { takesCommand }),

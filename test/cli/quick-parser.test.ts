@@ -135,7 +135,7 @@ describe.each(LINES)(
       let accepted = 0
       await fc.assert(
         fc.asyncProperty(line, async (argv) => {
-          const quick = commandLine(argv)
+          const quick = await commandLine(argv)
           if (!quick) return
           accepted++
           let full: { name: CommandName; options: Record<string, unknown> } | undefined
@@ -156,7 +156,7 @@ test('earshotd has the same values from both parsers', async () => {
   let accepted = 0
   await fc.assert(
     fc.asyncProperty(words(daemonOptions, 4), async (argv) => {
-      const quick = parseQuickly(argv, { flags: daemonOptions })
+      const quick = await parseQuickly(argv, { flags: daemonOptions })
       if (!quick) return
       accepted++
       const full = await parseDaemonFlags(argv, daemonOptions, null)

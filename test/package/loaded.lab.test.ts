@@ -64,6 +64,10 @@ describeLab('what is loaded', () => {
     const daemon = await host.daemon({ env })
     const ls = await loadedBy('ls', '--socket', daemon.socket)
     expect(ls.packages).toEqual(['http-parser-js', 'yargs-parser'])
+    // Without flags nothing has to be parsed.
+    env['EARSHOT_SOCKET'] = daemon.socket
+    expect((await loadedBy('ls')).packages).toEqual(['http-parser-js'])
+    delete env['EARSHOT_SOCKET']
     expect(ls.own).toContain('src/cli/ls.ts')
     expect(ls.own).not.toContain('src/cli/status.ts')
 
