@@ -66,8 +66,7 @@ const DEFAULT_HEIGHT = 24
 
 /** Standard output and standard error of this process. `exitOnWriteError` handles the errors of standard output. */
 export function processOutput(): Output {
-  const { stdout, stderr } = process
-  stderr.on('error', () => {})
+  const { stdout } = process
   const terminal = stdout.isTTY === true
   return {
     terminal,
@@ -84,6 +83,9 @@ export function processOutput(): Output {
     },
     screen: () => new Screen(stdout),
     warn(text) {
+      // Node creates the stream when it is first used.
+      const { stderr } = process
+      if (stderr.listenerCount('error') === 0) stderr.on('error', () => {})
       stderr.write(`earshot: ${text}\n`)
     },
   }
