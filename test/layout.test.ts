@@ -80,7 +80,7 @@ const VIOLATIONS: [rule: string, files: Record<string, string>][] = [
     { 'src/core/presence/a.ts': "import { createHash } from 'node:crypto'\nexport const hash = createHash\n" },
   ],
   ['core-imports-pure-packages-only', importOfPackage('src/core/a.ts')],
-  ['client-imports-no-package', importOfPackage('src/client/a.ts')],
+  ['client-imports-no-other-package', importOfPackage('src/client/a.ts')],
   ['shared-imports-nothing', { 'src/shared/a.ts': file('../core/b.ts'), 'src/core/b.ts': file() }],
   ['core-imports-shared-only', { 'src/core/a.ts': file('../io/b.ts'), 'src/io/b.ts': file() }],
   ['wire-knows-no-peers', { 'src/core/wire/a.ts': file('../presence/b.ts'), 'src/core/presence/b.ts': file() }],

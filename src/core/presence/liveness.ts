@@ -2,6 +2,7 @@ import { isPresent, LEASE_INTERVALS, SUSPECT_TIMEOUT } from '../../shared/peer-s
 import type { Agenda, Task } from '../agenda.ts'
 import { Budget } from '../budget.ts'
 import { keepNewest } from '../keep-newest.ts'
+import { Pending } from '../pending.ts'
 import type { PeerId } from '../wire/id.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peers/peer.ts'
@@ -75,7 +76,7 @@ export class Liveness {
   #silenceDoubtAt: number | undefined
   /** The probes sent, by nonce. */
   readonly #probes = new Map<number, { id: PeerId; at: number }>()
-  #echoes: Echo[] = []
+  readonly #echoes = new Pending<Echo>()
   /** The next check of the leases of all alive peers. A task for each peer would wake the process up much more often. */
   #check: Task | undefined
 
@@ -128,19 +129,16 @@ export class Liveness {
     if (probe?.id !== peer.id) return
     this.#probes.delete(nonce)
     peer.rtt = now - probe.at
-    this.#echoes.push({ nonce, rtt: peer.rtt })
+    this.#echoes.add({ nonce, rtt: peer.rtt })
   }
 
   get hasEchoes(): boolean {
-    return this.#echoes.length > 0
+    return !this.#echoes.isEmpty
   }
 
   /** The answers to probes since the last call. */
   takeEchoes(): Echo[] {
-    const echoes = this.#echoes
-    // Most calls find nothing: they make no garbage.
-    if (echoes.length > 0) this.#echoes = []
-    return echoes
+    return this.#echoes.take()
   }
 
   /** Sends a probe to all addresses from which a peer was heard, and if `isShared` also on the shared paths. Returns its nonce. */

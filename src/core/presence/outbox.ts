@@ -1,4 +1,5 @@
 import type { DatagramSource, Interface } from '../link.ts'
+import { Pending } from '../pending.ts'
 import { encode, withPath } from '../wire/codec.ts'
 import type { Message, MessageType } from '../wire/messages.ts'
 import type { OutgoingDatagram } from './peers/types.ts'
@@ -17,7 +18,7 @@ interface InterfaceChanges {
 export class Outbox {
   readonly sent: Record<MessageType, number> = { beat: 0, record: 0, query: 0, bye: 0, probe: 0 }
   #interfaces: Interface[] = []
-  #outgoing: OutgoingDatagram[] = []
+  readonly #outgoing = new Pending<OutgoingDatagram>()
 
   get interfaces(): readonly Interface[] {
     return this.#interfaces
@@ -81,19 +82,16 @@ export class Outbox {
   }
 
   get hasOutgoing(): boolean {
-    return this.#outgoing.length > 0
+    return !this.#outgoing.isEmpty
   }
 
   takeOutgoing(): OutgoingDatagram[] {
-    const outgoing = this.#outgoing
-    // Most calls find nothing: they make no garbage.
-    if (outgoing.length > 0) this.#outgoing = []
-    return outgoing
+    return this.#outgoing.take()
   }
 
   #add(message: Message, outgoing: OutgoingDatagram): void {
     this.sent[message.type]++
-    this.#outgoing.push(outgoing)
+    this.#outgoing.add(outgoing)
   }
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { LEASE_INTERVALS } from '../../shared/peer-state.ts'
 import { Agenda } from '../agenda.ts'
 import type { DatagramSource, Interface } from '../link.ts'
+import { Pending } from '../pending.ts'
 import type { Random } from '../random.ts'
 import type { PeerId } from '../wire/id.ts'
 import type { Identity } from '../wire/identity.ts'
@@ -67,12 +68,12 @@ export class Presence implements PresenceReader {
   readonly #inbound: Inbound
   readonly #loopback: LoopbackMonitor
   readonly #querier: Querier
-  #notices: Notice[] = []
-  #renewals: SharedPathOnInterface[] = []
+  readonly #notices = new Pending<Notice>()
+  readonly #renewals = new Pending<SharedPathOnInterface>()
 
   /** @throws InvalidRecord when other peers would reject the profile's record, or it is larger than 16 KiB */
   constructor({ identity, incarnation, profile, interval, budget, random, silent = false }: PresenceOptions) {
-    const notice = (notice: Notice) => this.#notices.push(notice)
+    const notice = (notice: Notice) => this.#notices.add(notice)
     const self = new Self(identity, incarnation, profile, interval, random)
     const list = new PeerList(self, this.#agenda, notice)
     const { registry } = list
@@ -193,8 +194,8 @@ export class Presence implements PresenceReader {
   get hasOutput(): boolean {
     return (
       this.#outbox.hasOutgoing ||
-      this.#notices.length > 0 ||
-      this.#renewals.length > 0 ||
+      !this.#notices.isEmpty ||
+      !this.#renewals.isEmpty ||
       this.#liveness.hasEchoes ||
       this.#list.mdnsHosts.hasHostsToQuery
     )
@@ -214,18 +215,12 @@ export class Presence implements PresenceReader {
   }
 
   takeNotices(): Notice[] {
-    const notices = this.#notices
-    // Most calls find nothing: they make no garbage.
-    if (notices.length > 0) this.#notices = []
-    return notices
+    return this.#notices.take()
   }
 
   /** The paths on which the sockets must join their multicast groups again. */
   takeRenewals(): SharedPathOnInterface[] {
-    const renewals = this.#renewals
-    // Most calls find nothing: they make no garbage.
-    if (renewals.length > 0) this.#renewals = []
-    return renewals
+    return this.#renewals.take()
   }
 
   /** The names of hosts that mDNS has to query now: their beacons have stopped, and they may still be there. */
@@ -295,9 +290,9 @@ export class Presence implements PresenceReader {
     const interval = beatInterval(this.#self.interval, this.#base, peers, this.#outbox.maxPaths, this.#budget)
     if (interval !== this.#self.interval) {
       this.#self.setBeatInterval(Math.min(interval, MAX_INTERVAL))
-      this.#notices.push({ type: 'interval', interval: this.#self.interval, peers })
+      this.#notices.add({ type: 'interval', interval: this.#self.interval, peers })
       this.#ownChanges.update(now)
     }
-    this.#renewals.push(...this.#loopback.takeDeafPaths(this.#self.interval, now))
+    this.#renewals.add(...this.#loopback.takeDeafPaths(this.#self.interval, now))
   }
 }

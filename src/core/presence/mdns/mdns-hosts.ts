@@ -2,6 +2,7 @@ import { isPresent } from '../../../shared/peer-state.ts'
 import { type Agenda, NamedTasks } from '../../agenda.ts'
 import { Budget } from '../../budget.ts'
 import type { Interface } from '../../link.ts'
+import { Pending } from '../../pending.ts'
 import type { PeerId } from '../../wire/id.ts'
 import type { NewChange } from '../peers/journal.ts'
 import type { MdnsServices, Peer } from '../peers/peer.ts'
@@ -47,7 +48,7 @@ export class MdnsHosts {
   readonly #serviceMerge: MdnsServiceMerge
   readonly #hosts = new Map<string, MdnsHost>()
   readonly #queryBudget = new Budget(QUERIES_PER_SECOND, QUERY_BURST)
-  #hostsToQuery: string[] = []
+  readonly #hostsToQuery = new Pending<string>()
 
   constructor(self: Self, registry: Registry, agenda: Agenda, listener: MdnsHostListener) {
     this.#registry = registry
@@ -124,14 +125,12 @@ export class MdnsHosts {
   }
 
   get hasHostsToQuery(): boolean {
-    return this.#hostsToQuery.length > 0
+    return !this.#hostsToQuery.isEmpty
   }
 
   /** The names of hosts that mDNS has to query now, to find out whether they are still there. */
   takeHostsToQuery(): string[] {
-    const hosts = this.#hostsToQuery
-    if (hosts.length > 0) this.#hostsToQuery = []
-    return hosts
+    return this.#hostsToQuery.take()
   }
 
   #add(sighting: Sighting, now: number): void {
@@ -164,7 +163,7 @@ export class MdnsHosts {
     host.confirmAfter = hasFailed ? now : now + LATE_ANSWERS
     host.tasks.set('query', host.confirmAfter, (later) => {
       if (host.identifiedAs !== undefined || !host.isUnconfirmed) return
-      if (this.#queryBudget.take(later)) this.#hostsToQuery.push(host.sighting.hostname)
+      if (this.#queryBudget.take(later)) this.#hostsToQuery.add(host.sighting.hostname)
     })
   }
 
