@@ -24,14 +24,14 @@ export function functionOf(bundle: string): string {
  */
 export class BundleLoader {
   readonly #source: BundleSource
-  readonly #onCompile: () => void
+  readonly #onCompile: (name: string) => boolean
   /** What the bundles that have been loaded export, by file name. */
   readonly #loaded = new Map<string, { exports: unknown }>()
-  /** The bundles that V8 had to compile. */
+  /** The bundles that V8 had to compile, and whose code is wanted. */
   readonly #compiled = new Map<string, Script>()
 
-  /** @param onCompile called when V8 had to compile a bundle */
-  constructor(source: BundleSource, onCompile: () => void) {
+  /** @param onCompile called when V8 had to compile a bundle; returns whether `takeCompiled` shall return its code */
+  constructor(source: BundleSource, onCompile: (name: string) => boolean) {
     this.#source = source
     this.#onCompile = onCompile
   }
@@ -49,7 +49,7 @@ export class BundleLoader {
     return module.exports
   }
 
-  /** The code of the bundles that V8 had to compile since the last call: of the functions that have been called. */
+  /** The wanted code of the bundles that V8 had to compile since the last call: of the functions that have been called. */
   takeCompiled(): Map<string, Uint8Array> {
     const code = Array.from(this.#compiled, ([name, script]) => [name, script.createCachedData()] as const)
     this.#compiled.clear()
@@ -62,8 +62,7 @@ export class BundleLoader {
     const script = new Script(text, { filename, ...(cachedData && { cachedData }) })
     if (cachedData && !script.cachedDataRejected) return script
     if (cachedData) debug('the compiled code of %s does not fit', name)
-    this.#compiled.set(name, script)
-    this.#onCompile()
+    if (this.#onCompile(name)) this.#compiled.set(name, script)
     return script
   }
 

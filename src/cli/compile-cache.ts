@@ -41,9 +41,14 @@ export class CompileCache {
     return directory ? new CompileCache(directory) : undefined
   }
 
+  /** Whether the code of a bundle may be stored. */
+  keeps(bundle: string): boolean {
+    return HASHED.test(bundle)
+  }
+
   /** The code of a bundle; undefined if it is not stored. */
   code(bundle: string): Uint8Array | undefined {
-    if (!HASHED.test(bundle)) return undefined
+    if (!this.keeps(bundle)) return undefined
     try {
       return readFileSync(this.#path(bundle))
     } catch {
@@ -52,16 +57,15 @@ export class CompileCache {
   }
 
   /**
-   * Stores the code of bundles, and removes what does not belong to a bundle any more.
+   * Stores the code of bundles that it keeps, and removes what does not belong to a bundle any more.
    * @param directory the directory of all bundles
    */
   store(code: ReadonlyMap<string, Uint8Array>, directory: string): void {
-    const stored = Array.from(code).filter(([bundle]) => HASHED.test(bundle))
-    if (stored.length === 0) return
+    if (code.size === 0) return
     try {
       const kept = new Set(readdirSync(directory).map((bundle) => bundle + SUFFIX))
       for (const name of readdirSync(this.#directory)) if (!kept.has(name)) rmSync(join(this.#directory, name))
-      for (const [bundle, bytes] of stored) writeWhole(this.#path(bundle), bytes)
+      for (const [bundle, bytes] of code) writeWhole(this.#path(bundle), bytes)
     } catch {
       // The disk is full or read-only, or another process has removed one of the directories.
     }

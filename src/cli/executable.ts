@@ -13,7 +13,7 @@ const loader = new BundleLoader(
     text: (name) => getAsset(name, 'utf8'),
     code: (name) => new Uint8Array(getRawAsset(`${name}.code`) as ArrayBuffer),
   },
-  () => {},
+  () => false,
 )
 
 loader.load(basename(process.argv0).startsWith('earshotd') ? 'earshotd.cjs' : 'earshot.cjs')

@@ -19,13 +19,15 @@ export function start(name: string, directory: string): void {
       text: (bundle) => readBundle(`${directory}/${bundle}`),
       code: (bundle) => cache?.code(bundle),
     },
-    () => {
-      if (!cache || isScheduled) return
+    (bundle) => {
+      if (!cache?.keeps(bundle)) return false
+      if (isScheduled) return true
       isScheduled = true
       setTimeout(() => {
         isScheduled = false
         store()
       }, STORE_AFTER).unref()
+      return true
     },
   )
   if (cache) process.on('exit', store)
