@@ -126,13 +126,11 @@ export class ApiClient {
   }
 }
 
+/** @throws the error of the body, also one from before this call */
 async function readText(body: Readable): Promise<string> {
   const chunks: Buffer[] = []
-  return await new Promise((resolve, reject) => {
-    body.on('data', (chunk: Buffer) => chunks.push(chunk))
-    body.on('end', () => resolve(Buffer.concat(chunks).toString()))
-    body.on('error', reject)
-  })
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
 }
 
 function isSuccess({ status }: HttpResponse): boolean {

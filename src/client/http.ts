@@ -102,9 +102,13 @@ function responseParser(listener: ResponseListener): { read(bytes: Buffer): void
   const parser = new HTTPParser('RESPONSE')
   let state: 'head' | 'body' | 'ended' = 'head'
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers }) => {
-    if (state !== 'head' || statusCode < 200) return
-    state = 'body'
-    listener.head({ status: statusCode, tag: headerOf(headers, 'etag') })
+    const isInterim = statusCode < 200
+    if (state === 'head' && !isInterim) {
+      state = 'body'
+      listener.head({ status: statusCode, tag: headerOf(headers, 'etag') })
+    }
+    // 1 means that no body follows, also if a header gives its length (RFC 9112, section 6.3).
+    return isInterim || statusCode === 204 || statusCode === 304 ? 1 : 0
   }
   parser[HTTPParser.kOnBody] = (chunk, _offset, length) => {
     // The parser accepts lengths that are negative or no numbers. It would read on before the beginning of the bytes.

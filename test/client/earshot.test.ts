@@ -59,6 +59,7 @@ describe('Earshot', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull', 'EARSHOT_BAD_ANSWER'],
     ['HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}', 'EARSHOT_BAD_ANSWER'],
     ['HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{', 'EARSHOT_CONNECTION_LOST'],
+    ['HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}', 'EARSHOT_CONNECTION_LOST'],
     ['SSH-2.0-OpenSSH_10.0\r\n', 'EARSHOT_CONNECTION_LOST'],
     ['', 'EARSHOT_CONNECTION_LOST'],
   ])('rejects the answer %j of another program', async (text, code) => {

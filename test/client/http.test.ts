@@ -87,7 +87,7 @@ test.each<[kind: string, pieces: string[]]>([
 
 test.each([204, 304])('a response with status %i has no body', async (status) => {
   const response = await responseTo(`HTTP/1.1 ${status} x\r\ncontent-length: 9\r\n\r\nHTTP/1.1 200 OK\r\n\r\nz`)
-  expect([response.status, response.tag]).toEqual([status, undefined])
+  expect([response.status, response.tag, await text(response.body)]).toEqual([status, undefined, ''])
 })
 
 test.each([
