@@ -36,7 +36,7 @@ export class BundleLoader {
     this.#onCompile = onCompile
   }
 
-  /** Runs a bundle, unless that was done before. Returns its exports. @throws when there is none with this file name */
+  /** Runs a bundle, unless that was done before. Returns its exports. @throws when there is none with this file name, and what it throws itself */
   load(name: string): unknown {
     const known = this.#loaded.get(name)
     if (known) return known.exports
@@ -45,7 +45,13 @@ export class BundleLoader {
     const filename = `${directory}/${name}`
     const run = this.#compile(name, filename).runInThisContext()
     this.#loaded.set(name, module)
-    run(module.exports, (id: string) => this.#require(id), module, filename, directory)
+    try {
+      run(module.exports, (id: string) => this.#require(id), module, filename, directory)
+    } catch (error) {
+      // Half of its exports may be missing. The next call runs it again: the reason may have passed, such as too many open files.
+      this.#loaded.delete(name)
+      throw error
+    }
     return module.exports
   }
 
