@@ -16,15 +16,6 @@ const MODULES = [
   'io/net/net',
 ]
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** The packed package. */
-    tarball: string
-    /** The directory into which `npm install --global` has installed it. */
-    prefix: string
-  }
-}
-
 /**
  * Before all tests: builds and packs the package, and installs it globally into a temporary directory, because daemons
  * and commands under test run from there (`installed.ts`). Bundles the modules above into `test/built`.

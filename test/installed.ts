@@ -3,6 +3,15 @@ import { inject } from 'vitest'
 
 /** The package as a user has it: `build.ts` has packed it, and installed the tarball globally. */
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The packed package. */
+    tarball: string
+    /** The directory into which `npm install --global` has installed it. */
+    prefix: string
+  }
+}
+
 export const TARBALL = inject('tarball')
 const PREFIX = inject('prefix')
 

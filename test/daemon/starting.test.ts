@@ -9,11 +9,12 @@ import { temporaryDirectory } from '../temporary-directory.ts'
 
 /** Raises SIGTERM when the daemon loads the bundle of mDNS, which it does after its first beat. */
 const HOOK = `
-const Module = require('node:module')
-const load = Module._load
-Module._load = function (name, ...rest) {
-  if (/\\/mdns-/.test(name)) process.emit('SIGTERM', 'SIGTERM')
-  return load.call(this, name, ...rest)
+const vm = require('node:vm')
+vm.Script = class extends vm.Script {
+  constructor(text, options) {
+    super(text, options)
+    if (options.filename.includes('/mdns-')) process.emit('SIGTERM', 'SIGTERM')
+  }
 }`
 
 test('a signal during the start ends the daemon before it is ready, and leaves nothing behind', async () => {
