@@ -3,7 +3,7 @@ import type { LoopTurns } from './loop-turns.ts'
 
 /**
  * All peers but the daemon's own, as they are at one moment. They are read in several turns of the event loop, because there
- * may be thousands. What has changed in the meantime is then taken from the journal.
+ * may be thousands. Those that the journal says have changed in the meantime are then read again.
  */
 export class PeerSnapshot {
   readonly #presence: PresenceReader
@@ -25,10 +25,11 @@ export class PeerSnapshot {
     }
     const changes = this.#presence.changesSince(this.#begin)
     if (!changes) return this.#presence.peers()
-    for (const { type, peer, own } of changes) {
-      if (own) continue
-      if (type === 'peer-forgotten') this.#peers.delete(peer.id)
-      else this.#peers.set(peer.id, peer)
+    // A host found by mDNS may have left the list after any of its changes, so the changes only tell which peers to read again.
+    for (const id of new Set(changes.flatMap(({ peer, own }) => (own ? [] : peer.id)))) {
+      const view = this.#presence.get(id)
+      if (view) this.#peers.set(id, view)
+      else this.#peers.delete(id)
     }
     return [...this.#peers.values()]
   }

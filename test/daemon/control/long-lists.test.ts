@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { PeerView } from '../../../src/core/presence/peers/types.ts'
 import { offerJson, peerJson } from '../../../src/daemon/control/api-json.ts'
 import type { Peers, Services } from '../../../src/shared/api.ts'
-import { ask, FakePresence, idOf, startControl } from './fixtures.ts'
+import { ask, FakePresence, idOf, peerView, startControl } from './fixtures.ts'
 
 /** A presence whose clock goes on by 1 ms with each reading, so that a long list takes many turns of the event loop. */
 class BusyPresence extends FakePresence {
@@ -112,6 +112,22 @@ describe('a long list', () => {
     expect(answer.headers['etag']).toBe(`W/"e1-${index}"`)
     if (path.includes('self')) expect(items.shift()?.[0]).toBe(presence.ownView.id)
     expect(items.sort()).toEqual(expected[index]?.sort())
+  })
+
+  test('does not contain a host that leaves the list while it is written', async () => {
+    const presence = new BusyPresence(1000)
+    const host: PeerView = { ...peerView(1000), id: 'printer.local', source: 'mdns' }
+    presence.changePeer('peer-up', host)
+    const act = () => {
+      // It is the machine of a peer. The journal has no `peer-forgotten` of it.
+      presence.changePeer('peer-left', { ...host, state: 'left' })
+      presence.replacePeers(presence.peers().filter(({ id }) => id !== host.id))
+    }
+    presence.beforeReading = { number: 500, act }
+    const { socket } = await startControl(presence)
+    const { body } = await ask({ socket }, '/v1/peers?state=all')
+    expect(body).toMatchObject({ index: 1002 })
+    expect((body as Peers).peers.map(({ id }) => id)).toEqual(presence.peers().map(({ id }) => id))
   })
 
   test('does not hold up other requests', async () => {
