@@ -220,8 +220,8 @@ export class Inbound {
     if (isNewIncarnation) {
       learnt.addresses.heard(source, now, false)
       this.#liveness.startLease(learnt)
-    } else if (record.interval !== interval) {
-      this.#liveness.intervalChanged(learnt, now)
+    } else if (interval !== undefined && record.interval !== interval) {
+      this.#liveness.intervalChanged(learnt, interval, now)
     }
     return undefined
   }

@@ -104,10 +104,14 @@ export class Liveness {
     this.#checkLeasesAt(this.#leaseEnd(peer))
   }
 
-  /** Adapts the lease to a new beat interval: it ends one new lease from now. */
-  intervalChanged(peer: Peer, now: number): void {
+  /**
+   * Adapts the running lease to a new beat interval. A longer one extends it. After a shorter one, it ends as before, but one new
+   * lease from now at the latest. `before` is the interval until now, ms.
+   */
+  intervalChanged(peer: Peer, before: number, now: number): void {
     if (peer.state !== 'alive') return
-    peer.leaseUntil = now + leaseOf(peer)
+    const runningEnd = Math.max(peer.lastSeen + leaseOf(peer, before), peer.leaseUntil)
+    peer.leaseUntil = Math.min(runningEnd, now + leaseOf(peer))
     this.#checkLeasesAt(this.#leaseEnd(peer))
   }
 
@@ -259,9 +263,9 @@ function ordinaryLeaseEnd(peer: Peer): number {
   return Math.max(peer.lastSeen + leaseOf(peer), peer.leaseUntil)
 }
 
-/** The lease of a peer: how long it may be silent, in ms. */
-function leaseOf({ hasBeaten, record }: Peer): number {
-  const lease = LEASE_INTERVALS * record.interval
+/** The lease of a peer with this beat interval: how long it may be silent, in ms. */
+function leaseOf({ hasBeaten, record }: Peer, interval = record.interval): number {
+  const lease = LEASE_INTERVALS * interval
   return hasBeaten ? lease : Math.min(lease, MAX_UNPROVEN_LEASE)
 }
 

@@ -134,6 +134,25 @@ describe('liveness', () => {
     expect(watcher.state('peer')).toBe('failed')
   })
 
+  it.each([
+    ['longer one extends', 1000, 3000, 2000],
+    ['shorter one does not extend', 2000, 6500, 1000],
+  ])('a new interval: a %s the lease, counted from the last beat', (_what, before, silence, after) => {
+    const network = new SimNetwork('interval')
+    const watcher = network.host()
+    const peer = new SyntheticPeer({ name: 'peer', address: '10.0.0.9', interval: before })
+    const say = (datagrams: Uint8Array[]) => {
+      for (const datagram of datagrams) network.inject(watcher, datagram, '10.0.0.9')
+    }
+    say([...recordDatagrams(peer.record()), peer.beat(1)])
+    network.run(silence)
+    say(recordDatagrams(peer.record(2, {}, after)))
+    network.run(6900 - silence)
+    expect(watcher.state('peer')).toBe('alive')
+    network.run(500)
+    expect(watcher.state('peer')).toBe('suspect')
+  })
+
   it('declares none of 20 hosts failed in ten minutes of 30 % loss', () => {
     const network = new SimNetwork('loss')
     const hosts = Array.from({ length: 20 }, () => network.host())
