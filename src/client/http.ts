@@ -89,6 +89,9 @@ function headOf({ method, path, host, headers }: HttpRequest): string {
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
+/** The parser limits the head of a response, but neither the lines between its chunks nor what follows them. */
+const MAX_BYTES_WITHOUT_CONTENT = 256 * 1024
+
 /** What a parser reports of the first response that is not interim (RFC 9110, section 15.2). */
 interface ResponseListener {
   head(head: Pick<HttpResponse, 'status' | 'tag'>): void
@@ -101,6 +104,7 @@ interface ResponseListener {
 function responseParser(listener: ResponseListener): { read(bytes: Buffer): void; finish(): void } {
   const parser = new HTTPParser('RESPONSE')
   let state: 'head' | 'body' | 'ended' = 'head'
+  let bytesWithoutContent = 0
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers }) => {
     const isInterim = statusCode < 200
     if (state === 'head' && !isInterim) {
@@ -113,6 +117,7 @@ function responseParser(listener: ResponseListener): { read(bytes: Buffer): void
   parser[HTTPParser.kOnBody] = (chunk, _offset, length) => {
     // The parser accepts lengths that are negative or no numbers. It would read on before the beginning of the bytes.
     if (!(length > 0)) throw new Error('Parse Error: the length is not a positive number')
+    bytesWithoutContent = 0
     if (state === 'body') listener.content(chunk)
   }
   parser[HTTPParser.kOnMessageComplete] = () => {
@@ -125,8 +130,11 @@ function responseParser(listener: ResponseListener): { read(bytes: Buffer): void
   }
   return {
     read(bytes) {
+      bytesWithoutContent += bytes.length
       try {
         report(parser.execute(bytes))
+        if (bytesWithoutContent > MAX_BYTES_WITHOUT_CONTENT)
+          throw new Error('Parse Error: too many bytes without content')
       } catch (error) {
         report(error)
       }

@@ -113,6 +113,12 @@ test('refuses what is not HTTP, and heads without an end', async () => {
   await expect(responseTo('HTTP/1.1 200 OK\r\n', 'a'.repeat(100_000))).rejects.toThrow('max header size')
 })
 
+test.each(['2;', '0\r\n', '0\r\nt: '])('refuses an endless line or endless trailers after %j', async (begin) => {
+  const endless = (begin.endsWith('\r\n') ? 'a: b\r\n' : 'abcdef').repeat(100_000)
+  const { body } = await responseTo('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', `${begin}${endless}`)
+  await expect(text(body)).rejects.toThrow('without content')
+})
+
 test('the code of the system tells why the connection failed', async () => {
   await expect(exchange({ path: '/nowhere' }, REQUEST, undefined)).rejects.toMatchObject({ code: 'ENOENT' })
 })
