@@ -5,7 +5,7 @@ import { Scene } from '../scene.ts'
 
 const PEERS = 50
 const SMALL: Goal = { limit: 1.3, short: 4 }
-/** The commands have to load Node's HTTP client, which costs more in newer versions. */
+/** By the major version of Node. */
 const LS: Record<string, Goal> = { 20: { limit: 1.6, short: 6 } }
 const LS_NEWEST: Goal = { limit: 2.5, short: 8 }
 
