@@ -9,8 +9,8 @@ export interface BundleSource {
   readonly directory: string
   /** The text of a bundle. @throws when it is not there */
   text(name: string): string
-  /** The compiled code of a bundle; undefined if there is none. V8 refuses code of another version or of a text with another length. */
-  code(name: string): Uint8Array | undefined
+  /** The compiled code of a bundle with this text; undefined if there is none. V8 refuses code of another version or of a text with another length. */
+  code(name: string, text: string): Uint8Array | undefined
 }
 
 /** The text of a bundle as a function of what CommonJS gives to a module. Code is compiled from this. */
@@ -24,14 +24,14 @@ export function functionOf(bundle: string): string {
  */
 export class BundleLoader {
   readonly #source: BundleSource
-  readonly #onCompile: (name: string) => boolean
+  readonly #onCompile: (name: string, text: string) => boolean
   /** What the bundles that have been loaded export, by file name. */
   readonly #loaded = new Map<string, { exports: unknown }>()
   /** The bundles that V8 had to compile, and whose code is wanted. */
   readonly #compiled = new Map<string, Script>()
 
   /** @param onCompile called when V8 had to compile a bundle; returns whether `takeCompiled` shall return its code */
-  constructor(source: BundleSource, onCompile: (name: string) => boolean) {
+  constructor(source: BundleSource, onCompile: (name: string, text: string) => boolean) {
     this.#source = source
     this.#onCompile = onCompile
   }
@@ -63,12 +63,12 @@ export class BundleLoader {
   }
 
   #compile(name: string, filename: string): Script {
-    const text = functionOf(this.#source.text(name))
-    const cachedData = this.#source.code(name)
-    const script = new Script(text, { filename, ...(cachedData && { cachedData }) })
+    const text = this.#source.text(name)
+    const cachedData = this.#source.code(name, text)
+    const script = new Script(functionOf(text), { filename, ...(cachedData && { cachedData }) })
     if (cachedData && !script.cachedDataRejected) return script
     if (cachedData) debug('the compiled code of %s does not fit', name)
-    if (this.#onCompile(name)) this.#compiled.set(name, script)
+    if (this.#onCompile(name, text)) this.#compiled.set(name, script)
     return script
   }
 

@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -37,18 +38,18 @@ export class CompileCache {
       : XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)
         ? [XDG_CACHE_HOME, 'earshot']
         : [HOME, '.cache', 'earshot']
-    const directory = root && ownDirectory(root, [...below, 'code'])
-    return directory ? new CompileCache(directory) : undefined
+    if (!root) return undefined
+    const directory = join(root, ...below, 'code')
+    return isPrivate(directory) || create(root, [...below, 'code']) ? new CompileCache(directory) : undefined
   }
 
   /** Whether the code of a bundle may be stored. */
-  keeps(bundle: string): boolean {
+  static keeps(bundle: string): boolean {
     return HASHED.test(bundle)
   }
 
   /** The code of a bundle; undefined if it is not stored. */
   code(bundle: string): Uint8Array | undefined {
-    if (!this.keeps(bundle)) return undefined
     try {
       return readFileSync(this.#path(bundle))
     } catch {
@@ -95,24 +96,34 @@ function writeWhole(path: string, bytes: Uint8Array): void {
 }
 
 /**
- * The directory `below` an existing one; created if need be. Undefined if one of them is not this user's or cannot be created, or if others may write
+ * Creates the directory `below` an existing one. Returns false if that is not possible, or if one on the way is not this user's, or if others may write
  * one below the first. Node could create all of them at once, but then never ends where the kernel says that the parent does not exist, as in /proc.
  */
-function ownDirectory(root: string, below: readonly string[]): string | undefined {
+function create(root: string, below: readonly string[]): boolean {
   let directory = root
   try {
+    if (!isOwn(statSync(root))) return false
     for (const name of below) {
-      if (!isOwn(directory)) return undefined
       directory = join(directory, name)
       if (!existsSync(directory)) mkdirSync(directory, 0o700)
-      if ((statSync(directory).mode & 0o022) !== 0) return undefined
+      if (!isPrivate(directory)) return false
     }
-    return isOwn(directory) ? directory : undefined
+    return true
   } catch {
-    return undefined
+    return false
   }
 }
 
-function isOwn(directory: string): boolean {
-  return statSync(directory).uid === process.geteuid?.()
+/** Whether this is a directory of this user, in which nobody else can write. */
+function isPrivate(directory: string): boolean {
+  try {
+    const stats = statSync(directory)
+    return stats.isDirectory() && isOwn(stats) && (stats.mode & 0o022) === 0
+  } catch {
+    return false
+  }
+}
+
+function isOwn({ uid }: Stats): boolean {
+  return uid === process.geteuid?.()
 }

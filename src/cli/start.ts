@@ -5,22 +5,30 @@ import { CompileCache } from './compile-cache.ts'
 /** New code is stored this long after it was compiled, ms, and at the end of the process: a daemon may be killed at any time. */
 const STORE_AFTER = 2000
 
+/** Code is kept for bundles with this many characters and more. V8 compiles a smaller one in the time in which its code is read. */
+const MIN_LENGTH = 4096
+
 /**
  * Runs a program from the bundles in a directory. Keeps the code that V8 compiles in a cache, if there can be one.
  * @param name the file name of the program's bundle
  */
 export function start(name: string, directory: string): void {
-  const cache = CompileCache.open()
-  const store = () => cache?.store(loader.takeCompiled(), directory)
+  let opened: { cache: CompileCache | undefined } | undefined
+  const cacheFor = (bundle: string, text: string) => {
+    if (text.length < MIN_LENGTH || !CompileCache.keeps(bundle)) return undefined
+    opened ??= { cache: CompileCache.open() }
+    return opened.cache
+  }
+  const store = () => opened?.cache?.store(loader.takeCompiled(), directory)
   let isScheduled = false
   const loader = new BundleLoader(
     {
       directory,
       text: (bundle) => readBundle(`${directory}/${bundle}`),
-      code: (bundle) => cache?.code(bundle),
+      code: (bundle, text) => cacheFor(bundle, text)?.code(bundle),
     },
-    (bundle) => {
-      if (!cache?.keeps(bundle)) return false
+    (bundle, text) => {
+      if (!cacheFor(bundle, text)) return false
       if (isScheduled) return true
       isScheduled = true
       setTimeout(() => {
@@ -30,7 +38,7 @@ export function start(name: string, directory: string): void {
       return true
     },
   )
-  if (cache) process.on('exit', store)
+  process.on('exit', store)
   loader.load(name)
 }
 
