@@ -13,7 +13,7 @@ import type { Echo, Notice } from './peers/types.ts'
 /** The longest lease of a peer that has never beaten, in ms. An attacker can invent thousands of records. */
 const MAX_UNPROVEN_LEASE = 10_000
 /** All leases are checked together, at a multiple of this, in ms, after the first has ended. */
-const LEASE_SLOT = 250
+const LEASE_SLOT = 100
 /** They are checked at least this often, in ms: so it is noticed that the event loop was late. */
 const MAX_CHECK_INTERVAL = 1000
 /**
