@@ -15,6 +15,10 @@ import type { Peers } from '../shared/api.ts'
 import { peerJson } from './control/api-json.ts'
 import { logChanges, logNetwork, logNotice } from './log-events.ts'
 
+/** The first answers have been received when no peer has become known for this long, or after the second time, ms. */
+const QUIET = 25
+const MAX_FIRST_ANSWERS = 500
+
 export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
   clock: Clock
   /** Port and multicast groups of the beacons; the interfaces are those of mDNS too. */
@@ -63,10 +67,14 @@ export class Discovery {
     await this.driver.start()
   }
 
-  /** Starts mDNS, unless it is off. Loads it when it is called, so that it does not delay the first beat. */
+  /**
+   * Starts mDNS, unless it is off. Loads it after the first beat and after the answers to the first query, because these would
+   * have to wait meanwhile.
+   */
   async startMdns(): Promise<void> {
     const { mdns, ...options } = this.#options
     if (!mdns) return
+    await this.#firstAnswers()
     const { openMdns } = await import('./mdns.ts')
     this.#mdns = openMdns({ ...options, ...mdns, monitor: this.#monitor }, this.driver)
     this.#publishByMdns()
@@ -90,6 +98,17 @@ export class Discovery {
   /** Sends goodbyes by beacons and by mDNS, and closes the sockets. */
   async stop(): Promise<void> {
     await Promise.all([this.driver.stop(), this.#mdns?.stop()])
+  }
+
+  /** Waits until no peer has become known for a moment. */
+  async #firstAnswers(): Promise<void> {
+    const { clock } = this.#options
+    const deadline = clock.now() + MAX_FIRST_ANSWERS
+    let index: number
+    do {
+      index = this.presence.index
+      await delay(QUIET)
+    } while (this.presence.index !== index && clock.now() < deadline)
   }
 
   #publishByMdns(): void {

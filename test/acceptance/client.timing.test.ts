@@ -194,6 +194,8 @@ describeLab('a client', () => {
       peer: { name: 'b' },
     })
     expect((await atA.services({ type: 'http' })).services).toMatchObject([{ id: 'shop', peer: { name: 'b' } }])
+    // A peer answers a probe by unicast if it has heard a beat from the address of the probe.
+    await expect.poll(async () => (await atB.peer('a')).beacons.heard).toBeGreaterThan(0)
     expect(await atA.ping('b')).toBeGreaterThan(0)
     await atA.query()
     expect(await atB.unset('status')).toEqual({})
