@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { EARSHOTD } from '../installed.ts'
 import { temporaryDirectory } from '../temporary-directory.ts'
 
@@ -29,6 +29,7 @@ test('a signal during the start ends the daemon before it is ready, and leaves n
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const ended = once(daemon, 'exit')
+  onTestFinished(() => void daemon.kill('SIGKILL'))
   const log = await text(daemon.stdout)
   expect(await ended).toEqual([0, null])
   expect(log).toContain('"msg":"using interface"')
