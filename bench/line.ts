@@ -1,7 +1,7 @@
 import type { Figure } from './figures.ts'
 import type { Programs } from './programs.ts'
 
-export interface Bench {
+interface Bench {
   readonly programs: Programs
   /** The short form, which measures less often and for less time. */
   readonly short: boolean

@@ -46,7 +46,7 @@ export const start: Line = {
 }
 
 /** The wall-clock time after `since` at which a daemon learnt that the peer with this name is alive, ms. */
-export async function knownAt(daemon: RunningDaemon, name: string, since: number): Promise<number> {
+async function knownAt(daemon: RunningDaemon, name: string, since: number): Promise<number> {
   let at = Number.NaN
   await until(async () => {
     const peer = (await daemon.peers()).find((each) => each.name === name)

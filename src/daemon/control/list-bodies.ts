@@ -25,7 +25,7 @@ export interface Candidates {
 }
 
 /** The JSON of a list. */
-export interface ListBody {
+interface ListBody {
   /** The index that the list is of. */
   index: number
   pieces: readonly Buffer[]
