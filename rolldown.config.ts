@@ -41,8 +41,7 @@ export default defineConfig([
     // The first: a part of yargs that is not used asks for import.meta.
     checks: { emptyImportMeta: false, bundlerTimings: false },
     plugins: [prebuilt(), leftOut(), licences('dist/LICENCES.txt')],
-    // CommonJS starts faster than ES modules: Node loads one file of it for each file of the other in half the time, and does
-    // not load undici for everything that `node:http` exports.
+    // Node loads a CommonJS file in half the time of an ES module. If an ES module imports `node:http`, Node loads undici, too.
     output: {
       dir: 'dist/commands',
       format: 'cjs',

@@ -8,7 +8,7 @@ import { exitOnWriteError } from './write-errors.ts'
  * Parses the command line of `earshotd` with yargs: with help, and errors for each wrong word. Undefined if it asked for help or for
  * the version, which is printed.
  * @param options the flags
- * @param width columns for the help; null: any number
+ * @param width the width of the help text, columns; null: no limit
  * @throws UsageError
  */
 export async function parseDaemonFlags(

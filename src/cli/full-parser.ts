@@ -11,7 +11,7 @@ type Run = (name: CommandName, options: Record<string, unknown>) => Promise<void
 
 /**
  * Parses a command line, and calls `run` if it names a command. Prints help, the version or completions if it asks for them.
- * @param width columns for the help; null: any number
+ * @param width the width of the help text, columns; null: no limit
  * @throws UsageError
  */
 export async function parseFully(argv: readonly string[], width: number | null, run: Run): Promise<void> {

@@ -65,7 +65,7 @@ export async function resolve(directory: Directory, name: string, options: Resol
   const { service: type, family, signed = false, signal } = options
   const search: Search = { directory, name, type, source: signed ? 'beacon' : undefined, options: signal && { signal } }
   const { peer, service } = (await findPeer(search)) ?? (await findService(search)) ?? {}
-  // An mDNS host never replaces a peer that has sent beacons: any program on the network can claim its name in mDNS.
+  // If a peer with beacons has this name, a host found by mDNS is not looked for: any program on the network can claim a name in mDNS.
   const mayBeHost = !signed && type === undefined && isHostName(name) && peer?.source !== 'beacon'
   if (peer && !isPresent(peer) && !mayBeHost) {
     throw unresolved(`'${name}' is not present: it has ${peer.state}, last seen ${peer.lastSeen}`)

@@ -122,6 +122,7 @@ export class Peer {
 
   /** Takes a fresh beat, whose chain value must have been verified. */
   beat(beat: Beat, now: number): void {
+    // A view of the datagram, which this keeps: it has a buffer of its own, of 64 bytes.
     this.link = { sequence: beat.sequence, value: beat.reveal }
     this.provenAt = now
     this.lastSeen = now
