@@ -16,6 +16,7 @@ import type { PeerView } from '../src/core/presence/peers/types.ts'
 import { peerJson } from '../src/daemon/control/api-json.ts'
 import { ControlServer } from '../src/daemon/control/server.ts'
 import { Catalogue } from '../src/daemon/services/catalogue.ts'
+import { Ticker } from '../src/io/ticker.ts'
 import { BEGINNING, FakePresence } from './daemon/control/fixtures.ts'
 
 export interface RecordedRequest {
@@ -98,6 +99,7 @@ export class ScriptedDaemon {
     const catalogue = await Catalogue.open({
       ...{ name, hostname, stateDir: this.#directory, servicesDir: [], services: [], attributes: {} },
       now: () => this.registry.now(),
+      ticker: new Ticker(),
       publish: () => {},
       notify: () => {},
     })

@@ -26,26 +26,35 @@ export async function runDaemon(config: Config): Promise<void> {
   captureConsole(log)
   const abort = new AbortController()
   const shutdown = untilShutdown(log).finally(() => abort.abort())
-  const daemon = await startDaemon(config, log, abort.signal)
+  const started: Started = []
+  const stop = async () => {
+    for (const end of started.reverse()) await end()
+  }
+  try {
+    await startDaemon(config, log, abort.signal, started)
+  } catch (error) {
+    await stop()
+    throw error
+  }
   const { signal, error, finish } = await shutdown
   log.info({ signal }, 'leaving')
-  await daemon?.stop()
+  await stop()
   finish()
   if (error) throw error
 }
 
-/** Returns undefined when `abort` fired during the start; then nothing is left running. */
-async function startDaemon(
-  config: Config,
-  log: Logger,
-  abort: AbortSignal,
-): Promise<{ stop(): Promise<void> } | undefined> {
+/** The functions that end the parts of the daemon, in the order in which the parts were started. */
+type Started = (() => Promise<void>)[]
+
+/** Starts the parts one after the other, and adds each to `started`. Returns early when `abort` fires. */
+async function startDaemon(config: Config, log: Logger, abort: AbortSignal, started: Started): Promise<void> {
   const clock = new Clock()
   // First, so that a second daemon stops here, and does not touch the state directory of the one that runs.
   await prepareSocket(config.socket)
-  const identityFile = new IdentityFile(config.stateDir, (notice) => logState(log, notice))
+  const identityFile = new IdentityFile(config.stateDir, (notice) => logState(log, notice), clock.ticker)
+  started.push(() => identityFile.close())
   const loaded = await identityFile.begin()
-  if (abort.aborted) return undefined
+  if (abort.aborted) return
   let { identity } = loaded
   const peer = { name: config.name, hostname: printableHostName(hostname()), version: VERSION }
   if (peer.hostname !== hostname()) {
@@ -84,13 +93,12 @@ async function startDaemon(
     ...config,
     hostname: peer.hostname,
     now: () => clock.now(),
+    ticker: clock.ticker,
     publish: (content) => discovery.publish({ ...peer, ...content }),
     notify: (notice) => logCatalogue(log, notice),
   })
-  if (abort.aborted) {
-    await catalogue.close()
-    return undefined
-  }
+  started.push(() => catalogue.close())
+  if (abort.aborted) return
 
   const startedAt = clock.now()
   const dependencies: ControlDependencies = {
@@ -113,27 +121,17 @@ async function startDaemon(
     },
   }
   const control = new ControlServer(dependencies, { socket: config.socket, http: config.http, log })
-  const stop = async () => {
-    await discovery.stop()
-    await control.close()
-    await Promise.all([catalogue.close(), identityFile.close()])
+  started.push(() => control.close())
+  await control.listen()
+  if (abort.aborted) return
+  // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
+  started.push(() => discovery.stop())
+  for (const step of [() => discovery.start(), () => discovery.startMdns()]) {
+    await step()
+    if (abort.aborted) return
   }
-  try {
-    // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
-    for (const step of [() => control.listen(), () => discovery.start(), () => discovery.startMdns()]) {
-      await step()
-      if (abort.aborted) {
-        await stop()
-        return undefined
-      }
-    }
-    control.serve()
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  control.serve()
   const { id, incarnation, name } = presence.self()
   const { socket, http } = control.listening
   log.info({ id, name, incarnation, fresh: loaded.fresh, socket, http, port }, 'ready')
-  return { stop }
 }

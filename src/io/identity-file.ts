@@ -6,6 +6,7 @@ import { StateUnusable } from '../shared/errors.ts'
 import { isStorageError, makeDirectory } from './files.ts'
 import { isStored, type Stored } from './identity-file.prebuilt.ts'
 import { StateFile, type StateNotice } from './state-file.ts'
+import type { Ticker } from './ticker.ts'
 
 const FILE = 'identity.json'
 const MACHINE_IDS = ['/etc/machine-id', '/var/lib/dbus/machine-id']
@@ -23,9 +24,10 @@ export class IdentityFile {
   readonly #directory: string
   readonly #file: StateFile<Stored>
 
-  constructor(directory: string, notify: (notice: StateNotice) => void) {
+  /** @param ticker starts the checks that the file is still there */
+  constructor(directory: string, notify: (notice: StateNotice) => void, ticker: Ticker) {
     this.#directory = directory
-    this.#file = new StateFile(directory, FILE, isStored, notify)
+    this.#file = new StateFile(directory, FILE, isStored, notify, ticker)
   }
 
   /** Why a restart would lose the identity; undefined if it would not. */

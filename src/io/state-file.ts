@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { codeOf, messageOf } from '../shared/caught-error.ts'
 import { NotKept } from '../shared/errors.ts'
 import { makeDirectory, readRegular, removeLeftovers, setAside, Unsuitable, writeAtomically } from './files.ts'
+import type { Ticker } from './ticker.ts'
 
 const MAX_BYTES = 1024 * 1024
-/** Interval of the checks that the file exists and is up to date, ms. */
+/** About the time between two checks that the file exists and is up to date, ms. */
 const CHECK_INTERVAL = 5000
 
 /** An event of a file in the state directory, for the log. */
@@ -36,14 +37,18 @@ export class StateFile<Content> {
   #unreadable: string | undefined
   #last: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #ticker: Ticker
+  #stopChecks: (() => void) | undefined
 
+  /** @param ticker starts the checks */
   constructor(
     directory: string,
     name: string,
     isContent: (value: unknown) => value is Content,
     notify: (notice: StateNotice) => void,
+    ticker: Ticker,
   ) {
+    this.#ticker = ticker
     this.#directory = directory
     this.#path = join(directory, name)
     this.#isContent = isContent
@@ -57,7 +62,7 @@ export class StateFile<Content> {
 
   /** Reads the content. Undefined if there is no file, or an unusable one, which is renamed. */
   async read(): Promise<Content | undefined> {
-    this.#timer ??= setInterval(() => void this.flush().catch(() => {}), CHECK_INTERVAL).unref()
+    this.#stopChecks ??= this.#ticker.every(CHECK_INTERVAL, () => void this.flush().catch(() => {}))
     await removeLeftovers(this.#path).catch(() => {})
     try {
       const text = new TextDecoder('utf-8', { fatal: true }).decode(await readRegular(this.#path, MAX_BYTES))
@@ -102,7 +107,8 @@ export class StateFile<Content> {
 
   /** Stops the checks, and writes the content if that is possible. */
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#stopChecks?.()
+    this.#stopChecks = undefined
     await this.flush().catch(() => {})
   }
 

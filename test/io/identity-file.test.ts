@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { IdentityFile, type LoadedIdentity, nextIncarnation } from '../../src/io/identity-file.ts'
 import type { StateNotice } from '../../src/io/state-file.ts'
+import { Ticker } from '../../src/io/ticker.ts'
 import { StateUnusable } from '../../src/shared/errors.ts'
 
 function directory(): string {
@@ -27,7 +28,7 @@ async function begin(
   stateDir: string,
 ): Promise<LoadedIdentity & { notices: StateNotice[]; fault: string | undefined }> {
   const notices: StateNotice[] = []
-  const file = new IdentityFile(stateDir, (notice) => notices.push(notice))
+  const file = new IdentityFile(stateDir, (notice) => notices.push(notice), new Ticker())
   const life = await file.begin()
   await file.close()
   return { ...life, notices, fault: file.fault }

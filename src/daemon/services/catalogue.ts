@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidRecord } from '../../core/wire/record.ts'
 import type { Attributes, AttributeValue, Service } from '../../core/wire/record-schema.ts'
+import type { Ticker } from '../../io/ticker.ts'
 import { AttributeTaken, BadConfig, NoSuchService, RecordTooLarge, ServiceTaken } from '../../shared/errors.ts'
 import {
   type BadFile,
@@ -29,6 +30,8 @@ export interface CatalogueOptions {
   attributes: Readonly<Attributes>
   /** Monotonic ms. */
   now(): number
+  /** Starts the looks at service files and the checks of saved files. */
+  ticker: Ticker
   /** Replaces what this peer publishes. At the start it publishes nothing. @throws InvalidRecord; then nothing has changed */
   publish(content: RecordContent): void
   notify(notice: CatalogueNotice): void
@@ -58,11 +61,11 @@ export class Catalogue {
   #published: RecordContent = { services: [], attributes: {} }
 
   private constructor(options: CatalogueOptions) {
-    const { services, stateDir, servicesDir, notify } = options
+    const { services, stateDir, servicesDir, notify, ticker } = options
     this.#options = options
     this.#config = byId(services.map((each) => ({ ...each, source: 'config', file: undefined, expiresAt: undefined })))
-    this.#registrations = new Registrations(stateDir, (id) => this.#expire(id), notify)
-    this.#files = new ServiceFiles(servicesDir, options, (files) => this.#merge(files))
+    this.#registrations = new Registrations(stateDir, (id) => this.#expire(id), notify, ticker)
+    this.#files = new ServiceFiles(servicesDir, options, (files) => this.#merge(files), ticker)
   }
 
   /**
@@ -191,6 +194,7 @@ export class Catalogue {
     const fault = this.#publish(services, registered)
     if (fault) throw new RecordTooLarge(fault.message)
     this.#registrations.current = registered
+    this.#merge(this.#merged.files)
   }
 
   #unregister(id: string): void {

@@ -1,5 +1,6 @@
 import type { AttributeValue } from '../../core/wire/record-schema.ts'
 import { StateFile, type StateNotice } from '../../io/state-file.ts'
+import type { Ticker } from '../../io/ticker.ts'
 import { BadRequest } from '../../shared/errors.ts'
 import { type OwnService, recordService } from './own-services.ts'
 import { isAttributes, isSaved, type Saved } from './services.prebuilt.ts'
@@ -23,8 +24,13 @@ export class Registrations {
   current: Registered = { services: new Map(), attributes: new Map() }
 
   /** @param onExpired called with the id of a service whose lease has ended */
-  constructor(stateDir: string, onExpired: (id: string) => void, notify: (notice: StateNotice) => void) {
-    this.#file = new StateFile(stateDir, FILE, isSaved, notify)
+  constructor(
+    stateDir: string,
+    onExpired: (id: string) => void,
+    notify: (notice: StateNotice) => void,
+    ticker: Ticker,
+  ) {
+    this.#file = new StateFile(stateDir, FILE, isSaved, notify, ticker)
     this.#onExpired = onExpired
   }
 

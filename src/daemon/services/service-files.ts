@@ -1,9 +1,9 @@
-import { unwatchFile, watchFile } from 'node:fs'
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Service } from '../../core/wire/record-schema.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
+import type { Ticker } from '../../io/ticker.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'
@@ -12,13 +12,13 @@ import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 import { parseToml } from './user-input.ts'
 
-/** Time between two looks at a directory or file, ms; also between two scans while a file may still change. */
-const LOOK_INTERVAL = 500
-/** Time between two scans without a reason, ms, in case a change was missed. */
-const MAX_SCAN_INTERVAL = 10_000
+/** About the time between two looks at the directories and files, ms. */
+const LOOK_INTERVAL = 1000
+/** Time between two scans while a file may still change, ms. */
+const RESCAN_DELAY = 500
 /**
- * A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported
- * yet.
+ * A file or directory that changed less than this ago may still be written, ms: it is read again, and an error in a file is not
+ * reported yet.
  */
 const SETTLE_TIME = 100
 
@@ -37,9 +37,9 @@ interface CachedFile {
 }
 
 /**
- * Reads the service files of directories, and reports every change within a second. fs.watchFile looks at the directories and
- * files without running JavaScript: to scan them twice a second would cost as much as thirty datagrams. fs.watch would miss
- * directories that do not exist yet, mounts, and the targets of symbolic links.
+ * Reads the service files of directories, and reports every change within two seconds. A look reads only the metadata of the
+ * directories and files, when the process is awake for another reason; a scan, which costs more, follows a change. fs.watch would
+ * miss directories that do not exist yet, mounts, and the targets of symbolic links.
  */
 export class ServiceFiles {
   readonly #directories: readonly string[]
@@ -49,16 +49,24 @@ export class ServiceFiles {
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
-  /** The directories and files that fs.watchFile looks at. */
-  #watched = new Set<string>()
-  readonly #changed = () => this.#scanSoon(0)
+  readonly #ticker: Ticker
+  #stopLooking: (() => void) | undefined
+  #isLooking = false
+  /** The signatures of the directories and files, from before they were last read. */
+  #signatures: ReadonlyMap<string, string> = new Map()
   #scanning: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   /** When the timer fires, monotonic ms. */
   #scanAt = Number.POSITIVE_INFINITY
   #closed = false
 
-  constructor(directories: readonly string[], context: FileContext, onScan: (files: readonly ServiceFile[]) => void) {
+  constructor(
+    directories: readonly string[],
+    context: FileContext,
+    onScan: (files: readonly ServiceFile[]) => void,
+    ticker: Ticker,
+  ) {
+    this.#ticker = ticker
     this.#directories = [...new Set(directories.map((directory) => resolve(directory)))]
     this.#context = context
     this.#onScan = onScan
@@ -66,13 +74,25 @@ export class ServiceFiles {
 
   /** Scans once, and then after every change. */
   async open(): Promise<void> {
-    if (this.#directories.length > 0) await this.#scanNow()
+    if (this.#directories.length === 0) return
+    await this.#scanNow()
+    this.#stopLooking ??= this.#ticker.every(LOOK_INTERVAL, () => void this.#look())
   }
 
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
-    for (const path of this.#watched) unwatchFile(path, this.#changed)
+    this.#stopLooking?.()
+  }
+
+  /** Scans if a directory or a file has changed since it was last read. */
+  async #look(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    const changes = Array.from(this.#signatures, async ([path, before]) => (await statPath(path)).signature !== before)
+    const haveChanged = (await Promise.all(changes)).includes(true)
+    this.#isLooking = false
+    if (haveChanged) this.#scanSoon(0)
   }
 
   /** Scans in `delay` ms, unless a scan comes sooner. */
@@ -96,11 +116,15 @@ export class ServiceFiles {
   async #scan(): Promise<void> {
     const files: ServiceFile[] = []
     const cache = new Map<string, CachedFile>()
-    let isBusy = false
+    const signatures = new Map<string, string>()
+    let mustReadAgain = false
     for (const directory of this.#directories) {
+      const { signature, isSettling } = await statPath(directory)
+      signatures.set(directory, signature)
+      if (isSettling) mustReadAgain = true
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
-        isBusy = true
+        mustReadAgain = true
         for (const [path, file] of this.#cache) if (dirname(path) === directory) cache.set(path, file)
         const before = this.#directoryErrors.get(directory)
         if (before) files.push(before)
@@ -108,41 +132,30 @@ export class ServiceFiles {
       }
       const { names, error } = listed
       if (error !== undefined) files.push(failedFile(directory, error, this.#directoryErrors.get(directory)))
-      for (const name of names) await this.#check(join(directory, name), cache)
+      for (const name of names) await this.#check(join(directory, name), cache, signatures)
     }
     if (this.#closed) return
     this.#cache = cache
+    this.#signatures = signatures
     this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
-    const mustReadAgain =
-      isBusy || files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
-    const watchesMore = this.#watch([...this.#directories, ...cache.keys()])
-    // What changed before the first look at it is found by another scan.
-    this.#scanSoon(mustReadAgain || watchesMore ? LOOK_INTERVAL : MAX_SCAN_INTERVAL)
+    mustReadAgain ||= files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
+    if (mustReadAgain) this.#scanSoon(RESCAN_DELAY)
     this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
   }
 
-  /** Looks at exactly these paths from now on. Returns whether some are new. */
-  #watch(paths: readonly string[]): boolean {
-    const before = this.#watched
-    this.#watched = new Set(paths)
-    for (const path of before) if (!this.#watched.has(path)) unwatchFile(path, this.#changed)
-    const added = paths.filter((path) => !before.has(path))
-    const options = { interval: LOOK_INTERVAL, persistent: false, bigint: true } as const
-    for (const path of added) watchFile(path, options, this.#changed)
-    return added.length > 0
-  }
-
-  async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
+  async #check(path: string, cache: Map<string, CachedFile>, signatures: Map<string, string>): Promise<void> {
     const before = this.#cache.get(path)
-    const now = await statFile(path)
-    if (now === undefined) return
-    if (before && now.signature !== '' && now.signature === before.signature) cache.set(path, before)
+    const now = await statPath(path)
+    // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
+    if (now.error !== undefined && (await lstat(path).then(() => false, isMissing))) return
+    signatures.set(path, now.signature)
+    if (before && now.error === undefined && now.signature === before.signature) cache.set(path, before)
     else cache.set(path, await this.#read(path, now, before?.result))
   }
 
   async #read(
     path: string,
-    { signature, isSettling, error }: FileStat,
+    { signature, isSettling, error }: PathStat,
     before: ServiceFile | undefined,
   ): Promise<CachedFile> {
     try {
@@ -163,25 +176,22 @@ function failedFile(file: string, error: string, before: ServiceFile | undefined
   return before && 'error' in before && before.error === error ? before : { file, error }
 }
 
-interface FileStat {
-  /** Changes whenever the file changes. */
+interface PathStat {
+  /** Changes whenever the file or directory changes. The code of the error if it cannot be examined. */
   signature: string
-  /** The file may still be written. */
+  /** It may still be written. */
   isSettling: boolean
   error?: unknown
 }
 
-/** Undefined when the file has just been removed. */
-async function statFile(path: string): Promise<FileStat | undefined> {
+async function statPath(path: string): Promise<PathStat> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true })
     // Uses ctime, which programs cannot set; they can set mtime to any date.
     const isSettling = Math.abs(Date.now() - Number(ctimeMs)) < SETTLE_TIME
     return { signature: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, isSettling }
   } catch (error) {
-    // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
-    const isRemoved = await lstat(path).then(() => false, isMissing)
-    return isRemoved ? undefined : { signature: '', isSettling: false, error }
+    return { signature: codeOf(error) ?? '', isSettling: false, error }
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { nearest } from '../../shared/did-you-mean.ts'
+import { Ticker } from '../ticker.ts'
 import {
   type AddressProblem,
   KernelTable,
@@ -81,13 +82,6 @@ const LOOK_INTERVAL = 1000
 /** Changes often come together, as when a cable is plugged in. So many looks after one take a quarter of the time each. */
 const LOOKS_AFTER_CHANGE = 20
 
-type Repeat = (interval: number, run: () => void) => () => void
-
-function byInterval(interval: number, run: () => void): () => void {
-  const timer = setInterval(run, interval)
-  return () => clearInterval(timer)
-}
-
 /**
  * Looks at the interfaces of the system and selects those to use. One monitor can serve several `Net`s: a look and the
  * wake-up for it cost more processor time than ten datagrams. Node cannot be told of changes: it has no netlink sockets.
@@ -95,7 +89,7 @@ function byInterval(interval: number, run: () => void): () => void {
 export class InterfaceMonitor {
   readonly #patterns: InterfacePatterns
   readonly #interval: number
-  readonly #repeat: Repeat
+  readonly #ticker: Ticker
   readonly #watchers = new Set<() => void>()
   #stopLooking: (() => void) | undefined
   #nextSoon: NodeJS.Timeout | undefined
@@ -114,12 +108,12 @@ export class InterfaceMonitor {
 
   /**
    * @param interval ms between two looks while somebody watches
-   * @param repeat calls a function about every so many ms, and keeps the process alive; returns a function that ends this
+   * @param ticker starts the looks
    */
-  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL, repeat: Repeat = byInterval) {
+  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL, ticker = new Ticker()) {
     this.#patterns = patterns
     this.#interval = interval
-    this.#repeat = repeat
+    this.#ticker = ticker
   }
 
   /** Calls `watcher` after each look, whether or not anything has changed. Returns a function that ends this. */
@@ -128,7 +122,7 @@ export class InterfaceMonitor {
     const entry = () => watcher()
     this.#watchers.add(entry)
     // This keeps the process alive: on a machine without any network, nothing else may do so.
-    this.#stopLooking ??= this.#repeat(this.#interval, () => this.#lookForWatchers())
+    this.#stopLooking ??= this.#ticker.every(this.#interval, () => this.#lookForWatchers())
     return () => {
       this.#watchers.delete(entry)
       if (this.#watchers.size > 0) return

@@ -21,6 +21,7 @@ import type { ControlDependencies, DaemonStatus, MdnsAccess } from '../../../src
 import { ControlServer, type ControlServerOptions } from '../../../src/daemon/control/server.ts'
 import { Catalogue } from '../../../src/daemon/services/catalogue.ts'
 import { recordService } from '../../../src/daemon/services/own-services.ts'
+import { Ticker } from '../../../src/io/ticker.ts'
 import type { PeerState } from '../../../src/shared/peer-state.ts'
 import type { ServiceChangeType } from '../../../src/shared/service-changes.ts'
 import { temporaryDirectory } from '../../temporary-directory.ts'
@@ -292,6 +293,7 @@ export async function openCatalogue(
     attributes: {},
     ...config,
     now: () => presence.now(),
+    ticker: new Ticker(),
     publish: (content) => {
       const bytes = Buffer.byteLength(JSON.stringify(content))
       if (bytes > MAX_RECORD_BYTES) throw new InvalidRecord('the record has too many bytes', bytes)

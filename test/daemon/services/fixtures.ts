@@ -4,6 +4,7 @@ import { InvalidRecord } from '../../../src/core/wire/record.ts'
 import type { Service } from '../../../src/core/wire/record-schema.ts'
 import { Catalogue, type CatalogueOptions } from '../../../src/daemon/services/catalogue.ts'
 import type { CatalogueNotice, RecordContent } from '../../../src/daemon/services/own-services.ts'
+import { Ticker } from '../../../src/io/ticker.ts'
 import { temporaryDirectory } from '../../temporary-directory.ts'
 
 export function service(id: string, given: Partial<Service> = {}): Service {
@@ -35,6 +36,7 @@ export async function openCatalogue(given: Partial<CatalogueOptions> = {}, room 
     services: [],
     attributes: {},
     now: () => 1000,
+    ticker: new Ticker(),
     publish(content) {
       const bytes = Buffer.byteLength(JSON.stringify(content))
       if (bytes > room) {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
 import { ServiceFiles } from '../../../src/daemon/services/service-files.ts'
+import { Ticker } from '../../../src/io/ticker.ts'
 import { temporaryDirectory } from '../../temporary-directory.ts'
 
 const SHOP = 'type = "http"\nport = 80\n'
@@ -12,10 +13,15 @@ const SHOP = 'type = "http"\nport = 80\n'
 async function watch(...directories: string[]) {
   let seen: string[] = []
   let wake = () => {}
-  const files = new ServiceFiles(directories, { name: 'kitchen', hostname: 'kitchen.lan' }, (now) => {
-    seen = now.map(shown)
-    wake()
-  })
+  const files = new ServiceFiles(
+    directories,
+    { name: 'kitchen', hostname: 'kitchen.lan' },
+    (now) => {
+      seen = now.map(shown)
+      wake()
+    },
+    new Ticker(),
+  )
   onTestFinished(() => files.close())
   const shown = (read: ServiceFile) => {
     const file = directories.reduce((path, directory) => path.replace(`${directory}/`, ''), read.file)
@@ -160,7 +166,12 @@ test('the error of a directory stays while the process has no descriptor to read
   onTestFinished(() => void vi.doUnmock('node:fs/promises'))
   const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
   const scans: (readonly ServiceFile[])[] = []
-  const files = new Mocked(['/shared'], { name: 'kitchen', hostname: 'kitchen.lan' }, (now) => scans.push(now))
+  const files = new Mocked(
+    ['/shared'],
+    { name: 'kitchen', hostname: 'kitchen.lan' },
+    (now) => scans.push(now),
+    new Ticker(),
+  )
   for (let scan = 0; scan < 3; scan++) await files.open()
   files.close()
   const [first, ...later] = scans
