@@ -46,7 +46,7 @@ export class Discovery {
     this.#id = options.identity.id
     this.#profile = options.profile
     this.presence = new Presence({ ...options, random })
-    this.#monitor = new InterfaceMonitor(net, undefined, clock.ticker)
+    this.#monitor = new InterfaceMonitor(net, undefined, (interval, run) => clock.ticker.every(interval, run))
     this.net = new Net(net, this.#monitor)
     this.driver = new PresenceDriver(this.presence, this.net, clock, (notice) => {
       if (log) logNotice(log, notice)

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { nearest } from '../../shared/did-you-mean.ts'
-import { Ticker } from '../ticker.ts'
 import {
   type AddressProblem,
   KernelTable,
@@ -82,6 +81,13 @@ const LOOK_INTERVAL = 1000
 /** Changes often come together, as when a cable is plugged in. So many looks after one take a quarter of the time each. */
 const LOOKS_AFTER_CHANGE = 20
 
+type Repeat = (interval: number, run: () => void) => () => void
+
+function byInterval(interval: number, run: () => void): () => void {
+  const timer = setInterval(run, interval)
+  return () => clearInterval(timer)
+}
+
 /**
  * Looks at the interfaces of the system and selects those to use. One monitor can serve several `Net`s: a look and the
  * wake-up for it cost more processor time than ten datagrams. Node cannot be told of changes: it has no netlink sockets.
@@ -89,7 +95,7 @@ const LOOKS_AFTER_CHANGE = 20
 export class InterfaceMonitor {
   readonly #patterns: InterfacePatterns
   readonly #interval: number
-  readonly #ticker: Ticker
+  readonly #repeat: Repeat
   readonly #watchers = new Set<() => void>()
   #stopLooking: (() => void) | undefined
   #nextSoon: NodeJS.Timeout | undefined
@@ -108,12 +114,12 @@ export class InterfaceMonitor {
 
   /**
    * @param interval ms between two looks while somebody watches
-   * @param ticker starts the looks
+   * @param repeat calls a function about every so many ms, and keeps the process alive; returns a function that ends this
    */
-  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL, ticker = new Ticker()) {
+  constructor(patterns: InterfacePatterns, interval = LOOK_INTERVAL, repeat: Repeat = byInterval) {
     this.#patterns = patterns
     this.#interval = interval
-    this.#ticker = ticker
+    this.#repeat = repeat
   }
 
   /** Calls `watcher` after each look, whether or not anything has changed. Returns a function that ends this. */
@@ -122,7 +128,7 @@ export class InterfaceMonitor {
     const entry = () => watcher()
     this.#watchers.add(entry)
     // This keeps the process alive: on a machine without any network, nothing else may do so.
-    this.#stopLooking ??= this.#ticker.every(this.#interval, () => this.#lookForWatchers())
+    this.#stopLooking ??= this.#repeat(this.#interval, () => this.#lookForWatchers())
     return () => {
       this.#watchers.delete(entry)
       if (this.#watchers.size > 0) return

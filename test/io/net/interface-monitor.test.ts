@@ -6,7 +6,6 @@ import {
   type SystemFacts,
   selectInterfaces,
 } from '../../../src/io/net/interface-monitor.ts'
-import { Ticker } from '../../../src/io/ticker.ts'
 
 const FACTS: SystemFacts = { defaultInterfaces: () => new Set(['eth0']), exists: () => false }
 
@@ -104,13 +103,11 @@ test('one look serves all who watch, and no look is made when nobody watches any
 test('after a change, the next looks come quickly, for a few seconds', () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
-  let now = 0
-  const ticker = new Ticker(() => now)
-  const lookNow = () => {
-    now += 1000
-    ticker.awake()
-  }
-  const monitor = new InterfaceMonitor({ include: [], exclude: [] }, 1000, ticker)
+  let lookNow = () => {}
+  const monitor = new InterfaceMonitor({ include: [], exclude: [] }, 1000, (_interval, run) => {
+    lookNow = run
+    return () => {}
+  })
   const list = vi.spyOn(monitor, 'look').mockImplementation(() => {})
   const stop = monitor.watch(() => {})
   lookNow()
