@@ -25,6 +25,13 @@ interface ConnectionState {
   readBefore: number
 }
 
+/** Closes connections when their server ends. */
+export interface Connections {
+  /** Closes the connections that wait for another request. */
+  closeUnused(): void
+  closeAll(): void
+}
+
 /**
  * Limits the connections of one server, in number and in time.
  *
@@ -33,7 +40,7 @@ interface ConnectionState {
  * suspended, or was not scheduled on a busy machine, has not read what its clients sent in that time. For the same
  * reason, a connection is only judged after all pending input was read.
  */
-export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }: ConnectionLimits): void {
+export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }: ConnectionLimits): Connections {
   // In the order in which they became idle.
   const connections = new Map<Socket, ConnectionState>()
   /** Runs only while there are connections. */
@@ -78,7 +85,14 @@ export function limitConnections(server: Server, { max, tickMs, sendTimeoutMs }:
     if (state.answers.size > MAX_PIPELINED_REQUESTS) socket.destroy()
   })
 
-  server.once('close', () => clearInterval(timer))
+  const closeIf = (hasToClose: (connection: Socket, state: ConnectionState) => boolean) => {
+    for (const [connection, state] of connections) if (hasToClose(connection, state)) connection.destroy()
+  }
+  return {
+    closeUnused: () =>
+      closeIf((connection, state) => state.answers.size === 0 && connection.bytesRead === state.readBefore),
+    closeAll: () => closeIf(() => true),
+  }
 }
 
 function tick(connections: ReadonlyMap<Socket, ConnectionState>): void {

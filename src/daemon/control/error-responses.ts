@@ -1,10 +1,10 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiError } from '../../shared/api.ts'
 import { BadRequest, BodyTooLarge, NoSuchRoute, WrongContentType } from '../../shared/errors.ts'
 import { describeValidationErrors } from '../services/user-input.ts'
 import { writeJson } from './api-json.ts'
+import { nodeHttp } from './node-http.ts'
 import { hasBody, MAX_BODY_BYTES } from './request-input.ts'
 
 const BAD_REQUEST = new BadRequest('').code
@@ -99,5 +99,5 @@ function apiErrorOf(error: FastifyError): ApiError {
 }
 
 function toApiError(statusCode: number, code: string, message: string): ApiError {
-  return { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
+  return { statusCode, code, error: nodeHttp().STATUS_CODES[statusCode] ?? 'Error', message }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { Server as NetServer, Socket } from 'node:net'
+import type { Server as HttpServer, RequestListener } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { isStorageError } from '../../io/files.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
@@ -9,10 +9,11 @@ import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
 import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
 import { removeToken, tokenPath, writeToken } from './access.ts'
 import { BlockingQueries, type BlockingQueryLimits, DEFAULT_BLOCKING_QUERY_LIMITS } from './blocking-queries.ts'
-import { limitConnections } from './connections.ts'
+import { type Connections, limitConnections } from './connections.ts'
 import type { App, ControlDependencies, ListenAddresses } from './context.ts'
 import { refuseConnection } from './error-responses.ts'
 import { DEFAULT_EVENT_STREAM_LIMITS, type EventStreamLimits, EventStreams } from './event-streams.ts'
+import { nodeHttp } from './node-http.ts'
 import { listenOnSocket, prepareSocket } from './socket-file.ts'
 
 export interface ControlServerOptions {
@@ -36,13 +37,18 @@ export interface ControlServerOptions {
 }
 
 /** Node's timeouts also count the time in which this process was suspended. `limitConnections` replaces them. */
-const SERVER_OPTIONS = {
+const HTTP_OPTIONS = {
   headersTimeout: 0,
   requestTimeout: 0,
   keepAliveTimeout: 0,
   // `buildApp` refuses a request without the header Host, with an error in JSON.
   requireHostHeader: false,
   maxHeaderSize: 16 * 1024,
+}
+/** `allowHalfOpen` and `noDelay` are what `http` needs. */
+const LISTEN_OPTIONS = {
+  allowHalfOpen: true,
+  noDelay: true,
   /** Bytes that each connection may buffer. Node's default is four times as much since version 22. */
   highWaterMark: 16 * 1024,
 }
@@ -61,7 +67,7 @@ export class ControlServer {
   readonly #streams: EventStreams
   readonly #queries: BlockingQueries
   readonly #maxConnections: { onSocket: number; onLoopback: number }
-  readonly #servers: Server[] = []
+  readonly #listeners: Listener[] = []
   readonly #listening: ListenAddresses
   readonly #socketConnections = new WeakSet<Socket>()
   readonly #stopListening: () => void
@@ -115,17 +121,17 @@ export class ControlServer {
     try {
       await prepareSocket(socket)
       if (http) {
-        const server = this.#createServer(this.#maxConnections.onLoopback)
+        const { server } = this.#createListener(this.#maxConnections.onLoopback)
         await listenOnLoopback(server, http)
         this.#listening.http = formatHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
       }
-      const server = this.#createServer(this.#maxConnections.onSocket)
+      const { server } = this.#createListener(this.#maxConnections.onSocket)
       server.prependListener('connection', (connection) => this.#socketConnections.add(connection))
       await listenOnSocket(server, socket, BACKLOG)
       if (http) await this.#writeToken()
-      for (const each of this.#servers) {
+      for (const each of this.#listeners) {
         // For example, the process has too many open files. Existing connections are still served.
-        each.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
+        each.server.on('error', (error) => log.error({ err: error }, 'cannot accept a connection to the control API'))
       }
     } catch (error) {
       await this.close()
@@ -145,7 +151,7 @@ export class ControlServer {
   /** Stops listening, sends the last events, answers the blocking queries and closes all connections. */
   async close(): Promise<void> {
     const timeout = this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS
-    const closed = this.#servers.splice(0).map((server) => closeServer(server, timeout))
+    const closed = this.#listeners.splice(0).map((listener) => closeListener(listener, timeout))
     this.#stopListening()
     this.#streams.close()
     this.#queries.close()
@@ -203,17 +209,32 @@ export class ControlServer {
     }
   }
 
-  #createServer(max: number): Server {
-    const server = createServer(SERVER_OPTIONS, (...request) => this.#request(...request))
+  #createListener(max: number): Listener {
+    const listener: Listener = { server: createServer(LISTEN_OPTIONS), http: undefined }
+    listener.server.on('connection', (connection) => {
+      listener.http ??= this.#createHttp(max)
+      listener.http.server.emit('connection', connection)
+    })
+    this.#listeners.push(listener)
+    return listener
+  }
+
+  #createHttp(max: number): NonNullable<Listener['http']> {
+    const server = nodeHttp().createServer(HTTP_OPTIONS, (...request) => this.#request(...request))
     const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
-    limitConnections(server, { max, tickMs, sendTimeoutMs })
+    const connections = limitConnections(server, { max, tickMs, sendTimeoutMs })
     server.on('clientError', refuseInvalidRequest)
     server.on('checkExpectation', ({ socket, headers }) => {
       refuseConnection(socket, 417, `the header Expect may be 100-continue only, not '${headers.expect}'`)
     })
-    this.#servers.push(server)
-    return server
+    return { server, connections }
   }
+}
+
+/** Accepts connections. `http` serves them, and is undefined before the first one. */
+interface Listener {
+  readonly server: Server
+  http: { readonly server: HttpServer; readonly connections: Connections } | undefined
 }
 
 /**
@@ -242,7 +263,7 @@ function openFilesLimit(): number {
   }
 }
 
-async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress): Promise<void> {
+async function listenOnLoopback(server: Server, { host, port }: HttpAddress): Promise<void> {
   try {
     server.listen({ host, port, exclusive: true, backlog: BACKLOG })
     await once(server, 'listening')
@@ -253,15 +274,16 @@ async function listenOnLoopback(server: NetServer, { host, port }: HttpAddress):
   }
 }
 
-function portOf(server: NetServer): number | undefined {
+function portOf(server: Server): number | undefined {
   const address = server.address()
   return typeof address === 'object' ? address?.port : undefined
 }
 
-async function closeServer(server: Server, timeoutMs: number): Promise<void> {
+async function closeListener({ server, http }: Listener, timeoutMs: number): Promise<void> {
   if (!server.listening) return
   const closed = new Promise((resolve) => server.close(resolve))
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  http?.connections.closeUnused()
+  const timer = setTimeout(() => http?.connections.closeAll(), timeoutMs)
   await closed
   clearTimeout(timer)
 }
@@ -273,7 +295,7 @@ function refuseInvalidRequest(error: NodeJS.ErrnoException, connection: Socket):
   if (!connection.writable) return
   const [statusCode, message] =
     error.code === 'HPE_HEADER_OVERFLOW'
-      ? ([431, `the headers of the request have more than ${SERVER_OPTIONS.maxHeaderSize} bytes`] as const)
+      ? ([431, `the headers of the request have more than ${HTTP_OPTIONS.maxHeaderSize} bytes`] as const)
       : error.code === 'HPE_INVALID_URL'
         ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
         : ([400, 'this is not HTTP/1.1'] as const)
