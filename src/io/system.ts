@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { uptime } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import type { Random } from '../core/random.ts'
+import { monotonicNow } from '../shared/monotonic.ts'
 import { Ticker } from './ticker.ts'
 
 /** Time, timers and random numbers of the system, which the core does not access itself. */
@@ -19,19 +19,19 @@ const CLOCK_STEP = 50
  */
 export class Clock {
   #suspended = 0
-  #checkedAt = performance.now()
-  #offset = Date.now() - performance.now()
+  #checkedAt = monotonicNow()
+  #offset = Date.now() - monotonicNow()
   readonly #initialLead = uptimeLead()
   /** Runs periodic tasks when an `Alarm` of this clock goes off. */
   readonly ticker = new Ticker()
 
   now(): number {
-    return performance.now() + this.#suspended
+    return monotonicNow() + this.#suspended
   }
 
   /** Checks whether the machine was suspended, at most once a second. Call it whenever a timer fires. */
   checkSuspend(): void {
-    const now = performance.now()
+    const now = monotonicNow()
     if (now - this.#checkedAt < SUSPEND_CHECK_INTERVAL) return
     this.#checkedAt = now
     const suspended = uptimeLead() - this.#initialLead
@@ -51,7 +51,7 @@ export class Clock {
 
 /** How far the time since boot, including suspend, is ahead of Node's monotonic clock, ms. */
 function uptimeLead(): number {
-  return uptime() * 1000 - performance.now()
+  return uptime() * 1000 - monotonicNow()
 }
 
 /** Calls a function at the earliest of the times that were set. */

@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks'
+import { monotonicNow } from '../shared/monotonic.ts'
 
 /** A periodic task runs when this part of its interval has passed, if the process is awake then for another reason. */
 const EARLIEST = 0.75
@@ -22,7 +22,7 @@ export class Ticker {
   #timer: NodeJS.Timeout | undefined
 
   /** @param now a monotonic clock, ms */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = monotonicNow) {
     this.#now = now
   }
 

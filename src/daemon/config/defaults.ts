@@ -1,5 +1,6 @@
 import { hostname, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { isatty } from 'node:tty'
 import { BadConfig } from '../../shared/errors.ts'
 import { defaultSocketPath, SUPERUSER, untrustedReason } from '../../shared/socket-paths.ts'
 
@@ -95,6 +96,6 @@ export function processInfo(): ProcessInfo {
     home: process.env['HOME'] || undefined,
     hostname: hostname(),
     temporaryDirectory: tmpdir(),
-    terminal: process.stdout.isTTY === true,
+    terminal: isatty(1),
   }
 }

@@ -1,11 +1,11 @@
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { performance } from 'node:perf_hooks'
 import type { Service } from '../../core/wire/record-schema.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
 import type { Ticker } from '../../io/ticker.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
+import { monotonicNow } from '../../shared/monotonic.ts'
 import { slug } from '../../shared/service-names.ts'
 import type { FileContext } from './avahi-file.ts'
 import type { ServiceFile } from './own-services.ts'
@@ -97,7 +97,7 @@ export class ServiceFiles {
 
   /** Scans in `delay` ms, unless a scan comes sooner. */
   #scanSoon(delay: number): void {
-    const at = performance.now() + delay
+    const at = monotonicNow() + delay
     if (this.#closed || at >= this.#scanAt) return
     clearTimeout(this.#timer)
     this.#scanAt = at

@@ -1,10 +1,10 @@
 import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { isIP } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import type { Interface, Path, SharedPath } from '../../core/link.ts'
 import { codeOf } from '../../shared/caught-error.ts'
 import { PortInUse } from '../../shared/errors.ts'
+import { monotonicNow } from '../../shared/monotonic.ts'
 import type { SocketsHandler } from './family-sockets.ts'
 import { Faults } from './faults.ts'
 import { InterfaceMonitor } from './interface-monitor.ts'
@@ -121,7 +121,7 @@ export class Net extends EventEmitter<NetEvents> {
   }
 
   #tick(): void {
-    const now = performance.now()
+    const now = monotonicNow()
     this.#updateInterfaces()
     for (const sockets of this.#used.values()) sockets.tick(now)
     this.#faults.report(now)
@@ -166,7 +166,7 @@ export class Net extends EventEmitter<NetEvents> {
     let sockets = this.#used.get(found.name)
     if (sockets === undefined) {
       const handler = this.#handlerFor(found.name)
-      sockets = new InterfaceSockets(found, this.#options, handler, this.#rejoinInterval, performance.now())
+      sockets = new InterfaceSockets(found, this.#options, handler, this.#rejoinInterval, monotonicNow())
       this.#used.set(found.name, sockets)
     }
     sockets.update(found)
@@ -176,7 +176,7 @@ export class Net extends EventEmitter<NetEvents> {
     return {
       received: (path, bound, bytes, from) => this.#receive(name, path, bound, bytes, from),
       failed: (path, operation, error) =>
-        this.#faults.failed(name, path, operation, this.#explain(name, error), performance.now()),
+        this.#faults.failed(name, path, operation, this.#explain(name, error), monotonicNow()),
       succeeded: (path, operation) => this.#faults.succeeded(name, path, operation),
       dropped: (path) => this.#dropped[path === 'unicast' ? 'unicast' : 'shared']++,
       changed: () => this.#changed(),
