@@ -9,6 +9,8 @@ const PEERS = 49
 /** Until the daemon has asked, probed and compiled what it does often, ms. */
 const SETTLE_MS = 20_000
 const SETTLE_MS_SHORT = 8000
+/** A daemon without peers wakes up once a second, so that this takes longer. */
+const SETTLE_IDLE_MS = 120_000
 
 /** Processor time of a daemon that only receives beats and sends its own. */
 export const steady: Line = {
@@ -52,7 +54,7 @@ export const idle: Line = {
     const [here] = await scene.machines('here')
     if (!here) throw new Error('no machine')
     const daemon = await (await here.daemon()).ready()
-    await delay(short ? SETTLE_MS_SHORT : SETTLE_MS)
+    await delay(short ? SETTLE_MS_SHORT : SETTLE_IDLE_MS)
     const costs: number[] = []
     for (let round = 0; round < (short ? 3 : 5); round++) costs.push(await costPerSecond(daemon, short ? 4 : 10))
     return [

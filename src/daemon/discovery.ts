@@ -15,9 +15,12 @@ import type { Peers } from '../shared/api.ts'
 import { peerJson } from './control/api-json.ts'
 import { logChanges, logNetwork, logNotice } from './log-events.ts'
 
-/** The first answers have been received when no peer has become known for this long, or after the second time, ms. */
+/** The first answers have been received when no peer has become known for this long, ms. */
 const QUIET = 25
-const MAX_FIRST_ANSWERS = 500
+/** A timer that is this late, ms, shows that other programs use the processor, as when many daemons start at the same time. */
+const BUSY = 25
+/** mDNS waits for the first answers for this long at most, ms. */
+const MAX_FIRST_ANSWERS = 2000
 
 export interface DiscoveryOptions extends Omit<PresenceOptions, 'random'> {
   clock: Clock
@@ -100,15 +103,17 @@ export class Discovery {
     await Promise.all([this.driver.stop(), this.#mdns?.stop()])
   }
 
-  /** Waits until no peer has become known for a moment. */
+  /** Waits until no peer has become known for a moment in which this process could have learnt of one. */
   async #firstAnswers(): Promise<void> {
     const { clock } = this.#options
-    const deadline = clock.now() + MAX_FIRST_ANSWERS
-    let index: number
-    do {
-      index = this.presence.index
+    let now = clock.now()
+    const deadline = now + MAX_FIRST_ANSWERS
+    for (;;) {
+      const [index, due] = [this.presence.index, now + QUIET]
       await delay(QUIET)
-    } while (this.presence.index !== index && clock.now() < deadline)
+      now = clock.now()
+      if ((this.presence.index === index && now < due + BUSY) || now >= deadline) return
+    }
   }
 
   #publishByMdns(): void {
