@@ -20,7 +20,7 @@ export function shortId(id: string): string {
   return isPeerId(id) ? id.slice(0, SHOWN_ID_CHARACTERS) : id
 }
 
-/** How many ids that were read are remembered, a power of two. Each has one place, where it displaces another. */
+/** How many ids that were read are remembered, a power of two. */
 const REMEMBERED = 4096
 const rememberedBytes = new Uint8Array(REMEMBERED * ID_BYTES)
 const remembered = new Array<PeerId | undefined>(REMEMBERED)
@@ -30,15 +30,29 @@ const remembered = new Array<PeerId | undefined>(REMEMBERED)
  * than to make it, and also to look for it in a map.
  */
 export function readId(bytes: Uint8Array, offset = 0): PeerId {
-  // Ids are hashes, so any of their bits choose places evenly.
-  const place = (((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0)) % REMEMBERED
+  // Each id has two places, so that a thousand ids rarely displace each other.
+  const first = placeOf(bytes, offset)
+  const second = placeOf(bytes, offset + 2)
+  return (
+    rememberedAt(first, bytes, offset) ?? rememberedAt(second, bytes, offset) ?? remember(first, second, bytes, offset)
+  )
+}
+
+/** Ids are hashes, so any of their bits choose places evenly. */
+function placeOf(bytes: Uint8Array, offset: number): number {
+  return (((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0)) % REMEMBERED
+}
+
+function rememberedAt(place: number, bytes: Uint8Array, offset: number): PeerId | undefined {
   const at = place * ID_BYTES
-  let same = 0
-  while (same < ID_BYTES && rememberedBytes[at + same] === bytes[offset + same]) same++
-  const known = remembered[place]
-  if (same === ID_BYTES && known !== undefined) return known
+  for (let i = 0; i < ID_BYTES; i++) if (rememberedBytes[at + i] !== bytes[offset + i]) return undefined
+  return remembered[place]
+}
+
+function remember(first: number, second: number, bytes: Uint8Array, offset: number): PeerId {
   const id = encodeId(bytes, offset)
-  for (let i = 0; i < ID_BYTES; i++) rememberedBytes[at + i] = bytes[offset + i] ?? 0
+  const place = remembered[first] === undefined ? first : second
+  for (let i = 0; i < ID_BYTES; i++) rememberedBytes[place * ID_BYTES + i] = bytes[offset + i] ?? 0
   remembered[place] = id
   return id
 }
