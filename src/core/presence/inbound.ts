@@ -2,7 +2,7 @@ import { errorOf } from '../../shared/caught-error.ts'
 import { Budget, KeyedBudget } from '../budget.ts'
 import type { DatagramSource } from '../link.ts'
 import { decode, isCopyOf } from '../wire/codec.ts'
-import { CHAIN_LENGTH, type ChainLink, encodeDigest, follows } from '../wire/hash-chain.ts'
+import { CHAIN_LENGTH, encodeDigest, follows } from '../wire/hash-chain.ts'
 import { goodbyeCommitment } from '../wire/identity.ts'
 import type { Beat, Bye, Message, MessageType, RecordPart, Refusal } from '../wire/messages.ts'
 import { Reassembly } from '../wire/reassembly.ts'
@@ -51,8 +51,8 @@ export class Inbound {
   readonly #loopback: LoopbackMonitor
   readonly #notice: (notice: Notice) => void
   readonly #reassembly = new Reassembly()
-  /** The last fresh beat: its datagram, its peer, and the proven position of the chain to which it led. */
-  #lastBeat: { datagram: Uint8Array; peer: Peer; link: ChainLink } | undefined
+  /** The last fresh beat, its datagram and its peer. */
+  #lastBeat: { datagram: Uint8Array; beat: Beat; peer: Peer } | undefined
   /** Messages of the exceptions that were reported. */
   readonly #exceptions = new Set<string>()
   readonly #hashes = new Budget(HASHES_PER_SECOND, HASHES_PER_SECOND)
@@ -133,8 +133,10 @@ export class Inbound {
     }
   }
 
-  #isStillNewest({ peer, link }: { peer: Peer; link: ChainLink }): boolean {
-    return peer.link === link && peer.state !== 'left' && this.#registry.get(peer.id) === peer
+  /** Whether nothing newer is known of the peer than this beat. */
+  #isStillNewest({ beat, peer }: { beat: Beat; peer: Peer }): boolean {
+    const isNewest = peer.link.sequence === beat.sequence && peer.incarnation === beat.incarnation
+    return isNewest && peer.state !== 'left' && this.#registry.get(peer.id) === peer
   }
 
   /** Takes the newest beat of a peer, received again. */
@@ -164,7 +166,7 @@ export class Inbound {
     if (refusal) return refusal
 
     this.#registry.beat(peer, beat, now)
-    this.#lastBeat = { datagram, peer, link: peer.link }
+    this.#lastBeat = { datagram, beat, peer }
     this.#notePath(peer, source, now)
     this.#liveness.beat(peer, now)
     if (beat.echo !== 0) this.#liveness.echo(peer, beat.echo, now)

@@ -1,7 +1,7 @@
 import { isPresent, type PeerState } from '../../../shared/peer-state.ts'
 import type { NamedTasks } from '../../agenda.ts'
 import type { DatagramSource } from '../../link.ts'
-import { type ChainLink, ChainStep, decodeDigest } from '../../wire/hash-chain.ts'
+import { type ChainLink, ChainStep, DIGEST_BYTES, decodeDigest } from '../../wire/hash-chain.ts'
 import type { PeerId } from '../../wire/id.ts'
 import type { Beat } from '../../wire/messages.ts'
 import type { PeerRecord } from '../../wire/record-schema.ts'
@@ -51,7 +51,7 @@ export class Peer {
   /** Its lease does not end before this: its interval has changed. */
   leaseUntil = 0
   /** The newest position of the hash chain that is proven, by a beat or by the anchor of a signed record. */
-  link: ChainLink = { sequence: 0, value: new Uint8Array() }
+  readonly link: ChainLink = { sequence: 0, value: new Uint8Array(DIGEST_BYTES) }
   /** When a beat proved `link`. Undefined if a record did. */
   provenAt: number | undefined
   step: ChainStep
@@ -99,7 +99,7 @@ export class Peer {
   startIncarnation(incarnation: number): void {
     this.incarnation = incarnation
     this.step = new ChainStep(this.id, incarnation)
-    this.link = { sequence: -1, value: new Uint8Array() }
+    this.link.sequence = -1
     this.provenAt = undefined
     this.#reception = new Reception()
     this.addresses.dropCopies()
@@ -116,14 +116,20 @@ export class Peer {
   /** Verifies later beats from this anchor on, if it is ahead. The record's signature must have been verified. */
   setAnchor({ sequence, value }: PeerRecord['anchor']): void {
     if (sequence <= this.link.sequence) return
-    this.link = { sequence, value: decodeDigest(value) }
+    this.#setLink(sequence, decodeDigest(value))
     this.provenAt = undefined
+  }
+
+  /** Copies the value: a view of the datagram would keep it in memory. A loop costs less than `set` for so few bytes. */
+  #setLink(sequence: number, value: Uint8Array): void {
+    this.link.sequence = sequence
+    const held = this.link.value
+    for (let i = 0; i < DIGEST_BYTES; i++) held[i] = value[i] ?? 0
   }
 
   /** Takes a fresh beat, whose chain value must have been verified. */
   beat(beat: Beat, now: number): void {
-    // A view of the datagram, which this keeps: it has a buffer of its own, of 64 bytes.
-    this.link = { sequence: beat.sequence, value: beat.reveal }
+    this.#setLink(beat.sequence, beat.reveal)
     this.provenAt = now
     this.lastSeen = now
     this.hasBeaten = true
