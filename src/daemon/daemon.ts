@@ -126,7 +126,7 @@ async function startDaemon(config: Config, log: Logger, abort: AbortSignal, star
   if (abort.aborted) return
   // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
   started.push(() => discovery.stop())
-  for (const step of [() => discovery.start(), () => discovery.startMdns()]) {
+  for (const step of [() => discovery.start(), () => discovery.startMdns(abort)]) {
     await step()
     if (abort.aborted) return
   }

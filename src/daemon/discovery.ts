@@ -71,13 +71,14 @@ export class Discovery {
   }
 
   /**
-   * Starts mDNS, unless it is off. Loads it after the first beat and after the answers to the first query, because these would
-   * have to wait meanwhile.
+   * Starts mDNS, unless it is off or `abort` fires before. Loads it after the first beat and after the answers to the first
+   * query, because these would have to wait meanwhile.
    */
-  async startMdns(): Promise<void> {
+  async startMdns(abort?: AbortSignal): Promise<void> {
     const { mdns, ...options } = this.#options
     if (!mdns) return
-    await this.#firstAnswers()
+    await this.#firstAnswers(abort)
+    if (abort?.aborted) return
     const { openMdns } = await import('./mdns.ts')
     this.#mdns = openMdns({ ...options, ...mdns, monitor: this.#monitor }, this.driver)
     this.#publishByMdns()
@@ -103,16 +104,16 @@ export class Discovery {
     await Promise.all([this.driver.stop(), this.#mdns?.stop()])
   }
 
-  /** Waits until no peer has become known for a moment in which this process could have learnt of one. */
-  async #firstAnswers(): Promise<void> {
+  /** Waits until no peer has become known for a moment in which this process could have learnt of one, or `abort` fires. */
+  async #firstAnswers(abort?: AbortSignal): Promise<void> {
     const { clock } = this.#options
     let now = clock.now()
     const deadline = now + MAX_FIRST_ANSWERS
-    for (;;) {
+    while (now < deadline && !abort?.aborted) {
       const [index, due] = [this.presence.index, now + QUIET]
       await delay(QUIET)
       now = clock.now()
-      if ((this.presence.index === index && now < due + BUSY) || now >= deadline) return
+      if (this.presence.index === index && now < due + BUSY) return
     }
   }
 
