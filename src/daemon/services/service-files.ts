@@ -5,7 +5,6 @@ import { readRegular, Unsuitable } from '../../io/files.ts'
 import type { Ticker } from '../../io/ticker.ts'
 import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
-import { monotonicNow } from '../../shared/monotonic.ts'
 import { slug } from '../../shared/service-names.ts'
 import type { FileContext } from './avahi-file.ts'
 import type { ServiceFile } from './own-services.ts'
@@ -14,11 +13,11 @@ import { parseToml } from './user-input.ts'
 
 /** About the time between two looks at the directories and files, ms. */
 const LOOK_INTERVAL = 1000
-/** Time between two scans while a file may still change, ms. */
-const RESCAN_DELAY = 500
+/** About the time after which the directories and files are read again even if no look has found a change, ms. */
+const MAX_SCAN_INTERVAL = 60_000
 /**
- * A file or directory that changed less than this ago may still be written, ms: it is read again, and an error in a file is not
- * reported yet.
+ * A file or directory that changed less than this ago may still be written, ms: the next look reads it again, and an error in a
+ * file is not reported yet.
  */
 const SETTLE_TIME = 100
 
@@ -38,8 +37,9 @@ interface CachedFile {
 
 /**
  * Reads the service files of directories, and reports every change within two seconds. A look reads only the metadata of the
- * directories and files, when the process is awake for another reason; a scan, which costs more, follows a change. fs.watch would
- * miss directories that do not exist yet, mounts, and the targets of symbolic links.
+ * directories and files. It is followed by a scan, which costs more, if something has changed or an error may have passed. Where
+ * a directory keeps its metadata when a file is added (time stamps of some file systems count whole seconds), the file is found
+ * after about a minute. fs.watch would miss directories that do not exist yet, mounts, and the targets of symbolic links.
  */
 export class ServiceFiles {
   readonly #directories: readonly string[]
@@ -49,17 +49,17 @@ export class ServiceFiles {
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
-  readonly #ticker: Ticker
-  #stopLooking: (() => void) | undefined
-  #isLooking = false
   /** The signatures of the directories and files, from before they were last read. */
   #signatures: ReadonlyMap<string, string> = new Map()
-  #scanning: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
-  /** When the timer fires, monotonic ms. */
-  #scanAt = Number.POSITIVE_INFINITY
+  readonly #ticker: Ticker
+  /** Stop the periodic tasks. */
+  #stopTasks: (() => void)[] = []
+  #isLooking = false
+  /** The next look is followed by a scan, whatever it finds. */
+  #mustScan = false
   #closed = false
 
+  /** @param ticker starts the looks */
   constructor(
     directories: readonly string[],
     context: FileContext,
@@ -75,56 +75,45 @@ export class ServiceFiles {
   /** Scans once, and then after every change. */
   async open(): Promise<void> {
     if (this.#directories.length === 0) return
-    await this.#scanNow()
-    this.#stopLooking ??= this.#ticker.every(LOOK_INTERVAL, () => void this.#look())
+    await this.#scan()
+    this.#stopTasks = [
+      this.#ticker.every(LOOK_INTERVAL, () => void this.#look()),
+      this.#ticker.every(MAX_SCAN_INTERVAL, () => {
+        this.#mustScan = true
+      }),
+    ]
   }
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
-    this.#stopLooking?.()
+    for (const stop of this.#stopTasks) stop()
   }
 
-  /** Scans if a directory or a file has changed since it was last read. */
   async #look(): Promise<void> {
     if (this.#isLooking) return
     this.#isLooking = true
-    const changes = Array.from(this.#signatures, async ([path, before]) => (await statPath(path)).signature !== before)
-    const haveChanged = (await Promise.all(changes)).includes(true)
+    if (this.#mustScan || (await this.#hasChanged())) await this.#scan()
     this.#isLooking = false
-    if (haveChanged) this.#scanSoon(0)
   }
 
-  /** Scans in `delay` ms, unless a scan comes sooner. */
-  #scanSoon(delay: number): void {
-    const at = monotonicNow() + delay
-    if (this.#closed || at >= this.#scanAt) return
-    clearTimeout(this.#timer)
-    this.#scanAt = at
-    this.#timer = setTimeout(() => void this.#scanNow(), delay).unref()
-  }
-
-  /** Scans after the scan that runs, if any. */
-  async #scanNow(): Promise<void> {
-    await this.#scanning
-    this.#scanAt = Number.POSITIVE_INFINITY
-    if (this.#closed) return
-    this.#scanning = this.#scan()
-    await this.#scanning
+  /** Whether a directory or a file has changed since it was last read. */
+  async #hasChanged(): Promise<boolean> {
+    const changes = Array.from(this.#signatures, async ([path, before]) => (await statPath(path)).signature !== before)
+    return (await Promise.all(changes)).includes(true)
   }
 
   async #scan(): Promise<void> {
     const files: ServiceFile[] = []
     const cache = new Map<string, CachedFile>()
     const signatures = new Map<string, string>()
-    let mustReadAgain = false
+    this.#mustScan = false
     for (const directory of this.#directories) {
       const { signature, isSettling } = await statPath(directory)
       signatures.set(directory, signature)
-      if (isSettling) mustReadAgain = true
+      if (isSettling) this.#mustScan = true
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
-        mustReadAgain = true
+        this.#mustScan = true
         for (const [path, file] of this.#cache) if (dirname(path) === directory) cache.set(path, file)
         const before = this.#directoryErrors.get(directory)
         if (before) files.push(before)
@@ -138,8 +127,7 @@ export class ServiceFiles {
     this.#cache = cache
     this.#signatures = signatures
     this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
-    mustReadAgain ||= files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
-    if (mustReadAgain) this.#scanSoon(RESCAN_DELAY)
+    this.#mustScan ||= files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
     this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
   }
 

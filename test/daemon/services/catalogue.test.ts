@@ -319,7 +319,7 @@ describe('service files', () => {
     const later = taken('later.toml', 'later', 'a program over the API')
     expect(catalogue.badFiles).toContainEqual(later)
     catalogue.remove('later')
-    await until(() => catalogue.get('later')?.port === 4)
+    expect(catalogue.get('later')?.port).toBe(4)
 
     await rm(at('a.toml'))
     await until(() => catalogue.get('a')?.port === 2)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
@@ -11,16 +11,20 @@ const SHOP = 'type = "http"\nport = 80\n'
 
 /** Watches a directory; `until` resolves with what was seen when it is as wanted, as `shop.toml: shop:80` or `shop.toml: reason`. */
 async function watch(...directories: string[]) {
+  return await watchBy(ServiceFiles, new Ticker(), ...directories)
+}
+
+async function watchBy(Watcher: typeof ServiceFiles, ticker: Ticker, ...directories: string[]) {
   let seen: string[] = []
   let wake = () => {}
-  const files = new ServiceFiles(
+  const files = new Watcher(
     directories,
     { name: 'kitchen', hostname: 'kitchen.lan' },
     (now) => {
       seen = now.map(shown)
       wake()
     },
-    new Ticker(),
+    ticker,
   )
   onTestFinished(() => files.close())
   const shown = (read: ServiceFile) => {
@@ -153,29 +157,63 @@ test('a directory with too many entries is reported, and the other directories a
   expect(seen()).toEqual([`${crowded}: only the first 4096 entries are looked at`, 'shop.toml: shop:80'])
 })
 
-test('the error of a directory stays while the process has no descriptor to read it', async () => {
-  const codes = ['EACCES', 'EMFILE', 'EMFILE']
+/** The class with some functions of `node:fs/promises` replaced. */
+async function withFileSystem(replaced: object): Promise<typeof ServiceFiles> {
   vi.resetModules()
   vi.doMock('node:fs/promises', async (importOriginal) => ({
     ...(await importOriginal<typeof import('node:fs/promises')>()),
+    ...replaced,
+  }))
+  onTestFinished(() => void vi.doUnmock('node:fs/promises'))
+  const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
+  return Mocked
+}
+
+/** A ticker, and a function that runs the tasks whose interval has passed after some time, ms. */
+function manualTicker(): { ticker: Ticker; pass(time: number): void } {
+  let now = 0
+  const ticker = new Ticker(() => now)
+  const pass = (time: number) => {
+    now += time
+    ticker.awake()
+  }
+  return { ticker, pass }
+}
+
+test('the error of a directory stays while the process has no descriptor to read it', async () => {
+  const codes = ['EACCES', 'EMFILE', 'EMFILE']
+  const Mocked = await withFileSystem({
     opendir: async () => {
       const code = codes.shift() ?? 'ENOENT'
       throw Object.assign(new Error(code), { code })
     },
-  }))
-  onTestFinished(() => void vi.doUnmock('node:fs/promises'))
-  const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
+  })
   const scans: (readonly ServiceFile[])[] = []
-  const files = new Mocked(
-    ['/shared'],
-    { name: 'kitchen', hostname: 'kitchen.lan' },
-    (now) => scans.push(now),
-    new Ticker(),
-  )
-  for (let scan = 0; scan < 3; scan++) await files.open()
-  files.close()
+  const { ticker, pass } = manualTicker()
+  const files = new Mocked(['/shared'], { name: 'kitchen', hostname: 'kitchen.lan' }, (now) => scans.push(now), ticker)
+  onTestFinished(() => files.close())
+  await files.open()
+  for (let scan = 2; scan <= 3; scan++) {
+    pass(1000)
+    await vi.waitUntil(() => scans.length === scan)
+  }
   const [first, ...later] = scans
   expect(first).toEqual([{ file: '/shared', error: 'permission denied' }])
   // The same object: nothing has changed, and nothing is logged again.
   for (const now of later) expect(now[0]).toBe(first?.[0])
+})
+
+test('a file is found even if the directory keeps its metadata', async () => {
+  const directory = await temporaryDirectory()
+  const before = await stat(directory, { bigint: true })
+  const Mocked = await withFileSystem({
+    stat: async (path: string) =>
+      path === directory ? { ...before, ctimeMs: 0n } : await stat(path, { bigint: true }),
+  })
+  const { ticker, pass } = manualTicker()
+  const { until } = await watchBy(Mocked, ticker, directory)
+  await writeFile(join(directory, 'shop.toml'), SHOP)
+  const passing = setInterval(() => pass(1000), 1)
+  onTestFinished(() => clearInterval(passing))
+  await until('shop.toml: shop:80')
 })
