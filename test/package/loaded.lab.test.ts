@@ -5,7 +5,7 @@ import { EARSHOT } from '../installed.ts'
 import { describeLab, type Host, Lab } from '../lab/index.ts'
 import { modulesOf, packageOf } from './modules.ts'
 
-/** Writes the paths of all loaded bundles at the end of a process. */
+/** Writes the paths of all loaded bundles, and the names of Node's own modules, at the end of a process. */
 const HOOK = `const vm = require('node:vm')
 const paths = []
 vm.Script = class extends vm.Script {
@@ -14,7 +14,7 @@ vm.Script = class extends vm.Script {
     paths.push(options.filename)
   }
 }
-process.on('exit', () => require('node:fs').writeFileSync(process.env.LOADED, paths.join('\\n')))`
+process.on('exit', () => require('node:fs').writeFileSync(process.env.LOADED, [...paths, ...process.moduleLoadList].join('\\n')))`
 
 /** Packages and files that only rare starts and commands need. */
 const ON_DEMAND = ['yargs', 'fast-xml-parser', 'smol-toml', 'pino-pretty']
@@ -35,12 +35,13 @@ describeLab('what is loaded', () => {
   })
   afterAll(() => lab?.close())
 
-  /** The modules and the packages of a process that has ended. */
-  async function loaded(): Promise<{ own: string[]; packages: string[] }> {
-    const files = (await readFile(report, 'utf8')).split('\n').filter((path) => path.includes('/dist/'))
-    const modules = files.flatMap(modulesOf)
+  /** What a process had loaded when it ended: own modules, packages, and modules of Node. */
+  async function loaded(): Promise<{ own: string[]; packages: string[]; builtin: string[] }> {
+    const lines = (await readFile(report, 'utf8')).split('\n')
+    const modules = lines.filter((path) => path.includes('/dist/')).flatMap(modulesOf)
+    const builtin = lines.flatMap((line) => /^NativeModule (.*)/.exec(line)?.[1] ?? [])
     const packages = new Set(modules.flatMap((module) => packageOf(module) ?? []))
-    return { own: modules.filter((module) => module.startsWith('src/')), packages: [...packages].sort() }
+    return { own: modules.filter((module) => module.startsWith('src/')), packages: [...packages].sort(), builtin }
   }
 
   async function loadedBy(...args: string[]): ReturnType<typeof loaded> {
@@ -78,9 +79,11 @@ describeLab('what is loaded', () => {
     expect(own.filter((module) => FILES_ON_DEMAND.includes(module) || module.startsWith('src/client/'))).toEqual([])
   })
 
-  it('by a daemon that nobody asks: not the API', async () => {
+  it('by a daemon that nobody asks: not the API, nor modules of Node that take memory', async () => {
     await (await host.daemon({ env })).stop()
-    const { own, packages } = await loaded()
+    const { own, packages, builtin } = await loaded()
+    expect(builtin).toContain('dgram')
+    expect(builtin.filter((name) => ['http', 'perf_hooks', 'internal/fs/streams'].includes(name))).toEqual([])
     expect(packages).not.toContain('fastify')
     expect(own).toContain('src/daemon/control/server.ts')
     expect(own).not.toContain('src/daemon/control/app.ts')
