@@ -25,9 +25,9 @@ interface ConnectionState {
   readBefore: number
 }
 
-/** Closes connections when their server ends. */
+/** Closes the connections of one server, for its end. */
 export interface Connections {
-  /** Closes the connections that wait for another request. */
+  /** Closes those that wait for a request of which nothing has arrived. */
   closeUnused(): void
   closeAll(): void
 }

@@ -94,3 +94,19 @@ test('a whole request is answered, however long the daemon was suspended before 
   expect(await textOf(fresh)).toMatch(/^HTTP\/1.1 200 /)
   expect(await textOf(used)).toMatch(/^HTTP\/1.1 200 /)
 })
+
+test('connections that wait for a request are closed at once when the server closes, others after a while', async () => {
+  // If one of them were closed only after this time, the test would time out.
+  const { control, socket, port } = await startControl(new FakePresence(), { closeTimeoutMs: 3_600_000 })
+  const unused = [await connected(socket), await connected(port)]
+  const used = await connected(socket, REQUEST)
+  await once(used, 'readable')
+  await control.close()
+  await Promise.all([...unused, used].map(untilGone))
+
+  const other = await startControl(new FakePresence(), { closeTimeoutMs: 10 })
+  const halfAsked = await connected(other.socket, 'GET')
+  expect((await ask({ socket: other.socket }, '/healthz')).status).toBe(200)
+  await other.control.close()
+  await untilGone(halfAsked)
+})
