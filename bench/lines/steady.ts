@@ -9,7 +9,7 @@ const PEERS = 49
 /** Until the daemon has asked, probed and compiled what it does often, ms. */
 const SETTLE_MS = 20_000
 const SETTLE_MS_SHORT = 8000
-/** A daemon without peers wakes up once a second, so that this takes longer. */
+/** The same for a daemon without peers, which wakes up only once a second. */
 const SETTLE_IDLE_MS = 120_000
 
 /** Processor time of a daemon that only receives beats and sends its own. */

@@ -27,6 +27,7 @@ export class StateFile<Content> {
   readonly #path: string
   readonly #isContent: (value: unknown) => value is Content
   readonly #notify: (notice: StateNotice) => void
+  readonly #ticker: Ticker
   /** The text to write; undefined: the file stays as it is. */
   #wanted: string | undefined
   /** The text on the disk. */
@@ -37,7 +38,6 @@ export class StateFile<Content> {
   #unreadable: string | undefined
   #last: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
-  readonly #ticker: Ticker
   #stopChecks: (() => void) | undefined
 
   /** @param ticker starts the checks */
@@ -48,11 +48,11 @@ export class StateFile<Content> {
     notify: (notice: StateNotice) => void,
     ticker: Ticker,
   ) {
-    this.#ticker = ticker
     this.#directory = directory
     this.#path = join(directory, name)
     this.#isContent = isContent
     this.#notify = notify
+    this.#ticker = ticker
   }
 
   /** Why the content is not on the disk; undefined if it is. */

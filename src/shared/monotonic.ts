@@ -1,4 +1,7 @@
-/** Milliseconds since an arbitrary moment. Not changed by the wall clock. (Node's `performance` would take 0.8 MiB of memory.) */
+/**
+ * The time of a monotonic clock: milliseconds since an arbitrary moment. Setting the wall clock does not change it. The daemon
+ * does not use Node's `performance`, which takes 0.8 MiB of memory.
+ */
 export function monotonicNow(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }

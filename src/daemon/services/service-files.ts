@@ -46,12 +46,12 @@ export class ServiceFiles {
   readonly #context: FileContext
   /** Called after every scan with all files, in order of precedence. */
   readonly #onScan: (files: readonly ServiceFile[]) => void
+  readonly #ticker: Ticker
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
   /** The signatures of the directories and files, from before they were last read. */
   #signatures: ReadonlyMap<string, string> = new Map()
-  readonly #ticker: Ticker
   /** Stop the periodic tasks. */
   #stopTasks: (() => void)[] = []
   #isLooking = false
@@ -66,10 +66,10 @@ export class ServiceFiles {
     onScan: (files: readonly ServiceFile[]) => void,
     ticker: Ticker,
   ) {
-    this.#ticker = ticker
     this.#directories = [...new Set(directories.map((directory) => resolve(directory)))]
     this.#context = context
     this.#onScan = onScan
+    this.#ticker = ticker
   }
 
   /** Scans once, and then after every change. */
