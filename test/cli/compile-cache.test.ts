@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -59,6 +60,33 @@ test.runIf(isRoot)('nothing is written to or loaded from a cache directory of an
   chownSync(directory, 65534, 65534)
   expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
   expect(files(directory)).toEqual([])
+})
+
+test.runIf(isRoot)('no other user can lead to a directory of this user, whose files would be removed', async () => {
+  const [mine, shared] = [await temporaryDirectory(), await temporaryDirectory()]
+  writeFileSync(join(mine, 'letter'), '')
+  mkdirSync(join(shared, 'earshot'))
+  symlinkSync(mine, join(shared, 'earshot/code'))
+  chownSync(shared, 65534, 65534)
+  expect(await runWith({ XDG_CACHE_HOME: shared })).toEqual(EXPECTED)
+  chownSync(shared, 0, 0)
+  chmodSync(shared, 0o1777)
+  expect(await runWith({ XDG_CACHE_HOME: shared })).toEqual(EXPECTED)
+  expect(files(mine)).toEqual(['letter'])
+})
+
+test('damaged code is not run, and replaced', async () => {
+  const directory = await temporaryDirectory()
+  const cache = join(directory, 'earshot/code')
+  await runWith({ CACHE_DIRECTORY: directory })
+  for (const name of files(cache)) {
+    const path = join(cache, name)
+    const code = readFileSync(path)
+    writeFileSync(path, Buffer.from(code).fill(0, code.length / 4, code.length / 4 + 512))
+    expect(await runWith({ CACHE_DIRECTORY: directory })).toEqual(EXPECTED)
+    const stored = readFileSync(path)
+    expect(stored.subarray(stored.length / 2).equals(stored.subarray(0, stored.length / 2)), name).toBe(true)
+  }
 })
 
 test('a daemon that is ready has stored its code, so that killing it loses nothing', async () => {
