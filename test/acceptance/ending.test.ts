@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
@@ -9,6 +10,9 @@ import { start } from './daemons.ts'
 
 /** Limit for the shutdown, ms. The daemon has one second. The rest is for a busy machine. */
 const MAX_SHUTDOWN_MS = 2000
+
+const INCOMPLETE_REQUEST =
+  'PUT /v1/services/shop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{'
 
 /** Runs a process in a pseudo-terminal. The line `stop` pauses its output (Ctrl-S), and `close` closes the terminal. */
 const TERMINAL = `
@@ -77,6 +81,9 @@ describeLab('the shutdown of a daemon', () => {
       daemon.call('GET', `/v1/peers?since=${epoch}-${index}&wait=60s`),
     ]
     await daemon.events()
+    const incomplete = connect(daemon.socket).on('error', () => {})
+    onTestFinished(() => void incomplete.destroy())
+    incomplete.write(INCOMPLETE_REQUEST)
     await delay(300)
     let exit: Exit | undefined
     const took = await timed(async () => {

@@ -51,8 +51,10 @@ export function refuseConnection(connection: Socket, statusCode: number, message
   endConnection(connection, formatResponse(toApiError(statusCode, code, message)))
 }
 
-/** Sends the last bytes, and closes the connection soon even if the client does not. */
+/** Sends the last bytes, and closes the connection soon even if the client does not. Does nothing when it is closed. */
 function endConnection(connection: Socket, lastBytes: string): void {
+  // The timer would keep the process alive.
+  if (connection.destroyed) return
   connection.end(lastBytes)
   const timer = setTimeout(() => connection.destroy(), LINGER_MS)
   connection.once('close', () => clearTimeout(timer))
