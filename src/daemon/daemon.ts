@@ -126,10 +126,11 @@ async function startDaemon(config: Config, log: Logger, abort: AbortSignal, star
   if (abort.aborted) return
   // Other peers wait for the first beat. So only what could stop the start comes before it: another daemon, and the state.
   started.push(() => discovery.stop())
-  for (const step of [() => discovery.start(), () => discovery.startMdns(abort)]) {
-    await step()
-    if (abort.aborted) return
-  }
+  await discovery.start()
+  await discovery.firstAnswers(abort)
+  if (abort.aborted) return
+  await discovery.startMdns()
+  if (abort.aborted) return
   control.serve()
   const { id, incarnation, name } = presence.self()
   const { socket, http } = control.listening

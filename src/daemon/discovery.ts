@@ -17,7 +17,10 @@ import { logChanges, logNetwork, logNotice } from './log-events.ts'
 
 /** The first answers have been received when no peer has become known for this long, ms. */
 const QUIET = 25
-/** A timer that is this late, ms, shows that other programs use the processor, as when many daemons start at the same time. */
+/**
+ * A timer that is this late, ms, shows that other programs use the processor, as when many daemons start at the same time. Then
+ * this process may not have read the answers yet.
+ */
 const BUSY = 25
 /** mDNS waits for the first answers for this long at most, ms. */
 const MAX_FIRST_ANSWERS = 2000
@@ -71,14 +74,26 @@ export class Discovery {
   }
 
   /**
-   * Starts mDNS, unless it is off or `abort` fires before. Loads it after the first beat and after the answers to the first
-   * query, because these would have to wait meanwhile.
+   * Waits until mDNS may be started: the answers to the first query, which would have to wait while mDNS is loaded, have come,
+   * or two seconds have passed. Returns earlier when `abort` fires, and at once if mDNS is off.
    */
-  async startMdns(abort?: AbortSignal): Promise<void> {
+  async firstAnswers(abort: AbortSignal): Promise<void> {
+    const { clock, mdns } = this.#options
+    if (!mdns) return
+    let now = clock.now()
+    const deadline = now + MAX_FIRST_ANSWERS
+    while (now < deadline && !abort.aborted) {
+      const [index, due] = [this.presence.index, now + QUIET]
+      await delay(QUIET)
+      now = clock.now()
+      if (this.presence.index === index && now < due + BUSY) return
+    }
+  }
+
+  /** Loads and starts mDNS, unless it is off. */
+  async startMdns(): Promise<void> {
     const { mdns, ...options } = this.#options
     if (!mdns) return
-    await this.#firstAnswers(abort)
-    if (abort?.aborted) return
     const { openMdns } = await import('./mdns.ts')
     this.#mdns = openMdns({ ...options, ...mdns, monitor: this.#monitor }, this.driver)
     this.#publishByMdns()
@@ -102,19 +117,6 @@ export class Discovery {
   /** Sends goodbyes by beacons and by mDNS, and closes the sockets. */
   async stop(): Promise<void> {
     await Promise.all([this.driver.stop(), this.#mdns?.stop()])
-  }
-
-  /** Waits until no peer has become known for a moment in which this process could have learnt of one, or `abort` fires. */
-  async #firstAnswers(abort?: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    let now = clock.now()
-    const deadline = now + MAX_FIRST_ANSWERS
-    while (now < deadline && !abort?.aborted) {
-      const [index, due] = [this.presence.index, now + QUIET]
-      await delay(QUIET)
-      now = clock.now()
-      if (this.presence.index === index && now < due + BUSY) return
-    }
   }
 
   #publishByMdns(): void {
