@@ -7,18 +7,16 @@ import { codeOf, messageOf } from '../../shared/caught-error.ts'
 import { BadConfig, BadService } from '../../shared/errors.ts'
 import { slug } from '../../shared/service-names.ts'
 import type { FileContext } from './avahi-file.ts'
+import { DirectoryWatches } from './directory-watches.ts'
 import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 import { parseToml } from './user-input.ts'
 
-/** About the time between two looks at the directories and files, ms. */
-const LOOK_INTERVAL = 1000
-/** About the time after which the directories and files are read again even if no look has found a change, ms. */
-const MAX_SCAN_INTERVAL = 60_000
-/**
- * A file or directory that changed less than this ago may still be written, ms: the next look reads it again, and an error in a
- * file is not reported yet.
- */
+/** About the time between a change and the scan for it, ms: at most so much longer as a `Ticker` allows. */
+const SCAN_DELAY = 1000
+/** About the time between two scans without a reason, ms, for changes that the kernel does not report. */
+const MAX_SCAN_INTERVAL = 10_000
+/** A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported yet. */
 const SETTLE_TIME = 100
 
 /** Service files that are read in all directories together: a record has no room for more services. */
@@ -36,10 +34,8 @@ interface CachedFile {
 }
 
 /**
- * Reads the service files of directories, and reports every change within two seconds. A look reads only the metadata of the
- * directories and files. It is followed by a scan, which costs more, if something has changed or an error may have passed. Where
- * a directory keeps its metadata when a file is added (time stamps of some file systems count whole seconds), the file is found
- * after about a minute. fs.watch would miss directories that do not exist yet, mounts, and the targets of symbolic links.
+ * Reads the service files of directories, and reports every change: within two seconds if the kernel reports it (see
+ * `DirectoryWatches`), or else after about ten. A scan reads the directories, and the files that have changed.
  */
 export class ServiceFiles {
   readonly #directories: readonly string[]
@@ -50,16 +46,17 @@ export class ServiceFiles {
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
-  /** The signatures of the directories and files, from before they were last read. */
-  #signatures: ReadonlyMap<string, string> = new Map()
+  readonly #watches = new DirectoryWatches(() => {
+    this.#mustScan = true
+  })
   /** Stop the periodic tasks. */
   #stopTasks: (() => void)[] = []
-  #isLooking = false
-  /** The next look is followed by a scan, whatever it finds. */
+  #isScanning = false
+  /** Something may have changed since the last scan began. */
   #mustScan = false
   #closed = false
 
-  /** @param ticker starts the looks */
+  /** @param ticker starts the scans */
   constructor(
     directories: readonly string[],
     context: FileContext,
@@ -77,7 +74,7 @@ export class ServiceFiles {
     if (this.#directories.length === 0) return
     await this.#scan()
     this.#stopTasks = [
-      this.#ticker.every(LOOK_INTERVAL, () => void this.#look()),
+      this.#ticker.every(SCAN_DELAY, () => void this.#scanIfNeeded()),
       this.#ticker.every(MAX_SCAN_INTERVAL, () => {
         this.#mustScan = true
       }),
@@ -87,30 +84,23 @@ export class ServiceFiles {
   close(): void {
     this.#closed = true
     for (const stop of this.#stopTasks) stop()
+    this.#watches.close()
   }
 
-  async #look(): Promise<void> {
-    if (this.#isLooking) return
-    this.#isLooking = true
-    if (this.#mustScan || (await this.#hasChanged())) await this.#scan()
-    this.#isLooking = false
-  }
-
-  /** Whether a directory or a file has changed since it was last read. */
-  async #hasChanged(): Promise<boolean> {
-    const changes = Array.from(this.#signatures, async ([path, before]) => (await statPath(path)).signature !== before)
-    return (await Promise.all(changes)).includes(true)
+  async #scanIfNeeded(): Promise<void> {
+    if (!this.#mustScan || this.#isScanning) return
+    this.#isScanning = true
+    await this.#scan()
+    this.#isScanning = false
   }
 
   async #scan(): Promise<void> {
     const files: ServiceFile[] = []
     const cache = new Map<string, CachedFile>()
-    const signatures = new Map<string, string>()
     this.#mustScan = false
+    // Before the directories are read, so that no change is missed.
+    if (!(await this.#watches.set(this.#directories))) this.#mustScan = true
     for (const directory of this.#directories) {
-      const { signature, isSettling } = await statPath(directory)
-      signatures.set(directory, signature)
-      if (isSettling) this.#mustScan = true
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
         this.#mustScan = true
@@ -121,22 +111,20 @@ export class ServiceFiles {
       }
       const { names, error } = listed
       if (error !== undefined) files.push(failedFile(directory, error, this.#directoryErrors.get(directory)))
-      for (const name of names) await this.#check(join(directory, name), cache, signatures)
+      for (const name of names) await this.#check(join(directory, name), cache)
     }
     if (this.#closed) return
     this.#cache = cache
-    this.#signatures = signatures
     this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
     this.#mustScan ||= files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
     this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
   }
 
-  async #check(path: string, cache: Map<string, CachedFile>, signatures: Map<string, string>): Promise<void> {
+  async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
     const before = this.#cache.get(path)
     const now = await statPath(path)
     // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
     if (now.error !== undefined && (await lstat(path).then(() => false, isMissing))) return
-    signatures.set(path, now.signature)
     if (before && now.error === undefined && now.signature === before.signature) cache.set(path, before)
     else cache.set(path, await this.#read(path, now, before?.result))
   }

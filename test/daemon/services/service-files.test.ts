@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
@@ -203,17 +203,33 @@ test('the error of a directory stays while the process has no descriptor to read
   for (const now of later) expect(now[0]).toBe(first?.[0])
 })
 
-test('a file is found even if the directory keeps its metadata', async () => {
+test('a change that the kernel does not report is found by a scan without a reason', async () => {
+  const [directory, elsewhere] = [await temporaryDirectory(), await temporaryDirectory()]
+  const target = join(elsewhere, 'target')
+  await writeFile(target, SHOP)
+  await symlink(target, join(directory, 'shop.toml'))
+  const { ticker, pass } = manualTicker()
+  const { until, seen } = await watchBy(ServiceFiles, ticker, directory)
+  expect(seen()).toEqual(['shop.toml: shop:80'])
+  await writeFile(target, 'type = "http"\nport = 81\n')
+  pass(10_000)
+  await until('shop.toml: shop:81')
+})
+
+test('a directory that cannot be watched is scanned each second', async () => {
+  vi.resetModules()
+  vi.doMock('node:fs', async (importOriginal) => ({
+    ...(await importOriginal<typeof import('node:fs')>()),
+    watch: () => {
+      throw Object.assign(new Error('System limit for number of file watchers reached'), { code: 'ENOSPC' })
+    },
+  }))
+  onTestFinished(() => void vi.doUnmock('node:fs'))
+  const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
   const directory = await temporaryDirectory()
-  const before = await stat(directory, { bigint: true })
-  const Mocked = await withFileSystem({
-    stat: async (path: string) =>
-      path === directory ? { ...before, ctimeMs: 0n } : await stat(path, { bigint: true }),
-  })
   const { ticker, pass } = manualTicker()
   const { until } = await watchBy(Mocked, ticker, directory)
   await writeFile(join(directory, 'shop.toml'), SHOP)
-  const passing = setInterval(() => pass(1000), 1)
-  onTestFinished(() => clearInterval(passing))
+  pass(1000)
   await until('shop.toml: shop:80')
 })
