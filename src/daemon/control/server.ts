@@ -45,7 +45,7 @@ const HTTP_OPTIONS = {
   requireHostHeader: false,
   maxHeaderSize: 16 * 1024,
 }
-/** `allowHalfOpen` and `noDelay` are what `http` needs. */
+/** `http` sets `allowHalfOpen` and `noDelay` for its own servers, too. */
 const LISTEN_OPTIONS = {
   allowHalfOpen: true,
   noDelay: true,
@@ -113,7 +113,8 @@ export class ControlServer {
   }
 
   /**
-   * Starts to listen. Requests wait for `serve`. If two daemons start at the same time, the TCP port decides which one replaces a leftover socket file.
+   * Starts to listen. Requests wait for `serve`. If two daemons start at the same time, the TCP port decides which one
+   * replaces a leftover socket file.
    * @throws AlreadyRunning, SocketUnusable, HttpInUse, HttpUnusable, TokenUnusable; then it does not listen at all
    */
   async listen(): Promise<void> {
@@ -140,8 +141,8 @@ export class ControlServer {
   }
 
   /**
-   * Answers requests from now on. The first one loads the API: Fastify and the code of the routes take 5 MiB and the time of another start, and many
-   * daemons are never asked anything.
+   * Answers requests from now on. The first one loads the API: Fastify and the code of the routes take 5 MiB and the time of
+   * another start, and many daemons are never asked anything.
    */
   serve(): void {
     this.#isServing = true
