@@ -5,59 +5,76 @@ import { codeOf } from '../../shared/caught-error.ts'
 
 /**
  * Watches directories by the events of the kernel (inotify(7)). While nothing changes, this costs no processor time. The kernel
- * reports no change that another machine makes on a network file system, that is made to the target of a symbolic link, or that
- * a mount hides.
+ * reports no change that another machine makes on a network file system, that is made to the target of a symbolic link, that
+ * a mount hides, or that replaces a directory further up.
  */
 export class DirectoryWatches {
   readonly #onChange: () => void
   /** By path, device and inode. */
-  #watchers: ReadonlyMap<string, FSWatcher> = new Map()
+  readonly #watchers = new Map<string, FSWatcher>()
   #closed = false
 
-  /** @param onChange called when something in a directory may have changed */
+  /**
+   * @param onChange called when something in a directory may have changed. Then nothing is watched until `set` is called
+   * again: a program that writes to a file all the time would cause an event for each write.
+   */
   constructor(onChange: () => void) {
     this.#onChange = onChange
   }
 
   /**
    * Watches these directories from now on, and no others. In place of one that does not exist, it watches the nearest directory
-   * above. Resolves with whether each is watched: the system limits the number, and some systems report nothing.
+   * above. Resolves with whether each is watched: the system limits the number, and something may have changed meanwhile.
    */
   async set(directories: readonly string[]): Promise<boolean> {
-    const before = this.#watchers
-    const after = new Map<string, FSWatcher>()
-    let isComplete = true
-    for (const directory of directories) {
-      const { path, key } = await nearestExisting(directory)
-      if (this.#closed) break
-      const watcher = after.get(key) ?? before.get(key) ?? this.#open(path)
-      if (watcher) after.set(key, watcher)
-      else isComplete = false
+    const wanted = new Map((await nearestOf(directories)).map(({ key, path }) => [key, path]))
+    if (this.#closed) return false
+    for (const [key, watcher] of this.#watchers) {
+      if (wanted.has(key)) continue
+      watcher.close()
+      this.#watchers.delete(key)
     }
-    for (const [key, watcher] of before) if (!after.has(key)) watcher.close()
-    this.#watchers = after
-    if (this.#closed) this.close()
-    return isComplete
+    for (const [key, path] of wanted) if (!this.#watchers.has(key)) this.#open(key, path)
+    // A directory may have been made before the one above it was watched.
+    return (await nearestOf(directories)).every(({ key }) => this.#watchers.has(key))
   }
 
   close(): void {
     this.#closed = true
-    for (const watcher of this.#watchers.values()) watcher.close()
-    this.#watchers = new Map()
+    this.#closeAll()
   }
 
-  #open(path: string): FSWatcher | undefined {
-    try {
-      const watcher = watch(path, { persistent: false }, this.#onChange)
-      return watcher.on('error', this.#onChange)
-    } catch {
-      return undefined
+  #open(key: string, path: string): void {
+    const changed = () => {
+      this.#closeAll()
+      this.#onChange()
     }
+    try {
+      const watcher = watch(path, { persistent: false }, changed)
+      this.#watchers.set(key, watcher.on('error', changed))
+    } catch {
+      // `set` tells that it is not watched.
+    }
+  }
+
+  #closeAll(): void {
+    for (const watcher of this.#watchers.values()) watcher.close()
+    this.#watchers.clear()
   }
 }
 
+interface Existing {
+  path: string
+  /** Other if the directory was replaced. */
+  key: string
+}
+
+function nearestOf(directories: readonly string[]): Promise<Existing[]> {
+  return Promise.all(directories.map(nearestExisting))
+}
+
 /** The directory itself or, while it does not exist, the nearest one above it. */
-async function nearestExisting(path: string): Promise<{ path: string; key: string }> {
+async function nearestExisting(path: string): Promise<Existing> {
   try {
     const { dev, ino } = await stat(path, { bigint: true })
     return { path, key: `${dev} ${ino} ${path}` }

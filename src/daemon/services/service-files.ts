@@ -12,8 +12,8 @@ import type { ServiceFile } from './own-services.ts'
 import { checkEntry, MAX_ID_LENGTH, serviceOf } from './service-entry.ts'
 import { parseToml } from './user-input.ts'
 
-/** About the time between a change and the scan for it, ms: at most so much longer as a `Ticker` allows. */
-const SCAN_DELAY = 1000
+/** About the time between two scans while something changes, ms. */
+const MIN_SCAN_INTERVAL = 1000
 /** About the time between two scans without a reason, ms, for changes that the kernel does not report. */
 const MAX_SCAN_INTERVAL = 10_000
 /** A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported yet. */
@@ -74,7 +74,7 @@ export class ServiceFiles {
     if (this.#directories.length === 0) return
     await this.#scan()
     this.#stopTasks = [
-      this.#ticker.every(SCAN_DELAY, () => void this.#scanIfNeeded()),
+      this.#ticker.every(MIN_SCAN_INTERVAL, () => void this.#scanIfNeeded()),
       this.#ticker.every(MAX_SCAN_INTERVAL, () => {
         this.#mustScan = true
       }),
@@ -122,16 +122,16 @@ export class ServiceFiles {
 
   async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
     const before = this.#cache.get(path)
-    const now = await statPath(path)
+    const now = await statFile(path)
     // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
     if (now.error !== undefined && (await lstat(path).then(() => false, isMissing))) return
-    if (before && now.error === undefined && now.signature === before.signature) cache.set(path, before)
+    if (before && now.signature !== '' && now.signature === before.signature) cache.set(path, before)
     else cache.set(path, await this.#read(path, now, before?.result))
   }
 
   async #read(
     path: string,
-    { signature, isSettling, error }: PathStat,
+    { signature, isSettling, error }: FileStat,
     before: ServiceFile | undefined,
   ): Promise<CachedFile> {
     try {
@@ -152,22 +152,22 @@ function failedFile(file: string, error: string, before: ServiceFile | undefined
   return before && 'error' in before && before.error === error ? before : { file, error }
 }
 
-interface PathStat {
-  /** Changes whenever the file or directory changes. The code of the error if it cannot be examined. */
+interface FileStat {
+  /** Changes whenever the file changes. Empty if it cannot be examined. */
   signature: string
-  /** It may still be written. */
+  /** The file may still be written. */
   isSettling: boolean
   error?: unknown
 }
 
-async function statPath(path: string): Promise<PathStat> {
+async function statFile(path: string): Promise<FileStat> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true })
     // Uses ctime, which programs cannot set; they can set mtime to any date.
     const isSettling = Math.abs(Date.now() - Number(ctimeMs)) < SETTLE_TIME
     return { signature: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, isSettling }
   } catch (error) {
-    return { signature: codeOf(error) ?? '', isSettling: false, error }
+    return { signature: '', isSettling: false, error }
   }
 }
 

@@ -21,15 +21,40 @@ test('files that are added, changed, renamed and removed are reported, and that 
   const [directory, file] = [join(above, 'services.d'), join(above, 'services.d', 'a')]
   await mkdir(directory)
   const { watches, changed } = open()
-  expect(await watches.set([directory])).toBe(true)
-  await changed(writeFile(file, '1'))
-  await changed(writeFile(file, '2'))
-  await changed(rename(file, `${file}2`))
-  await changed(rm(`${file}2`))
-  await changed(rename(directory, `${directory}.old`))
+  const actions = [
+    () => writeFile(file, '1'),
+    () => writeFile(file, '2'),
+    () => rename(file, `${file}2`),
+    () => rm(`${file}2`),
+    () => rename(directory, `${directory}.old`),
+    () => mkdir(directory),
+    () => writeFile(file, '3'),
+  ]
+  for (const action of actions) {
+    expect(await watches.set([directory])).toBe(true)
+    await changed(action())
+  }
+})
+
+test('a directory is watched that was removed and made again, also if it has the same inode', async () => {
+  const directory = join(await temporaryDirectory(), 'services.d')
   await mkdir(directory)
+  const { watches, changed } = open()
   await watches.set([directory])
-  await changed(writeFile(file, '3'))
+  await changed(rm(directory, { recursive: true }).then(() => mkdir(directory)))
+  await watches.set([directory])
+  await changed(writeFile(join(directory, 'a'), ''))
+})
+
+test('many changes are reported once, until the directories are set again', async () => {
+  const directory = await temporaryDirectory()
+  const { watches, onChange } = open()
+  await watches.set([directory])
+  for (let write = 0; write < 100; write++) await writeFile(join(directory, String(write)), '')
+  const witness = open()
+  await witness.watches.set([directory])
+  await witness.changed(writeFile(join(directory, 'last'), ''))
+  expect(onChange).toHaveBeenCalledTimes(1)
 })
 
 test('a directory that does not exist is reported when it or one above it is made', async () => {
