@@ -15,7 +15,7 @@ import { parseToml } from './user-input.ts'
 /** About the time between two scans while something changes, ms. */
 const MIN_SCAN_INTERVAL = 1000
 /** About the time between two scans without a reason, ms, for changes that the kernel does not report. */
-const MAX_SCAN_INTERVAL = 10_000
+const MAX_SCAN_INTERVAL = 30_000
 /** A file that changed less than this ago may still be written, ms: it is read again, and an error in it is not reported yet. */
 const SETTLE_TIME = 100
 
@@ -35,7 +35,7 @@ interface CachedFile {
 
 /**
  * Reads the service files of directories, and reports every change: within two seconds if the kernel reports it (see
- * `DirectoryWatches`), or else after about ten. A scan reads the directories, and the files that have changed.
+ * `DirectoryWatches`), or else after about thirty. A scan reads the directories, and the files that have changed.
  */
 export class ServiceFiles {
   readonly #directories: readonly string[]

@@ -212,7 +212,7 @@ test('a change that the kernel does not report is found by a scan without a reas
   const { until, seen } = await watchBy(ServiceFiles, ticker, directory)
   expect(seen()).toEqual(['shop.toml: shop:80'])
   await writeFile(target, 'type = "http"\nport = 81\n')
-  pass(10_000)
+  pass(30_000)
   await until('shop.toml: shop:81')
 })
 
