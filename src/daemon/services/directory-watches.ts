@@ -5,8 +5,8 @@ import { codeOf } from '../../shared/caught-error.ts'
 
 /**
  * Watches directories by the events of the kernel (inotify(7)). While nothing changes, this costs no processor time. The kernel
- * reports no change that another machine makes on a network file system, that is made to the target of a symbolic link, that
- * a mount hides, or that replaces a directory further up.
+ * reports no change that another machine makes on a network file system, that a mount hides, or that replaces a directory
+ * further up.
  */
 export class DirectoryWatches {
   readonly #onChange: () => void

@@ -1,4 +1,4 @@
-import { lstat, opendir, stat } from 'node:fs/promises'
+import { lstat, opendir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { Service } from '../../core/wire/record-schema.ts'
 import { readRegular, Unsuitable } from '../../io/files.ts'
@@ -46,6 +46,8 @@ export class ServiceFiles {
   #cache = new Map<string, CachedFile>()
   /** The last error of each directory. */
   #directoryErrors = new Map<string, ServiceFile>()
+  /** The other directories to which symbolic links to files lead. They are watched, too. */
+  #linkedDirectories: ReadonlySet<string> = new Set()
   readonly #watches = new DirectoryWatches(() => {
     this.#mustScan = true
   })
@@ -97,9 +99,10 @@ export class ServiceFiles {
   async #scan(): Promise<void> {
     const files: ServiceFile[] = []
     const cache = new Map<string, CachedFile>()
+    const linked = new Set<string>()
     this.#mustScan = false
     // Before the directories are read, so that no change is missed.
-    if (!(await this.#watches.set(this.#directories))) this.#mustScan = true
+    if (!(await this.#watches.set([...this.#directories, ...this.#linkedDirectories]))) this.#mustScan = true
     for (const directory of this.#directories) {
       const listed = await listFiles(directory, MAX_FILES - cache.size)
       if (listed === 'busy') {
@@ -111,20 +114,24 @@ export class ServiceFiles {
       }
       const { names, error } = listed
       if (error !== undefined) files.push(failedFile(directory, error, this.#directoryErrors.get(directory)))
-      for (const name of names) await this.#check(join(directory, name), cache)
+      for (const name of names) await this.#check(join(directory, name), cache, linked)
     }
     if (this.#closed) return
     this.#cache = cache
     this.#directoryErrors = new Map(files.map((failed) => [failed.file, failed]))
-    this.#mustScan ||= files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')
+    if (files.length > 0 || Array.from(cache.values()).some(({ signature }) => signature === '')) this.#mustScan = true
+    for (const directory of linked) if (!this.#linkedDirectories.has(directory)) this.#mustScan = true
+    this.#linkedDirectories = linked
     this.#onScan([...files, ...Array.from(cache.values()).flatMap(({ result }) => result ?? [])])
   }
 
-  async #check(path: string, cache: Map<string, CachedFile>): Promise<void> {
+  async #check(path: string, cache: Map<string, CachedFile>, linked: Set<string>): Promise<void> {
     const before = this.#cache.get(path)
     const now = await statFile(path)
     // If lstat fails too, the file was removed after the directory was listed; otherwise it is a dangling symbolic link.
     if (now.error !== undefined && (await lstat(path).then(() => false, isMissing))) return
+    const target = await realpath(path).catch(() => path)
+    if (dirname(target) !== dirname(path)) linked.add(dirname(target))
     if (before && now.signature !== '' && now.signature === before.signature) cache.set(path, before)
     else cache.set(path, await this.#read(path, now, before?.result))
   }

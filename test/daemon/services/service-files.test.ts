@@ -203,17 +203,32 @@ test('the error of a directory stays while the process has no descriptor to read
   for (const now of later) expect(now[0]).toBe(first?.[0])
 })
 
-test('a change that the kernel does not report is found by a scan without a reason', async () => {
+test('a change of the file to which a symbolic link leads is noticed like any other', async () => {
   const [directory, elsewhere] = [await temporaryDirectory(), await temporaryDirectory()]
   const target = join(elsewhere, 'target')
   await writeFile(target, SHOP)
   await symlink(target, join(directory, 'shop.toml'))
-  const { ticker, pass } = manualTicker()
-  const { until, seen } = await watchBy(ServiceFiles, ticker, directory)
+  const { until, seen } = await watch(directory)
   expect(seen()).toEqual(['shop.toml: shop:80'])
   await writeFile(target, 'type = "http"\nport = 81\n')
-  pass(30_000)
   await until('shop.toml: shop:81')
+  await writeFile(target, 'type = "http"\nport = 82\n')
+  await until('shop.toml: shop:82')
+})
+
+test('a change that the kernel does not report is found by a scan without a reason', async () => {
+  const above = join(await temporaryDirectory(), 'above')
+  const directory = join(above, 'services.d')
+  await mkdir(directory, { recursive: true })
+  const { ticker, pass } = manualTicker()
+  const { until } = await watchBy(ServiceFiles, ticker, directory)
+  await rename(above, `${above}.old`)
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, 'shop.toml'), SHOP)
+  const found = until('shop.toml: shop:80')
+  pass(30_000)
+  pass(1000)
+  await found
 })
 
 test('a directory that cannot be watched is scanned each second', async () => {
