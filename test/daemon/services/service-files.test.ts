@@ -157,14 +157,11 @@ test('a directory with too many entries is reported, and the other directories a
   expect(seen()).toEqual([`${crowded}: only the first 4096 entries are looked at`, 'shop.toml: shop:80'])
 })
 
-/** The class with some functions of `node:fs/promises` replaced. */
-async function withFileSystem(replaced: object): Promise<typeof ServiceFiles> {
+/** The class with some functions of a module of Node replaced. */
+async function withReplaced(module: 'node:fs' | 'node:fs/promises', functions: object): Promise<typeof ServiceFiles> {
   vi.resetModules()
-  vi.doMock('node:fs/promises', async (importOriginal) => ({
-    ...(await importOriginal<typeof import('node:fs/promises')>()),
-    ...replaced,
-  }))
-  onTestFinished(() => void vi.doUnmock('node:fs/promises'))
+  vi.doMock(module, async (importOriginal) => ({ ...(await importOriginal<object>()), ...functions }))
+  onTestFinished(() => void vi.doUnmock(module))
   const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
   return Mocked
 }
@@ -182,7 +179,7 @@ function manualTicker(): { ticker: Ticker; pass(time: number): void } {
 
 test('the error of a directory stays while the process has no descriptor to read it', async () => {
   const codes = ['EACCES', 'EMFILE', 'EMFILE']
-  const Mocked = await withFileSystem({
+  const Mocked = await withReplaced('node:fs/promises', {
     opendir: async () => {
       const code = codes.shift() ?? 'ENOENT'
       throw Object.assign(new Error(code), { code })
@@ -232,15 +229,11 @@ test('a change that the kernel does not report is found by a scan without a reas
 })
 
 test('a directory that cannot be watched is scanned each second', async () => {
-  vi.resetModules()
-  vi.doMock('node:fs', async (importOriginal) => ({
-    ...(await importOriginal<typeof import('node:fs')>()),
+  const Mocked = await withReplaced('node:fs', {
     watch: () => {
       throw Object.assign(new Error('System limit for number of file watchers reached'), { code: 'ENOSPC' })
     },
-  }))
-  onTestFinished(() => void vi.doUnmock('node:fs'))
-  const { ServiceFiles: Mocked } = await import('../../../src/daemon/services/service-files.ts')
+  })
   const directory = await temporaryDirectory()
   const { ticker, pass } = manualTicker()
   const { until } = await watchBy(Mocked, ticker, directory)
