@@ -69,8 +69,11 @@ interface Existing {
   key: string
 }
 
-function nearestOf(directories: readonly string[]): Promise<Existing[]> {
-  return Promise.all(directories.map(nearestExisting))
+/** One after the other: a file system that does not answer blocks one thread, of the four that also write logs and save state. */
+async function nearestOf(directories: readonly string[]): Promise<Existing[]> {
+  const existing: Existing[] = []
+  for (const directory of directories) existing.push(await nearestExisting(directory))
+  return existing
 }
 
 /** The directory itself or, while it does not exist, the nearest one above it. */

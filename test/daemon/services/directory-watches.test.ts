@@ -86,3 +86,14 @@ test('directories that are no longer named are not watched, and none after the e
   await witness.changed(writeFile(join(one, 'c'), ''))
   expect(onChange).not.toHaveBeenCalled()
 })
+
+test('a file system that does not answer blocks one thread only', async () => {
+  const stat = vi.fn(() => new Promise(() => {}))
+  vi.resetModules()
+  vi.doMock('node:fs/promises', () => ({ stat }))
+  onTestFinished(() => void vi.doUnmock('node:fs/promises'))
+  const { DirectoryWatches: Mocked } = await import('../../../src/daemon/services/directory-watches.ts')
+  void new Mocked(() => {}).set(['/nfs/a', '/nfs/b', '/nfs/c', '/nfs/d'])
+  await new Promise(setImmediate)
+  expect(stat).toHaveBeenCalledTimes(1)
+})
