@@ -3,7 +3,7 @@ import type { Peers } from '../client/index.ts'
 import type { Context } from './command.ts'
 import { errorText } from './errors.ts'
 import { type PeerTableOptions, peerTable, peerTableFooter } from './peer-table.ts'
-import { cut } from './text-columns.ts'
+import { cut, loadWidths } from './text-width.ts'
 
 /** The peers that `ls` shows. */
 export interface Listing {
@@ -44,6 +44,7 @@ export async function showLiveTable(
   screen.onResize(draw)
   try {
     while (!signal.aborted) {
+      await loadWidths(listing.listed.peers, fault)
       draw()
       await delay(REFRESH_MS, undefined, { signal }).catch(() => {})
       try {

@@ -7,6 +7,7 @@ import type { Listing } from './ls-live.ts'
 import { askOrListen, warnIfNoPeersHeard } from './no-peers.ts'
 import { peerLines } from './peer-columns.ts'
 import { printableJson } from './terminal.ts'
+import { loadWidths } from './text-width.ts'
 
 interface LsOptions extends GlobalOptions, PeerArguments {
   wide?: boolean | undefined
@@ -31,6 +32,7 @@ async function list(options: LsOptions, context: Context): Promise<void> {
   const { 'no-headers': bare = false, wide, ids } = options
   if (!output.terminal) return await output.write(...peerLines(listed.peers, { headings: !bare, ids }))
   const { peerTable, peerTableFooter } = await import('./peer-table.ts')
+  await loadWidths(listed.peers)
   const { width, style } = output
   const lines = peerTable(listed.peers, { width, style, now: context.now(), headings: !bare, wide, ids })
   await output.write(...lines, style('dim', peerTableFooter(listed.peers, failed)))

@@ -1,6 +1,15 @@
 import type { Peer } from '../client/index.ts'
 import { ageText, type Column, tabSeparated } from './format.ts'
-import { allAddresses, compareNames, mainAddress, STATE_FORMATS, servicesText, shortId, viaText } from './peer-text.ts'
+import {
+  allAddresses,
+  compareKeys,
+  mainAddress,
+  STATE_FORMATS,
+  servicesText,
+  shortId,
+  sortKey,
+  viaText,
+} from './peer-text.ts'
 import { printable } from './terminal.ts'
 
 /** A column of the table of peers. `brief` is its cell on a terminal, `whole` its cell in a pipe and with `--wide`. */
@@ -45,9 +54,7 @@ export function peerLines(
 }
 
 export function sortedPeers(peers: readonly Peer[]): Peer[] {
-  return [...peers].sort(byName)
-}
-
-function byName(one: Peer, other: Peer): number {
-  return compareNames(one.name, other.name) || (one.id < other.id ? -1 : 1)
+  const keyed = peers.map((peer) => ({ peer, key: sortKey(peer.name) }))
+  keyed.sort((one, other) => compareKeys(one.key, other.key) || (one.peer.id < other.peer.id ? -1 : 1))
+  return keyed.map(({ peer }) => peer)
 }

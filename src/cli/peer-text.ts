@@ -98,7 +98,11 @@ export function referenceTo({ name, id }: Peer): string {
  * Intl.Collator, which takes longer to create than a command takes for everything else.
  */
 export function compareNames(one: string, other: string): number {
-  const [words, otherWords] = [sortKey(one), sortKey(other)]
+  return compareKeys(sortKey(one), sortKey(other))
+}
+
+/** Compares names by their keys. To sort many names, make the key of each only once. */
+export function compareKeys(words: readonly string[], otherWords: readonly string[]): number {
   for (const [at, word] of words.entries()) {
     const otherWord = otherWords[at]
     if (otherWord === undefined) return 1
@@ -110,8 +114,8 @@ export function compareNames(one: string, other: string): number {
   return words.length - otherWords.length
 }
 
-/** Words and numbers, in turn. */
-function sortKey(name: string): string[] {
+/** The words and numbers of a name, in turn. */
+export function sortKey(name: string): string[] {
   const isAscii = /^[ -~]*$/.test(name)
   const plain = isAscii ? name : name.normalize('NFD').replace(/\p{M}/gu, '')
   return plain.toLowerCase().match(/\d+|\D+/g) ?? []

@@ -9,6 +9,7 @@ import { type Column, tabSeparated } from './format.ts'
 import { askOrListen, warnIfNoPeersHeard } from './no-peers.ts'
 import { compareNames, txtText, typeText } from './peer-text.ts'
 import { printable, printableJson } from './terminal.ts'
+import { loadWidths } from './text-width.ts'
 
 interface ServicesOptions extends GlobalOptions, Pick<PeerArguments, 'state' | 'where' | 'all' | 'self' | 'signed'> {
   type?: string | undefined
@@ -40,6 +41,7 @@ export async function services(options: ServicesOptions, context: Context): Prom
   const rows = services.map(cells)
   if (!output.terminal) return await output.write(...tabSeparated(COLUMNS, rows, { headings: !bare }))
   const { table } = await import('./text-columns.ts')
+  await loadWidths(rows)
   const width = wide ? Number.POSITIVE_INFINITY : output.width
   const lines = rows.length > 0 ? table(COLUMNS, rows, { width, style: output.style, headings: !bare }) : []
   await output.write(...lines, output.style('dim', footer(rows.length)))

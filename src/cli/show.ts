@@ -6,6 +6,7 @@ import { ageText, countText, type Fact, factLine, factSection, localTime, millis
 import { STATE_FORMATS, shortId, txtText } from './peer-text.ts'
 import { printable, printableJson, type Style } from './terminal.ts'
 import { alignedLines, type Field, fieldLines, section } from './text-columns.ts'
+import { loadWidths } from './text-width.ts'
 
 interface ShowOptions extends GlobalOptions {
   peer: string
@@ -17,6 +18,7 @@ export async function show(options: ShowOptions, context: Context): Promise<void
   const peer = await context.daemon(options).peer(options.peer, { signal })
   if (options.json) return await output.write(printableJson(peer, 2))
   if (!output.terminal) return await output.write(...peerFacts(peer))
+  await loadWidths(peer)
   await output.write(...peerLines(peer, context.now(), output.style))
 }
 

@@ -5,6 +5,7 @@ import { ageText, countText, type Fact, factLine, factSection, localTime, spanTe
 import { typeText } from './peer-text.ts'
 import { printable, printableJson, type Style } from './terminal.ts'
 import { alignedLines, fieldLines, section } from './text-columns.ts'
+import { loadWidths } from './text-width.ts'
 
 type OwnPath = Self['interfaces'][number]['paths'][number]
 type Mdns = NonNullable<Self['mdns']>
@@ -21,6 +22,7 @@ export async function status(options: GlobalOptions, context: Context): Promise<
   const self = await context.daemon(options).self({ signal })
   if (options.json) return await output.write(printableJson(self, 2))
   if (!output.terminal) return await output.write(...selfFacts(self))
+  await loadWidths(self)
   await output.write(...selfLines(self, context.now(), output.style))
 }
 

@@ -1,25 +1,12 @@
-import cliTruncate from 'cli-truncate'
-import stringWidth from 'string-width'
 import type { Column } from './format.ts'
 import { plain, type Style } from './terminal.ts'
+import { cut, widthOf } from './text-width.ts'
 
-/**
- * Text in columns for people. Widths are counted in columns of the terminal. Loading the tables of character widths takes
- * longer than any other part of a command, so lists, which scripts read often, load this file only for a terminal.
- */
-
-/** Text cut to a width, with `…` at its end if anything is missing. */
-export function cut(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text
-  if (width < 1) return ''
-  const shorter = cliTruncate(text, width)
-  // cli-truncate may keep a character of two columns where one is left.
-  return stringWidth(shorter) <= width ? shorter : cliTruncate(text, width - 1)
-}
+/** Text in columns for people. Widths are counted in columns of the terminal: call `loadWidths` first. */
 
 /** Text padded with spaces to a width. Longer text stays as it is. */
 export function padded(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)))
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)))
 }
 
 const INDENT = '  '
@@ -41,7 +28,7 @@ export function fieldLines(fields: readonly Field[]): string[] {
 export function alignedLines(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, stringWidth(cell))
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, widthOf(cell))
   }
   return rows.map((row) => {
     const cells = row.map((cell, at) => padded(cell, widths[at] ?? 0))
@@ -83,7 +70,7 @@ export function table(
 }
 
 function naturalWidths(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {
-  return columns.map((_, at) => rows.reduce((max, row) => Math.max(max, stringWidth(row[at] ?? '')), 0))
+  return columns.map((_, at) => rows.reduce((max, row) => Math.max(max, widthOf(row[at] ?? '')), 0))
 }
 
 /**

@@ -1,4 +1,3 @@
-import stringWidth from 'string-width'
 import { reconnecting } from '../client/event-stream.ts'
 import type { Change, DaemonEvent, EarshotError, Peer, Synced } from '../client/index.ts'
 import { formatDuration } from '../shared/duration.ts'
@@ -11,7 +10,8 @@ import { UsageError } from './errors.ts'
 import { clockTime } from './format.ts'
 import { allAddresses, mainAddress, STATE_FORMATS, servicesText, serviceText } from './peer-text.ts'
 import { type Format, type Output, printable, printableJson } from './terminal.ts'
-import { cut, padded } from './text-columns.ts'
+import { padded } from './text-columns.ts'
+import { cut, loadWidths, widthOf } from './text-width.ts'
 
 interface WatchOptions extends GlobalOptions {
   service?: string[] | undefined
@@ -38,7 +38,9 @@ async function printChanges(options: WatchOptions, context: Context): Promise<vo
   const lines = new WatchLines()
   for await (const change of changes(options, context)) {
     const line = lines.next(change)
-    if (line) await output.write(watchText(line, output))
+    if (!line) continue
+    if (output.terminal) await loadWidths(line)
+    await output.write(watchText(line, output))
   }
 }
 
@@ -219,7 +221,7 @@ export function watchText(
   // A narrow terminal shows the change rather than services and address.
   const shorter =
     what === '' ? [] : [joined([...head, shortName, state, address, what]), joined([...head, shortName, state, what])]
-  const fitting = [whole, ...shorter].find((text) => stringWidth(text) <= width)
+  const fitting = [whole, ...shorter].find((text) => widthOf(text) <= width)
   return cut(fitting ?? shorter.at(-1) ?? whole, width)
 }
 

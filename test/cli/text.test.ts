@@ -5,10 +5,13 @@ import { spanText } from '../../src/cli/format.ts'
 import { allAddresses, referenceTo, typeText, viaText } from '../../src/cli/peer-text.ts'
 import { peerFacts, stateReason } from '../../src/cli/show.ts'
 import { plain, printable, printableJson, styleFor } from '../../src/cli/terminal.ts'
-import { cut, table } from '../../src/cli/text-columns.ts'
+import { table } from '../../src/cli/text-columns.ts'
+import { cut, loadWidths } from '../../src/cli/text-width.ts'
 import { watchText } from '../../src/cli/watch.ts'
 import { anyText } from './any-text.ts'
 import { ago, NASTY_NAME, NOW, printer, somePeer, someService, studio } from './some-peers.ts'
+
+await loadWidths('台所')
 
 describe('printable', () => {
   test('returns no character that controls a terminal, for any text', () => {

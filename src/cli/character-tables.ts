@@ -1,0 +1,2 @@
+export { default as cliTruncate } from 'cli-truncate'
+export { default as stringWidth } from 'string-width'

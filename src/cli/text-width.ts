@@ -1,0 +1,55 @@
+/**
+ * Widths of text in columns of the terminal. The tables of the widths of all characters take longer to load than a command takes
+ * for everything else, so only text that needs them loads them: most names have one column for each character.
+ */
+
+/** ASCII, Latin letters, and the dashes and quotation marks of messages. */
+const SINGLE_COLUMNS = /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u2013-\u2026]*$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals take colours as control sequences.
+const COLOUR = /\u001b\[[0-9;]*m/g
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const COLOUR_OR_CHARACTER = /\u001b\[[0-9;]*m|./gsu
+/** No character has more. */
+const WIDEST = 2
+
+let tables: typeof import('./character-tables.ts') | undefined
+
+/** Loads the tables if one of these values needs them to be shown. Without them, widths may be too large, but never too small. */
+export async function loadWidths(...values: readonly unknown[]): Promise<void> {
+  if (!tables && !isSingle(JSON.stringify(values))) tables = await import('./character-tables.ts')
+}
+
+/** The number of columns that a line takes. Colours take none. */
+export function widthOf(text: string): number {
+  const shown = text.replace(COLOUR, '')
+  if (isSingle(shown)) return shown.length
+  return tables ? tables.stringWidth(text) : WIDEST * [...shown].length
+}
+
+/** A line cut to a width, with `…` at its end if anything is missing. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text
+  if (width < 1) return ''
+  if (!tables) return cutEvenly(text, width)
+  const shorter = tables.cliTruncate(text, width)
+  // cli-truncate may keep a character of two columns where one is left.
+  return widthOf(shorter) <= width ? shorter : tables.cliTruncate(text, width - 1)
+}
+
+/** Keeps all colours, so that they end as well. Counts as `widthOf` does without tables. */
+function cutEvenly(text: string, width: number): string {
+  const each = isSingle(text.replace(COLOUR, '')) ? 1 : WIDEST
+  let left = Math.floor((width - 1) / each)
+  let isCut = false
+  return text.replace(COLOUR_OR_CHARACTER, (part) => {
+    if (part.startsWith('\u001b[')) return part
+    if (left-- > 0) return part
+    const end = isCut ? '' : '…'
+    isCut = true
+    return end
+  })
+}
+
+function isSingle(text: string): boolean {
+  return SINGLE_COLUMNS.test(text)
+}
