@@ -39,9 +39,9 @@ function twoDigits(number: number): string {
   return String(number).padStart(2, '0')
 }
 
-/** A whole number with separators: `12,345`. */
+/** A whole number with separators: `12,345`. (Node's own way loads the data of all languages, which takes 20 ms.) */
 export function countText(number: number): string {
-  return number.toLocaleString('en')
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** Measured milliseconds: `0.42 ms`, `12 ms`. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
-import { spanText } from '../../src/cli/format.ts'
+import { countText, spanText } from '../../src/cli/format.ts'
 import { allAddresses, referenceTo, typeText, viaText } from '../../src/cli/peer-text.ts'
 import { peerFacts, stateReason } from '../../src/cli/show.ts'
 import { plain, printable, printableJson, styleFor } from '../../src/cli/terminal.ts'
@@ -215,4 +215,8 @@ describe('the text of a peer', () => {
     expect(stateReason({ ...printer, state: 'failed' }, NOW)).toMatch(/^Failed: last heard 40s ago; .* records expired/)
     expect(stateReason({ ...printer, state: 'left' }, NOW)).toMatch(/^Left: /)
   })
+})
+
+test('whole numbers have separators', () => {
+  expect([0, 999, 1000, 12_345, 1_234_567].map(countText)).toEqual(['0', '999', '1,000', '12,345', '1,234,567'])
 })
