@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { refuseConnection } from './error-responses.ts'
 
-interface ConnectionLimits {
+export interface ConnectionLimits {
   /** The maximum number of connections. */
   max: number
   /** The interval between checks of all connections, ms. */

@@ -1,19 +1,16 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type { Server as HttpServer, RequestListener } from 'node:http'
-import { createServer, type Server, type Socket } from 'node:net'
+import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { isStorageError } from '../../io/files.ts'
-import { codeOf, messageOf } from '../../shared/caught-error.ts'
-import { HttpInUse, HttpUnusable } from '../../shared/errors.ts'
-import { checkLoopback, formatHttpAddress, type HttpAddress } from '../config/values.ts'
+import { messageOf } from '../../shared/caught-error.ts'
+import { checkLoopback, type HttpAddress } from '../config/values.ts'
 import { removeToken, tokenPath, writeToken } from './access.ts'
 import { BlockingQueries, type BlockingQueryLimits, DEFAULT_BLOCKING_QUERY_LIMITS } from './blocking-queries.ts'
-import { type Connections, limitConnections } from './connections.ts'
 import type { App, ControlDependencies, ListenAddresses } from './context.ts'
 import { refuseConnection } from './error-responses.ts'
 import { DEFAULT_EVENT_STREAM_LIMITS, type EventStreamLimits, EventStreams } from './event-streams.ts'
-import { nodeHttp } from './node-http.ts'
+import { BACKLOG, Listener } from './listener.ts'
 import { listenOnSocket, prepareSocket } from './socket-file.ts'
 
 export interface ControlServerOptions {
@@ -36,29 +33,11 @@ export interface ControlServerOptions {
   closeTimeoutMs?: number
 }
 
-/** Node's timeouts also count the time in which this process was suspended. `limitConnections` replaces them. */
-const HTTP_OPTIONS = {
-  headersTimeout: 0,
-  requestTimeout: 0,
-  keepAliveTimeout: 0,
-  // `buildApp` refuses a request without the header Host, with an error in JSON.
-  requireHostHeader: false,
-  maxHeaderSize: 16 * 1024,
-}
-/** `http` sets `allowHalfOpen` and `noDelay` for its own servers, too. */
-const LISTEN_OPTIONS = {
-  allowHalfOpen: true,
-  noDelay: true,
-  /** Bytes that each connection may buffer. Node's default is four times as much since version 22. */
-  highWaterMark: 16 * 1024,
-}
 const TICK_MS = 1000
 const SEND_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 200
 /** Connections beside those of event streams and blocking queries. */
 const MAX_OTHER_CONNECTIONS = 256
-/** Connections that may wait to be accepted: enough for all clients to connect at once. */
-const BACKLOG = 4096
 
 /** Serves the HTTP API on a Unix socket and on a TCP port on loopback. */
 export class ControlServer {
@@ -122,11 +101,10 @@ export class ControlServer {
     try {
       await prepareSocket(socket)
       if (http) {
-        const { server } = this.#createListener(this.#maxConnections.onLoopback)
-        await listenOnLoopback(server, http)
-        this.#listening.http = formatHttpAddress({ host: http.host, port: portOf(server) ?? http.port })
+        const listener = this.#addListener(this.#maxConnections.onLoopback)
+        this.#listening.http = await listener.listenOnLoopback(http)
       }
-      const { server } = this.#createListener(this.#maxConnections.onSocket)
+      const { server } = this.#addListener(this.#maxConnections.onSocket)
       server.prependListener('connection', (connection) => this.#socketConnections.add(connection))
       await listenOnSocket(server, socket, BACKLOG)
       if (http) await this.#writeToken()
@@ -152,7 +130,7 @@ export class ControlServer {
   /** Stops listening, sends the last events, answers the blocking queries and closes all connections. */
   async close(): Promise<void> {
     const timeout = this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS
-    const closed = this.#listeners.splice(0).map((listener) => closeListener(listener, timeout))
+    const closed = this.#listeners.splice(0).map((listener) => listener.close(timeout))
     this.#stopListening()
     this.#streams.close()
     this.#queries.close()
@@ -210,32 +188,12 @@ export class ControlServer {
     }
   }
 
-  #createListener(max: number): Listener {
-    const listener: Listener = { server: createServer(LISTEN_OPTIONS), http: undefined }
-    listener.server.on('connection', (connection) => {
-      listener.http ??= this.#createHttp(max)
-      listener.http.server.emit('connection', connection)
-    })
+  #addListener(max: number): Listener {
+    const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
+    const listener = new Listener((...request) => this.#request(...request), { max, tickMs, sendTimeoutMs })
     this.#listeners.push(listener)
     return listener
   }
-
-  #createHttp(max: number): NonNullable<Listener['http']> {
-    const server = nodeHttp().createServer(HTTP_OPTIONS, (...request) => this.#request(...request))
-    const { tickMs = TICK_MS, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options
-    const connections = limitConnections(server, { max, tickMs, sendTimeoutMs })
-    server.on('clientError', refuseInvalidRequest)
-    server.on('checkExpectation', ({ socket, headers }) => {
-      refuseConnection(socket, 417, `the header Expect may be 100-continue only, not '${headers.expect}'`)
-    })
-    return { server, connections }
-  }
-}
-
-/** Accepts connections. `http` serves them, and is undefined before the first one. */
-interface Listener {
-  readonly server: Server
-  http: { readonly server: HttpServer; readonly connections: Connections } | undefined
 }
 
 /**
@@ -262,43 +220,4 @@ function openFilesLimit(): number {
   } catch {
     return Number.POSITIVE_INFINITY
   }
-}
-
-async function listenOnLoopback(server: Server, { host, port }: HttpAddress): Promise<void> {
-  try {
-    server.listen({ host, port, exclusive: true, backlog: BACKLOG })
-    await once(server, 'listening')
-  } catch (error) {
-    const address = formatHttpAddress({ host, port })
-    if (codeOf(error) === 'EADDRINUSE') throw new HttpInUse(address)
-    throw new HttpUnusable(address, messageOf(error))
-  }
-}
-
-function portOf(server: Server): number | undefined {
-  const address = server.address()
-  return typeof address === 'object' ? address?.port : undefined
-}
-
-async function closeListener({ server, http }: Listener, timeoutMs: number): Promise<void> {
-  if (!server.listening) return
-  const closed = new Promise((resolve) => server.close(resolve))
-  http?.connections.closeUnused()
-  const timer = setTimeout(() => http?.connections.closeAll(), timeoutMs)
-  await closed
-  clearTimeout(timer)
-}
-
-/** Answers a request that Node's HTTP parser cannot read. */
-function refuseInvalidRequest(error: NodeJS.ErrnoException, connection: Socket): void {
-  if (error.code === 'ECONNRESET') connection.destroy()
-  // The error is raised again for each chunk that follows.
-  if (!connection.writable) return
-  const [statusCode, message] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ([431, `the headers of the request have more than ${HTTP_OPTIONS.maxHeaderSize} bytes`] as const)
-      : error.code === 'HPE_INVALID_URL'
-        ? ([400, 'the URL has a character that must be escaped (ü is %C3%BC, a space %20)'] as const)
-        : ([400, 'this is not HTTP/1.1'] as const)
-  refuseConnection(connection, statusCode, message)
 }
