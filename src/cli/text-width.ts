@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util'
+
 /**
  * Widths of text in columns of the terminal. The tables of the widths of all characters take longer to load than a command takes
  * for everything else, so only text that needs them loads them: most names have one column for each character.
@@ -5,11 +7,9 @@
 
 /** ASCII, Latin letters, and the dashes and quotation marks of messages. */
 const SINGLE_COLUMNS = /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u2013-\u2026]*$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals take colours as control sequences.
-const COLOUR = /\u001b\[[0-9;]*m/g
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
-const COLOUR_OR_CHARACTER = /\u001b\[[0-9;]*m|./gsu
-/** No character has more. */
+/** The control sequence of a colour (ECMA-48, section 8.3.117), or a character. Printable text has no other control characters. */
+const COLOUR_OR_CHARACTER = /\p{Cc}\[[\d;]*m|./gsu
+/** No character has more columns. */
 const WIDEST = 2
 
 let tables: typeof import('./character-tables.ts') | undefined
@@ -21,7 +21,7 @@ export async function loadWidths(...values: readonly unknown[]): Promise<void> {
 
 /** The number of columns that a line takes. Colours take none. */
 export function widthOf(text: string): number {
-  const shown = text.replace(COLOUR, '')
+  const shown = stripVTControlCharacters(text)
   if (isSingle(shown)) return shown.length
   return tables ? tables.stringWidth(text) : WIDEST * [...shown].length
 }
@@ -36,14 +36,14 @@ export function cut(text: string, width: number): string {
   return widthOf(shorter) <= width ? shorter : tables.cliTruncate(text, width - 1)
 }
 
-/** Keeps all colours, so that they end as well. Counts as `widthOf` does without tables. */
+/** Cuts a line of which all characters count the same, as in `widthOf` without tables. Keeps all colours, so that they end as well. */
 function cutEvenly(text: string, width: number): string {
-  const each = isSingle(text.replace(COLOUR, '')) ? 1 : WIDEST
+  const each = isSingle(stripVTControlCharacters(text)) ? 1 : WIDEST
   let left = Math.floor((width - 1) / each)
   let isCut = false
   return text.replace(COLOUR_OR_CHARACTER, (part) => {
-    if (part.startsWith('\u001b[')) return part
-    if (left-- > 0) return part
+    // A character has one or two code units, a colour more.
+    if (part.length > 2 || left-- > 0) return part
     const end = isCut ? '' : '…'
     isCut = true
     return end
