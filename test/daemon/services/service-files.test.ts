@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceFile } from '../../../src/daemon/services/own-services.ts'
@@ -227,6 +227,36 @@ test('a change that the kernel does not report is found by a scan without a reas
   pass(1000)
   await found
 })
+
+test('links into many directories are watched up to the number of files, and not after the end', async () => {
+  const [directory, elsewhere] = [await temporaryDirectory(), await temporaryDirectory()]
+  for (let number = 0; number < 300; number++) {
+    const target = join(elsewhere, `${number}`)
+    await mkdir(target)
+    await writeFile(join(target, 'shop'), SHOP)
+    await symlink(join(target, 'shop'), join(directory, `${number}.toml`))
+  }
+  const { ticker, pass } = manualTicker()
+  let scans = 0
+  const files = new ServiceFiles([directory], { name: 'kitchen', hostname: 'kitchen.lan' }, () => scans++, ticker)
+  onTestFinished(() => files.close())
+  await files.open()
+  pass(1000)
+  await vi.waitUntil(() => scans === 2)
+  expect(await watchedInodes()).toBe(257)
+  files.close()
+  await vi.waitUntil(async () => (await watchedInodes()) === 0)
+})
+
+/** How many files and directories this process watches by inotify. */
+async function watchedInodes(): Promise<number> {
+  let count = 0
+  for (const descriptor of await readdir('/proc/self/fdinfo')) {
+    const info = await readFile(`/proc/self/fdinfo/${descriptor}`, 'utf8').catch(() => '')
+    count += info.match(/^inotify wd:/gm)?.length ?? 0
+  }
+  return count
+}
 
 test('a directory that cannot be watched is scanned each second', async () => {
   const Mocked = await withReplaced('node:fs', {
