@@ -65,7 +65,7 @@ export async function resolve(directory: Directory, name: string, options: Resol
   const { service: type, family, signed = false, signal } = options
   const search: Search = { directory, name, type, source: signed ? 'beacon' : undefined, options: signal && { signal } }
   const { peer, service } = (await findPeer(search)) ?? (await findService(search)) ?? {}
-  // If a peer with beacons has this name, a host found by mDNS is not looked for: any program on the network can claim a name in mDNS.
+  // A peer that sends beacons goes before a host with the same name in mDNS, where any program on the network can claim any name.
   const mayBeHost = !signed && type === undefined && isHostName(name) && peer?.source !== 'beacon'
   if (peer && !isPresent(peer) && !mayBeHost) {
     throw unresolved(`'${name}' is not present: it has ${peer.state}, last seen ${peer.lastSeen}`)
