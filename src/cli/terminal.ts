@@ -8,15 +8,15 @@ import { styleText } from 'node:util'
  * Characters that could move the cursor, change colours, start a new line or reverse the reading direction: control
  * characters (C0, C1 and DEL), line and paragraph separators, bidirectional controls, invisible spaces, lone surrogates.
  */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}\u200b\u2060\ufeff]/gu
+const unprintable = (): RegExp => /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}\u200b\u2060\ufeff]/gu
 
-/** Most text. The expression above takes a millisecond to compile. */
+/** Most text. V8 needs a millisecond to create the expression above. */
 const PRINTABLE_ASCII = /^[ -~]*$/
 
 /** Makes text from the network safe for one line of a terminal: unprintable characters become `\x1b` or `\u{202e}`. */
 export function printable(text: string): string {
   if (PRINTABLE_ASCII.test(text)) return text
-  return text.replace(UNPRINTABLE, (character) => {
+  return text.replace(unprintable(), (character) => {
     const code = character.codePointAt(0) ?? 0
     const hex = code.toString(16)
     return code <= 0xff ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`
@@ -27,7 +27,7 @@ export function printable(text: string): string {
 export function printableJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent)
   // JSON.stringify escapes C0 characters in strings, so line breaks in its output are indentation.
-  return text.replace(UNPRINTABLE, (character) =>
+  return text.replace(unprintable(), (character) =>
     character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

@@ -7,8 +7,6 @@ import { stripVTControlCharacters } from 'node:util'
 
 /** ASCII, Latin letters, and the dashes and quotation marks of messages. */
 const SINGLE_COLUMNS = /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u2013-\u2026]*$/
-/** The control sequence of a colour (ECMA-48, section 8.3.117), or a character. Printable text has no other control characters. */
-const COLOUR_OR_CHARACTER = /\p{Cc}\[[\d;]*m|./gsu
 /** No character has more columns. */
 const WIDEST = 2
 
@@ -41,7 +39,8 @@ function cutEvenly(text: string, width: number): string {
   const each = isSingle(stripVTControlCharacters(text)) ? 1 : WIDEST
   let left = Math.floor((width - 1) / each)
   let isCut = false
-  return text.replace(COLOUR_OR_CHARACTER, (part) => {
+  // The control sequence of a colour (ECMA-48, section 8.3.117), or a character. Printable text has no other control characters.
+  return text.replace(/\p{Cc}\[[\d;]*m|./gsu, (part) => {
     // A character has one or two code units, a colour more.
     if (part.length > 2 || left-- > 0) return part
     const end = isCut ? '' : '…'
