@@ -16,13 +16,13 @@ export const STATE_FORMATS: Readonly<Record<PeerState, Format>> = {
 /** VIA leaves out paths that were silent for this many beacon intervals before the peer was last heard. */
 const SILENT_INTERVALS = 4
 
-const PATH_ABBREVIATIONS: Readonly<Record<Peer['paths'][number]['path'], string>> = {
-  mdns: 'mdns',
-  broadcast: 'b',
-  multicast4: 'm4',
-  multicast6: 'm6',
-  unicast: 'u',
-}
+/** The paths to many peers, in the order of VIA. */
+const SHARED_PATHS: readonly { path: Peer['paths'][number]['path']; abbreviation: string }[] = [
+  { path: 'mdns', abbreviation: 'mdns' },
+  { path: 'broadcast', abbreviation: 'b' },
+  { path: 'multicast4', abbreviation: 'm4' },
+  { path: 'multicast6', abbreviation: 'm6' },
+]
 
 /** The first characters of an id. The id of an mDNS host, which is its host name, is not shortened. */
 export function shortId(id: string): string {
@@ -63,8 +63,12 @@ export function mainAddress(peer: Pick<Peer, 'addresses'>): string {
 
 /** Every address once, the best one first, separated by commas. */
 export function allAddresses(peer: Peer): string {
-  const main = mainAddress(peer)
-  return [...new Set([main, ...peer.addresses.map(({ address }) => printable(address))])].join(',')
+  const all = [mainAddress(peer)]
+  for (const one of peer.addresses) {
+    const address = printable(one.address)
+    if (!all.includes(address)) all.push(address)
+  }
+  return all.join(',')
 }
 
 /**
@@ -74,15 +78,16 @@ export function allAddresses(peer: Peer): string {
 export function viaText({ source, paths, lastSeen, intervalMs, hidden }: Peer): string {
   const oldest = source === 'mdns' ? Number.NEGATIVE_INFINITY : Date.parse(lastSeen) - SILENT_INTERVALS * intervalMs
   const recent = paths.filter(({ lastHeard }) => Date.parse(lastHeard) >= oldest)
-  const interfaces = [...new Set(recent.map((path) => path.interface))].sort()
+  const interfaces: string[] = []
+  for (const one of recent) if (!interfaces.includes(one.interface)) interfaces.push(one.interface)
   const via = interfaces
+    .sort()
     .map((name) => {
-      const heard = recent.filter((path) => path.interface === name).map(({ path }) => path)
-      const ordered = Object.keys(PATH_ABBREVIATIONS).flatMap((path) => heard.filter((one) => one === path))
+      const heard = recent.filter((one) => one.interface === name).map(({ path }) => path)
+      let shown = ''
+      for (const { path, abbreviation } of SHARED_PATHS) if (heard.includes(path)) shown += ` ${abbreviation}`
       // Every peer answers by unicast: the path says something only where there is no other.
-      const shared = ordered.filter((path) => path !== 'unicast')
-      const shown = shared.length > 0 ? shared : ordered
-      return [printable(name), ...shown.map((path) => PATH_ABBREVIATIONS[path])].join(' ')
+      return printable(name) + (shown || ' u')
     })
     .join(',')
   return hidden ? `${via} = ${shortId(hidden.id)}` : via
@@ -103,15 +108,11 @@ export function compareNames(one: string, other: string): number {
 
 /** Compares names by their keys. To sort many names, make the key of each only once. */
 export function compareKeys(words: readonly string[], otherWords: readonly string[]): number {
-  for (const [at, word] of words.entries()) {
-    const otherWord = otherWords[at]
-    if (otherWord === undefined) return 1
-    if (word === otherWord) continue
-    const [number, otherNumber] = [Number(word), Number(otherWord)]
-    if (number !== otherNumber && !Number.isNaN(number) && !Number.isNaN(otherNumber)) return number - otherNumber
-    return word < otherWord ? -1 : 1
-  }
-  return words.length - otherWords.length
+  const at = words.findIndex((word, place) => word !== otherWords[place])
+  const word = words[at]
+  const otherWord = otherWords[at]
+  if (word === undefined || otherWord === undefined) return words.length - otherWords.length
+  return Number(word) - Number(otherWord) || (word < otherWord ? -1 : 1)
 }
 
 /** The words and numbers of a name, in turn. */

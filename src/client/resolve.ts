@@ -93,9 +93,12 @@ export async function resolve(directory: Directory, name: string, options: Resol
  * Undefined when there is no address of this family.
  */
 export function bestAddress({ addresses }: Pick<Peer, 'addresses'>, family?: Family): Address | undefined {
-  return addresses
-    .filter((one) => family === undefined || one.family === family)
-    .sort((one, other) => rank(one) - rank(other))[0]
+  let best: Address | undefined
+  for (const one of addresses) {
+    if (family !== undefined && one.family !== family) continue
+    if (!best || rank(one) < rank(best)) best = one
+  }
+  return best
 }
 
 function rank({ address, family }: Address): number {
