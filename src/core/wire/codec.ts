@@ -1,5 +1,6 @@
 import type { Path } from '../link.ts'
-import { ID_BYTES, type PeerId, readId, writeId } from './id.ts'
+import { ID_BYTES, type PeerId } from './id.ts'
+import { readId, writeId } from './id-bytes.ts'
 import {
   BEAT_BODY_BYTES,
   BYE_BODY_BYTES,

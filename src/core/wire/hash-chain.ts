@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { ID_BYTES, type PeerId, writeId } from './id.ts'
+import { ID_BYTES, type PeerId } from './id.ts'
+import { writeId } from './id-bytes.ts'
 
 /** Length of chain values, goodbye secrets and commitments, bytes. */
 export const DIGEST_BYTES = 16

@@ -7,7 +7,8 @@ import {
   verify as verifyBytes,
 } from 'node:crypto'
 import { digest } from './hash-chain.ts'
-import { ID_BYTES, type PeerId, readId, writeId } from './id.ts'
+import { ID_BYTES, type PeerId } from './id.ts'
+import { readId, writeId } from './id-bytes.ts'
 
 export const PUBLIC_KEY_BYTES = 32
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { decode, encode } from '../../../src/core/wire/codec.ts'
-import { type PeerId, readId } from '../../../src/core/wire/id.ts'
+import type { PeerId } from '../../../src/core/wire/id.ts'
+import { readId } from '../../../src/core/wire/id-bytes.ts'
 import { KEY_AND_SIGNATURE_BYTES, PART_BYTES, type RecordPart } from '../../../src/core/wire/messages.ts'
 import { SeededRandom } from '../../acceptance/fuzz-data.ts'
 import { type SimHost, SimNetwork } from '../sim/network.ts'

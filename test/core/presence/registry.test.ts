@@ -5,7 +5,7 @@ import { MAX_COUNTED_PER_SOURCE, MAX_PEERS_PER_SOURCE } from '../../../src/core/
 import type { Peer } from '../../../src/core/presence/peers/peer.ts'
 import { MAX_PEERS, type PeerFact, RETENTION, Registry } from '../../../src/core/presence/peers/registry.ts'
 import { encodeDigest } from '../../../src/core/wire/hash-chain.ts'
-import { readId } from '../../../src/core/wire/id.ts'
+import { readId } from '../../../src/core/wire/id-bytes.ts'
 import type { Beat } from '../../../src/core/wire/messages.ts'
 import type { SignedRecord } from '../../../src/core/wire/record.ts'
 import type { PeerRecord } from '../../../src/core/wire/record-schema.ts'

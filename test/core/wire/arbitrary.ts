@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { DIGEST_BYTES } from '../../../src/core/wire/hash-chain.ts'
-import { readId } from '../../../src/core/wire/id.ts'
+import { readId } from '../../../src/core/wire/id-bytes.ts'
 import {
   BYE_BODY_BYTES,
   KEY_AND_SIGNATURE_BYTES,

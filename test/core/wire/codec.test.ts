@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SharedPath } from '../../../src/core/link.ts'
 import { decode, encode, isCopyOf, withPath } from '../../../src/core/wire/codec.ts'
-import { readId } from '../../../src/core/wire/id.ts'
+import { readId } from '../../../src/core/wire/id-bytes.ts'
 import {
   HEADER_BYTES,
   MAX_DATAGRAM_BYTES,

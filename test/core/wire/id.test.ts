@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { ID_BYTES, isPeerId, readId, writeId } from '../../../src/core/wire/id.ts'
+import { ID_BYTES, isPeerId } from '../../../src/core/wire/id.ts'
+import { readId, writeId } from '../../../src/core/wire/id-bytes.ts'
 
 it('writes 16 bytes in 26 characters and back, at any offset', () => {
   const sixteen = fc.uint8Array({ minLength: ID_BYTES, maxLength: ID_BYTES })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readId } from '../../../src/core/wire/id.ts'
+import { readId } from '../../../src/core/wire/id-bytes.ts'
 import { PART_BYTES, type RecordPart } from '../../../src/core/wire/messages.ts'
 import { MAX_REASSEMBLY_BYTES, REASSEMBLY_TIMEOUT, Reassembly } from '../../../src/core/wire/reassembly.ts'
 import { type SignedRecord, splitRecord } from '../../../src/core/wire/record.ts'

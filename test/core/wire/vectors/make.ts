@@ -1,7 +1,8 @@
 import { createPrivateKey } from 'node:crypto'
 import { encode } from '../../../../src/core/wire/codec.ts'
 import { type ChainLink, ChainStep, encodeDigest, follows, HashChain } from '../../../../src/core/wire/hash-chain.ts'
-import { type PeerId, readId, writeId } from '../../../../src/core/wire/id.ts'
+import type { PeerId } from '../../../../src/core/wire/id.ts'
+import { readId, writeId } from '../../../../src/core/wire/id-bytes.ts'
 import {
   goodbyeCommitment,
   type Identity,
