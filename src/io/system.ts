@@ -8,8 +8,11 @@ import { Ticker } from './ticker.ts'
 
 /** Differences below this, in ms, between the system's uptime and Node's clock are rounding errors: the uptime has two decimals. */
 const UPTIME_ROUNDING = 1000
-/** Reading the system's uptime opens a file, ms. */
-const SUSPEND_CHECK_INTERVAL = 1000
+/**
+ * A suspend also sets the wall clock ahead, so the uptime is read after that. It is read at least this often, in ms, in case
+ * the wall clock was set back at the same time. Reading it opens a file.
+ */
+const SUSPEND_CHECK_INTERVAL = 10_000
 /** Changes below this, in ms, of the wall clock's offset are slewing or measurement errors. */
 const CLOCK_STEP = 50
 
@@ -21,6 +24,7 @@ export class Clock {
   #suspended = 0
   #checkedAt = monotonicNow()
   #offset = Date.now() - monotonicNow()
+  #checkedOffset = this.#offset
   readonly #initialLead = uptimeLead()
   /** Runs periodic tasks when an `Alarm` of this clock goes off. */
   readonly ticker = new Ticker()
@@ -29,11 +33,14 @@ export class Clock {
     return monotonicNow() + this.#suspended
   }
 
-  /** Checks whether the machine was suspended, at most once a second. Call it whenever a timer fires. */
+  /** Checks whether the machine was suspended. Call it whenever a timer fires. */
   checkSuspend(): void {
     const now = monotonicNow()
-    if (now - this.#checkedAt < SUSPEND_CHECK_INTERVAL) return
+    const offset = Date.now() - now
+    const wasSet = Math.abs(offset - this.#checkedOffset) > CLOCK_STEP
+    if (!wasSet && now - this.#checkedAt < SUSPEND_CHECK_INTERVAL) return
     this.#checkedAt = now
+    this.#checkedOffset = offset
     const suspended = uptimeLead() - this.#initialLead
     if (suspended > this.#suspended + UPTIME_ROUNDING) this.#suspended = suspended
   }
