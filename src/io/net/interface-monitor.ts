@@ -101,9 +101,9 @@ export class InterfaceMonitor {
   #nextSoon: NodeJS.Timeout | undefined
   /** How many more looks follow quickly. */
   #soonLeft = 0
-  #lastState = ''
+  #lastListing = ''
+  #ipv6Addresses = ''
   readonly #ipv6Table = new KernelTable('/proc/net/if_inet6')
-  #ipv6Addresses: string | undefined
   #problems: ReadonlyMap<string, ReadonlyMap<string, AddressProblem>> = new Map()
   /** Whether the last selection depended on the default routes. */
   #needsRoutes = false
@@ -159,13 +159,16 @@ export class InterfaceMonitor {
       // No file descriptor is left, for example.
       return
     }
-    const ipv6Addresses = this.#ipv6Table.read() ?? this.#ipv6Addresses
     const routes = this.#needsRoutes ? readDefaultInterfaces() : undefined
-    const state = JSON.stringify([listing, ipv6Addresses, routes && [...routes]])
-    if (state === this.#lastState) return
-    this.#lastState = state
+    const listed = JSON.stringify([listing, routes && [...routes]])
+    const isListedBefore = listed === this.#lastListing
+    // An address that is usable stays so as long as it is listed: only an interface that was down checks its addresses again.
+    if (isListedBefore && this.#problems.size === 0) return
+    const ipv6Addresses = this.#ipv6Table.read() ?? this.#ipv6Addresses
+    if (isListedBefore && ipv6Addresses === this.#ipv6Addresses) return
+    this.#lastListing = listed
     this.#ipv6Addresses = ipv6Addresses
-    this.#problems = parseAddressProblems(ipv6Addresses ?? '')
+    this.#problems = parseAddressProblems(ipv6Addresses)
     this.interfaces = readInterfaces(listing, this.#problems, exists)
     this.#needsRoutes = false
     this.selection = selectInterfaces(this.interfaces.keys(), this.#patterns, {
