@@ -1,6 +1,9 @@
 import { ID_BYTES, type PeerId } from './id.ts'
 
-/** Ids in datagrams. (A command that only shows ids loads nothing of this, and so not the memory of ids.) */
+/*
+ * Ids in datagrams. They are apart from `id.ts`, because a command that only shows ids would otherwise create the daemon's memory
+ * of ids.
+ */
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const LETTERS = Buffer.from(ALPHABET, 'latin1')
